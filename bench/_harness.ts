@@ -1,0 +1,112 @@
+import { type Program, Skipped } from "./_programs.ts";
+
+/** One who takes part in a row. */
+export interface Contestant {
+  /** Its name in the table. */
+  name: string;
+  /** The program that measures it. */
+  program: Program;
+  /** What the program calls the row. */
+  row: string;
+  /**
+   * The most that skein's median may be: times that of this contestant, or, in
+   * skein itself, in the row's unit.
+   */
+  atMost?: number;
+}
+
+/** What is measured, and for whom; skein comes first. */
+export interface Row {
+  /** Its name in the table. */
+  name: string;
+  /** The unit of what the programs print. */
+  unit: "ns" | "bytes";
+  /** Who takes part. */
+  contestants: readonly [Contestant, ...Contestant[]];
+  /** The most rounds there are, where the usual number would take long. */
+  rounds?: number;
+}
+
+/** What came out for one contestant: numbers, or why there are none. */
+export type Outcome =
+  | { median: number; least: number; most: number }
+  | { skipped: string }
+  | { failed: string };
+
+const TIMEOUT = 30_000;
+
+/**
+ * Measures one row. The rounds of the contestants are interleaved (A B C A B
+ * C …), each in a fresh process, so that the machine's drift meets all alike.
+ *
+ * @param row The row.
+ * @param rounds How often each contestant runs.
+ * @returns What came out, in the order of the contestants.
+ */
+export async function measure(row: Row, rounds: number): Promise<Outcome[]> {
+  const samples = row.contestants.map((): number[] => []);
+  const lost = new Map<number, Outcome>();
+  for (let round = 0; round < Math.min(rounds, row.rounds ?? rounds); round++) {
+    for (const [i, contestant] of row.contestants.entries()) {
+      if (lost.has(i)) continue;
+      try {
+        samples[i].push(await sample(contestant, row.unit));
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        lost.set(
+          i,
+          error instanceof Skipped
+            ? { skipped: error.message }
+            : { failed: error.message },
+        );
+      }
+    }
+  }
+  return samples.map((values, i) => lost.get(i) ?? summary(values));
+}
+
+async function sample(
+  { program, row }: Contestant,
+  unit: Row["unit"],
+): Promise<number> {
+  const [file, ...args] = await program();
+  const child = new Deno.Command(file, {
+    args: [...args, row],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, TIMEOUT);
+  const { success, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  if (late) throw new Error(`no result in ${TIMEOUT / 1000} s`);
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(reason(decoder.decode(stderr)));
+  const line = decoder.decode(stdout).trim().split("\n").at(-1)!;
+  const value: unknown = JSON.parse(line)[unit];
+  if (typeof value === "number" && value > 0) return value;
+  throw new Error(`no ${unit} in the result, received ${line}`);
+}
+
+/** The line of an uncaught error's report that says what was wrong. */
+function reason(report: string): string {
+  // deno-lint-ignore no-control-regex
+  const lines = report.replace(/\x1b\[\d*m/g, "").trim().split("\n");
+  return lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1)!;
+}
+
+function summary(values: number[]): Outcome {
+  values.sort((a, b) => a - b);
+  const middle = values.length >> 1;
+  return {
+    median: values.length % 2 === 1
+      ? values[middle]
+      : (values[middle - 1] + values[middle]) / 2,
+    least: values[0],
+    most: values.at(-1)!,
+  };
+}

@@ -1,0 +1,136 @@
+// The programs that take part: how each is made ready to run, once, and only
+// when a row asks for it.
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A peer cannot take part, for a reason that the table names. */
+export class Skipped extends Error {
+  override name = "Skipped";
+}
+
+/**
+ * Makes a program ready to run.
+ *
+ * @returns The command line, to which the name of the row is added.
+ * @throws {Skipped} If what the program needs is not on this machine.
+ */
+export type Program = () => Promise<readonly string[]>;
+
+let directory: string | undefined;
+
+/** The directory for what is built; made when it is first asked for. */
+function workspace(): string {
+  return directory ??= Deno.makeTempDirSync({ prefix: "skein-bench-" });
+}
+
+/** Deletes what was built. */
+export async function cleanUp(): Promise<void> {
+  if (directory !== undefined) {
+    await Deno.remove(directory, { recursive: true });
+  }
+  directory = undefined;
+}
+
+/**
+ * Runs a command and gives its output, both streams together.
+ *
+ * @param cmd The command and its arguments.
+ * @param cwd Where it runs.
+ * @returns What it wrote.
+ * @throws {Skipped} If it is not installed.
+ * @throws {Error} If it fails.
+ */
+export async function output(
+  [file, ...args]: readonly string[],
+  cwd?: string,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(file, {
+      args,
+      cwd,
+      stdin: "null",
+      signal: AbortSignal.timeout(60_000),
+    }).output();
+    const text = decoder.decode(stdout) + decoder.decode(stderr);
+    if (success) return text.trim();
+    throw new Error(`${file} failed: ${text.trim()}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Skipped(`${file} is not installed`);
+  }
+}
+
+function once(ready: Program): Program {
+  let command: ReturnType<Program> | undefined;
+  return () => command ??= ready();
+}
+
+/** A TypeScript program that this Deno runs. */
+export function deno(url: URL): Program {
+  return () =>
+    Promise.resolve([Deno.execPath(), "run", "-A", "-q", fileURLToPath(url)]);
+}
+
+/** A C program of one file, with POSIX threads. */
+export function c(url: URL): Program {
+  return once(async () => {
+    const source = fileURLToPath(url);
+    const binary = `${workspace()}/${basename(source, ".c")}`;
+    await output(["cc", "-O2", "-pthread", source, "-o", binary]);
+    return [binary];
+  });
+}
+
+/** A Java program of one file that holds the class of its name. */
+export function java(url: URL): Program {
+  return once(async () => {
+    const source = fileURLToPath(url);
+    await output(["javac", "-d", workspace(), source]);
+    return ["java", "-cp", workspace(), basename(source, ".java")];
+  });
+}
+
+/** A Python program of one file, isolated from its own directory. */
+export function python(url: URL): Program {
+  return once(async () => {
+    // The interpreter itself, not a launcher that looks for it every time.
+    const file = await output([
+      "python3",
+      "-c",
+      "import sys; print(sys.executable)",
+    ]);
+    return [file, "-I", fileURLToPath(url)];
+  });
+}
+
+/**
+ * A Node program whose directory is copied, with the packages that its
+ * package.json names installed in the copy.
+ */
+export function node(url: URL): Program {
+  return once(async () => {
+    // Where there is no node, Deno takes its place; that is another peer.
+    if (!(await output(["node", "--version"])).startsWith("v")) {
+      throw new Skipped("node is not installed");
+    }
+    const copy = `${workspace()}/node`;
+    await Deno.mkdir(copy);
+    for await (const entry of Deno.readDir(new URL(".", url))) {
+      if (!entry.isFile) continue;
+      await Deno.copyFile(new URL(entry.name, url), `${copy}/${entry.name}`);
+    }
+    await install(copy);
+    return ["node", `${copy}/${basename(fileURLToPath(url))}`];
+  });
+}
+
+async function install(directory: string): Promise<void> {
+  const options = ["--no-audit", "--no-fund", "--fetch-retries=1"];
+  try {
+    await output(["npm", "install", ...options], directory);
+  } catch (error) {
+    if (error instanceof Skipped) throw error;
+    throw new Skipped("npm cannot install it here");
+  }
+}

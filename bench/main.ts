@@ -1,0 +1,109 @@
+// Measures skein and its peers side by side: deno task bench [filter]
+// [--rounds=N] [--write]. A filter picks the rows whose names contain it.
+import { fileURLToPath } from "node:url";
+import { measure, type Outcome, type Row } from "./_harness.ts";
+import { machine } from "./_machine.ts";
+import { cleanUp } from "./_programs.ts";
+import { table, verdicts } from "./_table.ts";
+import { rows as threading } from "./threading.ts";
+
+const SUITES: Record<string, readonly Row[]> = {
+  threading,
+};
+const README = new URL("./README.md", import.meta.url);
+const BEGIN = "<!-- results: begin -->";
+const END = "<!-- results: end -->";
+
+interface Options {
+  filter: string;
+  rounds: number;
+  write: boolean;
+}
+
+function parse(args: readonly string[]): Options {
+  const options = { filter: "", rounds: 5, write: false };
+  for (const arg of args) {
+    const rounds = /^--rounds=([1-9]\d*)$/.exec(arg);
+    if (rounds) options.rounds = Number(rounds[1]);
+    else if (arg === "--write") options.write = true;
+    else if (!arg.startsWith("-")) options.filter = arg.toLowerCase();
+    else {
+      throw new TypeError(
+        `Cannot run the bench: there are --rounds=N and --write, received ${arg}`,
+      );
+    }
+  }
+  if (options.write && options.filter !== "") {
+    throw new TypeError(
+      `Cannot write the table: a filter leaves rows out, received ${options.filter}`,
+    );
+  }
+  return options;
+}
+
+async function run(options: Options): Promise<Array<[Row, Outcome[]]>> {
+  const results: Array<[Row, Outcome[]]> = [];
+  for (const [suite, rows] of Object.entries(SUITES)) {
+    for (const row of rows) {
+      const name = `${suite}: ${row.name}`;
+      if (!name.toLowerCase().includes(options.filter)) continue;
+      console.error(name);
+      results.push([row, await measure(row, options.rounds)]);
+    }
+  }
+  if (results.length === 0) {
+    const names = Object.values(SUITES).flat().map((row) => row.name);
+    throw new RangeError(
+      `Cannot run the bench: the filter leaves none of ${
+        names.map((name) => `"${name}"`).join(", ")
+      }, received ${options.filter}`,
+    );
+  }
+  return results;
+}
+
+/** Whether a program broke; one that was skipped did not. */
+function failed(results: ReadonlyArray<[Row, Outcome[]]>): boolean {
+  return results.some(([, outcomes]) =>
+    outcomes.some((outcome) => "failed" in outcome)
+  );
+}
+
+/** Puts the results between the marks in the README, formatted. */
+async function write(text: string): Promise<void> {
+  const readme = await Deno.readTextFile(README);
+  const begin = readme.indexOf(BEGIN);
+  const end = readme.indexOf(END);
+  if (begin < 0 || end < begin) {
+    throw new Error(
+      `Cannot write the table: the marks are not there, received ${README}`,
+    );
+  }
+  const head = readme.slice(0, begin + BEGIN.length);
+  const tail = readme.slice(end);
+  await Deno.writeTextFile(README, `${head}\n\n${text}\n\n${tail}`);
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "-q", fileURLToPath(README)],
+  }).output();
+}
+
+if (import.meta.main) {
+  const options = parse(Deno.args);
+  try {
+    const results = await run(options);
+    const text = [
+      table(results),
+      verdicts(results),
+      `Medians of ${options.rounds} rounds (at most 3 where threads are many). ` +
+      "The range is from the best round to the worst.",
+      await machine(),
+    ].join("\n\n");
+    console.log(text);
+    if (failed(results)) {
+      console.error("Some programs failed; the table is not for the README.");
+      Deno.exitCode = 1;
+    } else if (options.write) await write(text);
+  } finally {
+    await cleanUp();
+  }
+}

@@ -1,0 +1,165 @@
+// The rows of the threading suite with skein.
+// Run: deno run -A threading.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
+const beforeImport = performance.now();
+const {
+  Condition,
+  Event,
+  Lock,
+  Semaphore,
+  SharedArray,
+  SharedMap,
+  sleepSync,
+  Thread,
+} = await import("../../threading/mod.ts");
+const work = await import("./threading_workers.ts");
+const afterImport = performance.now();
+import { main, perCall } from "../_measure.ts";
+import type { Thread as AnyThread } from "../../threading/mod.ts";
+
+function both(
+  first: AnyThread<number>,
+  second: AnyThread<number>,
+): [number, number] {
+  first.start();
+  second.start();
+  return [first.joinSync(), second.joinSync()];
+}
+
+function lockPair(): number {
+  const lock = new Lock();
+  return perCall(20_000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      lock.acquireSync();
+      lock.release();
+    }
+  });
+}
+
+function increment(): number {
+  const { increment: target, COUNTER, INCREMENTS, WARM_INCREMENTS } = work;
+  const lock = new Lock();
+  const words = new SharedArray(Int32Array, 32);
+  const took = both(
+    new Thread({ target, args: [0, lock, words] }),
+    new Thread({ target, args: [1, lock, words] }),
+  );
+  const count = words.view[COUNTER];
+  if (count !== 2 * (INCREMENTS + WARM_INCREMENTS)) {
+    throw new Error(`Cannot measure: increments lost, received ${count}`);
+  }
+  return Math.max(...took) / (2 * INCREMENTS);
+}
+
+function startAndJoin(): void {
+  const thread = new Thread({ target: work.nothing });
+  thread.start();
+  thread.joinSync();
+}
+
+function startJoin(): number {
+  return perCall(10, (turns) => {
+    for (let i = 0; i < turns; i++) startAndJoin();
+  });
+}
+
+function firstThread(): number {
+  const start = performance.now();
+  startAndJoin();
+  return (performance.now() - start) * 1e6;
+}
+
+function firstImport(): number {
+  return firstThread() + (afterImport - beforeImport) * 1e6;
+}
+
+function hundred(): number {
+  const event = new Event();
+  const words = new SharedArray(Int32Array, 32);
+  const { ARRIVED } = work;
+  const start = performance.now();
+  for (let i = 0; i < 100; i++) {
+    new Thread({ target: work.wait, args: [event, words], daemon: true })
+      .start();
+  }
+  for (let there = 0; there < 100;) {
+    Atomics.wait(words.view, ARRIVED, there, 50);
+    there = Atomics.load(words.view, ARRIVED);
+  }
+  return (performance.now() - start) * 1e6;
+}
+
+function hundredMemory(): number {
+  hundred();
+  sleepSync(100); // until the last one waits
+  return Deno.memoryUsage().rss;
+}
+
+const KEYS = Array.from({ length: 64 }, (_, i) => `key${i}`);
+
+function aMap() {
+  const map = new SharedMap<string, number>();
+  for (const [i, key] of KEYS.entries()) map.set(key, i);
+  return map;
+}
+
+function mapGet(): number {
+  const map = aMap();
+  let sum = 0;
+  const ns = perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) sum += map.get(KEYS[i & 63])!;
+  });
+  if (sum === 0) throw new Error(`Cannot measure: nothing got, received 0`);
+  return ns;
+}
+
+function mapSet(): number {
+  const map = aMap();
+  return perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) map.set(KEYS[i & 63], i);
+  });
+}
+
+function condition(): number {
+  const args = [new Condition(), new SharedArray(Int32Array, 1)] as const;
+  const target = work.playCondition;
+  return both(
+    new Thread({ target, args: [0, ...args] }),
+    new Thread({ target, args: [1, ...args] }),
+  )[0] / work.TRIPS;
+}
+
+function event(): number {
+  const [mine, other] = [new Event(), new Event()];
+  mine.set();
+  const target = work.playEvent;
+  return both(
+    new Thread({ target, args: [0, mine, other] }),
+    new Thread({ target, args: [1, other, mine] }),
+  )[0] / work.TRIPS;
+}
+
+function semaphore(): number {
+  const [mine, other] = [new Semaphore(1), new Semaphore(0)];
+  const target = work.playSemaphore;
+  return both(
+    new Thread({ target, args: [0, mine, other] }),
+    new Thread({ target, args: [1, other, mine] }),
+  )[0] / work.TRIPS;
+}
+
+if (import.meta.main) {
+  await main({
+    "lock-pair": lockPair,
+    "increment": increment,
+    "start-join": startJoin,
+    "first-thread": firstThread,
+    "first-import": firstImport,
+    "hundred": hundred,
+    "hundred-memory": hundredMemory,
+    "map-get": mapGet,
+    "map-set": mapSet,
+    condition,
+    event,
+    semaphore,
+  });
+}

@@ -1,0 +1,153 @@
+// The rows of the threading suite: who takes part, and what is to be reached.
+import type { Contestant, Row } from "./_harness.ts";
+import { c, deno, java, node, type Program, python } from "./_programs.ts";
+
+function contestant(name: string, program: Program) {
+  return (row: string, atMost?: number): Contestant => ({
+    name,
+    program,
+    row,
+    atMost,
+  });
+}
+
+const here = (path: string) => new URL(path, import.meta.url);
+const skeinProgram = deno(here("./skein/threading.ts"));
+const denoProgram = deno(here("./peers/deno/threading.ts"));
+const javaProgram = java(here("./peers/Threading.java"));
+const pythonProgram = python(here("./peers/threading.py"));
+const nodeProgram = node(here("./peers/node/threading.js"));
+
+const skein = contestant("skein", skeinProgram);
+const posix = contestant("C pthread", c(here("./peers/threading.c")));
+const py = contestant("Python", pythonProgram);
+const dict = contestant("Python dict, Lock", pythonProgram);
+const hashMap = contestant("Java ConcurrentHashMap", javaProgram);
+const jvm = contestant("Java", javaProgram);
+const monitor = contestant("Java synchronized", javaProgram);
+const reentrant = contestant("Java ReentrantLock", javaProgram);
+const atomics = contestant("Deno Atomics", denoProgram);
+const messages = contestant("Deno postMessage", denoProgram);
+const worker = contestant("Deno Worker", denoProgram);
+const map = contestant("Deno Map, no lock", denoProgram);
+const pool = (name: string) => contestant(name, nodeProgram)(name);
+
+const HAND_OVER = 1.3;
+
+/** The rows, in the order of the table. */
+export const rows: readonly Row[] = [
+  {
+    name: "Lock acquire + release, uncontended",
+    unit: "ns",
+    contestants: [
+      skein("lock-pair"),
+      posix("lock-pair", 3),
+      py("lock-pair", 0.25),
+      monitor("lock-pair-synchronized"),
+      reentrant("lock-pair-reentrant"),
+      atomics("lock-pair"),
+    ],
+  },
+  {
+    name: "two threads incrementing under a Lock",
+    unit: "ns",
+    contestants: [
+      skein("increment"),
+      posix("increment", 1.5),
+      py("increment"),
+      monitor("increment-synchronized"),
+      reentrant("increment-reentrant"),
+      atomics("increment"),
+    ],
+  },
+  {
+    name: "start + join of a trivial thread, warm",
+    unit: "ns",
+    contestants: [
+      skein("start-join"),
+      py("start-join", 1),
+      posix("start-join"),
+      jvm("start-join"),
+      worker("start-warm"),
+      pool("piscina"),
+      pool("tinypool"),
+    ],
+  },
+  {
+    name: "first thread of a process, cold",
+    unit: "ns",
+    contestants: [
+      skein("first-thread", 40e6),
+      contestant("skein, with its import", skeinProgram)("first-import"),
+      worker("first-thread"),
+      py("first-thread"),
+    ],
+  },
+  {
+    name: "100 threads alive and waiting, start",
+    unit: "ns",
+    rounds: 3,
+    contestants: [skein("hundred", 3e9), worker("hundred")],
+  },
+  {
+    name: "100 threads alive and waiting, memory of the process",
+    unit: "bytes",
+    rounds: 3,
+    contestants: [
+      skein("hundred-memory", 1e9),
+      worker("hundred-memory"),
+    ],
+  },
+  {
+    name: "SharedMap get",
+    unit: "ns",
+    contestants: [
+      skein("map-get", 1000),
+      dict("map-get"),
+      hashMap("map-get"),
+      map("map-get"),
+    ],
+  },
+  {
+    name: "SharedMap set",
+    unit: "ns",
+    contestants: [
+      skein("map-set", 1000),
+      dict("map-set"),
+      hashMap("map-set"),
+      map("map-set"),
+    ],
+  },
+  {
+    name: "Condition, there and back",
+    unit: "ns",
+    contestants: [
+      skein("condition"),
+      atomics("round-trip", HAND_OVER),
+      posix("condition"),
+      py("condition"),
+      jvm("condition"),
+    ],
+  },
+  {
+    name: "Event, there and back",
+    unit: "ns",
+    contestants: [
+      skein("event"),
+      atomics("round-trip", HAND_OVER),
+      messages("message"),
+      py("event"),
+    ],
+  },
+  {
+    name: "Semaphore, there and back",
+    unit: "ns",
+    contestants: [
+      skein("semaphore"),
+      atomics("round-trip", HAND_OVER),
+      posix("semaphore"),
+      py("semaphore"),
+      jvm("semaphore"),
+    ],
+  },
+];

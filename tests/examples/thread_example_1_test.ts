@@ -1,0 +1,22 @@
+import { assert, assertEquals } from "@std/assert";
+import { parse, runExample } from "./run_example.ts";
+
+const TASK = /^(\d+) -- task (\d+) finished$/;
+
+Deno.test("thread-example-1 kills its threads when it ends", async () => {
+  const lines = await runExample("thread-example-1");
+  const tasks = lines.filter((line) => line !== "goodbye!");
+  assertEquals(tasks.length, lines.length - 1);
+  // A thread may still print between the goodbye and the end.
+  assert(lines.indexOf("goodbye!") >= lines.length - 5);
+
+  const byThread = Object.values(
+    Object.groupBy(parse(tasks, TASK), ([ident]) => ident),
+  );
+  assertEquals(byThread.length, 2);
+  for (const thread of byThread) {
+    assert(thread!.length < 50);
+    const numbers = thread!.map(([_ident, task]) => Number(task));
+    assertEquals(numbers, numbers.map((_task, index) => index));
+  }
+});

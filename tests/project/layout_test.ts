@@ -1,0 +1,65 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** The source files under a folder of the project, as relative paths. */
+function* sources(folder: string): Generator<string> {
+  for (const entry of Deno.readDirSync(new URL(folder, ROOT))) {
+    if (entry.name === "node_modules") continue;
+    if (entry.isDirectory) yield* sources(`${folder}${entry.name}/`);
+    else if (entry.name.endsWith(".ts")) yield folder + entry.name;
+  }
+}
+
+/** The folders of the public modules, with a slash at the end. */
+const MODULES = Object.keys(config.exports)
+  .filter((name) => name !== ".")
+  .map((name) => `${name.slice(2)}/`);
+
+Deno.test("layout: every export is the face of its folder", () => {
+  for (const [name, path] of Object.entries(config.exports)) {
+    assertEquals(path, name === "." ? "./mod.ts" : `${name}/mod.ts`);
+    assert(Deno.statSync(new URL(path, ROOT)).isFile);
+  }
+});
+
+Deno.test("layout: mod.ts exports every module", () => {
+  const text = Deno.readTextFileSync(new URL("mod.ts", ROOT));
+  for (const folder of MODULES) {
+    assertMatch(
+      text,
+      new RegExp(`^export \\* from "\\./${folder}mod\\.ts";`, "m"),
+    );
+  }
+});
+
+Deno.test("layout: the documentation of every module is checked", () => {
+  const tasks = config.tasks;
+  for (const folder of MODULES) {
+    assertMatch(
+      `${tasks["ok:doc"].command} `,
+      new RegExp(` ${folder.slice(0, -1)} `),
+    );
+    assertMatch(
+      `${tasks["ok:doc-lint"].command} `,
+      new RegExp(` ${folder}mod\\.ts `),
+    );
+  }
+});
+
+Deno.test("layout: files are named in snake_case", () => {
+  for (const folder of [...MODULES, "tests/", "examples/", "bench/"]) {
+    for (const path of sources(folder)) {
+      assertMatch(path, /^[a-z_\d/]+\.ts$/);
+    }
+  }
+});
+
+Deno.test("layout: threading stands on no other module", () => {
+  for (const path of sources("threading/")) {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    const found = text.match(/from "(\.\.\/)+(queue|process|signal)\//);
+    assertEquals(found, null, path);
+  }
+});

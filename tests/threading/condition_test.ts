@@ -1,0 +1,319 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { delay } from "@std/async";
+import {
+  Condition,
+  Event,
+  Lock,
+  OwnerDiedError,
+  RLock,
+  setExcepthook,
+  SharedNumber,
+  Thread,
+  ThreadingError,
+} from "../../threading/mod.ts";
+import { testOptions } from "./wait_options.ts";
+import { dieHolding, echo, hold } from "./wait_fixture.ts";
+import { decrement } from "./condition_fixture.ts";
+
+for (const Class of [Lock, RLock]) {
+  testOptions(`Condition(${Class.name}).wait`, () => {
+    const condition = new Condition(new Class()).acquireSync();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const notify = () => {
+      if (!condition.acquireNowait()) return;
+      condition.notify();
+      condition.release();
+    };
+    return {
+      wait: (options) => condition.wait(options),
+      waitSync: (options) => condition.waitSync(options),
+      let() {
+        assert(condition.locked());
+        timer ??= setInterval(notify, 1);
+      },
+      free() {
+        clearInterval(timer);
+        condition.free();
+      },
+    };
+  });
+}
+
+testOptions("Condition.waitFor", () => {
+  const condition = new Condition().acquireSync();
+  let come = false;
+  return {
+    wait: (options) => condition.waitFor(() => come, options),
+    waitSync: (options) => condition.waitForSync(() => come, options),
+    let: () => come = true,
+    free: () => condition.free(),
+  };
+});
+
+testOptions("Condition.acquire", async () => {
+  const condition = new Condition();
+  const held = new Event();
+  const go = new Event();
+  const thread = new Thread({ target: hold, args: [condition, held, go] });
+  thread.start();
+  await held.wait();
+  return {
+    wait: (options) => condition.acquire(options),
+    waitSync: (options) => condition.acquireSync(options),
+    async let() {
+      go.set();
+      await thread.join();
+      // What the test has taken itself.
+      if (condition.locked()) condition.release();
+    },
+    free: () => condition.free(),
+  };
+});
+
+Deno.test("Condition() has an RLock, or the lock that it is given", () => {
+  const own = new Condition().acquireSync();
+  own.acquireSync();
+  own.release();
+  own.release();
+  assert(!own.locked());
+  const lock = new Lock();
+  const [one, two] = [new Condition(lock), new Condition(lock)];
+  using _ = one.acquireSync();
+  assertEquals(two.acquireNowait(), undefined);
+  assert(two.locked());
+  assertThrows(() => new Condition({} as Lock), TypeError, "received object");
+});
+
+Deno.test("Condition keeps its lock when the lock's handle is given back", () => {
+  const lock = new Lock();
+  const condition = new Condition(lock);
+  lock.free();
+  using _ = condition.acquireSync();
+  assertThrows(() => condition.waitSync({ timeout: 1 }), DOMException);
+  condition.notify();
+});
+
+Deno.test("Condition.acquire() resolves to the condition", async () => {
+  for (const condition of [new Condition(), new Condition(new Lock())]) {
+    assertStrictEquals(await condition.acquire(), condition);
+    condition.release();
+    assertStrictEquals(condition.acquireSync(), condition);
+    condition.release();
+    assertStrictEquals(condition.acquireNowait(), condition);
+    condition.release();
+    {
+      using _ = await condition.acquire();
+      assert(condition.locked());
+    }
+    assert(!condition.locked());
+    assertThrows(() => condition.release(), ThreadingError, "not held");
+  }
+});
+
+Deno.test("Condition.wait() throws if the lock is not held", async () => {
+  for (const condition of [new Condition(), new Condition(new Lock())]) {
+    const message = "this thread does not hold its lock";
+    await assertRejects(() => condition.wait(), ThreadingError, message);
+    const never = () => false;
+    await assertRejects(
+      () => condition.waitFor(never),
+      ThreadingError,
+      message,
+    );
+    const calls = [
+      () => condition.waitSync(),
+      () => condition.waitForSync(never),
+      () => condition.notify(),
+      () => condition.notifyAll(),
+    ];
+    for (const call of calls) assertThrows(call, ThreadingError, message);
+    assert(!condition.locked());
+  }
+});
+
+Deno.test("Condition.wait() throws if another task holds the lock", async () => {
+  const [condition, other] = [new Condition(), new RLock()];
+  const task = async () => {
+    using _ = await condition.acquire();
+    await delay(10);
+  };
+  const running = task();
+  using _ = await other.acquire();
+  await delay(1);
+  await assertRejects(() => condition.wait(), ThreadingError, "not hold");
+  assertThrows(() => condition.waitSync(), ThreadingError, "not hold");
+  assertThrows(() => condition.notify(), ThreadingError, "not hold");
+  await running;
+});
+
+Deno.test("Condition.notify() wakes as many as it is told, in order", async () => {
+  const condition = new Condition();
+  const woken: number[] = [];
+  condition.acquireSync();
+  condition.notifyAll(); // nobody waits: this is lost
+  condition.release();
+  const waits = [0, 1, 2, 3, 4].map(async (n) => {
+    using _ = await condition.acquire();
+    await condition.wait();
+    woken.push(n);
+  });
+  await delay(5);
+  for (const [n, expected] of [[0, 0], [undefined, 1], [2, 3]] as const) {
+    condition.acquireSync();
+    condition.notify(n);
+    condition.release();
+    await delay(5);
+    assertEquals(woken.length, expected);
+  }
+  condition.acquireSync();
+  condition.notifyAll();
+  assertEquals(woken.length, 3);
+  condition.release();
+  await Promise.all(waits);
+  assertEquals(woken, [0, 1, 2, 3, 4]);
+});
+
+Deno.test("Condition.notify() throws if n is no count", () => {
+  using condition = new Condition().acquireSync();
+  for (const n of [-1, 0.5, NaN, -Infinity]) {
+    assertThrows(() => condition.notify(n), RangeError, `received ${n}`);
+  }
+  assertThrows(() => condition.notify("1" as never), TypeError, "string");
+});
+
+Deno.test("Condition.wait() releases a lock wholly and restores it", async () => {
+  for (const form of ["promise", "blocking"]) {
+    const condition = new Condition();
+    for (let i = 0; i < 3; i++) condition.acquireSync();
+    const locked: boolean[] = [];
+    if (form === "promise") {
+      setTimeout(() => locked.push(condition.locked()), 5);
+      await assertRejects(() => condition.wait({ timeout: 20 }), DOMException);
+      assertEquals(locked, [false]);
+    } else {
+      assertThrows(() => condition.waitSync({ timeout: 5 }), DOMException);
+    }
+    for (let i = 0; i < 3; i++) {
+      assert(condition.locked());
+      condition.release();
+    }
+    assert(!condition.locked());
+  }
+});
+
+Deno.test("Condition.waitSync() gives an async task its lock back", async () => {
+  const condition = new Condition();
+  const other = async () => {
+    await delay(1);
+    assertThrows(() => condition.acquireSync(), ThreadingError, "async task");
+  };
+  const running = other();
+  {
+    using _ = await condition.acquire();
+    assertThrows(() => condition.waitSync({ timeout: 5 }), DOMException);
+    await delay(10);
+    using __ = await condition.acquire({ timeout: 1000 });
+  }
+  assert(!condition.locked());
+  await running;
+});
+
+Deno.test("Condition.waitFor() gives what the predicate gives", async () => {
+  const condition = new Condition();
+  let value = "";
+  setTimeout(() => {
+    using _ = condition.acquireNowait();
+    value = "come";
+    condition.notify();
+  }, 5);
+  using _ = await condition.acquire();
+  assertEquals(await condition.waitFor(() => Promise.resolve(value)), "come");
+  assertEquals(condition.waitForSync(() => value), "come");
+});
+
+Deno.test("Condition.waitFor() asks the predicate once more at the end", async () => {
+  const condition = new Condition(new Lock()).acquireSync();
+  let asked = 0;
+  const second = () => ++asked === 2;
+  assertEquals(await condition.waitFor(second, { timeout: 5 }), true);
+  asked = 0;
+  assertEquals(condition.waitForSync(second, { timeout: 5 }), true);
+  assertThrows(() => {
+    condition.waitForSync(() => {
+      throw new Error("predicate");
+    });
+  }, "predicate");
+  assert(condition.locked());
+});
+
+Deno.test("Condition.waitSync() throws if nobody is left to notify", () => {
+  const condition = new Condition().acquireSync();
+  assertThrows(
+    () => condition.waitSync(),
+    ThreadingError,
+    "Cannot wait for a Condition: this would never end",
+  );
+  assert(condition.locked());
+  condition.release();
+});
+
+Deno.test("Condition is shared with a thread, and is the same when it comes back", async () => {
+  const lock = new Lock();
+  const condition = new Condition(lock);
+  const thread = new Thread({ target: echo, args: [[condition, lock]] });
+  thread.start();
+  assertEquals(await thread.join(), [condition, lock]);
+  for (const form of ["promise", "blocking"]) {
+    const left = new SharedNumber(100);
+    const threads = [0, 1].map((parity) =>
+      new Thread({ target: decrement, args: [condition, left, parity, form] })
+    );
+    for (const thread of threads) thread.start();
+    condition.acquireSync();
+    condition.waitForSync(() => left.value === 0, { timeout: 10_000 });
+    condition.release();
+    for (const thread of threads) await thread.join();
+  }
+});
+
+Deno.test("Condition throws when the owner of its lock has died", async () => {
+  setExcepthook(() => {});
+  const condition = new Condition();
+  const waiting = (async () => {
+    using _ = await condition.acquire();
+    await condition.wait();
+  })().catch((error) => error);
+  await delay(1);
+  const thread = new Thread({ target: dieHolding, args: [condition] });
+  thread.start();
+  await assertRejects(() => thread.join(), "died");
+  assertThrows(() => condition.acquireSync(), OwnerDiedError);
+  await assertRejects(() => condition.acquire(), OwnerDiedError);
+  condition.recover();
+  condition.acquireSync();
+  condition.notify();
+  condition.release();
+  assertEquals(await waiting, undefined);
+});
+
+Deno.test("Condition throws in every method after free()", () => {
+  const condition = new Condition();
+  condition.free();
+  const calls = [
+    () => condition.acquireNowait(),
+    () => condition.release(),
+    () => condition.locked(),
+    () => condition.recover(),
+    () => condition.notify(),
+    () => condition.notifyAll(),
+  ];
+  for (const call of calls) {
+    assertThrows(call, ThreadingError, "Cannot use Condition");
+  }
+});

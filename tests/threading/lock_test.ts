@@ -1,0 +1,265 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { delay } from "@std/async";
+import {
+  Event,
+  Lock,
+  OwnerDiedError,
+  setExcepthook,
+  Thread,
+  ThreadingError,
+} from "../../threading/mod.ts";
+import { testOptions } from "./wait_options.ts";
+import {
+  dieHolding,
+  echo,
+  hold,
+  releaseAfter,
+  takeTurns,
+} from "./wait_fixture.ts";
+
+/** A lock that another thread holds until `go` is set. */
+async function heldElsewhere(lock: Lock) {
+  const held = new Event();
+  const go = new Event();
+  const thread = new Thread({ target: hold, args: [lock, held, go] });
+  thread.start();
+  await held.wait();
+  return { thread, go };
+}
+
+testOptions("Lock.acquire", () => {
+  const lock = new Lock().acquireSync();
+  return {
+    wait: (options) => lock.acquire(options),
+    waitSync: (options) => lock.acquireSync(options),
+    let() {
+      assert(lock.locked());
+      lock.release();
+      assert(!lock.locked());
+    },
+    free: () => lock.free(),
+  };
+});
+
+Deno.test("Lock.acquireSync() takes it, release() gives it back", () => {
+  const lock = new Lock();
+  assert(!lock.locked());
+  assertStrictEquals(lock.acquireSync(), lock);
+  assert(lock.locked());
+  assertEquals(lock.acquireNowait(), undefined);
+  lock.release();
+  assert(!lock.locked());
+  assertStrictEquals(lock.acquireNowait(), lock);
+  lock.release();
+});
+
+Deno.test("Lock.acquire() takes it, and waits in order of arrival", async () => {
+  const lock = new Lock();
+  assertStrictEquals(await lock.acquire(), lock);
+  const order: number[] = [];
+  const waits = [1, 2, 3].map(async (n) => {
+    using _ = await lock.acquire();
+    order.push(n);
+    await delay(1);
+  });
+  await delay(2);
+  lock.release();
+  await Promise.all(waits);
+  assertEquals(order, [1, 2, 3]);
+  assert(!lock.locked());
+});
+
+Deno.test("Lock releases itself at the end of a using block", async () => {
+  const lock = new Lock();
+  {
+    using guard = lock.acquireSync();
+    assert(guard.locked());
+  }
+  assert(!lock.locked());
+  await assertRejects(async () => {
+    using _ = await lock.acquire();
+    throw new Error("inside");
+  }, "inside");
+  assert(!lock.locked());
+});
+
+Deno.test("Lock.release() throws if it is not held", () => {
+  const lock = new Lock();
+  const message = "Cannot release a Lock: it is not held";
+  assertThrows(() => lock.release(), ThreadingError, message);
+  lock.acquireSync().release();
+  assertThrows(() => lock.release(), ThreadingError, message);
+});
+
+Deno.test("Lock throws in every method after free()", () => {
+  const lock = new Lock();
+  lock.free();
+  const calls = [
+    () => lock.acquireNowait(),
+    () => lock.release(),
+    () => lock.locked(),
+    () => lock.recover(),
+    () => lock[Symbol.dispose](),
+  ];
+  for (const call of calls) {
+    assertThrows(call, ThreadingError, "Cannot use Lock");
+  }
+});
+
+Deno.test("Lock is shared with a thread, and is the same when it comes back", async () => {
+  const lock = new Lock().acquireSync();
+  const thread = new Thread({ target: echo, args: [{ lock, list: [lock] }] });
+  thread.start();
+  const back = await thread.join() as { lock: Lock; list: Lock[] };
+  assertStrictEquals(back.lock, lock);
+  assertStrictEquals(back.list[0], lock);
+});
+
+Deno.test("Lock.release() may be called by another thread", async () => {
+  const lock = new Lock().acquireSync();
+  const thread = new Thread({ target: releaseAfter, args: [lock, 5] });
+  thread.start();
+  lock.acquireSync();
+  await thread.join();
+  const again = new Thread({ target: releaseAfter, args: [lock, 5] });
+  again.start();
+  await lock.acquire();
+  await again.join();
+});
+
+Deno.test("Lock.acquireSync() throws if an async task of the thread holds it", async () => {
+  const lock = await new Lock().acquire();
+  for (const options of [undefined, { timeout: 10_000 }]) {
+    const start = performance.now();
+    assertThrows(
+      () => lock.acquireSync(options),
+      ThreadingError,
+      "async task of this thread holds it",
+    );
+    assert(performance.now() - start < 1000);
+  }
+  assertEquals(lock.acquireNowait(), undefined);
+  lock.release();
+  lock.acquireSync();
+});
+
+Deno.test("Lock.acquireSync() throws if nobody is left to release it", () => {
+  const lock = new Lock().acquireSync();
+  assertThrows(
+    () => lock.acquireSync(),
+    ThreadingError,
+    "Cannot acquire a Lock: this would never end",
+  );
+  lock.release();
+  lock.acquireSync();
+});
+
+Deno.test("Lock.acquire() rejects when a signal comes between release and retry", async () => {
+  const lock = new Lock().acquireSync();
+  for (;;) {
+    const controller = new AbortController();
+    const waiting = lock.acquire({ signal: controller.signal })
+      .catch((error) => error);
+    lock.release();
+    const overtaken = lock.acquireNowait() !== undefined;
+    controller.abort("reason");
+    const end = await waiting;
+    if (overtaken) {
+      assertEquals(end, "reason");
+      break;
+    }
+    // On a slow machine it may have waited so long that it was handed over.
+    assertStrictEquals(end, lock);
+  }
+  lock.release();
+  assert(!lock.locked());
+  await lock.acquire();
+});
+
+Deno.test("Lock.acquireSync() goes before promise-form waits of its own thread", async () => {
+  for (const wait of [0, 3]) {
+    const lock = new Lock();
+    const { thread, go } = await heldElsewhere(lock);
+    const waits = [lock.acquire(), lock.acquire()];
+    await delay(wait);
+    go.set();
+    lock.acquireSync({ timeout: 10_000 });
+    lock.release();
+    for (const wait of waits) (await wait).release();
+    await thread.join();
+  }
+});
+
+Deno.test("Lock.acquire() of a blocked thread does not keep it from others", async () => {
+  const lock = new Lock();
+  const { thread, go } = await heldElsewhere(lock);
+  const waiting = lock.acquire();
+  const other = new Thread({ target: takeTurns, args: [lock, 10] });
+  other.start();
+  await delay(20);
+  go.set();
+  other.joinSync({ timeout: 10_000 });
+  (await waiting).release();
+  await thread.join();
+});
+
+Deno.test("Lock.acquire() of a thread that ends unawaited is given up", async () => {
+  const { abandonWait } = await import("./lock_fixture.ts");
+  const lock = new Lock().acquireSync();
+  const thread = new Thread({ target: abandonWait, args: [lock] });
+  thread.start();
+  await thread.join();
+  const waiting = lock.acquire();
+  lock.release();
+  (await waiting).release();
+  lock.acquireSync({ timeout: 1000 });
+});
+
+Deno.test("Lock.acquire() throws when its owner has died, until recover()", async () => {
+  setExcepthook(() => {});
+  const lock = new Lock();
+  const thread = new Thread({ target: dieHolding, args: [lock], name: "X" });
+  thread.start();
+  await assertRejects(() => thread.join(), "died");
+  const message = "Cannot acquire a Lock: its owner, the thread X, died";
+  assert(lock.locked());
+  assertThrows(() => lock.acquireSync(), OwnerDiedError, message);
+  assertThrows(() => lock.acquireNowait(), OwnerDiedError, message);
+  await assertRejects(() => lock.acquire(), OwnerDiedError, message);
+  assertThrows(() => lock.release(), ThreadingError, "not held");
+  lock.recover();
+  assert(!lock.locked());
+  lock.acquireSync();
+  lock.recover();
+  assert(lock.locked());
+});
+
+Deno.test("Lock.acquire() that waits throws when the owner dies", async () => {
+  const lock = new Lock();
+  const { thread } = await heldElsewhere(lock);
+  const waiting = assertRejects(() => lock.acquire(), OwnerDiedError);
+  thread.terminate();
+  assertThrows(() => lock.acquireSync({ timeout: 10_000 }), OwnerDiedError);
+  await waiting;
+});
+
+Deno.test("Lock.acquire() poisons also where other locks share its place", async () => {
+  setExcepthook(() => {});
+  const { dieHoldingMany } = await import("./lock_fixture.ts");
+  const gate = new Lock().acquireSync();
+  const locks = Array.from({ length: 20 }, () => new Lock());
+  const thread = new Thread({ target: dieHoldingMany, args: [gate, locks] });
+  thread.start();
+  await delay(30);
+  gate.release();
+  await assertRejects(() => thread.join(), "died");
+  for (const lock of [gate, ...locks]) {
+    assertThrows(() => lock.acquireNowait(), OwnerDiedError);
+  }
+});

@@ -1,0 +1,7 @@
+import { isMain } from "../../threading/_memory/slot.ts";
+import { sendable } from "../../threading/mod.ts";
+
+/** Marked in the main thread only. */
+export const elusive: () => void = isMain
+  ? sendable(import.meta, function elusive() {})
+  : () => {};

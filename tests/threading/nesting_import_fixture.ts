@@ -1,0 +1,2 @@
+/** Imported by a thread while the main thread is blocked. */
+export const answer = 42;

@@ -1,0 +1,9 @@
+import { sendable } from "../../threading/sendable.ts";
+import type { SharedNumber } from "../../threading/shared_number.ts";
+
+export const addMany = sendable(
+  import.meta,
+  function addMany(number: SharedNumber, times: number, n: number): void {
+    for (let i = 0; i < times; i++) number.add(n);
+  },
+);

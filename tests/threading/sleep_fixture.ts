@@ -1,0 +1,10 @@
+import { type Semaphore, sendable } from "../../threading/mod.ts";
+import { sleepSync } from "../../threading/sleep.ts";
+
+export const sleeper = sendable(
+  import.meta,
+  function sleeper(ms: number, awake?: Semaphore) {
+    awake?.release();
+    sleepSync(ms);
+  },
+);

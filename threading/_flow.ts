@@ -1,0 +1,141 @@
+/**
+ * Async flows: telling one async task of a thread from another.
+ *
+ * `acquire()` of an RLock must know whether its caller is the task that holds
+ * the lock. JavaScript has no tasks, only contexts that are inherited
+ * (`AsyncLocalStorage`), and a context set by a callee stays with the caller
+ * until that awaits something: after
+ *
+ *     const a = task();      // acquires in its synchronous beginning
+ *     await somethingElse(); // this code has the context now, too
+ *     const b = task();      // and so would this task
+ *
+ * `b` would be taken for `a`, and both would hold the lock. So a flow is marked
+ * where only the task itself can be: in the continuation of `await acquire()`,
+ * which runs in a job of its own. Nothing can be run at its very start; but for
+ * as long as that job runs, whichever of an RLock's methods is called (`using`
+ * reads `[Symbol.dispose]` at once) marks the context for good.
+ *
+ * A flow lasts from one `acquire()` to its `release()` and no longer: tasks that
+ * are started later by code that once held the lock are no longer one. A
+ * context lists all flows that it is in.
+ *
+ * A task that does none of these before it awaits something else cannot be told
+ * from the code that started it. It still holds the lock and can release it; but
+ * taking it again waits, as for any other task. Mutual exclusion comes first.
+ *
+ * @module
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+
+let storage: AsyncLocalStorage<readonly number[]> | undefined;
+/** The flows under way, and whether a context has been marked with it. */
+const marked = new Map<number, boolean>();
+let lastFlow = 0;
+/** The flow whose continuation runs in this job, 0 if none. */
+let resumed = 0;
+
+/** Begins a flow; returns its number, not 0. */
+export function beginFlow(): number {
+  do lastFlow = (lastFlow + 1) & 0x3fff_ffff; while (
+    lastFlow === 0 || marked.has(lastFlow)
+  );
+  marked.set(lastFlow, false);
+  return lastFlow;
+}
+
+/** Ends a flow. */
+export function endFlow(flow: number): void {
+  marked.delete(flow);
+}
+
+/** The flows that this code belongs to for certain. */
+function currentFlows(): readonly number[] {
+  const known = storage?.getStore() ?? [];
+  if (!marked.has(resumed) || known.includes(resumed)) return known;
+  marked.set(resumed, true);
+  storage ??= new AsyncLocalStorage();
+  const flows = [...known.filter((flow) => marked.has(flow)), resumed];
+  storage.enterWith(flows);
+  return flows;
+}
+
+/** Marks the context, if this job continues a task that has begun a flow. */
+export function markFlow(): void {
+  if (resumed !== 0) currentFlows();
+}
+
+/** Whether this code belongs to the flow for certain. */
+export function isInFlow(flow: number): boolean {
+  return currentFlows().includes(flow);
+}
+
+/** Whether this code may belong to the flow. */
+export function mayBeInFlow(flow: number): boolean {
+  const flows = currentFlows();
+  return flows.includes(flow) || !marked.get(flow) ||
+    !flows.some((other) => marked.has(other));
+}
+
+/**
+ * A promise whose continuation belongs to a flow. Since it is not a plain one,
+ * `await` calls its `then` with a function that queues the continuation, which
+ * so comes to stand between the two other jobs.
+ */
+class FlowPromise<T> extends Promise<T> {
+  flow = 0;
+
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  override then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    if (typeof onFulfilled !== "function") {
+      return super.then(onFulfilled, onRejected);
+    }
+    return super.then((value) => {
+      const enter = () => void (resumed = this.flow);
+      const leave = () => void (resumed = 0);
+      queueMicrotask(enter);
+      enter();
+      try {
+        return onFulfilled(value);
+      } finally {
+        leave();
+        queueMicrotask(leave);
+      }
+    }, onRejected);
+  }
+}
+
+/**
+ * A promise that is resolved already, whose continuation belongs to the flow.
+ *
+ * @param flow The flow.
+ * @param value What the promise resolves to.
+ */
+export function resumeIn<T>(flow: number, value: T): Promise<T> {
+  const promise = new FlowPromise<T>((resolve) => resolve(value));
+  promise.flow = flow;
+  return promise;
+}
+
+/**
+ * Like {@linkcode resumeIn}, for a flow that has yet to begin.
+ *
+ * @param begun Resolves to the flow.
+ * @param value What the promise resolves to.
+ */
+export function resumeOnceIn<T>(begun: Promise<number>, value: T): Promise<T> {
+  const promise = new FlowPromise<T>((resolve, reject) => {
+    begun.then((flow) => {
+      promise.flow = flow;
+      resolve(value);
+    }).catch(reject);
+  });
+  return promise;
+}

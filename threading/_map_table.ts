@@ -1,0 +1,290 @@
+/**
+ * The inside of a SharedMap: a hash table with chains, keyed by the bytes of
+ * the encoded key, and a list of the entries that have a value, in the order in
+ * which they got it.
+ *
+ * Everything changes under the object's mutex only. An entry stays in its chain
+ * while it has a value or is pinned: by the thread that makes its value and by
+ * those that wait for it, see `_map_claim.ts`.
+ *
+ * @module
+ */
+
+import { allocateZeroed, deallocate, discard } from "./_memory/allocator.ts";
+import { encode, type Encoded } from "./_memory/codec/encode.ts";
+import { removeDraft } from "./_memory/draft.ts";
+import { doubles, words } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
+import {
+  commitRecord,
+  draftEncoded,
+  holdsEncoded,
+  releaseRecord,
+} from "./_memory/record.ts";
+import { Field } from "./_memory/shared_object.ts";
+
+/** The words of a map. */
+export const MapField = {
+  /** The block of chains' first entries, 0 while `few` is used. */
+  chains: Field.own,
+  /** Number of chains, a power of two, less one; 0 while `few` is used. */
+  mask: Field.own + 1,
+  /** Entries in chains. */
+  entries: Field.own + 2,
+  /** Entries with a value. */
+  size: Field.own + 3,
+  /** First and last entry with a value. */
+  first: Field.own + 4,
+  last: Field.own + 5,
+  /** The chains of a small map. */
+  few: Field.own + 6,
+} as const;
+const FEW = 8;
+/** Size of a map in words. */
+export const MAP_WORDS = MapField.few + FEW;
+
+/** The words of an entry. */
+export const Entry = {
+  /** Next in the chain. */
+  next: 0,
+  hash: 1,
+  /** Records of key and value; no value yet, or no more: 0. */
+  key: 2,
+  value: 3,
+  /** Neighbours in the list of entries with a value. */
+  before: 4,
+  after: 5,
+  /** A double: numbers the entries in the order of that list. */
+  serial: 6,
+  /** The claim of the thread that makes a value, or 0. */
+  claim: 8,
+  /** The claim and those who wait for it to end. */
+  pins: 9,
+  /** Set when the value was set or deleted since the claim read it. */
+  touched: 10,
+} as const;
+const ENTRY_WORDS = 12;
+
+/** Encodes a key: those that `Map` takes for the same have the same bytes. */
+export function encodeKey(key: unknown): Encoded {
+  if (typeof key === "number") {
+    if (key === 0) return encode(0);
+    if (key !== key) return encode(NaN);
+  }
+  return encode(key);
+}
+
+/** The hash of an encoded key (FNV-1a). */
+export function hashOf({ bytes, length }: Encoded): number {
+  let hash = -2128831035;
+  for (let i = 0; i < length; i++) {
+    hash = Math.imul(hash ^ bytes[i], 16777619);
+  }
+  return hash ^ hash >>> 15;
+}
+
+/** The word that holds the first entry of a hash's chain. */
+function chainOf(map: number, hash: number): number {
+  const chains = words[map + MapField.chains];
+  return chains === 0
+    ? map + MapField.few + (hash & FEW - 1)
+    : chains + (hash & words[map + MapField.mask]);
+}
+
+/** Under the mutex: the entry of a key, or 0. */
+export function find(map: number, hash: number, key: Encoded): number {
+  let entry = words[chainOf(map, hash)];
+  while (
+    entry !== 0 &&
+    (words[entry + Entry.hash] !== hash ||
+      !holdsEncoded(words[entry + Entry.key], key))
+  ) {
+    entry = words[entry + Entry.next];
+  }
+  return entry;
+}
+
+/**
+ * Takes the mutex, with an entry for a key: what is done next in the section
+ * gives it a value or pins it.
+ *
+ * @param key The key; nothing may have been encoded since.
+ * @returns The entry.
+ * @throws {HeapExhaustedError} If there is no room; the mutex is not taken.
+ */
+export function lockEntry(map: number, hash: number, key: Encoded): number {
+  lock(map + Field.mutex);
+  const found = find(map, hash, key);
+  if (found !== 0) return found;
+  unlock(map + Field.mutex);
+
+  const record = draftEncoded(key);
+  let entry = 0;
+  try {
+    entry = allocateZeroed(ENTRY_WORDS);
+    makeRoom(map);
+  } catch (error) {
+    discard(record);
+    if (entry !== 0) discard(entry);
+    throw error;
+  }
+  lock(map + Field.mutex);
+  const other = find(map, hash, key);
+  removeDraft(entry);
+  if (other !== 0) {
+    // Another thread was faster.
+    removeDraft(record);
+    deallocate(record);
+    deallocate(entry);
+    return other;
+  }
+  commitRecord(record);
+  words[entry + Entry.key] = record;
+  words[entry + Entry.hash] = hash;
+  const chain = chainOf(map, hash);
+  words[entry + Entry.next] = words[chain];
+  words[chain] = entry;
+  words[map + MapField.entries]++;
+  return entry;
+}
+
+function makeRoom(map: number): void {
+  const old = words[map + MapField.mask];
+  const count = old === 0 ? FEW : old + 1;
+  if (words[map + MapField.entries] < count) return;
+  const chains = allocateZeroed(count * 4);
+  lock(map + Field.mutex);
+  const isLate = words[map + MapField.mask] !== old;
+  if (!isLate) {
+    spread(map, chains, count * 4 - 1);
+    removeDraft(chains);
+  }
+  unlock(map + Field.mutex);
+  if (isLate) discard(chains);
+}
+
+/** Under the mutex: moves all entries to new chains. */
+function spread(map: number, chains: number, mask: number): void {
+  const old = words[map + MapField.chains];
+  const from = old === 0 ? map + MapField.few : old;
+  const count = old === 0 ? FEW : words[map + MapField.mask] + 1;
+  for (let i = 0; i < count; i++) {
+    for (let entry = words[from + i]; entry !== 0;) {
+      const next = words[entry + Entry.next];
+      const chain = chains + (words[entry + Entry.hash] & mask);
+      words[entry + Entry.next] = words[chain];
+      words[chain] = entry;
+      entry = next;
+    }
+  }
+  words[map + MapField.chains] = chains;
+  words[map + MapField.mask] = mask;
+  if (old !== 0) deallocate(old);
+}
+
+/** Under the mutex: links a draft as the value of an entry. */
+export function putValue(map: number, entry: number, record: number): void {
+  const old = words[entry + Entry.value];
+  words[entry + Entry.value] = record;
+  words[entry + Entry.touched] = 1;
+  commitRecord(record);
+  if (old !== 0) {
+    releaseRecord(old);
+    return;
+  }
+  const last = words[map + MapField.last];
+  words[entry + Entry.before] = last;
+  words[entry + Entry.after] = 0;
+  doubles[entry + Entry.serial >> 1] = last === 0 ? 1 : serialOf(last) + 1;
+  if (last === 0) words[map + MapField.first] = entry;
+  else words[last + Entry.after] = entry;
+  words[map + MapField.last] = entry;
+  words[map + MapField.size]++;
+}
+
+/** Under the mutex: takes the value of an entry away, and maybe the entry. */
+export function removeValue(map: number, entry: number): void {
+  const before = words[entry + Entry.before];
+  const after = words[entry + Entry.after];
+  if (before === 0) words[map + MapField.first] = after;
+  else words[before + Entry.after] = after;
+  if (after === 0) words[map + MapField.last] = before;
+  else words[after + Entry.before] = before;
+  words[map + MapField.size]--;
+  const record = words[entry + Entry.value];
+  words[entry + Entry.value] = 0;
+  words[entry + Entry.touched] = 1;
+  releaseRecord(record);
+  removeIfUnused(map, entry);
+}
+
+/** Under the mutex: takes all values away. */
+export function removeAllValues(map: number): void {
+  while (words[map + MapField.first] !== 0) {
+    removeValue(map, words[map + MapField.first]);
+  }
+}
+
+/** Under the mutex: takes an entry out that has no value and no pin. */
+export function removeIfUnused(map: number, entry: number): void {
+  if (words[entry + Entry.value] !== 0 || words[entry + Entry.pins] > 0) return;
+  let link = chainOf(map, words[entry + Entry.hash]);
+  while (words[link] !== entry) link = words[link] + Entry.next;
+  words[link] = words[entry + Entry.next];
+  releaseRecord(words[entry + Entry.key]);
+  deallocate(entry);
+  if (--words[map + MapField.entries] === 0) giveBackChains(map);
+}
+
+/** An empty map is a small one again: none of `few` is in use. */
+function giveBackChains(map: number): void {
+  const chains = words[map + MapField.chains];
+  if (chains === 0) return;
+  deallocate(chains);
+  words.fill(0, map + MapField.few, map + MapField.few + FEW);
+  words[map + MapField.chains] = 0;
+  words[map + MapField.mask] = 0;
+}
+
+/** The number of an entry in the list of those with a value. */
+export function serialOf(entry: number): number {
+  return doubles[entry + Entry.serial >> 1];
+}
+
+/**
+ * Under the mutex: the entry with a value that follows one that was there at
+ * some time, or 0.
+ *
+ * @param entry The address it had, 0 to begin.
+ * @param hash Its hash.
+ * @param serial Its number.
+ */
+export function entryAfter(
+  map: number,
+  entry: number,
+  hash: number,
+  serial: number,
+): number {
+  let found = entry === 0 ? 0 : words[chainOf(map, hash)];
+  while (found !== 0 && found !== entry) found = words[found + Entry.next];
+  if (
+    found !== 0 && words[found + Entry.value] !== 0 &&
+    serialOf(found) === serial
+  ) {
+    return words[found + Entry.after];
+  }
+  // It has gone: on to what came after it.
+  let next = words[map + MapField.first];
+  while (next !== 0 && serialOf(next) <= serial) {
+    next = words[next + Entry.after];
+  }
+  return next;
+}
+
+/** Gives back what a map owns. */
+export function destroyTable(map: number): void {
+  // Of a damaged one nobody knows what it owns.
+  if (words[map + Field.damaged] !== 0) return;
+  removeAllValues(map);
+  giveBackChains(map);
+}

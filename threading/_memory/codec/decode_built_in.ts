@@ -1,0 +1,124 @@
+/**
+ * The built-in classes, and classes of the user.
+ *
+ * @module
+ */
+
+import { readValue } from "./decode.ts";
+import { readFields } from "./decode_shape.ts";
+import { loadSendableSync } from "./load.ts";
+import type { Reader } from "./reader.ts";
+import {
+  BOXED,
+  BUFFER,
+  BUILT_IN_INSTANCE,
+  DATE,
+  DOM_EXCEPTION,
+  ERROR,
+  ERROR_PARTS,
+  ERRORS,
+  REGEXP,
+  RESIZABLE_BUFFER,
+  TRACKING,
+  VIEW,
+  VIEWS,
+} from "./tags.ts";
+
+/** Reads what has one of the rarer tags. */
+export function readBuiltIn(r: Reader, tag: number): unknown {
+  switch (tag) {
+    case VIEW:
+      return readView(r);
+    case BUFFER:
+      return r.add(r.raw(r.uint32()).buffer);
+    case RESIZABLE_BUFFER:
+      return readResizable(r);
+    case DATE:
+      return r.add(new Date(r.float64()));
+    case REGEXP:
+      return r.add(new RegExp(r.string(), r.string()));
+    case BOXED:
+      return r.add(Object(readValue(r, r.byte())));
+    case ERROR:
+      return readError(r);
+    case DOM_EXCEPTION:
+      return readDomException(r);
+    case BUILT_IN_INSTANCE:
+      return readBuiltInInstance(r);
+    default:
+      throw new RangeError(`Cannot decode a value: received the tag ${tag}`);
+  }
+}
+
+/** An instance of the class that is named next, without its fields. */
+export function readInstance(r: Reader): object {
+  return Object.create(loadSendableSync(r.uint32()).value.prototype);
+}
+
+function readBuiltInInstance(r: Reader): object {
+  const { prototype } = loadSendableSync(r.uint32()).value;
+  const object = readValue(r, r.byte()) as Record<string, unknown>;
+  Object.setPrototypeOf(object, prototype);
+  readFields(r, r.byte(), object, prototype);
+  return object;
+}
+
+function readResizable(r: Reader): ArrayBuffer {
+  const length = r.uint32();
+  const maxByteLength = r.uint32();
+  const buffer = new ArrayBuffer(length, { maxByteLength });
+  new Uint8Array(buffer).set(r.bytes.subarray(r.at, r.at += length));
+  return r.add(buffer);
+}
+
+function readView(r: Reader): ArrayBufferView {
+  const View = VIEWS[r.byte()] as Uint8ArrayConstructor;
+  const buffer = readValue(r, r.byte()) as ArrayBuffer;
+  const offset = r.uint32();
+  const length = r.uint32();
+  return r.add(
+    new View(buffer, offset, length === TRACKING ? undefined : length),
+  );
+}
+
+function readError(r: Reader): Error {
+  const kind = r.byte();
+  const mask = r.byte();
+  const error = r.add(makeError(kind));
+  for (let part = 0; part < ERROR_PARTS.length; part++) {
+    if ((mask & 1 << part) === 0) continue;
+    const name = ERROR_PARTS[part];
+    const value = readValue(r, r.byte());
+    // The stack is an accessor, which structured cloning keeps too.
+    if (name === "stack") error.stack = value;
+    else hide(error, name, value);
+  }
+  readFields(r, r.byte(), error, Object.getPrototypeOf(error));
+  return error;
+}
+
+/** An error of the kind, with no own property but its stack. */
+function makeError(kind: number): Error {
+  const error = new Error();
+  const { prototype } = ERRORS[kind];
+  if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
+  return error;
+}
+
+/** Makes an own property that is not enumerable. */
+function hide(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, {
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+function readDomException(r: Reader): DOMException {
+  const name = r.string();
+  const exception = r.add(new DOMException(r.string(), name));
+  const stack = readValue(r, r.byte());
+  if (stack !== undefined) exception.stack = stack;
+  return exception;
+}

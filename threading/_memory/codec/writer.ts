@@ -1,0 +1,245 @@
+/**
+ * The encoder's scratch and how primitive parts are put into it.
+ *
+ * @module
+ */
+
+import type { SharedObject } from "../shared_object.ts";
+import { Identities } from "./identities.ts";
+import { Refusal } from "./refusal.ts";
+import type { WriteContents } from "./encode.ts";
+import type { Shape } from "./encode_shape.ts";
+import { SHORT_TEXT, TEXT16, TEXT8 } from "./tags.ts";
+
+const FIRST_CAPACITY = 4096;
+
+/** A scratch larger than this goes when a smaller message follows. */
+const KEPT_CAPACITY = 1024 * 1024;
+
+/** Heap addresses count words of 31 bits, so nothing longer can be stored. */
+const MAX_CAPACITY = 2 ** 31 - 1;
+
+/**
+ * After `reserve()` so many bytes may be written unchecked: the longest of all
+ * parts of fixed size is a new shape.
+ */
+const RESERVE = 512;
+
+const encoder = new TextEncoder();
+
+/** Stamps are never used twice in a thread, whichever writer takes them. */
+let lastStamp = 0;
+
+/**
+ * One message being written.
+ *
+ * Invariant: the bytes below `length` are the message so far. A message that
+ * failed leaves nothing behind: `begin` starts from whatever state it finds.
+ */
+export class Writer {
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_CAPACITY);
+  view: DataView<ArrayBuffer> = new DataView(this.bytes.buffer);
+  length = 0;
+  /** How many containers are open around the value being written. */
+  depth = 0;
+  /** The distinct shared objects met. */
+  references: SharedObject[] = [];
+  /** The distinct ids of marked functions and classes met. */
+  sendables: number[] = [];
+  readonly identities: Identities = new Identities();
+  /** Says which shapes belong to this message: those that bear it. */
+  stamp = 0;
+  shapes = 0;
+  /** What `DEFERRED` left for later. */
+  deferred: Deferred[] = [];
+
+  /** Starts a message. */
+  begin(): void {
+    if (
+      this.bytes.length > KEPT_CAPACITY && this.length <= KEPT_CAPACITY / 2
+    ) {
+      this.bytes = new Uint8Array(FIRST_CAPACITY);
+      this.view = new DataView(this.bytes.buffer);
+    }
+    this.length = 0;
+    this.depth = 0;
+    if (this.references.length > 0) this.references = [];
+    if (this.sendables.length > 0) this.sendables = [];
+    this.stamp = ++lastStamp;
+    this.shapes = 0;
+    this.end();
+  }
+
+  /** Lets go of the objects of the message; its bytes stay. */
+  end(): void {
+    this.identities.clear();
+    if (this.deferred.length > 0) this.deferred = [];
+  }
+
+  /** Makes room for whatever has a fixed size. */
+  reserve(): void {
+    if (this.length + RESERVE > this.bytes.length) this.grow(RESERVE);
+  }
+
+  /** Makes room for `size` more bytes, and then `RESERVE`. */
+  grow(size: number): void {
+    const needed = this.length + size + RESERVE;
+    if (needed <= this.bytes.length) return;
+    if (needed > MAX_CAPACITY) {
+      throw new Refusal("its encoding is larger than 2 GiB", needed);
+    }
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = new Uint8Array(
+        Math.min(Math.max(needed, this.bytes.length * 2), MAX_CAPACITY),
+      );
+    } catch {
+      throw new Refusal("there is no memory left to encode it", needed);
+    }
+    bytes.set(this.bytes.subarray(0, this.length));
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+  }
+
+  /** Writes a byte into reserved room. */
+  byte(value: number): void {
+    this.bytes[this.length++] = value;
+  }
+
+  /** Writes a tag and a number of 32 bits into reserved room. */
+  tagged(tag: number, value: number): void {
+    this.bytes[this.length] = tag;
+    this.view.setUint32(this.length + 1, value, true);
+    this.length += 5;
+  }
+
+  /** Writes a number of 32 bits into reserved room. */
+  uint32(value: number): void {
+    this.view.setUint32(this.length, value, true);
+    this.length += 4;
+  }
+
+  /** Writes a number of 64 bits into reserved room. */
+  float64(value: number): void {
+    this.view.setFloat64(this.length, value, true);
+    this.length += 8;
+  }
+
+  /** Writes raw bytes; the room needs no reservation. */
+  raw(source: Uint8Array): void {
+    this.grow(source.length);
+    this.bytes.set(source, this.length);
+    this.length += source.length;
+  }
+
+  /** Writes a string with its tag into reserved room, or more. */
+  text(text: string): void {
+    const size = text.length;
+    if (size < 64) {
+      const bytes = this.bytes;
+      const start = this.length + 1;
+      let i = 0;
+      for (; i < size; i++) {
+        const code = text.charCodeAt(i);
+        if (code > 0x7f) break;
+        bytes[start + i] = code;
+      }
+      if (i === size) {
+        bytes[start - 1] = SHORT_TEXT + size;
+        this.length = start + size;
+        return;
+      }
+    }
+    if (text.isWellFormed()) this.#utf8(text);
+    else this.#utf16(text);
+  }
+
+  #utf8(text: string): void {
+    this.tagged(TEXT8, 0);
+    const start = this.length;
+    // Most strings take a byte for each character; the others go on from
+    // where the room ended, with room for the worst case.
+    this.grow(text.length);
+    let rest = text;
+    while (true) {
+      const { read, written } = encoder.encodeInto(
+        rest,
+        this.bytes.subarray(this.length),
+      );
+      this.length += written;
+      if (read === rest.length) break;
+      rest = rest.slice(read);
+      this.grow(rest.length * 3);
+    }
+    this.view.setUint32(start - 4, this.length - start, true);
+    this.reserve();
+  }
+
+  #utf16(text: string): void {
+    this.tagged(TEXT16, text.length);
+    this.grow(text.length * 2);
+    const bytes = this.bytes;
+    let at = this.length;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      bytes[at++] = code;
+      bytes[at++] = code >>> 8;
+    }
+    this.length = at;
+  }
+
+  /** Notes that the message names a marked function or class. */
+  sendable(id: number): void {
+    if (!this.sendables.includes(id)) this.sendables.push(id);
+  }
+
+  /** What `rollBack` goes back to. */
+  mark(): Mark {
+    return {
+      length: this.length,
+      depth: this.depth,
+      identities: this.identities.count,
+      references: this.references.length,
+      sendables: this.sendables.length,
+      shapes: this.shapes,
+      deferred: this.deferred.length,
+    };
+  }
+
+  /** Forgets all that was written since `mark`. */
+  rollBack(mark: Mark): void {
+    this.length = mark.length;
+    this.depth = mark.depth;
+    this.identities.truncate(mark.identities);
+    this.references.length = mark.references;
+    this.sendables.length = mark.sendables;
+    this.shapes = mark.shapes;
+    this.deferred.length = mark.deferred;
+    // Shapes that were numbered since then still bear the old stamp.
+    this.stamp = ++lastStamp;
+  }
+
+  /** Takes the next number for a shape. */
+  number(shape: Shape): void {
+    shape.stamp = this.stamp;
+    shape.number = this.shapes++;
+  }
+}
+
+/** An object whose contents are still to be written. */
+export interface Deferred {
+  readonly object: object;
+  readonly keys: string[];
+  readonly write: WriteContents;
+}
+
+/** A state of a `Writer`. */
+export interface Mark {
+  length: number;
+  depth: number;
+  identities: number;
+  references: number;
+  sendables: number;
+  shapes: number;
+  deferred: number;
+}

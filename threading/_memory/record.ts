@@ -1,0 +1,265 @@
+/**
+ * Records: values as they lie on the heap, in a queue, a map, a thread's
+ * arguments.
+ *
+ *     record + 0   length of the encoded value in bytes
+ *     record + 1   number of shared objects the value refers to
+ *     record + 2   number of marked functions and classes in it
+ *     record + 3   by how many it is owned: 1 for the place where it is linked,
+ *                  1 for each thread that reads it, see `shareRecord`
+ *     record + 4   addresses of the former, numbers of the latter, the bytes
+ *
+ * A record that is linked somewhere keeps the objects alive that it refers to.
+ * But for the owners, it never changes.
+ *
+ * @module
+ */
+
+import { allocate, deallocate } from "./allocator.ts";
+import { decode } from "./codec/decode.ts";
+import { encode, type Encoded } from "./codec/encode.ts";
+import { loadModule, loadSendable } from "./codec/load.ts";
+import { knownSendable } from "./codec/registry.ts";
+import {
+  FALSE,
+  FLOAT64,
+  INT32,
+  NULL,
+  SHORT_TEXT,
+  SMALL_INT,
+  TRUE,
+  UNDEFINED,
+} from "./codec/tags.ts";
+import { addDraft, COUNTED, removeDraft } from "./draft.ts";
+import { add, bytes, memory, words } from "./heap.ts";
+import { lock, unlock } from "./mutex.ts";
+import {
+  addressOf,
+  classOf,
+  classUrl,
+  Field,
+  releaseReference,
+} from "./shared_object.ts";
+import { MAX_DRAFTS, self, Slot } from "./slot.ts";
+
+const Record = {
+  length: 0,
+  references: 1,
+  sendables: 2,
+  owners: 3,
+  lists: 4,
+} as const;
+
+/**
+ * Encodes a value into a new record, a draft of this thread.
+ *
+ * @param value The value.
+ * @returns The record's address.
+ * @throws {NotSendableError} If the value cannot be sent.
+ * @throws {HeapExhaustedError} If there is no room.
+ */
+export function draftRecord(value: unknown): number {
+  return draftEncoded(encode(value));
+}
+
+/** Like {@linkcode draftRecord}, of a value that has been encoded. */
+export function draftEncoded(value: Encoded): number {
+  const { bytes: encoded, length, references, sendables } = value;
+  const start = Record.lists + references.length + sendables.length;
+  const record = allocate(start + (length + 3 >> 2));
+  words[record + Record.length] = length;
+  words[record + Record.references] = references.length;
+  words[record + Record.sendables] = sendables.length;
+  words[record + Record.owners] = 1;
+  let at = record + Record.lists;
+  for (const reference of references) words[at++] = addressOf(reference);
+  for (const id of sendables) words[at++] = id;
+  copyIn(encoded, length, at * 4);
+  return record;
+}
+
+function copyIn(source: Uint8Array, length: number, at: number): void {
+  if (length <= 64) {
+    for (let i = 0; i < length; i++) bytes[at + i] = source[i];
+  } else {
+    bytes.set(source.subarray(0, length), at);
+  }
+}
+
+/**
+ * Makes a draft a linked record. To be called in the critical section in which
+ * it is linked.
+ *
+ * @param record The record.
+ * @param slot Whose draft it is.
+ */
+export function commitRecord(record: number, slot: number = self): void {
+  const count = words[record + Record.references];
+  for (let i = 0; i < count; i++) {
+    add(words[record + Record.lists + i] + Field.references, 1);
+  }
+  removeDraft(record, slot);
+}
+
+/**
+ * Takes an unlinked record over. To be called in the critical section in which
+ * it is unlinked; {@linkcode dropRecord} gives it back.
+ */
+export function takeRecord(record: number): void {
+  addDraft(record | COUNTED);
+}
+
+/**
+ * Makes this thread one of the owners of a linked record, so that it can be
+ * read after the critical section in which this is called, whatever becomes of
+ * it; {@linkcode readShared} does that and gives it back.
+ */
+export function shareRecord(record: number): void {
+  add(record + Record.owners, 1);
+  addDraft(record | COUNTED);
+}
+
+/** Reads a record that this thread shares, or took over, and gives it back. */
+export function readShared(record: number): unknown {
+  try {
+    return readRecord(record);
+  } finally {
+    dropRecord(record);
+  }
+}
+
+/** Adds an owner: a second place where the record is linked. */
+export function addOwner(record: number): void {
+  add(record + Record.owners, 1);
+}
+
+/** What {@linkcode glance} returns when it did not read the record. */
+export const UNREAD: unique symbol = Symbol("unread");
+
+const view = new DataView(memory.buffer);
+
+/**
+ * The value of a record if it is a number, a boolean, null or undefined. Runs
+ * no code but its own, so it may be called in a critical section, where that is
+ * cheaper than to share the record.
+ */
+export function glance(record: number): unknown {
+  if (words[record + Record.length] > 9) return UNREAD;
+  if (!refersToNothing(record)) return UNREAD;
+  const at = (record + Record.lists) * 4;
+  const tag = bytes[at];
+  if (tag >= SMALL_INT && tag < SHORT_TEXT) return tag - SMALL_INT;
+  switch (tag) {
+    case INT32:
+      return view.getInt32(at + 1, true);
+    case FLOAT64:
+      return view.getFloat64(at + 1, true);
+    case UNDEFINED:
+      return undefined;
+    case NULL:
+      return null;
+    case FALSE:
+      return false;
+    case TRUE:
+      return true;
+    default:
+      return UNREAD;
+  }
+}
+
+/**
+ * Whether reading the record needs nothing but memory: no shared object, no
+ * marked function or class, whose module might have to be loaded.
+ */
+export function refersToNothing(record: number): boolean {
+  return (words[record + Record.references] |
+    words[record + Record.sendables]) === 0;
+}
+
+/** Whether the record holds this encoded value. */
+export function holdsEncoded(record: number, value: Encoded): boolean {
+  const length = value.length;
+  if (words[record + Record.length] !== length) return false;
+  const start = startOf(record);
+  const encoded = value.bytes;
+  for (let i = 0; i < length; i++) {
+    if (bytes[start + i] !== encoded[i]) return false;
+  }
+  return true;
+}
+
+function startOf(record: number): number {
+  return (record + Record.lists + words[record + Record.references] +
+    words[record + Record.sendables]) * 4;
+}
+
+/**
+ * Decodes a record, which must not change or go meanwhile.
+ *
+ * @throws {ModuleNotLoaded} If a module must be imported first.
+ */
+export function readRecord(record: number): unknown {
+  const start = startOf(record);
+  return decode(bytes, start, start + words[record + Record.length]);
+}
+
+/**
+ * Imports the modules that reading a record needs and that this thread has not
+ * loaded. The record must not go meanwhile.
+ *
+ * @returns A promise if there is anything to wait for.
+ */
+export function loadModulesOf(record: number): Promise<void> | undefined {
+  let loading: Promise<void> | undefined;
+  let at = record + Record.lists;
+  for (let i = words[record + Record.references]; i > 0; i--) {
+    const address = words[at++];
+    if (classOf(address) !== undefined) continue;
+    const load = () => loadModule(classUrl(address));
+    loading = loading === undefined ? load() : loading.then(load);
+  }
+  for (let i = words[record + Record.sendables]; i > 0; i--) {
+    const id = words[at++];
+    if (knownSendable(id) !== undefined) continue;
+    const load = () => loadSendable(id);
+    loading = loading === undefined ? load() : loading.then(load);
+  }
+  return loading;
+}
+
+/** Gives back a record that this thread has taken over. */
+export function dropRecord(record: number): void {
+  lock(self + Slot.mutex);
+  removeDraft(record | COUNTED);
+  releaseRecord(record);
+  unlock(self + Slot.mutex);
+}
+
+/**
+ * Gives back a record that was linked, with its references if it has no other
+ * owner. To be called in a critical section.
+ */
+export function releaseRecord(record: number): void {
+  if (add(record + Record.owners, -1) !== 1) return;
+  const count = words[record + Record.references];
+  for (let i = 0; i < count; i++) {
+    releaseReference(words[record + Record.lists + i]);
+  }
+  deallocate(record);
+}
+
+/** Gives back the drafts of a dead thread's slot. */
+export function releaseDraftsOf(slot: number): void {
+  lock(self + Slot.mutex);
+  const count = Math.min(words[slot + Slot.draftCount], MAX_DRAFTS);
+  for (let i = 0; i < count; i++) {
+    const draft = words[slot + Slot.drafts + i];
+    if (draft === 0) continue;
+    if (draft < 0) releaseReference(-draft);
+    else if (draft & COUNTED) releaseRecord(draft & ~COUNTED);
+    else deallocate(draft);
+  }
+  words[slot + Slot.draftCount] = 0;
+  words[slot + Slot.openDrafts] = 0;
+  unlock(self + Slot.mutex);
+}

@@ -1,0 +1,375 @@
+/**
+ * Shared objects: blocks on the heap that threads hold handles of.
+ *
+ * Every object starts with the words of `Field`. `references` counts the
+ * handles of all threads and the records that refer to the object; at 0 it is
+ * destroyed. A handle is a JavaScript object; the thread's slot lists the
+ * address of each (`Slot.holds`), so that a dead thread's can be given back.
+ *
+ * In one thread there is one handle for one object as long as it is in use:
+ * `handles` maps addresses to handles. It refers to them weakly, but for those
+ * made in the job that is running: a `WeakRef` keeps its target alive until the
+ * end of the job, so in a thread that never returns to its event loop, WeakRefs
+ * made at once would leak every handle, freed ones too.
+ *
+ * @module
+ */
+
+import { ThreadingError } from "../errors.ts";
+import { allocateZeroed, deallocate, payloadWords } from "./allocator.ts";
+import { addDraft, referenceDraft, removeDraft } from "./draft.ts";
+import { add, FREED, words } from "./heap.ts";
+import { intern, interned } from "./intern.ts";
+import { lock, unlock } from "./mutex.ts";
+import { self, Slot } from "./slot.ts";
+import type { Protocol } from "./wait_queue.ts";
+
+/** The words that every shared object starts with. */
+export const Field = {
+  /** Which class: an interned `url#name`. */
+  kind: 0,
+  /** Handles and records that refer to it. */
+  references: 1,
+  /** Ground mutex of the object. */
+  mutex: 2,
+  /** Not 0 if a thread ran out of memory while it changed the object. */
+  damaged: 3,
+  /** First and last node of the (main) wait queue. */
+  head: 4,
+  tail: 5,
+  /** The first word that belongs to the class. */
+  own: 6,
+} as const;
+
+/** Key of a handle's address. */
+export const ADDRESS: unique symbol = Symbol("address");
+const HOLD: unique symbol = Symbol("hold");
+const BALLAST: unique symbol = Symbol("ballast");
+
+/**
+ * What all shared objects have in common: they can be sent to any thread, in
+ * any value, and are shared there rather than copied.
+ */
+export abstract class SharedObject {
+  /** Address on the shared heap. @ignore */
+  declare [ADDRESS]: number;
+  /** Index of the handle among the thread's. @ignore */
+  declare [HOLD]: number;
+  /** What makes V8 count a large object. @ignore */
+  declare [BALLAST]: ArrayBuffer | undefined;
+
+  /** Makes this the first handle of a new object. @ignore */
+  protected constructor(address: number) {
+    adoptHandle(this, address, true);
+  }
+
+  /**
+   * Gives this thread's handle back at once instead of when it is garbage
+   * collected. The object goes on living in threads and values that refer to
+   * it; in this thread the handle is of no use any more.
+   *
+   * A thread that never returns to its event loop must call this for objects
+   * that it meets in great numbers, since nothing is collected there.
+   *
+   * @throws {ThreadingError} If it has been freed already.
+   */
+  free(): void {
+    const address = this[ADDRESS];
+    if (address === FREED) throw unusable(this);
+    const hold = this[HOLD];
+    this[ADDRESS] = FREED;
+    if (this[BALLAST] !== undefined) this[BALLAST] = undefined;
+    if (fresh.get(address) === this) fresh.delete(address);
+    const known = handles.get(address);
+    if (known !== undefined && known.deref() === this) handles.delete(address);
+    finalizers.unregister(this);
+    releaseHold(hold);
+  }
+}
+
+/** What the ground must know of a class of shared objects. */
+export interface SharedClass {
+  /** The class; its prototype becomes that of handles. */
+  // deno-lint-ignore ban-types
+  constructor: Function & { prototype: SharedObject };
+  /**
+   * Gives back what the object owns, before its own block goes. Runs in a
+   * critical section: no user code, no ground mutex but inner ones.
+   */
+  destroy?(address: number): void;
+  /**
+   * Undoes what a dead thread's wait in the object had been given: `state` is
+   * the state its node was woken with. Outside of critical sections.
+   */
+  abandon?(address: number, node: number, state: number): void;
+  /** Set for locks that only the thread that took them can release. */
+  reentrant?: true;
+  /** How the object lets wait, if it does. */
+  protocol?: Protocol;
+}
+
+const classes = new Map<number, SharedClass>();
+
+/**
+ * Registers a class of shared objects in this thread.
+ *
+ * @param meta The `import.meta` of its module: a thread that meets an object of
+ * a class it does not know imports the module.
+ * @param shared The class.
+ * @returns The kind, for {@linkcode createObject}.
+ */
+export function registerClass(meta: ImportMeta, shared: SharedClass): number {
+  const kind = intern(`${meta.url}#${shared.constructor.name}`);
+  classes.set(kind, shared);
+  return kind;
+}
+
+/** The class of an object, or undefined if its module is not loaded here. */
+export function classOf(address: number): SharedClass | undefined {
+  return classes.get(words[address + Field.kind]);
+}
+
+/** The URL of the module of an object's class. */
+export function classUrl(address: number): string {
+  const name = interned(words[address + Field.kind]);
+  return name.slice(0, name.lastIndexOf("#"));
+}
+
+/**
+ * Allocates an object with all its words 0 but the kind. It is a draft until
+ * its first handle is made.
+ *
+ * @param kind What {@linkcode registerClass} returned.
+ * @param count Its number of words, those of `Field` included.
+ * @returns The address.
+ */
+export function createObject(kind: number, count: number): number {
+  const address = allocateZeroed(count);
+  words[address + Field.kind] = kind;
+  return address;
+}
+
+/** Handles by address, but for those in `fresh`. */
+const handles = new Map<number, WeakRef<SharedObject>>();
+/** Handles made in the running job. */
+const fresh = new Map<number, SharedObject>();
+/** More than so many are not kept: they may get a second handle. */
+const MAX_FRESH = 1024;
+let settling = false;
+
+const finalizers = new FinalizationRegistry<number>((hold) => {
+  // Of a thread that has died, or is about to, others give everything back.
+  if (words[self + Slot.dying] === 0) releaseHold(hold);
+});
+
+/** Free indices below `Slot.holdsCapacity`. */
+const freeHolds: number[] = [];
+
+function settleFresh(): void {
+  settling = false;
+  for (const [address, handle] of fresh) {
+    handles.set(address, new WeakRef(handle));
+  }
+  fresh.clear();
+}
+
+function remember(address: number, handle: SharedObject): void {
+  if (fresh.size >= MAX_FRESH) {
+    for (const oldest of fresh.keys()) {
+      fresh.delete(oldest);
+      break;
+    }
+  }
+  fresh.set(address, handle);
+  if (!settling) {
+    settling = true;
+    queueMicrotask(settleFresh);
+  }
+}
+
+function growHolds(): void {
+  const old = words[self + Slot.holds];
+  const capacity = words[self + Slot.holdsCapacity];
+  const larger = capacity === 0 ? 64 : capacity * 2;
+  const vector = allocateZeroed(larger);
+  for (let i = 0; i < capacity; i++) words[vector + i] = words[old + i];
+  lock(self + Slot.mutex);
+  words[self + Slot.holds] = vector;
+  words[self + Slot.holdsCapacity] = larger;
+  removeDraft(vector);
+  if (old !== 0) deallocate(old);
+  unlock(self + Slot.mutex);
+  for (let i = larger - 1; i >= capacity; i--) freeHolds.push(i);
+}
+
+/** Objects of so many bytes get ballast. */
+const BALLAST_FROM = 2 ** 16;
+
+/**
+ * To V8 a handle is a few words, whatever it stands for, so it would let any
+ * number of large ones lie about. A buffer of the object's size, never touched
+ * and so never there, makes it count them for what they are.
+ */
+function ballast(bytes: number): ArrayBuffer | undefined {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Makes a handle of an object.
+ *
+ * @param handle A JavaScript object with the class's prototype.
+ * @param address The object.
+ * @param draft Whether the object is a draft of this thread.
+ */
+function adoptHandle(
+  handle: SharedObject,
+  address: number,
+  draft: boolean,
+): void {
+  if (freeHolds.length === 0) growHolds();
+  const hold = freeHolds.pop()!;
+  lock(self + Slot.mutex);
+  words[words[self + Slot.holds] + hold] = address;
+  add(address + Field.references, 1);
+  if (draft) removeDraft(address);
+  unlock(self + Slot.mutex);
+  handle[ADDRESS] = address;
+  handle[HOLD] = hold;
+  const bytes = payloadWords(address) * 4;
+  if (bytes >= BALLAST_FROM) handle[BALLAST] = ballast(bytes);
+  finalizers.register(handle, hold, handle);
+  remember(address, handle);
+}
+
+function releaseHold(hold: number): void {
+  lock(self + Slot.mutex);
+  const entry = words[self + Slot.holds] + hold;
+  const address = words[entry];
+  words[entry] = 0;
+  releaseReference(address);
+  unlock(self + Slot.mutex);
+  freeHolds.push(hold);
+}
+
+/**
+ * The address of a shared object.
+ *
+ * @throws {ThreadingError} If the handle has been freed, or the object was left
+ * half-changed by a thread that ran out of memory.
+ */
+export function addressOf(object: SharedObject): number {
+  const address = object[ADDRESS];
+  // The place of freed handles looks damaged, too.
+  if (words[address + Field.damaged] !== 0) throw unusable(object);
+  return address;
+}
+
+/** For the moment: to be replaced by {@linkcode addressOf}. */
+export const intactAddressOf = addressOf;
+
+function unusable(object: SharedObject): ThreadingError {
+  const { name } = object.constructor;
+  return new ThreadingError(
+    object[ADDRESS] === FREED
+      ? `Cannot use ${name}: this thread's handle was given back with free()`
+      : `Cannot use ${name}: a thread ran out of memory while it changed it; make a new one`,
+  );
+}
+
+function knownHandle(address: number): SharedObject | undefined {
+  return fresh.get(address) ?? handles.get(address)?.deref();
+}
+
+/**
+ * This thread's handle of an object. The caller has a reference to the object,
+ * or holds a record that has one.
+ */
+export function objectAt(address: number): SharedObject {
+  const known = knownHandle(address);
+  if (known !== undefined) return known;
+  const shared = classOf(address);
+  if (shared === undefined) {
+    throw new ThreadingError(
+      `Cannot use a shared object: its module ${
+        classUrl(address)
+      } is not loaded in this thread; import it`,
+    );
+  }
+  return objectAtAs(address, shared.constructor);
+}
+
+/** Like {@linkcode objectAt}, for an object of a marked subclass. */
+export function objectAtAs(
+  address: number,
+  // deno-lint-ignore ban-types
+  constructor: Function,
+): SharedObject {
+  const known = knownHandle(address);
+  if (known !== undefined) {
+    // Met before as one of its base class, by `enumerate`, say.
+    if (constructor.prototype instanceof known.constructor) {
+      Object.setPrototypeOf(known, constructor.prototype);
+    }
+    return known;
+  }
+  const handle = Object.create(constructor.prototype) as SharedObject;
+  adoptHandle(handle, address, false);
+  return handle;
+}
+
+const doomed: number[] = [];
+let destroying = false;
+
+/**
+ * Takes one reference from an object and destroys it if that was the last. To
+ * be called inside a critical section. Objects that the object referred to are
+ * released in a loop, not in a recursion, however long the chain.
+ */
+export function releaseReference(address: number): void {
+  if (add(address + Field.references, -1) !== 1) return;
+  doomed.push(address);
+  if (destroying) return;
+  destroying = true;
+  while (doomed.length > 0) {
+    const object = doomed.pop()!;
+    classOf(object)?.destroy?.(object);
+    deallocate(object);
+  }
+  destroying = false;
+}
+
+/**
+ * Takes a reference to an object for this thread, for the moment. To be called
+ * in the critical section in which the object cannot go.
+ */
+export function borrow(address: number): void {
+  add(address + Field.references, 1);
+  addDraft(referenceDraft(address));
+}
+
+/** Gives back a reference that this thread has for the moment. */
+export function giveBack(address: number): void {
+  lock(self + Slot.mutex);
+  removeDraft(referenceDraft(address));
+  releaseReference(address);
+  unlock(self + Slot.mutex);
+}
+
+/** Gives back all handles of a dead thread's slot. */
+export function releaseHoldsOf(slot: number): void {
+  const vector = words[slot + Slot.holds];
+  const capacity = words[slot + Slot.holdsCapacity];
+  if (vector === 0) return;
+  lock(self + Slot.mutex);
+  words[slot + Slot.holds] = 0;
+  words[slot + Slot.holdsCapacity] = 0;
+  for (let i = 0; i < capacity; i++) {
+    if (words[vector + i] !== 0) releaseReference(words[vector + i]);
+  }
+  deallocate(vector);
+  unlock(self + Slot.mutex);
+}

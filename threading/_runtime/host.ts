@@ -1,0 +1,197 @@
+/**
+ * The host: the main thread's care for the workers. A worker that a worker
+ * starts would take half a second to boot (it waits for a debugger to announce
+ * itself) and would die with it; so all workers belong to the main thread. It
+ * looks at the slots whenever it is asked to (`Header.hostRequests`): from its
+ * event loop, and from any of skein's blocking waits.
+ *
+ * A worker holds a web lock for as long as it lives, which matters twice:
+ * `terminate` interrupts a busy loop only in a worker that holds one, and the
+ * sentinel learns of a death by being granted the dead one's lock.
+ *
+ * @module
+ */
+
+import { SHARE_ENV, Worker } from "node:worker_threads";
+import {
+  birthCertificate,
+  Header,
+  load,
+  store,
+  words,
+} from "../_memory/heap.ts";
+import {
+  Dying,
+  isMain,
+  self,
+  Slot,
+  slotAt,
+  SlotState,
+} from "../_memory/slot.ts";
+import {
+  listen,
+  pendingWaits,
+  setOnLongWait,
+  setOnPendingChange,
+  setOnTurn,
+  setOnWake,
+} from "../_memory/wait_queue.ts";
+import { died, outOfMemory, terminated } from "./death.ts";
+import { deliverUncaught } from "./excepthook.ts";
+import { isChangingHeap } from "../_memory/mutex.ts";
+import { claimDeath, claimRemains, reap } from "./reaper.ts";
+import { freeSlot, reserveSlot } from "./registry.ts";
+import { nameOf } from "./thread_object.ts";
+
+const WORKER_URL = new URL("./worker.ts", import.meta.url);
+/** A worker that could not be stopped between two sections in this time. */
+const GROUND_PATIENCE_MS = 1000;
+
+const workers = new Map<number, Worker>();
+let keepingAlive = false;
+let seenRequests = 0;
+let nextSerial = 1;
+
+/** The URL to start a worker from: node workers take no https: URLs. */
+function workerUrl(): URL {
+  if (WORKER_URL.protocol === "file:") return WORKER_URL;
+  const source = `import ${JSON.stringify(WORKER_URL.href)};`;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+}
+
+/** Starts the worker of a slot. */
+export function startWorker(slot: number): void {
+  store(slot + Slot.state, SlotState.busy);
+  words[slot + Slot.serial] = nextSerial++;
+  const worker = createWorker(slot);
+  workers.set(slot, worker);
+  let error: unknown;
+  worker.on("error", (reason: unknown) => error = reason);
+  worker.on("exit", () => {
+    if (workers.get(slot) !== worker) return;
+    buryWorker(slot, error);
+  });
+  if (!keepingAlive) worker.unref();
+  settleKeepAlive();
+  listen(() => workers.size > 0 || pendingWaits() > 0);
+}
+
+function createWorker(slot: number): Worker {
+  const stackSize = words[Header.stackSize];
+  return new Worker(workerUrl(), {
+    workerData: birthCertificate(slot),
+    // The default, a copy, would ask for every environment variable.
+    env: SHARE_ENV,
+    // Without any limit, running out of memory ends the whole process.
+    resourceLimits: stackSize === 0
+      ? {}
+      : { stackSizeMb: Math.ceil(stackSize / 2 ** 20) },
+  });
+}
+
+/** Starts the sentinel, once: the main thread has been blocked for long. */
+function startSentinel(): void {
+  if (load(Header.sentinelSlot) !== 0 || workers.size === 0) return;
+  const slot = reserveSlot();
+  if (slot === 0) return;
+  store(Header.sentinelSlot, slot);
+  createWorker(slot).unref();
+}
+
+/** Cleans up after a worker that has ended by itself. */
+function buryWorker(slot: number, error: unknown): void {
+  workers.delete(slot);
+  if (claimRemains(slot)) {
+    const thread = words[slot + Slot.thread];
+    const name = thread === 0 ? "" : nameOf(thread);
+    reap(slot, causeOf(error, name));
+  } else if (load(slot + Slot.dying) === Dying.buried) {
+    // The sentinel is at it, and will ask for the slot to be set free.
+    return;
+  }
+  freeSlot(slot);
+  settleKeepAlive();
+}
+
+function causeOf(error: unknown, name: string): Error {
+  // It leaves without an error, and unclaimed, see `memory_limit.ts`.
+  if (error === undefined) return outOfMemory(name);
+  const { code } = error as { code?: string };
+  return code === "ERR_WORKER_OUT_OF_MEMORY"
+    ? outOfMemory(name)
+    : died(name, error);
+}
+
+/** Ends the worker of a slot by force. */
+function endWorker(slot: number): void {
+  const worker = workers.get(slot);
+  workers.delete(slot);
+  worker?.terminate();
+}
+
+/** Kills a thread that has not yet parked by itself. */
+function killThread(slot: number): void {
+  const deadline = performance.now() + GROUND_PATIENCE_MS;
+  while (isChangingHeap(slot) && performance.now() < deadline) {
+    // That takes microseconds; nobody notifies this word.
+    const word = self + Slot.waitsFor;
+    Atomics.wait(words, word, words[word], 0.05);
+  }
+  const thread = words[slot + Slot.thread];
+  const name = thread === 0 ? "" : nameOf(thread);
+  endWorker(slot);
+  reap(slot, terminated(name));
+  freeSlot(slot);
+}
+
+/** Looks at all slots if somebody asked for it. */
+function attend(): void {
+  const requests = load(Header.hostRequests);
+  if (requests === seenRequests) return;
+  seenRequests = requests;
+  const used = words[Header.usedSlots];
+  for (let i = 1; i < used; i++) attendSlot(slotAt(i));
+  settleKeepAlive();
+}
+
+function attendSlot(slot: number): void {
+  const state = load(slot + Slot.state);
+  if (state === SlotState.free) return;
+  if (state === SlotState.requested) startWorker(slot);
+  const dying = load(slot + Slot.dying);
+  // One that still boots looks by itself when it has.
+  const mayKill = dying === Dying.asked && load(slot + Slot.guarded) !== 0;
+  if (mayKill && claimDeath(slot, Dying.forced)) {
+    killThread(slot);
+  } else if (dying === Dying.parked) {
+    endWorker(slot);
+    freeSlot(slot);
+  }
+}
+
+/**
+ * Holds the event loop open while a thread lives that is not a daemon, or while
+ * the main thread awaits something that another thread can bring about.
+ */
+export function settleKeepAlive(): void {
+  const wanted = load(Header.liveThreads) > 0 ||
+    (pendingWaits() > 0 && load(Header.allThreads) > 0);
+  if (wanted === keepingAlive) return;
+  keepingAlive = wanted;
+  for (const worker of workers.values()) {
+    if (wanted) worker.ref();
+    else worker.unref();
+  }
+}
+
+// The hook runs user code, so not in a blocking wait.
+setOnTurn(deliverUncaught);
+
+if (isMain) {
+  setOnWake(attend);
+  setOnLongWait(startSentinel);
+  setOnPendingChange(() => {
+    settleKeepAlive();
+    listen(() => workers.size > 0 || pendingWaits() > 0);
+  });
+}

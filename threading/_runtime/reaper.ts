@@ -1,0 +1,198 @@
+/**
+ * Cleaning up after a thread that died: what it held is poisoned, what it
+ * waited for is passed on, what it owned is given back, who joins it is woken.
+ *
+ * Done by the dying thread itself as its last act where it can, else by the
+ * main thread or the sentinel. `Slot.dying` decides who: only the one that moved
+ * it from `no` or `asked` to another stage cleans up.
+ *
+ * @module
+ */
+
+import { deallocate, rebuild } from "../_memory/allocator.ts";
+import {
+  compareExchange,
+  exchange,
+  Header,
+  load,
+  store,
+  TABLES,
+  words,
+} from "../_memory/heap.ts";
+import { addDraft, removeDraft } from "../_memory/draft.ts";
+import { breakMutex, holderOf, lock, unlock } from "../_memory/mutex.ts";
+import {
+  draftRecord,
+  releaseDraftsOf,
+  releaseRecord,
+} from "../_memory/record.ts";
+import {
+  classOf,
+  Field,
+  giveBack,
+  releaseHoldsOf,
+} from "../_memory/shared_object.ts";
+import { Dying, requestHost, Slot } from "../_memory/slot.ts";
+import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
+import { heldLocks, poison } from "../_lock_word.ts";
+import { outOfMemory } from "./death.ts";
+import { nameOf, settle, ThreadState } from "./thread_object.ts";
+import { vacate } from "./registry.ts";
+
+/** Tries to become the one that cleans up; false if somebody else does. */
+export function claimDeath(slot: number, stage: number): boolean {
+  return moveDying(slot, [Dying.no, Dying.asked], stage);
+}
+
+/** The same for a worker that has ended, at whatever stage. */
+export function claimRemains(slot: number): boolean {
+  return moveDying(
+    slot,
+    [Dying.no, Dying.asked, Dying.parking],
+    Dying.buried,
+  );
+}
+
+/**
+ * Cleans up after a worker that has given up its web lock, so runs no more, and
+ * ran out of memory, unless somebody else does.
+ *
+ * @param slot Its slot.
+ * @param serial Its serial number.
+ */
+export function bury(slot: number, serial: number): void {
+  // The slot is set free, and `guarded` reset, under the registry mutex.
+  lock(Header.registryMutex);
+  const found = load(slot + Slot.guarded) === serial && claimRemains(slot);
+  unlock(Header.registryMutex);
+  if (!found) return;
+  const thread = words[slot + Slot.thread];
+  const name = thread === 0 ? "" : nameOf(thread);
+  reap(slot, outOfMemory(name));
+  store(slot + Slot.dying, Dying.parked);
+  requestHost();
+}
+
+function moveDying(slot: number, stages: number[], to: number): boolean {
+  return stages.some((from) =>
+    compareExchange(slot + Slot.dying, from, to) === from
+  );
+}
+
+/**
+ * Cleans up after the thread in a slot, which runs no more (or is this one).
+ *
+ * @param slot The slot.
+ * @param error What joining the thread is to throw.
+ * @param state How the thread ended.
+ */
+export function reap(
+  slot: number,
+  error: unknown,
+  state: number = ThreadState.failed,
+): void {
+  breakGround(slot);
+  abandonWaits(slot);
+  if (words[slot + Slot.ending] !== 0) settle(slot);
+  const thread = words[slot + Slot.thread];
+  if (thread !== 0) {
+    poisonLocks(slot, thread);
+    const result = draftRecord(error);
+    lock(slot + Slot.mutex);
+    removeDraft(result);
+    addDraft(result, slot);
+    unlock(slot + Slot.mutex);
+    vacate(slot, { state, result, fields: 0 }, false);
+    settle(slot);
+    giveBack(thread);
+  }
+  releaseJob(slot);
+  releaseDraftsOf(slot);
+  releaseHoldsOf(slot);
+}
+
+/** Gives back a job that the worker did not come to. */
+function releaseJob(slot: number): void {
+  lock(slot + Slot.mutex);
+  const job = exchange(slot + Slot.job, 0);
+  if (job !== 0) releaseRecord(job);
+  unlock(slot + Slot.mutex);
+}
+
+/**
+ * Releases the ground mutexes of a dead thread. One that was killed has none
+ * (see `mutex.ts`); one that ran out of memory may have stopped in the middle
+ * of a change: then the object is marked as damaged, and the allocator's lists
+ * are made anew.
+ */
+function breakGround(slot: number): void {
+  const inner = words[slot + Slot.innerGround];
+  if (inner !== 0 && holderOf(inner) === slot) {
+    if (inner === Header.allocatorMutex) rebuild();
+    breakMutex(inner);
+  }
+  const outer = words[slot + Slot.ground];
+  if (outer !== 0 && holderOf(outer) === slot) {
+    const isObject = outer > TABLES && outer !== slot + Slot.mutex;
+    if (isObject) words[outer - Field.mutex + Field.damaged] = 1;
+    breakMutex(outer);
+  }
+  words[slot + Slot.ground] = 0;
+  words[slot + Slot.innerGround] = 0;
+}
+
+/** Ends all waits of a thread that has ended, and what it had been given. */
+export function abandonWaits(slot: number): void {
+  abandonWait(slot + Slot.node);
+  for (let node = words[slot + Slot.nodes]; node !== 0;) {
+    const next = words[node + Node.listNext];
+    abandonWait(node);
+    lock(slot + Slot.mutex);
+    words[slot + Slot.nodes] = next;
+    deallocate(node);
+    unlock(slot + Slot.mutex);
+    node = next;
+  }
+}
+
+/** Takes a dead thread's node out of its queue, or passes on what it got. */
+function abandonWait(node: number): void {
+  if (words[node + Node.object] === 0) return;
+  const object = lockObjectOf(node);
+  const shared = classOf(object);
+  const state = words[node + Node.state];
+  if (state === Wake.waiting) {
+    dequeue(node);
+    shared?.protocol?.withdraw?.(object, node);
+  }
+  unlock(object + Field.mutex);
+  if (state !== Wake.waiting) shared?.abandon?.(object, node, state);
+  words[node + Node.object] = 0;
+}
+
+/** Poisons all locks that a dead thread held. */
+function poisonLocks(slot: number, thread: number): void {
+  poisonEach(heldLocks(slot), slot, thread);
+}
+
+/**
+ * Poisons what a thread that ends by itself holds and nobody could release any
+ * more: after an error everything, after a return its RLocks, which only their
+ * owner can release.
+ */
+export function poisonLeft(slot: number, thread: number, state: number): void {
+  const held = heldLocks(slot);
+  poisonEach(
+    state === ThreadState.failed
+      ? held
+      : held.filter((address) => classOf(address)?.reentrant),
+    slot,
+    thread,
+  );
+}
+
+function poisonEach(locks: number[], slot: number, thread: number): void {
+  if (locks.length === 0) return;
+  const name = nameOf(thread);
+  for (const held of locks) poison(held, words[slot + Slot.tid], name);
+}

@@ -1,0 +1,45 @@
+/**
+ * Starting a thread, from any thread.
+ *
+ * @module
+ */
+
+import { discard } from "../_memory/allocator.ts";
+import { draftRecord } from "../_memory/record.ts";
+import { Header, load } from "../_memory/heap.ts";
+import { isMain, requestHost, Slot, SlotState } from "../_memory/slot.ts";
+import { settleKeepAlive, startWorker } from "./host.ts";
+import type { CallJob, InstanceJob } from "./job.ts";
+import { requirePermissions } from "./permissions.ts";
+import { assign } from "./registry.ts";
+
+/**
+ * Starts a created thread.
+ *
+ * @param thread The Thread object.
+ * @param job What it is to run.
+ * @param moduleUrl The module that its worker imports.
+ */
+export function startThread(
+  thread: number,
+  job: CallJob | InstanceJob,
+  moduleUrl: string | undefined,
+): void {
+  requirePermissions(moduleUrl);
+  const record = draftRecord(job);
+  let slot: number;
+  try {
+    slot = assign(thread, record);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+  if (!isMain) {
+    // The first thread that is not a daemon is to hold the process open.
+    if (load(Header.liveThreads) === 1) requestHost();
+  } else if (load(slot + Slot.state) === SlotState.requested) {
+    startWorker(slot);
+  } else {
+    settleKeepAlive();
+  }
+}

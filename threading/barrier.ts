@@ -1,0 +1,416 @@
+/**
+ * The barrier.
+ *
+ * @module
+ */
+
+import { BrokenBarrierError, NotSendableError } from "./errors.ts";
+import { loadSendableSync } from "./_memory/codec/load.ts";
+import { sendableId } from "./_memory/codec/registry.ts";
+import { load, words } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  addressOf,
+  createObject,
+  Field,
+  registerClass,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import {
+  dequeue,
+  firstOf,
+  MAIN_QUEUE,
+  Node,
+  NodeFlag,
+  OWN_NODE,
+  type Protocol,
+  waitPromise,
+  waitSync,
+  Wake,
+  wake,
+  wakeAll,
+  wakeFirst,
+} from "./_memory/wait_queue.ts";
+
+const BarrierField = {
+  parties: Field.own,
+  /** Nodes in the queue. */
+  waiting: Field.own + 1,
+  /** A `Phase`. */
+  phase: Field.own + 2,
+  /** Counts the resets, which an action that runs meanwhile must notice. */
+  generation: Field.own + 3,
+  /** Number of the marked action, 0 for none, -1 for one that is not marked. */
+  action: Field.own + 4,
+  /** The default timeout in milliseconds, negative for none. */
+  timeout: Field.own + 5,
+} as const;
+const BARRIER_WORDS = Field.own + 6;
+
+const Phase = { filling: 0, acting: 1, broken: 2 } as const;
+const NOT_MARKED = -1;
+const WAIT = "wait at a Barrier";
+const ACTION: unique symbol = Symbol("action");
+
+/** What a barrier does each time all parties have come. */
+export type BarrierAction = () => unknown;
+
+/** What a barrier is made with. */
+export interface BarrierOptions {
+  /**
+   * Called each time all parties have come, by the one that came last, before
+   * any of them goes on. It must be marked with `sendable` if threads share the
+   * barrier.
+   */
+  action?: BarrierAction;
+  /**
+   * Milliseconds after which a wait gives up that says nothing else.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number;
+}
+
+/** `take` says so when the caller is the one that all others wait for. */
+const COMPLETE = 4;
+
+const protocol: Protocol = {
+  take(object, node) {
+    const phase = words[object + BarrierField.phase];
+    if (phase === Phase.broken) return Wake.refused;
+    const parties = words[object + BarrierField.parties];
+    const others = words[object + BarrierField.waiting];
+    // Whoever comes while the action runs is an early one of the next round.
+    if (phase === Phase.filling && others >= parties - 1) {
+      words[node + Node.value] = parties - 1;
+      bindOthers(object);
+      if (words[object + BarrierField.action] !== 0) {
+        words[object + BarrierField.phase] = Phase.acting;
+        return COMPLETE;
+      }
+      open(object);
+      return Wake.granted;
+    }
+    words[object + BarrierField.waiting] = others + 1;
+    return Wake.waiting;
+  },
+  withdraw(object) {
+    words[object + BarrierField.waiting]--;
+  },
+};
+
+/**
+ * Makes those who wait parties of this round: from now on none can give up and
+ * so make the round one too small. In the critical section.
+ */
+function bindOthers(address: number): void {
+  const parties = words[address + BarrierField.parties];
+  let node = firstOf(address);
+  for (let index = 0; index < parties - 1; index++) {
+    words[node + Node.value] = index;
+    words[node + Node.flags] |= NodeFlag.bound;
+    node = words[node + Node.next];
+  }
+}
+
+/** Lets the parties of this round go on. In the critical section. */
+function open(address: number): void {
+  const parties = words[address + BarrierField.parties];
+  for (let node = firstOf(address); node !== 0;) {
+    const next = words[node + Node.next];
+    // Others are early ones of the next round.
+    if (words[node + Node.flags] & NodeFlag.bound) {
+      dequeue(node);
+      wake(node, Wake.granted);
+      words[address + BarrierField.waiting]--;
+    }
+    node = next;
+  }
+  words[address + BarrierField.phase] = Phase.filling;
+  // More early ones than a round takes: one of them completes it.
+  if (words[address + BarrierField.waiting] >= parties) {
+    words[address + BarrierField.waiting]--;
+    wakeFirst(address, MAIN_QUEUE, Wake.retry);
+  }
+}
+
+/** Sends all away that wait. In the critical section. */
+function refuseAll(address: number, phase: number): void {
+  words[address + BarrierField.phase] = phase;
+  words[address + BarrierField.waiting] = 0;
+  words[address + BarrierField.generation]++;
+  wakeAll(address, MAIN_QUEUE, Wake.refused);
+}
+
+/**
+ * A place where a fixed number of threads wait for each other: when the last
+ * has come, all go on, and the barrier is ready for the next round. After
+ * `Barrier` of Python's threading.
+ *
+ * Other than in Python, a wait whose timeout passes does not break the barrier:
+ * it is as if that thread had not come.
+ *
+ * @example Two tasks that meet
+ * ```ts
+ * import { Barrier } from "@skein/std/threading";
+ *
+ * const barrier = new Barrier(2);
+ * await Promise.all([barrier.wait(), barrier.wait()]);
+ * ```
+ */
+export class Barrier extends SharedObject {
+  /** @ignore */
+  declare [ACTION]: BarrierAction | undefined;
+
+  /**
+   * Makes a barrier.
+   *
+   * @param parties How many wait for each other, an integer from 1.
+   * @param options What to do in each round, how long to wait.
+   * @throws {TypeError} If `parties` is not a number, or the action not a
+   * function.
+   * @throws {RangeError} If `parties` is not an integer from 1, or the timeout
+   * is negative, NaN or too large.
+   */
+  constructor(parties: number, options: BarrierOptions = {}) {
+    const what = "make a Barrier";
+    const { action } = options;
+    if (typeof parties !== "number") {
+      throw new TypeError(
+        `Cannot ${what}: parties must be a number, received ${typeof parties}`,
+      );
+    }
+    if (!Number.isInteger(parties) || parties < 1 || parties >= 2 ** 31) {
+      throw new RangeError(
+        `Cannot ${what}: parties must be an integer from 1, received ${parties}`,
+      );
+    }
+    if (action !== undefined && typeof action !== "function") {
+      throw new TypeError(
+        `Cannot ${what}: action must be a function, received ${typeof action}`,
+      );
+    }
+    const timeout = timeoutOf(options, what);
+    const id = action === undefined ? 0 : sendableId(action) ?? NOT_MARKED;
+    const address = createObject(KIND, BARRIER_WORDS);
+    words[address + BarrierField.parties] = parties;
+    words[address + BarrierField.action] = id;
+    words[address + BarrierField.timeout] = timeout === Infinity
+      ? -1
+      : Math.ceil(timeout);
+    super(address);
+    this[ACTION] = action;
+  }
+
+  /** How many wait for each other. */
+  get parties(): number {
+    return words[addressOf(this) + BarrierField.parties];
+  }
+
+  /**
+   * Waits until all parties have come, without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The caller's place in the order of arrival, from 0.
+   * @throws {BrokenBarrierError} If the barrier is or gets broken, or reset.
+   * @throws {NotSendableError} If the action is not marked and belongs to
+   * another thread.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   * @throws What the action throws, for the one that came last.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(await new Barrier(1).wait(), 0);
+   * ```
+   */
+  async wait(options?: WaitOptions): Promise<number> {
+    const address = addressOf(this);
+    const timeout = timeoutAt(options, address);
+    options?.signal?.throwIfAborted();
+    const action = actionOf(this, address);
+    let index = 0;
+    const end = await waitPromise(protocol, address, MAIN_QUEUE, {
+      timeout,
+      signal: options?.signal,
+      timeoutError: () => timeoutError(WAIT, timeout),
+    }, (node) => index = words[node + Node.value]);
+    if (end === Wake.refused) throw broken();
+    if (end !== COMPLETE) return index;
+    const generation = words[address + BarrierField.generation];
+    try {
+      await action?.();
+    } catch (error) {
+      breakBarrier(address);
+      throw error;
+    }
+    finish(address, generation);
+    return this.parties - 1;
+  }
+
+  /**
+   * Blocks the thread until all parties have come.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The caller's place in the order of arrival, from 0.
+   * @throws {BrokenBarrierError} If the barrier is or gets broken, or reset.
+   * @throws {NotSendableError} If the action is not marked and belongs to
+   * another thread.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If no other thread is left that could come.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   * @throws What the action throws, for the one that came last.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(new Barrier(1).waitSync(), 0);
+   * ```
+   */
+  waitSync(options?: WaitSyncOptions): number {
+    const address = addressOf(this);
+    const timeout = timeoutAt(options, address);
+    const action = actionOf(this, address);
+    const end = waitSync(protocol, address, MAIN_QUEUE, timeout, WAIT);
+    if (end === Wake.refused) throw broken();
+    if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
+    const index = words[OWN_NODE + Node.value];
+    if (end !== COMPLETE) return index;
+    const generation = words[address + BarrierField.generation];
+    try {
+      action?.();
+    } catch (error) {
+      breakBarrier(address);
+      throw error;
+    }
+    finish(address, generation);
+    return index;
+  }
+
+  /**
+   * Breaks the barrier: all waits, those to come too, throw, until `reset`.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   *
+   * new Barrier(2).abort();
+   * ```
+   */
+  abort(): void {
+    breakBarrier(addressOf(this));
+  }
+
+  /**
+   * Makes the barrier new: those that wait get a `BrokenBarrierError`.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * const barrier = new Barrier(2);
+   * barrier.abort();
+   * barrier.reset();
+   * assert(!barrier.broken());
+   * ```
+   */
+  reset(): void {
+    const address = addressOf(this);
+    lock(address + Field.mutex);
+    refuseAll(address, Phase.filling);
+    unlock(address + Field.mutex);
+  }
+
+  /**
+   * How many wait now. The answer may be out of date when it arrives.
+   *
+   * @returns A number from 0.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(new Barrier(2).nWaiting(), 0);
+   * ```
+   */
+  nWaiting(): number {
+    return load(addressOf(this) + BarrierField.waiting);
+  }
+
+  /**
+   * Whether the barrier is broken.
+   *
+   * @returns `true` after `abort`, or an action that threw, until `reset`.
+   *
+   * @example
+   * ```ts
+   * import { Barrier } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(!new Barrier(2).broken());
+   * ```
+   */
+  broken(): boolean {
+    return load(addressOf(this) + BarrierField.phase) === Phase.broken;
+  }
+}
+
+function timeoutAt(
+  options: WaitSyncOptions | undefined,
+  address: number,
+): number {
+  if (options?.timeout !== undefined) return timeoutOf(options, WAIT);
+  const timeout = words[address + BarrierField.timeout];
+  return timeout < 0 ? Infinity : timeout;
+}
+
+function actionOf(
+  barrier: Barrier,
+  address: number,
+): BarrierAction | undefined {
+  const id = words[address + BarrierField.action];
+  if (id === 0) return undefined;
+  if (id !== NOT_MARKED) return loadSendableSync(id).value as BarrierAction;
+  if (barrier[ACTION] !== undefined) return barrier[ACTION];
+  throw new NotSendableError(
+    `Cannot ${WAIT}: its action is not marked, so only the thread that made the barrier has it; mark it with sendable(import.meta, …)`,
+  );
+}
+
+/** After the action: opens the barrier if it was not reset meanwhile. */
+function finish(address: number, generation: number): void {
+  lock(address + Field.mutex);
+  const same = words[address + BarrierField.generation] === generation;
+  if (same) open(address);
+  unlock(address + Field.mutex);
+  if (!same) throw broken();
+}
+
+function breakBarrier(address: number): void {
+  lock(address + Field.mutex);
+  refuseAll(address, Phase.broken);
+  unlock(address + Field.mutex);
+}
+
+function broken(): BrokenBarrierError {
+  return new BrokenBarrierError(
+    `Cannot ${WAIT}: it was broken or reset; reset() makes it usable again`,
+  );
+}
+
+const KIND = registerClass(import.meta, { constructor: Barrier, protocol });

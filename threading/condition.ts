@@ -1,0 +1,537 @@
+/**
+ * The condition variable.
+ *
+ * @module
+ */
+
+import { ThreadingError } from "./errors.ts";
+import { add, words } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  ADDRESS,
+  addressOf,
+  createObject,
+  Field,
+  objectAt,
+  registerClass,
+  releaseReference,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import {
+  enqueue,
+  finishSync,
+  firstOf,
+  MAIN_QUEUE,
+  Node,
+  OWN_NODE,
+  prepareOwnNode,
+  type Protocol,
+  waitEntered,
+  waitPromise,
+  waitSync,
+  Wake,
+} from "./_memory/wait_queue.ts";
+import { ownerWord } from "./_memory/slot.ts";
+import {
+  type Hold,
+  holdOf,
+  lockProtocol,
+  note,
+  ownerDied,
+  releaseWhole,
+  requeue,
+  resumeHold,
+  takeFree,
+} from "./_lock_word.ts";
+import { Lock } from "./lock.ts";
+import { acquireFor, RLock } from "./rlock.ts";
+
+const ConditionField = {
+  /** The lock; the condition has a reference to it. */
+  lock: Field.own,
+} as const;
+const CONDITION_WORDS = Field.own + 1;
+const WAIT = "wait for a Condition";
+const LOCK: unique symbol = Symbol("lock");
+
+/** Nobody gets what nobody notified: a waiter enters the queue by itself. */
+const protocol: Protocol = {
+  take: () => Wake.waiting,
+};
+
+/**
+ * A condition variable: threads that hold its lock wait until another thread
+ * notifies them that what they wait for may have come about. After `Condition`
+ * of Python's threading.
+ *
+ * `wait` releases the lock, sleeps until it is notified, and takes the lock
+ * again before it returns or throws. A notified thread goes to the lock's own
+ * queue and sleeps on until the notifier releases it: one wake-up, not two.
+ *
+ * @example Hand over a value
+ * ```ts
+ * import { Condition } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const condition = new Condition();
+ * const values: number[] = [];
+ * async function consume() {
+ *   using _ = await condition.acquire();
+ *   await condition.waitFor(() => values.length > 0);
+ *   return values.shift();
+ * }
+ * async function produce(value: number) {
+ *   using _ = await condition.acquire();
+ *   values.push(value);
+ *   condition.notify();
+ * }
+ * const [got] = await Promise.all([consume(), produce(7)]);
+ * assertEquals(got, 7);
+ * ```
+ */
+export class Condition extends SharedObject {
+  /** The lock's handle in this thread. @ignore */
+  declare [LOCK]: Lock | RLock | undefined;
+
+  /**
+   * Makes a condition.
+   *
+   * @param lock The lock; several conditions may have the same. By default a
+   * new `RLock`.
+   * @throws {TypeError} If it is neither a Lock nor an RLock.
+   */
+  constructor(lock: Lock | RLock = new RLock()) {
+    if (!(lock instanceof Lock || lock instanceof RLock)) {
+      throw new TypeError(
+        `Cannot make a Condition: lock must be a Lock or an RLock, received ${typeof lock}`,
+      );
+    }
+    const lockAddress = addressOf(lock);
+    super(createObject(KIND, CONDITION_WORDS));
+    attachLock(addressOf(this), lockAddress);
+    this[LOCK] = lock;
+  }
+
+  /**
+   * Takes the lock, and waits for it without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The condition, to be released, or disposed of by `using`.
+   * @throws As `acquire` of the lock does.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using _ = await new Condition().acquire();
+   * ```
+   */
+  acquire(options?: WaitOptions): Promise<this> {
+    // Not an async function: the async flow would be lost, see `_flow.ts`.
+    try {
+      const lock = lockOf(this);
+      return lock instanceof RLock
+        ? acquireFor(lock, options, this)
+        : lock.acquire(options).then(() => this);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Takes the lock, and blocks the thread until it is free.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The condition, to be released, or disposed of by `using`.
+   * @throws As `acquireSync` of the lock does.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using _ = new Condition().acquireSync();
+   * ```
+   */
+  acquireSync(options?: WaitSyncOptions): this {
+    lockOf(this).acquireSync(options);
+    return this;
+  }
+
+  /**
+   * Takes the lock if it is free.
+   *
+   * @returns The condition, or `undefined` if the lock is held.
+   * @throws As `acquireNowait` of the lock does.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using _ = new Condition().acquireNowait();
+   * ```
+   */
+  acquireNowait(): this | undefined {
+    return lockOf(this).acquireNowait() && this;
+  }
+
+  /**
+   * Releases the lock.
+   *
+   * @throws {ThreadingError} If it is not held.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * new Condition().acquireSync().release();
+   * ```
+   */
+  release(): void {
+    lockOf(this).release();
+  }
+
+  /**
+   * Whether the lock is held. The answer may be out of date when it arrives.
+   *
+   * @returns As `locked` of the lock does.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(!new Condition().locked());
+   * ```
+   */
+  locked(): boolean {
+    return lockOf(this).locked();
+  }
+
+  /**
+   * Makes the lock usable again whose owner died.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * new Condition().recover();
+   * ```
+   */
+  recover(): void {
+    lockOf(this).recover();
+  }
+
+  /**
+   * Releases the lock, waits until it is notified, and takes the lock again,
+   * without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait. The
+   * lock is taken again in any case.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {OwnerDiedError} If a thread died that held the lock meanwhile.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * const condition = new Condition();
+   * setTimeout(async () => {
+   *   using _ = await condition.acquire();
+   *   condition.notify();
+   * }, 10);
+   * using _ = await condition.acquire();
+   * await condition.wait();
+   * ```
+   */
+  async wait(options?: WaitOptions): Promise<void> {
+    const timeout = timeoutOf(options, WAIT);
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const address = addressOf(this);
+    const lockAddress = words[address + ConditionField.lock];
+    const hold = requireHold(this, WAIT);
+    let end: number;
+    try {
+      end = await waitEntered(
+        protocol,
+        address,
+        MAIN_QUEUE,
+        { timeout, signal, timeoutError: () => timeoutError(WAIT, timeout) },
+        (node) => {
+          enter(address, node);
+          releaseWhole(lockAddress);
+        },
+        () => note(lockAddress),
+      );
+    } catch (error) {
+      await takeAgain(lockAddress, hold);
+      throw error;
+    }
+    if (end === Wake.granted) resumeHold(lockAddress, hold);
+    else await takeAgain(lockAddress, hold);
+  }
+
+  /**
+   * Releases the lock, blocks the thread until it is notified, and takes the
+   * lock again.
+   *
+   * @param options A timeout in milliseconds. The lock is taken again in any
+   * case.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If this thread does not hold the lock, or no other
+   * thread is left that could notify it.
+   * @throws {OwnerDiedError} If a thread died that held the lock meanwhile.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using condition = new Condition().acquireSync();
+   * assertThrows(() => condition.waitSync({ timeout: 5 }), DOMException);
+   * ```
+   */
+  waitSync(options?: WaitSyncOptions): void {
+    const timeout = timeoutOf(options, WAIT);
+    const address = addressOf(this);
+    const lockAddress = words[address + ConditionField.lock];
+    const hold = requireHold(this, WAIT);
+    const deadline = timeout === Infinity
+      ? Infinity
+      : performance.now() + timeout;
+    prepareOwnNode();
+    enter(address, OWN_NODE);
+    releaseWhole(lockAddress);
+    let end: number;
+    try {
+      end = finishSync(protocol, OWN_NODE, deadline, WAIT);
+    } catch (error) {
+      takeAgainSync(lockAddress, hold);
+      throw error;
+    }
+    if (end === Wake.granted) resumeHold(lockAddress, hold);
+    else takeAgainSync(lockAddress, hold);
+    if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
+  }
+
+  /**
+   * Waits until the predicate holds, without blocking the thread: looks at
+   * once, and again after each notification.
+   *
+   * @typeParam T What the predicate returns.
+   * @param predicate Called with the lock held.
+   * @param options A timeout in milliseconds for the whole, a signal that ends
+   * the wait.
+   * @returns What the predicate returned at last, something truthy.
+   * @throws As {@linkcode Condition.wait} does; what the predicate throws.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using condition = await new Condition().acquire();
+   * await condition.waitFor(() => true);
+   * ```
+   */
+  async waitFor<T>(
+    predicate: () => T | PromiseLike<T>,
+    options?: WaitOptions,
+  ): Promise<T> {
+    const timeout = timeoutOf(options, WAIT);
+    options?.signal?.throwIfAborted();
+    requireHold(this, WAIT);
+    const end = performance.now() + timeout;
+    for (;;) {
+      const value = await predicate();
+      if (value) return value;
+      const left = timeLeft(end, timeout);
+      try {
+        await this.wait({ ...options, timeout: left });
+      } catch (error) {
+        // Time has passed: the predicate has the last word.
+        if (options?.signal?.aborted || !isTimeout(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Blocks the thread until the predicate holds: looks at once, and again after
+   * each notification.
+   *
+   * @typeParam T What the predicate returns.
+   * @param predicate Called with the lock held.
+   * @param options A timeout in milliseconds for the whole.
+   * @returns What the predicate returned at last, something truthy.
+   * @throws As {@linkcode Condition.waitSync} does; what the predicate throws.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using condition = new Condition().acquireSync();
+   * condition.waitForSync(() => true);
+   * ```
+   */
+  waitForSync<T>(predicate: () => T, options?: WaitSyncOptions): T {
+    const timeout = timeoutOf(options, WAIT);
+    requireHold(this, WAIT);
+    const end = performance.now() + timeout;
+    for (;;) {
+      const value = predicate();
+      if (value) return value;
+      const left = timeLeft(end, timeout);
+      try {
+        this.waitSync({ timeout: left });
+      } catch (error) {
+        // Time has passed: the predicate has the last word.
+        if (!isTimeout(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Lets threads go on that wait, those first that have waited longest. They
+   * get the lock when the caller releases it.
+   *
+   * @param n How many, an integer from 0.
+   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {TypeError} If `n` is not a number.
+   * @throws {RangeError} If `n` is not an integer from 0.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using condition = new Condition().acquireSync();
+   * condition.notify(2);
+   * ```
+   */
+  notify(n = 1): void {
+    const what = "notify a Condition";
+    if (typeof n !== "number") {
+      throw new TypeError(
+        `Cannot ${what}: n must be a number, received ${typeof n}`,
+      );
+    }
+    if (!(Number.isInteger(n) || n === Infinity) || n < 0) {
+      throw new RangeError(
+        `Cannot ${what}: n must be an integer from 0, received ${n}`,
+      );
+    }
+    const address = addressOf(this);
+    const lockAddress = words[address + ConditionField.lock];
+    requireHold(this, what);
+    if (firstOf(address) === 0) return;
+    lock(address + Field.mutex);
+    requeue(lockAddress, address, n);
+    unlock(address + Field.mutex);
+  }
+
+  /**
+   * Lets all threads go on that wait.
+   *
+   * @throws {ThreadingError} If this thread does not hold the lock.
+   *
+   * @example
+   * ```ts
+   * import { Condition } from "@skein/std/threading";
+   *
+   * using condition = new Condition().acquireSync();
+   * condition.notifyAll();
+   * ```
+   */
+  notifyAll(): void {
+    this.notify(Infinity);
+  }
+
+  /** Releases the lock, at the end of the block that `using` is in. */
+  get [Symbol.dispose](): () => void {
+    // Read when the block begins: an RLock recognizes the async task by that.
+    lockOf(this)[Symbol.dispose];
+    return Condition.prototype.release;
+  }
+}
+
+function lockOf(condition: Condition): Lock | RLock {
+  const lockAddress = words[addressOf(condition) + ConditionField.lock];
+  // None yet in this thread, or one that has been freed.
+  if (condition[LOCK]?.[ADDRESS] !== lockAddress) {
+    condition[LOCK] = objectAt(lockAddress) as Lock | RLock;
+  }
+  return condition[LOCK]!;
+}
+
+function attachLock(address: number, lockAddress: number): void {
+  lock(address + Field.mutex);
+  add(lockAddress + Field.references, 1);
+  words[address + ConditionField.lock] = lockAddress;
+  unlock(address + Field.mutex);
+}
+
+function enter(address: number, node: number): void {
+  lock(address + Field.mutex);
+  enqueue(address, MAIN_QUEUE, node);
+  unlock(address + Field.mutex);
+}
+
+function requireHold(condition: Condition, what: string): Hold {
+  const lock = lockOf(condition);
+  const hold = holdOf(addressOf(lock));
+  if (hold !== undefined && (lock instanceof Lock || lock.owned())) return hold;
+  throw new ThreadingError(
+    `Cannot ${what}: this thread does not hold its lock; acquire it first`,
+  );
+}
+
+/** What is left of a timeout, which then throws if nothing is. */
+function timeLeft(end: number, timeout: number): number {
+  if (timeout === Infinity) return Infinity;
+  const left = end - performance.now();
+  if (left <= 0) throw timeoutError(WAIT, timeout);
+  return left;
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+async function takeAgain(lockAddress: number, hold: Hold): Promise<void> {
+  note(lockAddress);
+  const end = await waitPromise(lockProtocol, lockAddress, MAIN_QUEUE, {
+    timeout: Infinity,
+    timeoutError: () => undefined,
+  }, () => note(lockAddress));
+  if (end === Wake.refused) throw ownerDied(lockAddress, WAIT);
+  resumeHold(lockAddress, hold);
+}
+
+function takeAgainSync(lockAddress: number, hold: Hold): void {
+  note(lockAddress);
+  if (takeFree(lockAddress, ownerWord)) {
+    words[OWN_NODE + Node.object] = 0;
+  } else {
+    const end = waitSync(lockProtocol, lockAddress, MAIN_QUEUE, Infinity, WAIT);
+    if (end === Wake.refused) throw ownerDied(lockAddress, WAIT);
+  }
+  resumeHold(lockAddress, hold);
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: Condition,
+  protocol,
+  destroy(address) {
+    const lockAddress = words[address + ConditionField.lock];
+    if (lockAddress !== 0) releaseReference(lockAddress);
+  },
+});

@@ -1,0 +1,448 @@
+/**
+ * The interpreter lock.
+ *
+ * @module
+ */
+
+import { ThreadingError } from "./errors.ts";
+import {
+  abandonLock,
+  destroyLock,
+  FREE_WITH_WAITERS,
+  isPoisoned,
+  LockField,
+  lockProtocol,
+  note,
+  ownerDied,
+  ownerOf,
+  PROMISE,
+  recoverLock,
+  releaseSlow,
+  selfDeadlock,
+  takeFree,
+  WAITERS,
+} from "./_lock_word.ts";
+import { compareExchange, load, or, words } from "./_memory/heap.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  addressOf,
+  createObject,
+  registerClass,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import { ownerWord, tid } from "./_memory/slot.ts";
+import { MAIN_QUEUE, waitPromise, Wake } from "./_memory/wait_queue.ts";
+import {
+  comeBack,
+  stepAside,
+  TURN_WORDS,
+  TurnField,
+  turnProtocol,
+  waitTurn,
+  yieldTurn,
+} from "./_turns.ts";
+
+const ACQUIRE = "acquire an InterpreterLock";
+const DEFAULT_INTERVAL = 100;
+const MAX_INTERVAL = 2 ** 31 - 1;
+
+/**
+ * A lock like the one that Python's interpreter has: of the threads that take
+ * part, one runs at a time. The holder calls `check` every now and then, and at
+ * every n-th check another thread that waits gets its turn. Around whatever
+ * takes a while without touching what the lock guards, `allowThreads` lets the
+ * others run.
+ *
+ * Threads take part by choice: send the lock to each and acquire it there. They
+ * get it in order of arrival, and it is handed over: a thread that releases it
+ * and asks again gets in line.
+ *
+ * Only the thread that took it releases it. One that ends while it holds the
+ * lock, in whatever way, poisons it: `acquire` then throws
+ * {@linkcode OwnerDiedError} until {@linkcode recover}.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   InterpreterLock,
+ *   sendable,
+ *   SharedArray,
+ *   Thread,
+ * } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const count = sendable(
+ *   import.meta,
+ *   function count(gil: InterpreterLock, totals: SharedArray<Float64Array>) {
+ *     using _ = gil.acquireSync();
+ *     for (let i = 0; i < 1000; i++) {
+ *       totals.view[0] += 1; // no other thread is at it
+ *       gil.check();
+ *     }
+ *   },
+ * );
+ *
+ * Deno.test("InterpreterLock", async () => {
+ *   const gil = new InterpreterLock();
+ *   const totals = new SharedArray(Float64Array, 1);
+ *   const threads = [1, 2].map(() =>
+ *     new Thread({ target: count, args: [gil, totals] })
+ *   );
+ *   for (const thread of threads) thread.start();
+ *   for (const thread of threads) await thread.join();
+ *   assertEquals(totals.view[0], 2000);
+ * });
+ * ```
+ */
+export class InterpreterLock extends SharedObject {
+  /** Makes a free lock that is handed over every 100 checks. */
+  constructor() {
+    super(createInterpreterLock());
+  }
+
+  /**
+   * Takes the lock, and waits for it without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The lock, to be released, or disposed of by `using`.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {OwnerDiedError} If the thread that held the lock ended.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock();
+   * using _ = await gil.acquire({ timeout: 1000 });
+   * ```
+   */
+  async acquire(options?: WaitOptions): Promise<this> {
+    const timeout = timeoutOf(options, ACQUIRE);
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const address = addressOf(this);
+    note(address);
+    const word = ownerWord | PROMISE;
+    if (compareExchange(address + LockField.word, 0, word) !== 0) {
+      const end = await waitPromise(turnProtocol, address, MAIN_QUEUE, {
+        timeout,
+        signal,
+        timeoutError: () => timeoutError(ACQUIRE, timeout),
+        // Other locks may have taken its place in the table meanwhile.
+      }, () => note(address));
+      if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+    }
+    return this;
+  }
+
+  /**
+   * Takes the lock, and blocks the thread until it is its turn.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The lock, to be released, or disposed of by `using`.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {OwnerDiedError} If the thread that held the lock ended.
+   * @throws {ThreadingError} If the wait could never end: this thread holds the
+   * lock, or no other thread is left to release it.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock();
+   * using _ = gil.acquireSync();
+   * ```
+   */
+  acquireSync(options?: WaitSyncOptions): this {
+    const timeout = timeoutOf(options, ACQUIRE);
+    acquireBlocking(addressOf(this), timeout);
+    return this;
+  }
+
+  /**
+   * Takes the lock if it is free.
+   *
+   * @returns The lock, or `undefined` if it is held.
+   * @throws {OwnerDiedError} If the thread that held the lock ended.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const gil = new InterpreterLock().acquireSync();
+   * assertEquals(gil.acquireNowait(), undefined);
+   * ```
+   */
+  acquireNowait(): this | undefined {
+    const address = addressOf(this);
+    note(address);
+    if (takeFree(address, ownerWord)) return this;
+    if (isPoisoned(address)) throw ownerDied(address, ACQUIRE);
+    return undefined;
+  }
+
+  /**
+   * Releases the lock; the first thread in line gets it.
+   *
+   * @throws {ThreadingError} If this thread does not hold it.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock().acquireSync();
+   * gil.release();
+   * ```
+   */
+  release(): void {
+    const address = held(this, "release");
+    const at = address + LockField.word;
+    if (compareExchange(at, ownerWord, 0) !== ownerWord) releaseSlow(address);
+  }
+
+  /**
+   * Whether the lock is held, or poisoned. The answer may be out of date when
+   * it arrives.
+   *
+   * @returns `true` if an `acquire` would not get it now.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(!new InterpreterLock().locked());
+   * ```
+   */
+  locked(): boolean {
+    const word = load(addressOf(this) + LockField.word);
+    return word !== 0 && word !== FREE_WITH_WAITERS;
+  }
+
+  /**
+   * Makes a lock usable again whose holder ended, free to be taken. To be
+   * called when what it guards has been repaired; does nothing with any other.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * new InterpreterLock().recover();
+   * ```
+   */
+  recover(): void {
+    recoverLock(addressOf(this));
+  }
+
+  /**
+   * Counts, and at every n-th call hands the lock to the first thread in line,
+   * if there is one, and blocks until it is this thread's turn again. Any other
+   * call costs a few nanoseconds, so it fits into a loop.
+   *
+   * Async tasks of this thread that wait for the lock get no turn here: they
+   * could not run before the caller is done.
+   *
+   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {OwnerDiedError} If a thread ended during its turn.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock();
+   * using _ = gil.acquireSync();
+   * for (let i = 0; i < 1000; i++) {
+   *   // …
+   *   gil.check();
+   * }
+   * ```
+   */
+  check(): void {
+    const address = held(this, "check");
+    if (--words[address + TurnField.left] > 0) return;
+    words[address + TurnField.left] = words[address + TurnField.interval];
+    const word = load(address + LockField.word);
+    if (!(word & WAITERS)) return;
+    const end = yieldTurn(address, ACQUIRE);
+    if (end === undefined) return;
+    if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+    restoreForm(address, word);
+  }
+
+  /**
+   * Every how many checks the lock is handed over.
+   *
+   * @returns The number, 100 at first.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(new InterpreterLock().getCheckInterval(), 100);
+   * ```
+   */
+  getCheckInterval(): number {
+    return load(addressOf(this) + TurnField.interval);
+  }
+
+  /**
+   * Sets every how many checks the lock is handed over, for all threads. After
+   * `sys.setcheckinterval` of Python 2.
+   *
+   * @param n The number: the lower, the more often threads take turns.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is not an integer above 0.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock();
+   * gil.setCheckInterval(10);
+   * ```
+   */
+  setCheckInterval(n: number): void {
+    if (typeof n !== "number") {
+      throw new TypeError(
+        `Cannot set the check interval: n must be a number, received ${typeof n}`,
+      );
+    }
+    if (!Number.isInteger(n) || n < 1 || n > MAX_INTERVAL) {
+      throw new RangeError(
+        `Cannot set the check interval: n must be an integer between 1 and ${MAX_INTERVAL}, received ${n}`,
+      );
+    }
+    const address = addressOf(this);
+    words[address + TurnField.interval] = n;
+    words[address + TurnField.left] = n;
+  }
+
+  /**
+   * Lets other threads run while a function does: releases the lock, calls the
+   * function, and takes the lock again when that has returned or thrown, or
+   * when its promise is settled. After `Py_BEGIN_ALLOW_THREADS` of Python.
+   *
+   * @typeParam T What the function returns.
+   * @param fn The function; what the lock guards is not to be touched in it.
+   * @returns What the function returned; its promise is settled when the lock
+   * has been taken again.
+   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {TypeError} If `fn` is not a function.
+   * @throws {OwnerDiedError} If a thread ended during its turn. What the
+   * function throws.
+   *
+   * @example
+   * ```ts
+   * import { InterpreterLock, sleepSync } from "@skein/std/threading";
+   *
+   * const gil = new InterpreterLock();
+   * using _ = gil.acquireSync();
+   * gil.allowThreads(() => sleepSync(10));
+   * await gil.allowThreads(() => Deno.lstat(".").catch(() => {}));
+   * ```
+   */
+  allowThreads<T>(fn: () => T): T {
+    if (typeof fn !== "function") {
+      throw new TypeError(
+        `Cannot allow threads: fn must be a function, received ${typeof fn}`,
+      );
+    }
+    const address = held(this, "allow threads at");
+    const word = load(address + LockField.word);
+    stepAside(address);
+    let result: T;
+    let isAsync = false;
+    try {
+      result = fn();
+      isAsync = isPromise(result);
+    } finally {
+      try {
+        if (!isAsync) {
+          acquireBlocking(address, Infinity);
+          restoreForm(address, word);
+        }
+      } finally {
+        comeBack(address);
+      }
+    }
+    return isAsync ? reacquireAfter(this, result) as T : result;
+  }
+
+  /** Releases the lock, at the end of the block that `using` is in. */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: InterpreterLock,
+  destroy: destroyLock,
+  abandon: abandonLock,
+  reentrant: true, // only its owner can release it
+  protocol: lockProtocol,
+});
+
+function createInterpreterLock(): number {
+  const address = createObject(KIND, TURN_WORDS);
+  words[address + TurnField.interval] = DEFAULT_INTERVAL;
+  words[address + TurnField.left] = DEFAULT_INTERVAL;
+  return address;
+}
+
+/** The address of a lock that this thread holds. */
+function held(gil: InterpreterLock, what: string): number {
+  const address = addressOf(gil);
+  if (ownerOf(load(address + LockField.word)) !== tid) {
+    throw new ThreadingError(
+      `Cannot ${what} an InterpreterLock: this thread does not hold it`,
+    );
+  }
+  return address;
+}
+
+function acquireBlocking(address: number, timeout: number): void {
+  note(address);
+  if (compareExchange(address + LockField.word, 0, ownerWord) === 0) return;
+  const word = load(address + LockField.word);
+  if (ownerOf(word) === tid) {
+    if (word & PROMISE) throw selfDeadlock(ACQUIRE);
+    throw new ThreadingError(
+      `Cannot ${ACQUIRE}: this thread holds it, and would wait for itself`,
+    );
+  }
+  const end = waitTurn(address, timeout, ACQUIRE);
+  if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+  if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
+}
+
+/** Marks a lock that was taken again in the blocking form as it was before. */
+function restoreForm(address: number, word: number): void {
+  if (word & PROMISE) or(address + LockField.word, PROMISE);
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
+    "function";
+}
+
+async function reacquireAfter(
+  gil: InterpreterLock,
+  promise: unknown,
+): Promise<unknown> {
+  try {
+    return await promise;
+  } finally {
+    await gil.acquire();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The low-level interface of Python's `thread` module. New code is better off
+ * with `Thread` and `Lock`.
+ *
+ * @module
+ */
+
+import { Lock } from "./lock.ts";
+import { isMain } from "./_memory/slot.ts";
+import { ThreadExit } from "./_runtime/thread_exit.ts";
+import { Thread } from "./thread.ts";
+
+/**
+ * Starts a thread that dies with the main program, and gives no handle of it.
+ * After `thread.start_new_thread` of Python.
+ *
+ * What the function returns is dropped; an error it throws goes to the
+ * excepthook, which prints it.
+ *
+ * @typeParam A The function's arguments.
+ * @param fn The function to run, marked with `sendable`.
+ * @param args What it is called with; copied, shared objects shared.
+ * @returns The thread's identity, as its `getIdent` returns it.
+ * @throws {TypeError} If `fn` is not a function, or `args` not an array.
+ * @throws {NotSendableError} If the function is not marked, or an argument
+ * cannot be sent.
+ * @throws {HeapExhaustedError} If the shared heap has no room for them.
+ * @throws {Deno.errors.NotCapable} If a module that its worker imports may
+ * not be read.
+ *
+ * @example
+ * ```ts
+ * import { Event, sendable, startNewThread } from "@skein/std/threading";
+ *
+ * export const ring = sendable(import.meta, function ring(bell: Event) {
+ *   bell.set();
+ * });
+ *
+ * Deno.test("startNewThread", async () => {
+ *   const bell = new Event();
+ *   startNewThread(ring, [bell]);
+ *   await bell.wait();
+ * });
+ * ```
+ */
+export function startNewThread<A extends readonly unknown[]>(
+  fn: (...args: [...A]) => unknown,
+  ...[args]: [] extends A ? [args?: A] : [args: A]
+): number {
+  if (typeof fn !== "function") {
+    throw new TypeError(
+      `Cannot start a new thread: fn must be a function, received ${typeof fn}`,
+    );
+  }
+  if (args !== undefined && !Array.isArray(args)) {
+    throw new TypeError(
+      `Cannot start a new thread: args must be an array, received ${typeof args}`,
+    );
+  }
+  const target = fn as (...args: unknown[]) => unknown;
+  const thread = new Thread<unknown, unknown[]>({
+    target,
+    args: args ?? [],
+    daemon: true,
+  });
+  thread.start();
+  return thread.ident!;
+}
+
+/**
+ * Makes a lock. After `thread.allocate_lock` of Python.
+ *
+ * @returns A free lock, `new Lock()`.
+ *
+ * @example
+ * ```ts
+ * import { allocateLock } from "@skein/std/threading";
+ * import { assert } from "@std/assert";
+ *
+ * using lock = allocateLock().acquireSync();
+ * assert(lock.locked());
+ * ```
+ */
+export function allocateLock(): Lock {
+  return new Lock();
+}
+
+/**
+ * Ends the thread that calls it, silently: joining it gives `undefined`. In the
+ * main thread it ends the process with status 0. After `thread.exit` of
+ * Python.
+ *
+ * In a thread it works by throwing an error, so `finally` blocks run, and a
+ * `catch` that swallows everything keeps the thread going.
+ *
+ * @returns Never.
+ *
+ * @example
+ * ```ts
+ * import { exit, sendable, Thread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const leave = sendable(import.meta, function leave() {
+ *   exit();
+ * });
+ *
+ * Deno.test("exit", async () => {
+ *   const thread = new Thread({ target: leave });
+ *   thread.start();
+ *   assertEquals(await thread.join(), undefined);
+ * });
+ * ```
+ */
+export function exit(): never {
+  if (isMain) Deno.exit(0);
+  throw new ThreadExit("exit() was called and its error caught");
+}
+
+/**
+ * Raises SIGINT, as Ctrl+C does: the process's handlers of the signal run in
+ * the threads that set them, the main thread's as a rule; without one the
+ * process ends. After `thread.interrupt_main` of Python.
+ *
+ * A handler runs when its thread's event loop turns, so not while that thread
+ * is blocked. No permission is needed.
+ *
+ * @example
+ * ```ts
+ * import { interruptMain, sendable, sleepSync } from "@skein/std/threading";
+ *
+ * export const watchdog = sendable(import.meta, function watchdog(ms: number) {
+ *   sleepSync(ms);
+ *   interruptMain();
+ * });
+ * ```
+ */
+export function interruptMain(): void {
+  Deno.kill(Deno.pid, "SIGINT");
+}

@@ -1,0 +1,376 @@
+/**
+ * The reentrant lock.
+ *
+ * @module
+ */
+
+import { ThreadingError } from "./errors.ts";
+import { compareExchange, load, words } from "./_memory/heap.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  addressOf,
+  createObject,
+  registerClass,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import { ownerWord, tid } from "./_memory/slot.ts";
+import {
+  MAIN_QUEUE,
+  waitPromise,
+  waitSync,
+  Wake,
+} from "./_memory/wait_queue.ts";
+import {
+  beginFlow,
+  endFlow,
+  isInFlow,
+  markFlow,
+  mayBeInFlow,
+  resumeIn,
+  resumeOnceIn,
+} from "./_flow.ts";
+import {
+  abandonLock,
+  destroyLock,
+  isPoisoned,
+  LOCK_WORDS,
+  LockField,
+  lockProtocol,
+  note,
+  ownerDied,
+  ownerOf,
+  PROMISE,
+  recoverLock,
+  releaseSlow,
+  selfDeadlock,
+  takeFree,
+  WAITERS,
+} from "./_lock_word.ts";
+
+const ACQUIRE = "acquire an RLock";
+
+/**
+ * A reentrant lock: who holds it may take it again, and it is free when it has
+ * been released as often. After `RLock` of Python's threading.
+ *
+ * Taken in the blocking form it belongs to the thread. Taken in the promise
+ * form it belongs to the async flow: two async tasks of one thread never hold
+ * it together. A task is recognized if it holds the lock with `using`, or calls
+ * any method of an RLock before it awaits anything else:
+ *
+ *     using _ = await lock.acquire();
+ *     await load();
+ *     using __ = await lock.acquire(); // the same task: no wait
+ *
+ * One that does neither waits when it takes the lock again, as any other task.
+ * Tasks that the holder starts while it holds the lock are part of it.
+ *
+ * Only the owner can release it. A thread that ends in whatever way while it
+ * holds the lock poisons it, see {@linkcode RLock.recover}.
+ *
+ * @example A method that calls another
+ * ```ts
+ * import { RLock } from "@skein/std/threading";
+ *
+ * class Account {
+ *   #lock = new RLock();
+ *   balance = 0;
+ *   deposit(amount: number) {
+ *     using _ = this.#lock.acquireSync();
+ *     this.balance += amount;
+ *   }
+ *   payInterest() {
+ *     using _ = this.#lock.acquireSync();
+ *     this.deposit(this.balance * 0.02);
+ *   }
+ * }
+ * new Account().payInterest();
+ * ```
+ */
+export class RLock extends SharedObject {
+  /** Makes a free lock. */
+  constructor() {
+    super(createObject(KIND, LOCK_WORDS));
+  }
+
+  /**
+   * Takes the lock, and waits for it without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The lock, to be released, or disposed of by `using`.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {OwnerDiedError} If the thread that held the lock died.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   *
+   * const lock = new RLock();
+   * using _ = await lock.acquire();
+   * using __ = await lock.acquire();
+   * ```
+   */
+  acquire(options?: WaitOptions): Promise<this> {
+    return acquireFor(this, options, this);
+  }
+
+  /**
+   * Takes the lock, and blocks the thread until it is free.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The lock, to be released, or disposed of by `using`.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {OwnerDiedError} If the thread that held the lock died.
+   * @throws {ThreadingError} If the wait could never end: an async task of this
+   * thread holds the lock, or no other thread is left to release it.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   *
+   * const lock = new RLock();
+   * using _ = lock.acquireSync();
+   * using __ = lock.acquireSync();
+   * ```
+   */
+  acquireSync(options?: WaitSyncOptions): this {
+    const timeout = timeoutOf(options, ACQUIRE);
+    const address = addressOf(this);
+    if (takeAgainSync(address)) return this;
+    note(address);
+    if (compareExchange(address + LockField.word, 0, ownerWord) !== 0) {
+      if (ownerOf(load(address + LockField.word)) === tid) {
+        if (takeAgain(address)) return this;
+        throw selfDeadlock(ACQUIRE);
+      }
+      const end = waitSync(lockProtocol, address, MAIN_QUEUE, timeout, ACQUIRE);
+      if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+      if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
+    }
+    begin(address, 1, 0);
+    return this;
+  }
+
+  /**
+   * Takes the lock if it is free or held by the caller.
+   *
+   * @returns The lock, or `undefined` if another holds it.
+   * @throws {OwnerDiedError} If the thread that held the lock died.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   * import { assertStrictEquals } from "@std/assert";
+   *
+   * const lock = new RLock();
+   * lock.acquireSync();
+   * assertStrictEquals(lock.acquireNowait(), lock);
+   * ```
+   */
+  acquireNowait(): this | undefined {
+    const address = addressOf(this);
+    if (takeAgainSync(address) || takeAgain(address)) return this;
+    note(address);
+    if (takeFree(address, ownerWord)) {
+      begin(address, 1, 0);
+      return this;
+    }
+    if (isPoisoned(address)) throw ownerDied(address, ACQUIRE);
+    return undefined;
+  }
+
+  /**
+   * Releases the lock once; it is free when it has been released as often as it
+   * was taken.
+   *
+   * @throws {ThreadingError} If the caller does not hold it.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   *
+   * const lock = new RLock().acquireSync();
+   * lock.release();
+   * ```
+   */
+  release(): void {
+    const address = addressOf(this);
+    if (!isHolder(address)) {
+      throw new ThreadingError(
+        "Cannot release an RLock: it is not held by this thread and async task",
+      );
+    }
+    if (--words[address + LockField.count] > 0) return;
+    endFlow(words[address + LockField.flow]);
+    words[address + LockField.flow] = 0;
+    const word = ownerWord | (load(address + LockField.word) & PROMISE);
+    if (compareExchange(address + LockField.word, word, 0) !== word) {
+      releaseSlow(address);
+    }
+  }
+
+  /**
+   * Whether the lock is held, or poisoned. The answer may be out of date when
+   * it arrives.
+   *
+   * @returns `true` if another thread would not get it now.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(!new RLock().locked());
+   * ```
+   */
+  locked(): boolean {
+    const word = load(addressOf(this) + LockField.word);
+    return word !== 0 && word !== WAITERS;
+  }
+
+  /**
+   * Whether the caller holds the lock: this thread, or, if it was taken in the
+   * promise form, this async task as far as it can be told.
+   *
+   * @returns `true` between `acquire` and the last `release`.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * using lock = new RLock().acquireSync();
+   * assert(lock.owned());
+   * ```
+   */
+  owned(): boolean {
+    return isHolder(addressOf(this));
+  }
+
+  /**
+   * Makes a lock usable again whose owner ended without releasing it, free to
+   * be taken. To be called when what it guards has been repaired; does nothing
+   * with any other lock.
+   *
+   * @example
+   * ```ts
+   * import { RLock } from "@skein/std/threading";
+   *
+   * new RLock().recover();
+   * ```
+   */
+  recover(): void {
+    recoverLock(addressOf(this));
+  }
+
+  /** Releases the lock, at the end of the block that `using` is in. */
+  get [Symbol.dispose](): () => void {
+    // `using` reads this when the block begins: time to recognize the task.
+    markFlow();
+    return RLock.prototype.release;
+  }
+}
+
+/**
+ * Takes an RLock in the promise form.
+ *
+ * @param lock The lock.
+ * @param options As for `acquire`.
+ * @param value What the promise resolves to.
+ */
+export function acquireFor<T>(
+  lock: RLock,
+  options: WaitOptions | undefined,
+  value: T,
+): Promise<T> {
+  // Not an async function: the caller must await the promise of `resumeIn`.
+  try {
+    const timeout = timeoutOf(options, ACQUIRE);
+    options?.signal?.throwIfAborted();
+    const address = addressOf(lock);
+    if (takeAgain(address)) {
+      return resumeIn(words[address + LockField.flow], value);
+    }
+    note(address);
+    if (takeFree(address, ownerWord | PROMISE)) {
+      return resumeIn(beginInFlow(address), value);
+    }
+    const begun = waitFor(address, timeout, options?.signal);
+    return resumeOnceIn(begun, value);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+async function waitFor(
+  address: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const end = await waitPromise(lockProtocol, address, MAIN_QUEUE, {
+    timeout,
+    signal,
+    timeoutError: () => timeoutError(ACQUIRE, timeout),
+    // Other locks may have taken its place in the table meanwhile.
+  }, () => note(address));
+  if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+  return beginInFlow(address);
+}
+
+function beginInFlow(address: number): number {
+  const flow = beginFlow();
+  begin(address, 1, flow);
+  return flow;
+}
+
+/** Notes how the caller holds the lock that it has just got. */
+function begin(address: number, count: number, flow: number): void {
+  words[address + LockField.count] = count;
+  words[address + LockField.flow] = flow;
+}
+
+/** Takes the lock once more if this async task holds it. */
+function takeAgain(address: number): boolean {
+  const word = load(address + LockField.word);
+  if (ownerOf(word) !== tid || !(word & PROMISE)) return false;
+  if (!isInFlow(words[address + LockField.flow])) return false;
+  words[address + LockField.count]++;
+  return true;
+}
+
+/** Takes the lock once more if this thread holds it in the blocking form. */
+function takeAgainSync(address: number): boolean {
+  if ((load(address + LockField.word) & ~WAITERS) !== ownerWord) return false;
+  words[address + LockField.count]++;
+  return true;
+}
+
+/**
+ * Whether the caller holds the lock. A task that could not be recognized may be
+ * the holder: it is believed, as the code that started it would be.
+ */
+function isHolder(address: number): boolean {
+  const word = load(address + LockField.word);
+  if (ownerOf(word) !== tid) return false;
+  if (!(word & PROMISE)) return true;
+  // It is 0 as long as the task has not been told that it got the lock.
+  return words[address + LockField.count] > 0 &&
+    mayBeInFlow(words[address + LockField.flow]);
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: RLock,
+  destroy: destroyLock,
+  abandon: abandonLock,
+  protocol: lockProtocol,
+  reentrant: true,
+});

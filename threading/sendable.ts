@@ -1,0 +1,79 @@
+/**
+ * Marking what more than one thread must know.
+ *
+ * @module
+ */
+
+import { nameOf } from "./_memory/codec/refusal.ts";
+import { register } from "./_memory/codec/registry.ts";
+
+export { loadModule, loadSendable } from "./_memory/codec/load.ts";
+export { sendableEntry } from "./_memory/codec/registry.ts";
+
+/** A function that can be marked. */
+export type SendableFunction = (...args: never[]) => unknown;
+
+/** A class that can be marked. */
+export type SendableClass = abstract new (...args: never[]) => unknown;
+
+/**
+ * Marks a function or a class, so that it can be sent to other threads: as the
+ * target of a thread, in a queue, in a shared map, and, a class, with its
+ * instances.
+ *
+ * A thread that meets one for the first time imports its module (where
+ * `import.meta.main` is `false`) and gets the same function or class. So mark
+ * it at the top level of the module, where importing the module does it again.
+ * An instance arrives as a copy with the fields of the original, without a call
+ * of the constructor; TypeScript's `private` fields travel, `#private` ones
+ * cannot.
+ *
+ * @typeParam T The function or class.
+ * @param meta The `import.meta` of the module that defines it.
+ * @param value The function or class, which has a name.
+ * @returns The function or class itself.
+ * @throws {TypeError} If it is not a function or class, or has no name.
+ * @throws {ThreadingError} If the module has marked another one of this name.
+ *
+ * @example A class
+ * ```ts
+ * import { Lock, sendable, SharedNumber } from "@skein/std/threading";
+ *
+ * export class Counter {
+ *   static {
+ *     sendable(import.meta, this);
+ *   }
+ *   lock = new Lock();
+ *   value = new SharedNumber(0);
+ * }
+ * ```
+ *
+ * @example A function
+ * ```ts
+ * import { sendable } from "@skein/std/threading";
+ *
+ * export const greet = sendable(import.meta, function greet(name: string) {
+ *   console.log(`Hello ${name}`);
+ * });
+ * ```
+ */
+export function sendable<T extends SendableFunction | SendableClass>(
+  meta: ImportMeta,
+  value: T,
+): T {
+  if (typeof value !== "function") {
+    throw new TypeError(
+      `Cannot mark as sendable: it is neither a function nor a class, ` +
+        `received ${String(value)}`,
+    );
+  }
+  const name = nameOf(value);
+  if (name === "" || name.includes("#")) {
+    throw new TypeError(
+      `Cannot mark as sendable: the function or class must have a name by ` +
+        `which other threads can find it, received ${name || "none"}`,
+    );
+  }
+  register(meta.url, name, value);
+  return value;
+}

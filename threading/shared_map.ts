@@ -1,0 +1,637 @@
+/**
+ * A map that threads share.
+ *
+ * @module
+ */
+
+import { discard } from "./_memory/allocator.ts";
+import { load, words } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  draftRecord,
+  glance,
+  readShared,
+  shareRecord,
+  UNREAD,
+} from "./_memory/record.ts";
+import {
+  createObject,
+  Field,
+  intactAddressOf,
+  registerClass,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import {
+  abandonClaim,
+  type Claim,
+  claimAsync,
+  claimProtocol,
+  claimSync,
+  type Request,
+} from "./_map_claim.ts";
+import {
+  destroyTable,
+  encodeKey,
+  Entry,
+  entryAfter,
+  find,
+  hashOf,
+  lockEntry,
+  MAP_WORDS,
+  MapField,
+  putValue,
+  removeAllValues,
+  removeValue,
+  serialOf,
+} from "./_map_table.ts";
+
+const UPDATE = "update a key of a SharedMap";
+const CREATE = "get or create a value of a SharedMap";
+/** What {@linkcode lookUp} returns for a key that is not there. */
+const ABSENT: unique symbol = Symbol("absent");
+
+/**
+ * A map that every thread sees and may change. In order of insertion, like
+ * `Map`.
+ *
+ * Each method is one indivisible step. Keys and values are stored as copies and
+ * come out as copies, as if sent to another thread; skein's own objects in them
+ * are shared. Changing a copy does not change the map: {@linkcode set} does. A
+ * map that is part of its own values is freed only after `clear()`.
+ *
+ * Keys that are primitive are the same when `Map` says so. Keys that are
+ * objects are the same when they have the same content in the same order: so
+ * `[1, "a"]` is a good key. Of skein's own objects each is a key of its own.
+ *
+ * Reading and writing do not wait. {@linkcode update} and
+ * {@linkcode getOrCreate} do, while another thread or task is at one of them
+ * for the same key; other keys go on meanwhile. If that thread dies, the next
+ * one has its turn.
+ *
+ * @typeParam K The keys.
+ * @typeParam V The values.
+ *
+ * @example Values by name
+ * ```ts
+ * import { SharedMap } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ages = new SharedMap([["Ann", 30]]);
+ * ages.set("Bob", 40);
+ * assertEquals(ages.get("Ann"), 30);
+ * assertEquals([...ages.keys()], ["Ann", "Bob"]);
+ * ```
+ *
+ * @example A cache: every item is made once
+ * ```ts
+ * import { SharedMap } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cache = new SharedMap<string, number>();
+ * let made = 0;
+ * const make = (key: string) => {
+ *   made++;
+ *   return key.length;
+ * };
+ * assertEquals(cache.getOrCreateSync("spam", make), 4);
+ * assertEquals(cache.getOrCreateSync("spam", make), 4);
+ * assertEquals(made, 1);
+ * ```
+ */
+export class SharedMap<K, V> extends SharedObject {
+  /**
+   * Makes a map.
+   *
+   * @param entries Keys and values that are in it at first.
+   * @throws {NotSendableError} If a key or value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   */
+  constructor(entries?: Iterable<readonly [K, V]>) {
+    super(createObject(KIND, MAP_WORDS));
+    if (entries === undefined) return;
+    for (const [key, value] of entries) this.set(key, value);
+  }
+
+  /**
+   * The value of a key.
+   *
+   * @param key The key.
+   * @returns A copy of the value, or `undefined` if there is none.
+   * @throws {NotSendableError} If the key cannot be sent.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const map = new SharedMap([["a", 1]]);
+   * assertEquals(map.get("a"), 1);
+   * assertEquals(map.get("b"), undefined);
+   * ```
+   */
+  get(key: K): V | undefined {
+    const value = lookUp(intactAddressOf(this), key);
+    return value === ABSENT ? undefined : value as V;
+  }
+
+  /**
+   * Gives a key a value.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @returns The map.
+   * @throws {NotSendableError} If the key or the value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const map = new SharedMap<string, number>();
+   * map.set("a", 1).set("a", 2);
+   * assertEquals(map.get("a"), 2);
+   * ```
+   */
+  set(key: K, value: V): this {
+    const map = intactAddressOf(this);
+    const record = draftRecord(value);
+    let entry: number;
+    try {
+      const encoded = encodeKey(key);
+      entry = lockEntry(map, hashOf(encoded), encoded);
+    } catch (error) {
+      discard(record);
+      throw error;
+    }
+    putValue(map, entry, record);
+    unlock(map + Field.mutex);
+    return this;
+  }
+
+  /**
+   * Whether a key has a value.
+   *
+   * @param key The key.
+   * @returns Whether it is in the map.
+   * @throws {NotSendableError} If the key cannot be sent.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(new SharedMap([["a", undefined]]).has("a"));
+   * ```
+   */
+  has(key: K): boolean {
+    const map = intactAddressOf(this);
+    const encoded = encodeKey(key);
+    const hash = hashOf(encoded);
+    lock(map + Field.mutex);
+    const entry = find(map, hash, encoded);
+    const has = entry !== 0 && words[entry + Entry.value] !== 0;
+    unlock(map + Field.mutex);
+    return has;
+  }
+
+  /**
+   * Takes a key out.
+   *
+   * @param key The key.
+   * @returns Whether it was in the map.
+   * @throws {NotSendableError} If the key cannot be sent.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * const map = new SharedMap([["a", 1]]);
+   * assert(map.delete("a"));
+   * assert(!map.delete("a"));
+   * ```
+   */
+  delete(key: K): boolean {
+    const map = intactAddressOf(this);
+    const encoded = encodeKey(key);
+    const hash = hashOf(encoded);
+    lock(map + Field.mutex);
+    const entry = find(map, hash, encoded);
+    const has = entry !== 0 && words[entry + Entry.value] !== 0;
+    if (has) removeValue(map, entry);
+    unlock(map + Field.mutex);
+    return has;
+  }
+
+  /**
+   * How many keys there are now.
+   *
+   * @returns The number of keys.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(new SharedMap([["a", 1]]).size(), 1);
+   * ```
+   */
+  size(): number {
+    return load(intactAddressOf(this) + MapField.size);
+  }
+
+  /**
+   * Takes all keys out.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const map = new SharedMap([["a", 1]]);
+   * map.clear();
+   * assertEquals(map.size(), 0);
+   * ```
+   */
+  clear(): void {
+    const map = intactAddressOf(this);
+    lock(map + Field.mutex);
+    removeAllValues(map);
+    unlock(map + Field.mutex);
+  }
+
+  /**
+   * Gives a key a new value made of the old one, as one step: other updates of
+   * the key wait for it. A `set` or `delete` of the key does not wait; one that
+   * happens while `fn` runs counts as the later of the two, and stays.
+   *
+   * `fn` may be async, and may use the map, but waiting for another `update` or
+   * `getOrCreate` of the same key in it never ends.
+   *
+   * @param key The key.
+   * @param fn Makes the new value of the old one, which is `undefined` if there
+   * is none. If it throws, the map stays as it was.
+   * @param options A timeout in milliseconds, a signal that ends the wait for
+   * others; `fn` itself is not interrupted.
+   * @returns The new value.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {NotSendableError} If the key or the new value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If `fn` is not a function or the timeout not a number.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const counts = new SharedMap<string, number>();
+   * const count = (word: string) => counts.update(word, (n) => (n ?? 0) + 1);
+   * await Promise.all(["to", "be", "or", "not", "to", "be"].map(count));
+   * assertEquals(counts.get("be"), 2);
+   * ```
+   */
+  async update(
+    key: K,
+    fn: (value: V | undefined) => V | PromiseLike<V>,
+    options?: WaitOptions,
+  ): Promise<V> {
+    checkFunction(fn, UPDATE);
+    const claim = await claimFor(this, request(this, key, false), options);
+    const value = await attemptAsync(claim!, () => {
+      return fn(claim!.read() as V | undefined);
+    });
+    settle(claim!, value);
+    return value;
+  }
+
+  /**
+   * Like {@linkcode update}, and blocks the thread while another one is at it.
+   *
+   * @param key The key.
+   * @param fn Makes the new value of the old one, which is `undefined` if there
+   * is none. If it throws, the map stays as it was.
+   * @param options A timeout in milliseconds.
+   * @returns The new value.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If this thread itself is at it already.
+   * @throws {NotSendableError} If the key or the new value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If `fn` is not a function or the timeout not a number.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const map = new SharedMap([["a", 1]]);
+   * assertEquals(map.updateSync("a", (n) => n! * 10), 10);
+   * ```
+   */
+  updateSync(
+    key: K,
+    fn: (value: V | undefined) => V,
+    options?: WaitSyncOptions,
+  ): V {
+    checkFunction(fn, UPDATE);
+    const claim = claimForSync(request(this, key, false), options)!;
+    const value = attempt(claim, () => fn(claim.read() as V | undefined));
+    settle(claim, value);
+    return value;
+  }
+
+  /**
+   * The value of a key, made if there is none. However many threads ask at
+   * once, one of them makes it and the others wait for that.
+   *
+   * `make` may be async, and may use the map, but waiting for another `update`
+   * or `getOrCreate` of the same key in it never ends.
+   *
+   * @param key The key.
+   * @param make Makes the value of the key. If it throws, the caller gets that
+   * error, and the next one who waits tries.
+   * @param options A timeout in milliseconds, a signal that ends the wait for
+   * others; `make` itself is not interrupted.
+   * @returns The value: in the thread that made it what `make` returned, else a
+   * copy.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {NotSendableError} If the key or the value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If `make` is not a function or the timeout not a number.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pages = new SharedMap<string, string>();
+   * const load = (name: string) => Promise.resolve(`page ${name}`);
+   * assertEquals(await pages.getOrCreate("index", load), "page index");
+   * ```
+   */
+  async getOrCreate(
+    key: K,
+    make: (key: K) => V | PromiseLike<V>,
+    options?: WaitOptions,
+  ): Promise<V> {
+    checkFunction(make, CREATE);
+    for (;;) {
+      const found = lookUp(intactAddressOf(this), key);
+      if (found !== ABSENT) return found as V;
+      const claim = await claimFor(this, request(this, key, true), options);
+      if (claim === undefined) continue;
+      const value = await attemptAsync(claim, () => make(key));
+      return settle(claim, value) ? value : orPresent(this, key, value);
+    }
+  }
+
+  /**
+   * Like {@linkcode getOrCreate}, and blocks the thread while another one makes
+   * the value.
+   *
+   * @param key The key.
+   * @param make Makes the value of the key. If it throws, the caller gets that
+   * error, and the next one who waits tries.
+   * @param options A timeout in milliseconds.
+   * @returns The value: in the thread that made it what `make` returned, else a
+   * copy.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If this thread itself is making it.
+   * @throws {NotSendableError} If the key or the value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If `make` is not a function or the timeout not a number.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const squares = new SharedMap<number, number>();
+   * assertEquals(squares.getOrCreateSync(12, (n) => n ** 2), 144);
+   * ```
+   */
+  getOrCreateSync(
+    key: K,
+    make: (key: K) => V,
+    options?: WaitSyncOptions,
+  ): V {
+    checkFunction(make, CREATE);
+    for (;;) {
+      const found = lookUp(intactAddressOf(this), key);
+      if (found !== ABSENT) return found as V;
+      const claim = claimForSync(request(this, key, true), options);
+      if (claim === undefined) continue;
+      const value = attempt(claim, () => make(key));
+      return settle(claim, value) ? value : orPresent(this, key, value);
+    }
+  }
+
+  /**
+   * The keys, in order of insertion. Like a `Map`'s iterator it sees what is
+   * added and does not see what is deleted meanwhile.
+   *
+   * @returns An iterator of copies of the keys.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals([...new SharedMap([["a", 1]]).keys()], ["a"]);
+   * ```
+   */
+  *keys(): IterableIterator<K> {
+    for (const [key] of this.entries()) yield key;
+  }
+
+  /**
+   * The values, in order of insertion of their keys. Like a `Map`'s iterator it
+   * sees what is added and does not see what is deleted meanwhile.
+   *
+   * @returns An iterator of copies of the values.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals([...new SharedMap([["a", 1]]).values()], [1]);
+   * ```
+   */
+  *values(): IterableIterator<V> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  /**
+   * Keys and values, in order of insertion. Like a `Map`'s iterator it sees
+   * what is added and does not see what is deleted meanwhile.
+   *
+   * @returns An iterator of copies of keys and values.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals([...new SharedMap([["a", 1]]).entries()], [["a", 1]]);
+   * ```
+   */
+  *entries(): IterableIterator<[K, V]> {
+    let entry = 0;
+    let hash = 0;
+    let serial = 0;
+    for (;;) {
+      const map = intactAddressOf(this);
+      let key: unknown;
+      let value: unknown;
+      let keyRecord = 0;
+      let valueRecord = 0;
+      lock(map + Field.mutex);
+      entry = entryAfter(map, entry, hash, serial);
+      if (entry !== 0) {
+        hash = words[entry + Entry.hash];
+        serial = serialOf(entry);
+        keyRecord = words[entry + Entry.key];
+        valueRecord = words[entry + Entry.value];
+        key = glance(keyRecord);
+        value = glance(valueRecord);
+        if (key === UNREAD) shareRecord(keyRecord);
+        if (value === UNREAD) shareRecord(valueRecord);
+      }
+      unlock(map + Field.mutex);
+      if (entry === 0) return;
+      try {
+        if (key === UNREAD) key = readShared(keyRecord);
+      } finally {
+        if (value === UNREAD) value = readShared(valueRecord);
+      }
+      yield [key as K, value as V];
+    }
+  }
+
+  /**
+   * The same as {@linkcode entries}.
+   *
+   * @returns An iterator of copies of keys and values.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const ages = new SharedMap([["Ann", 30], ["Bob", 40]]);
+   * assertEquals(Object.fromEntries(ages), { Ann: 30, Bob: 40 });
+   * ```
+   */
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.entries();
+  }
+}
+
+function lookUp(map: number, key: unknown): unknown {
+  const encoded = encodeKey(key);
+  const hash = hashOf(encoded);
+  let value: unknown = ABSENT;
+  let record = 0;
+  lock(map + Field.mutex);
+  const entry = find(map, hash, encoded);
+  if (entry !== 0) record = words[entry + Entry.value];
+  if (record !== 0) {
+    value = glance(record);
+    if (value === UNREAD) shareRecord(record);
+  }
+  unlock(map + Field.mutex);
+  return value === UNREAD ? readShared(record) : value;
+}
+
+/** What a value became that was made while another one was set. */
+function orPresent<K, V>(map: SharedMap<K, V>, key: K, value: V): V {
+  const found = lookUp(intactAddressOf(map), key);
+  return found === ABSENT ? value : found as V;
+}
+
+function request<K, V>(
+  map: SharedMap<K, V>,
+  key: K,
+  wantsValue: boolean,
+): Request {
+  const what = wantsValue ? CREATE : UPDATE;
+  return { map: intactAddressOf(map), key, wantsValue, what };
+}
+
+async function claimFor(
+  owner: SharedObject,
+  request: Request,
+  options: WaitOptions | undefined,
+): Promise<Claim | undefined> {
+  const timeout = timeoutOf(options, request.what);
+  const signal = options?.signal;
+  signal?.throwIfAborted();
+  const claim = await claimAsync(request, {
+    timeout,
+    signal,
+    timeoutError: () => timeoutError(request.what, timeout),
+  });
+  // Until here its handle must not go.
+  intactAddressOf(owner);
+  return claim;
+}
+
+function claimForSync(
+  request: Request,
+  options: WaitSyncOptions | undefined,
+): Claim | undefined {
+  const timeout = timeoutOf(options, request.what);
+  return claimSync(request, timeout, () => {
+    return timeoutError(request.what, timeout);
+  });
+}
+
+function attempt<V>(claim: Claim, make: () => V): V {
+  try {
+    return make();
+  } catch (error) {
+    claim.giveUp();
+    throw error;
+  }
+}
+
+async function attemptAsync<V>(
+  claim: Claim,
+  make: () => V | PromiseLike<V>,
+): Promise<V> {
+  try {
+    return await make();
+  } catch (error) {
+    claim.giveUp();
+    throw error;
+  }
+}
+
+function settle(claim: Claim, value: unknown): boolean {
+  return claim.settle(attempt(claim, () => draftRecord(value)));
+}
+
+function checkFunction(value: unknown, what: string): void {
+  if (typeof value === "function") return;
+  throw new TypeError(
+    `Cannot ${what}: it takes a function, received ${String(value)}`,
+  );
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: SharedMap,
+  destroy: destroyTable,
+  abandon: abandonClaim,
+  protocol: claimProtocol,
+});

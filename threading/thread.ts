@@ -1,0 +1,637 @@
+/**
+ * Threads.
+ *
+ * @module
+ */
+
+import { ThreadingError } from "./errors.ts";
+import { removeDraft } from "./_memory/draft.ts";
+import { add, Header, load, words } from "./_memory/heap.ts";
+import { checkDying, lock, unlock } from "./_memory/mutex.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./_memory/options.ts";
+import {
+  commitRecord,
+  draftRecord,
+  loadModulesOf,
+  readRecord,
+} from "./_memory/record.ts";
+import {
+  addressOf,
+  createObject,
+  giveBack,
+  objectAt,
+  registerClass,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+import { isMain, MAIN_SLOT, self, Slot, slotOf, tid } from "./_memory/slot.ts";
+import {
+  MAIN_QUEUE,
+  waitPromise,
+  waitSync,
+  Wake,
+} from "./_memory/wait_queue.ts";
+import { deliverUncaught } from "./_runtime/excepthook.ts";
+import { fieldsOf } from "./_runtime/fields.ts";
+import { settleKeepAlive } from "./_runtime/host.ts";
+import { condemn } from "./_runtime/registry.ts";
+import { startThread } from "./_runtime/start.ts";
+import {
+  destroyThread,
+  hasEnded,
+  joinProtocol,
+  livingThreads,
+  nameOf,
+  THREAD_WORDS,
+  ThreadField,
+  ThreadState,
+} from "./_runtime/thread_object.ts";
+import { sendableEntry } from "./_memory/codec/registry.ts";
+import { NotSendableError } from "./errors.ts";
+import type { SendableClass, SendableFunction } from "./sendable.ts";
+
+/**
+ * What a thread is made of.
+ *
+ * @typeParam R What the target returns.
+ * @typeParam A The target's arguments.
+ */
+export type ThreadOptions<R, A extends readonly unknown[]> =
+  & {
+    /**
+     * The function to run, marked with `sendable`. Without one, `run` of a
+     * subclass is.
+     */
+    target?: (...args: [...A]) => R | PromiseLike<R>;
+    /**
+     * The name, for people.
+     *
+     * @default {"Thread-1"}, `Thread-2`, …
+     */
+    name?: string;
+    /**
+     * Whether the process may end while the thread runs.
+     *
+     * @default {false}, in a daemon true
+     */
+    daemon?: boolean;
+  }
+  & ([] extends A ? {
+      /** What the target is called with; copied, shared objects shared. */
+      args?: Readonly<A>;
+    }
+    : {
+      /** What the target is called with; copied, shared objects shared. */
+      args: Readonly<A>;
+    });
+
+const TARGET: unique symbol = Symbol("target");
+const ARGS: unique symbol = Symbol("args");
+/** Whether the fields of this object are those that were sent. */
+const STARTER: unique symbol = Symbol("starter");
+
+let current: Thread | undefined;
+
+/**
+ * A thread: a function that runs at the same time as the others, on a core of
+ * its own if there is one, and shares skein's objects with them. After `Thread`
+ * of Python's threading.
+ *
+ * Give it a `target`, or make a subclass with a `run`. A subclass is marked
+ * with `sendable`; the fields of the instance travel to the thread at
+ * `start()`, and what `run` made of them is on the starter's object after
+ * `join()`. TypeScript's `private` fields travel, `#private` ones cannot.
+ *
+ * Any thread may start threads and join any thread. The process ends when the
+ * main module is done and no thread is left that is not a daemon.
+ *
+ * Starting a thread needs permission to read what its worker imports, as Deno
+ * demands: skein's own modules and the one that marks the target.
+ *
+ * @typeParam R What the thread returns.
+ * @typeParam A The arguments of its target.
+ *
+ * @example A function in a thread
+ * ```ts
+ * import { sendable, Thread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const add = sendable(import.meta, function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ *
+ * Deno.test("add in a thread", async () => {
+ *   const thread = new Thread({ target: add, args: [1, 2] });
+ *   thread.start();
+ *   assertEquals(await thread.join(), 3);
+ * });
+ * ```
+ *
+ * @example A subclass
+ * ```ts
+ * import { sendable, Thread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export class Squarer extends Thread<void> {
+ *   static {
+ *     sendable(import.meta, this);
+ *   }
+ *   square = 0;
+ *   constructor(private n: number) {
+ *     super();
+ *   }
+ *   override run() {
+ *     this.square = this.n ** 2;
+ *   }
+ * }
+ *
+ * Deno.test("a squarer", () => {
+ *   const squarer = new Squarer(12);
+ *   squarer.start();
+ *   squarer.joinSync();
+ *   assertEquals(squarer.square, 144);
+ * });
+ * ```
+ */
+export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
+  extends SharedObject {
+  /** @ignore */
+  declare [TARGET]: SendableFunction | undefined;
+  /** @ignore */
+  declare [ARGS]: unknown[];
+  /** @ignore */
+  declare [STARTER]: boolean | undefined;
+
+  /**
+   * Makes a thread, to be started.
+   *
+   * @param options Its target with the arguments, its name, whether it is a
+   * daemon.
+   * @throws {TypeError} If the target is not a function, the arguments are not
+   * an array, or the name is not a string.
+   */
+  constructor(
+    ...[options]: [] extends A ? [options?: ThreadOptions<R, A>]
+      : [options: ThreadOptions<R, A>]
+  ) {
+    const { target, args, name, daemon } = checkOptions(options);
+    super(createThread(daemon ?? isDaemonHere()));
+    setName(addressOf(this), name ?? nextName());
+    this[TARGET] = target;
+    this[ARGS] = [...(args ?? [])];
+  }
+
+  /**
+   * What the thread does; to be overridden. This one calls the target.
+   *
+   * @returns What `join` returns.
+   *
+   * @example
+   * ```ts
+   * import { Thread } from "@skein/std/threading";
+   *
+   * class Greeter extends Thread<string> {
+   *   override run() {
+   *     return "Hello";
+   *   }
+   * }
+   * new Greeter();
+   * ```
+   */
+  run(): R | PromiseLike<R> {
+    return this[TARGET]?.(...this[ARGS] as never[]) as R;
+  }
+
+  /**
+   * Starts the thread. It goes on by itself from here.
+   *
+   * @throws {ThreadingError} If it was started before.
+   * @throws {NotSendableError} If the target, an argument or a field cannot be
+   * sent.
+   * @throws {HeapExhaustedError} If the shared heap has no room for them.
+   * @throws {Deno.errors.NotCapable} If a module that its worker imports may
+   * not be read.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Thread } from "@skein/std/threading";
+   *
+   * export const hello = sendable(import.meta, function hello() {
+   *   console.log("hello from a thread");
+   * });
+   *
+   * Deno.test("start", async () => {
+   *   const thread = new Thread({ target: hello });
+   *   thread.start();
+   *   await thread.join();
+   * });
+   * ```
+   */
+  start(): void {
+    const address = addressOf(this);
+    if (load(address + ThreadField.state) !== ThreadState.created) {
+      throw new ThreadingError(
+        `Cannot start the thread ${this.name}: it was started before; make a new Thread`,
+      );
+    }
+    const target = this[TARGET];
+    const args = this[ARGS];
+    if (this.constructor === Thread) {
+      startThread(
+        address,
+        { target, args },
+        target && sendableEntry(target)?.url,
+      );
+      return;
+    }
+    const constructor = this.constructor as unknown as SendableClass;
+    const entry = sendableEntry(constructor);
+    if (entry === undefined) throw unmarkedSubclass(this);
+    startThread(
+      address,
+      { constructor, fields: fieldsOf(this), target, args },
+      entry.url,
+    );
+    this[STARTER] = true;
+  }
+
+  /**
+   * Waits until the thread has ended, without blocking this one.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns What the thread returned.
+   * @throws What the thread threw.
+   * @throws {ThreadingError} If the thread was killed or died, was not started,
+   * or is the one that runs here.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Thread } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const answer = sendable(import.meta, function answer() {
+   *   return 42;
+   * });
+   *
+   * Deno.test("join", async () => {
+   *   const thread = new Thread({ target: answer });
+   *   thread.start();
+   *   assertEquals(await thread.join({ timeout: 10_000 }), 42);
+   * });
+   * ```
+   */
+  async join(options?: WaitOptions): Promise<R> {
+    const what = `join the thread ${this.name}`;
+    const timeout = timeoutOf(options, what);
+    options?.signal?.throwIfAborted();
+    const address = joinable(this, what);
+    if (!hasEnded(address)) {
+      await waitPromise(joinProtocol, address, MAIN_QUEUE, {
+        timeout,
+        signal: options?.signal,
+        timeoutError: () => timeoutError(what, timeout),
+      });
+    }
+    await loadModulesOf(words[address + ThreadField.result]);
+    const fields = words[address + ThreadField.fields];
+    if (fields !== 0) await loadModulesOf(fields);
+    return outcome(this, address) as R;
+  }
+
+  /**
+   * Blocks this thread until the other has ended.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns What the thread returned.
+   * @throws What the thread threw.
+   * @throws {ThreadingError} If the thread was killed or died, was not started,
+   * or is the one that runs here.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Thread } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const six = sendable(import.meta, function six() {
+   *   return 6;
+   * });
+   *
+   * Deno.test("joinSync", () => {
+   *   const thread = new Thread({ target: six });
+   *   thread.start();
+   *   assertEquals(thread.joinSync(), 6);
+   * });
+   * ```
+   */
+  joinSync(options?: WaitSyncOptions): R {
+    const address = joinable(this, "join a thread");
+    const what = options === undefined ? "" : `join the thread ${this.name}`;
+    const timeout = timeoutOf(options, what);
+    if (!hasEnded(address)) {
+      const end = waitSync(joinProtocol, address, MAIN_QUEUE, timeout, what);
+      if (end === Wake.waiting) throw timeoutError(what, timeout);
+    }
+    return outcome(this, address) as R;
+  }
+
+  /**
+   * Whether the thread was started and has not ended.
+   *
+   * @returns `true` from `start` until its end.
+   *
+   * @example
+   * ```ts
+   * import { currentThread } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * assert(currentThread().isAlive());
+   * ```
+   */
+  isAlive(): boolean {
+    return load(addressOf(this) + ThreadField.state) === ThreadState.alive;
+  }
+
+  /**
+   * Kills the thread, wherever it is. It stops at once if it waits in skein or
+   * is in its event loop, else as soon as the main thread can see to it. What
+   * it held is poisoned (see `Lock`), joining it throws. Does nothing if it has
+   * ended.
+   *
+   * To be a last resort: the thread gets no chance to finish what it is doing.
+   *
+   * @throws {ThreadingError} If it was not started, or is the main thread.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Thread, ThreadingError } from "@skein/std/threading";
+   * import { assertThrows } from "@std/assert";
+   *
+   * export const spin = sendable(import.meta, function spin() {
+   *   for (;;);
+   * });
+   *
+   * Deno.test("terminate", () => {
+   *   const thread = new Thread({ target: spin });
+   *   thread.start();
+   *   thread.terminate();
+   *   assertThrows(() => thread.joinSync(), ThreadingError, "terminated");
+   * });
+   * ```
+   */
+  terminate(): void {
+    const address = addressOf(this);
+    if (load(address + ThreadField.state) === ThreadState.created) {
+      throw new ThreadingError(
+        `Cannot terminate the thread ${this.name}: it was not started`,
+      );
+    }
+    if (words[MAIN_SLOT + Slot.thread] === address) {
+      throw new ThreadingError(
+        "Cannot terminate the main thread: use Deno.exit() to end the process",
+      );
+    }
+    condemn(address);
+    checkDying();
+  }
+
+  /** The name, for people: given, or `Thread-1`, `Thread-2`, … */
+  get name(): string {
+    return nameOf(addressOf(this));
+  }
+
+  /** What tells it from every other living thread; `undefined` before start. */
+  get ident(): number | undefined {
+    return load(addressOf(this) + ThreadField.tid) || undefined;
+  }
+
+  /**
+   * The number of the worker that runs the thread, 0 in the main thread;
+   * `undefined` when none does.
+   */
+  get nativeId(): number | undefined {
+    const address = addressOf(this);
+    const slot = slotOf(load(address + ThreadField.tid));
+    return words[slot + Slot.thread] === address
+      ? words[slot + Slot.serial]
+      : undefined;
+  }
+
+  /** Whether the process may end while the thread runs. */
+  get daemon(): boolean {
+    return words[addressOf(this) + ThreadField.daemon] !== 0;
+  }
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: Thread,
+  destroy: destroyThread,
+  protocol: joinProtocol,
+});
+
+interface CheckedOptions {
+  target?: SendableFunction;
+  args?: readonly unknown[];
+  name?: string;
+  daemon?: boolean;
+}
+
+function checkOptions(options: unknown): CheckedOptions {
+  const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
+  if (target !== undefined && typeof target !== "function") {
+    throw new TypeError(
+      `Cannot make a Thread: target must be a function, received ${typeof target}`,
+    );
+  }
+  if (args !== undefined && !Array.isArray(args)) {
+    throw new TypeError(
+      `Cannot make a Thread: args must be an array, received ${typeof args}`,
+    );
+  }
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(
+      `Cannot make a Thread: name must be a string, received ${typeof name}`,
+    );
+  }
+  return { target, args, name, daemon: daemon && true };
+}
+
+function createThread(daemon: boolean): number {
+  const thread = createObject(KIND, THREAD_WORDS);
+  words[thread + ThreadField.daemon] = daemon ? 1 : 0;
+  return thread;
+}
+
+function setName(thread: number, name: string): void {
+  const record = draftRecord(name);
+  lock(self + Slot.mutex);
+  words[thread + ThreadField.name] = record;
+  commitRecord(record);
+  unlock(self + Slot.mutex);
+}
+
+function nextName(): string {
+  return `Thread-${add(Header.nextThreadNumber, 1) + 1}`;
+}
+
+function isDaemonHere(): boolean {
+  const thread = words[self + Slot.thread];
+  return thread !== 0 && words[thread + ThreadField.daemon] !== 0;
+}
+
+function unmarkedSubclass(thread: Thread): NotSendableError {
+  const { name } = thread.constructor;
+  return new NotSendableError(
+    `Cannot start the thread ${thread.name}: its class ${name} is not marked, write static { sendable(import.meta, this); } in it`,
+  );
+}
+
+function joinable(thread: Thread, what: string): number {
+  const address = addressOf(thread);
+  if (load(address + ThreadField.state) === ThreadState.created) {
+    throw new ThreadingError(`Cannot ${what}: it was not started`);
+  }
+  if (words[self + Slot.thread] === address) {
+    throw new ThreadingError(
+      `Cannot ${what}: it is the current thread, which would wait for itself`,
+    );
+  }
+  return address;
+}
+
+/** What joining an ended thread gives or throws. */
+function outcome(thread: Thread, address: number): unknown {
+  if (isMain) settleKeepAlive();
+  deliverUncaught();
+  const fields = words[address + ThreadField.fields];
+  if (fields !== 0 && thread[STARTER]) {
+    thread[STARTER] = undefined;
+    Object.assign(thread, readRecord(fields));
+  }
+  const value = readRecord(words[address + ThreadField.result]);
+  if (load(address + ThreadField.state) === ThreadState.returned) return value;
+  throw value;
+}
+
+/** Makes a Thread the one that runs here. */
+export function setCurrentThread(
+  thread: Thread | undefined,
+  target: SendableFunction | undefined,
+  args: unknown[],
+): void {
+  current = thread;
+  if (thread === undefined) return;
+  thread[TARGET] = target;
+  thread[ARGS] = args;
+}
+
+/**
+ * The thread that runs this code.
+ *
+ * @returns The thread; in the main module, the main thread.
+ *
+ * @example
+ * ```ts
+ * import { currentThread, mainThread } from "@skein/std/threading";
+ * import { assertStrictEquals } from "@std/assert";
+ *
+ * assertStrictEquals(currentThread(), mainThread());
+ * ```
+ */
+export function currentThread(): Thread {
+  return current ?? mainThread();
+}
+
+/**
+ * The thread that the program started with.
+ *
+ * @returns The main thread.
+ *
+ * @example
+ * ```ts
+ * import { mainThread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(mainThread().name, "MainThread");
+ * ```
+ */
+export function mainThread(): Thread {
+  return objectAt(words[MAIN_SLOT + Slot.thread]) as Thread;
+}
+
+/**
+ * All threads that are alive, daemons included, the main thread first.
+ *
+ * @returns The threads.
+ *
+ * @example
+ * ```ts
+ * import { enumerate, mainThread } from "@skein/std/threading";
+ * import { assert } from "@std/assert";
+ *
+ * assert(enumerate().includes(mainThread()));
+ * ```
+ */
+export function enumerate(): Thread[] {
+  const threads = livingThreads().map((address) => {
+    const thread = objectAt(address) as Thread;
+    giveBack(address);
+    return thread;
+  });
+  return [mainThread(), ...threads.reverse()];
+}
+
+/**
+ * The number of threads that are alive, the main thread included.
+ *
+ * @returns The length of `enumerate()`.
+ *
+ * @example
+ * ```ts
+ * import { activeCount } from "@skein/std/threading";
+ * import { assert } from "@std/assert";
+ *
+ * assert(activeCount() >= 1);
+ * ```
+ */
+export function activeCount(): number {
+  return load(Header.allThreads) + 1;
+}
+
+/**
+ * What tells this thread from every other living one. After
+ * `threading.get_ident` of Python.
+ *
+ * @returns `currentThread().ident`, an integer above 0.
+ *
+ * @example
+ * ```ts
+ * import { currentThread, getIdent } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(getIdent(), currentThread().ident);
+ * ```
+ */
+export function getIdent(): number {
+  return tid;
+}
+
+if (isMain) {
+  const thread = createThread(false);
+  setName(thread, "MainThread");
+  words[thread + ThreadField.tid] = tid;
+  words[thread + ThreadField.state] = ThreadState.alive;
+  words[MAIN_SLOT + Slot.thread] = thread;
+  // This handle, which is never freed, keeps the object.
+  current = objectAt(thread) as Thread;
+  removeDraft(thread);
+}

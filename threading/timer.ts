@@ -1,0 +1,196 @@
+/**
+ * The timer.
+ *
+ * @module
+ */
+
+import { Event } from "./event.ts";
+import { words } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
+import { checkDuration } from "./_memory/options.ts";
+import { commitRecord, draftRecord, readRecord } from "./_memory/record.ts";
+import { addressOf } from "./_memory/shared_object.ts";
+import { self, Slot } from "./_memory/slot.ts";
+import { ThreadField } from "./_runtime/thread_object.ts";
+import { sendable } from "./sendable.ts";
+import { Thread, type ThreadOptions } from "./thread.ts";
+
+type TargetOptions<R> = ThreadOptions<R | undefined, readonly []>;
+
+/** What every thread that has the Timer finds on the heap. */
+interface TimerFields {
+  _finished?: Event;
+}
+
+/**
+ * A thread that runs a function once, after a while, unless it is cancelled
+ * first. After `Timer` of Python's threading.
+ *
+ * Like any thread it is started with `start()`, which is when the time begins
+ * to run, and holds the process open until it has ended. Joining it gives what
+ * the function returned, `undefined` if it was cancelled.
+ *
+ * @typeParam R What the function returns.
+ *
+ * @example
+ * ```ts
+ * import { sendable, Timer } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const greet = sendable(import.meta, function greet(name: string) {
+ *   return `Hello ${name}`;
+ * });
+ *
+ * Deno.test("Timer", async () => {
+ *   const timer = new Timer(10, greet, ["skein"]);
+ *   timer.start();
+ *   assertEquals(await timer.join(), "Hello skein");
+ * });
+ * ```
+ */
+export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
+  extends Thread<R | undefined> {
+  static {
+    sendable(import.meta, this);
+  }
+
+  private readonly _ms: number;
+  private _finished: Event | undefined;
+
+  /**
+   * Makes a timer, to be started.
+   *
+   * @param ms Milliseconds, at most `TIMEOUT_MAX`.
+   * @param fn The function to run, marked with `sendable`.
+   * @param args What it is called with; copied, shared objects shared.
+   * @throws {TypeError} If `ms` is not a number, `fn` not a function, or `args`
+   * not an array.
+   * @throws {RangeError} If `ms` is negative, NaN or too large.
+   */
+  constructor(
+    ms: number,
+    fn: (...args: [...A]) => R | PromiseLike<R>,
+    ...[args]: [] extends A ? [args?: A] : [args: A]
+  ) {
+    checkDuration(ms, "make a Timer", "ms");
+    if (typeof fn !== "function") {
+      throw new TypeError(
+        `Cannot make a Timer: fn must be a function, received ${typeof fn}`,
+      );
+    }
+    if (args !== undefined && !Array.isArray(args)) {
+      throw new TypeError(
+        `Cannot make a Timer: args must be an array, received ${typeof args}`,
+      );
+    }
+    // The arguments are of no interest to the type of the Thread.
+    super({ target: fn, args } as unknown as TargetOptions<R>);
+    this._ms = ms;
+    this._finished = new Event();
+    publish(addressOf(this), { _finished: this._finished });
+  }
+
+  /** Set when the function has run, or the timer was cancelled. */
+  get finished(): Event {
+    return this._finished ??= published(addressOf(this))._finished ?? ended();
+  }
+
+  /**
+   * Stops the timer, from any thread: its function will not run, and its thread
+   * ends at once. Does nothing if the function runs already, or has run.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Timer } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const explode = sendable(import.meta, function explode() {
+   *   throw new Error("boom");
+   * });
+   *
+   * Deno.test("cancel", async () => {
+   *   const timer = new Timer(60_000, explode);
+   *   timer.start();
+   *   timer.cancel();
+   *   assertEquals(await timer.join(), undefined);
+   * });
+   * ```
+   */
+  cancel(): void {
+    this.finished.set();
+  }
+
+  /**
+   * Waits, and calls the function.
+   *
+   * @returns What the function returned.
+   * @throws What the function throws.
+   *
+   * @example
+   * ```ts
+   * import { sendable, Timer } from "@skein/std/threading";
+   *
+   * class LoudTimer extends Timer<void> {
+   *   static {
+   *     sendable(import.meta, this);
+   *   }
+   *   override async run() {
+   *     await super.run();
+   *     console.log("Ding!");
+   *   }
+   * }
+   * new LoudTimer(10, sendable(import.meta, function ding() {}));
+   * ```
+   */
+  override run(): R | undefined | PromiseLike<R | undefined> {
+    const { finished } = this;
+    if (isSetWithin(finished, this._ms)) return undefined;
+    return callAndSet(() => super.run(), finished);
+  }
+}
+
+async function callAndSet<T>(
+  call: () => T | PromiseLike<T>,
+  finished: Event,
+): Promise<T> {
+  try {
+    return await call();
+  } finally {
+    finished.set();
+  }
+}
+
+/**
+ * Puts fields where a thread that is sent the Timer, and gets just the address,
+ * finds them: to the place of the fields that `run` changes. It changes none
+ * of a Timer; should it change those of a subclass, then these have had their
+ * time.
+ */
+function publish(address: number, fields: TimerFields): void {
+  const record = draftRecord(fields);
+  lock(self + Slot.mutex);
+  words[address + ThreadField.fields] = record;
+  commitRecord(record);
+  unlock(self + Slot.mutex);
+}
+
+function published(address: number): TimerFields {
+  return readRecord(words[address + ThreadField.fields]) as TimerFields;
+}
+
+/** The event of a Timer that has ended, if nothing else is left of it. */
+function ended(): Event {
+  const event = new Event();
+  event.set();
+  return event;
+}
+
+function isSetWithin(event: Event, ms: number): boolean {
+  try {
+    event.waitSync({ timeout: ms });
+    return true;
+  } catch (error) {
+    if ((error as Error).name === "TimeoutError") return false;
+    throw error;
+  }
+}
