@@ -19,3 +19,6 @@
  */
 
 export * from "./threading/mod.ts";
+export * from "./queue/mod.ts";
+export * from "./signal/mod.ts";
+export * from "./process/mod.ts";

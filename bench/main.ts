@@ -5,10 +5,16 @@ import { measure, type Outcome, type Row } from "./_harness.ts";
 import { machine } from "./_machine.ts";
 import { cleanUp } from "./_programs.ts";
 import { table, verdicts } from "./_table.ts";
+import { rows as queue } from "./queue.ts";
+import { rows as process } from "./process.ts";
+import { rows as signal } from "./signal.ts";
 import { rows as threading } from "./threading.ts";
 
 const SUITES: Record<string, readonly Row[]> = {
   threading,
+  queue,
+  signal,
+  process,
 };
 const README = new URL("./README.md", import.meta.url);
 const BEGIN = "<!-- results: begin -->";

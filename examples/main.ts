@@ -21,7 +21,20 @@ const THREADS = `--allow-read=${resolve(import.meta.dirname!, "..")}`;
 /** Every example, in the order in which they run. */
 export const EXAMPLES: Example[] = [
   { name: "threading-example-1", permissions: [THREADS] },
+  { name: "queue-example-1", permissions: [THREADS] },
+  { name: "queue-example-2", permissions: [THREADS] },
+  { name: "queue-example-3", permissions: [] },
+  { name: "queue-example-4", permissions: [] },
+  { name: "queue-requests", permissions: [THREADS] },
   { name: "thread-example-1", permissions: [THREADS] },
+  { name: "commands-example-1", permissions: ["--allow-run=/bin/sh"] },
+  { name: "pipes-example-1", permissions: ["--allow-run=/bin/sh"] },
+  { name: "popen2-example-1", permissions: ["--allow-run=/bin/sh"] },
+  {
+    name: "popen2-example-2",
+    permissions: ["--allow-run=/usr/games/gnuchess"],
+  },
+  { name: "signal-example-1", permissions: [] },
   { name: "cache", permissions: [THREADS] },
   {
     name: "async-zip",

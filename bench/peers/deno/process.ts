@@ -1,0 +1,62 @@
+// The rows of the process suite with bare Deno.Command, and with the shell.
+import { main } from "../../_measure.ts";
+
+const RUNS = 200;
+const LINES = 20_000;
+const LINE = "a line that goes there and back\n";
+
+async function per(count: number, work: () => Promise<unknown>) {
+  for (let i = 0; i < count / 10; i++) await work();
+  const start = performance.now();
+  for (let i = 0; i < count; i++) await work();
+  return (performance.now() - start) * 1e6 / count;
+}
+
+function sh(script: string): Promise<Deno.CommandOutput> {
+  return new Deno.Command("/bin/sh", { args: ["-c", script] }).output();
+}
+
+async function once(script: string): Promise<number> {
+  await sh("true");
+  const start = performance.now();
+  await sh(script);
+  return (performance.now() - start) * 1e6;
+}
+
+await main({
+  "pipe": () => once("head -c 1000000000 /dev/zero | wc -c"),
+  "sort": async () => {
+    const path = await Deno.makeTempFile();
+    try {
+      await sh(`seq 100000000 999999999 | head -c 200000000 > ${path}`);
+      return await once(
+        `export LC_ALL=C; sort < ${path} | uniq > /dev/null`,
+      );
+    } finally {
+      await Deno.remove(path);
+    }
+  },
+  "true": () => per(RUNS, () => new Deno.Command("/bin/true").output()),
+  "three": () => per(RUNS, () => sh("echo a | cat | cat")),
+  "popen2 promise": async () => {
+    const child = new Deno.Command("cat", { stdin: "piped", stdout: "piped" })
+      .spawn();
+    const writer = child.stdin.getWriter();
+    const reader = child.stdout.getReader();
+    const encoder = new TextEncoder();
+    const decoder = new TextDecoder();
+    const start = performance.now();
+    for (let i = 0; i < LINES; i++) {
+      await writer.write(encoder.encode(LINE));
+      let line = "";
+      while (!line.endsWith("\n")) {
+        const { value } = await reader.read();
+        line += decoder.decode(value, { stream: true });
+      }
+      if (line !== LINE) throw new Error("not the line");
+    }
+    const took = performance.now() - start;
+    await writer.close();
+    return took * 1e6 / LINES;
+  },
+});

@@ -1,0 +1,48 @@
+/** The rows of the process suite with execa and zx: node process.js ROW. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { argv } from "node:process";
+
+// Named by variables: the packages are only installed for the run.
+const [EXECA, ZX] = ["execa", "zx"];
+const { execa } = await import(EXECA);
+const { $ } = await import(ZX);
+
+$.verbose = false;
+const RUNS = 50;
+
+async function per(count, work) {
+  await work();
+  const start = performance.now();
+  for (let i = 0; i < count; i++) await work();
+  return (performance.now() - start) * 1e6 / count;
+}
+
+async function lines() {
+  const folder = await mkdtemp(`${tmpdir()}/skein-bench-`);
+  try {
+    const path = `${folder}/lines`;
+    await execa({
+      shell: true,
+    })`seq 100000000 999999999 | head -c 200000000 > ${path}`;
+    const start = performance.now();
+    let count = 0;
+    for await (const _ of execa({ buffer: false })`cat ${path}`) count++;
+    if (count !== 20e6) throw new Error(`${count} lines`);
+    return (performance.now() - start) * 1e6;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const rows = {
+  "pipe (execa)": () =>
+    per(1, () => execa`head -c 1000000000 /dev/zero`.pipe`wc -c`),
+  "true (execa)": () => per(RUNS, () => execa`/bin/true`),
+  "true (zx)": () => per(RUNS, () => $`/bin/true`),
+  "lines (execa)": lines,
+};
+
+const name = argv[2];
+const value = await rows[name]();
+console.log(JSON.stringify({ name, ns: value }));

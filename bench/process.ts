@@ -1,0 +1,75 @@
+// The rows of the process suite: who takes part, and what is to be reached.
+import type { Contestant, Row } from "./_harness.ts";
+import { deno, node, type Program, python } from "./_programs.ts";
+
+function contestant(name: string, program: Program) {
+  return (row: string, atMost?: number): Contestant => ({
+    name,
+    program,
+    row,
+    atMost,
+  });
+}
+
+const here = (path: string) => new URL(path, import.meta.url);
+const denoProgram = deno(here("./peers/deno/process.ts"));
+const nodeProgram = node(here("./peers/node/process.js"));
+
+const skein = contestant("skein", deno(here("./skein/process.ts")));
+const command = contestant("Deno.Command", denoProgram);
+const sh = contestant("sh", denoProgram);
+const execa = contestant("execa", nodeProgram);
+const zx = contestant("zx", nodeProgram);
+const py = contestant("Python subprocess", python(here("./peers/process.py")));
+
+/** The rows, in the order of the table. */
+export const rows: readonly Row[] = [
+  {
+    name: "1 GB through head | wc",
+    unit: "ns",
+    rounds: 3,
+    contestants: [
+      skein("pipe"),
+      sh("pipe", 1 / 0.9),
+      execa("pipe (execa)", 1 / 1.6),
+    ],
+  },
+  {
+    name: "200 MB from a file, sort | uniq, to a file",
+    unit: "ns",
+    rounds: 1,
+    contestants: [skein("sort"), sh("sort", 1 / 0.95)],
+  },
+  {
+    name: "run /bin/true",
+    unit: "ns",
+    contestants: [
+      skein("true"),
+      command("true", 1.15),
+      execa("true (execa)", 1 / 2.5),
+      zx("true (zx)"),
+      py("true"),
+    ],
+  },
+  {
+    name: "pipeline of three tiny commands",
+    unit: "ns",
+    contestants: [skein("three"), sh("three", 1.3)],
+  },
+  {
+    name: "popen2 of cat, a line there and back, blocking",
+    unit: "ns",
+    contestants: [skein("popen2 blocking"), py("popen2 blocking", 1.3)],
+  },
+  {
+    name: "popen2 of cat, a line there and back, promises",
+    unit: "ns",
+    contestants: [skein("popen2 promise"), command("popen2 promise", 1.2)],
+  },
+  {
+    name: "lines of 200 MB through cat",
+    unit: "ns",
+    rounds: 1,
+    contestants: [skein("lines"), execa("lines (execa)", 0.5)],
+  },
+];

@@ -1,0 +1,132 @@
+// The rows of the queue suite: who takes part, and what is to be reached.
+import { fileURLToPath } from "node:url";
+import type { Contestant, Row } from "./_harness.ts";
+import {
+  deno,
+  java,
+  output,
+  type Program,
+  python,
+  Skipped,
+} from "./_programs.ts";
+
+function contestant(name: string, program: Program) {
+  return (row: string, atMost?: number): Contestant => ({
+    name,
+    program,
+    row,
+    atMost,
+  });
+}
+
+const here = (path: string) => new URL(path, import.meta.url);
+
+/** Node, with nothing to install. */
+async function nodeProgram(): Promise<string[]> {
+  // Where there is no node, Deno takes its place; that is another peer.
+  if (!(await output(["node", "--version"])).startsWith("v")) {
+    throw new Skipped("node is not installed");
+  }
+  return ["node", fileURLToPath(here("./peers/node/queue.js"))];
+}
+
+const pythonProgram = python(here("./peers/queue.py"));
+const denoThreading = deno(here("./peers/deno/threading.ts"));
+
+const skein = contestant("skein", deno(here("./skein/queue.ts")));
+const py = contestant("Python Queue", pythonProgram);
+const simple = contestant("Python SimpleQueue", pythonProgram);
+const processes = contestant("Python multiprocessing.Queue", pythonProgram);
+const jvm = contestant(
+  "Java ArrayBlockingQueue",
+  java(here("./peers/Queues.java")),
+);
+const node = contestant("Node MessagePort", nodeProgram);
+const messages = contestant(
+  "Deno postMessage",
+  deno(here("./peers/node/queue.js")),
+);
+const atomics = contestant("Deno Atomics", denoThreading);
+const trips = contestant("Deno postMessage", denoThreading);
+
+/** The rows, in the order of the table. */
+export const rows: readonly Row[] = [
+  {
+    name: "numbers, one producer, one consumer",
+    unit: "ns",
+    contestants: [
+      skein("numbers", 250),
+      py("numbers", 0.2),
+      simple("numbers-simple"),
+      processes("numbers-process"),
+      jvm("numbers"),
+      node("numbers"),
+      messages("numbers"),
+    ],
+  },
+  {
+    name: "numbers, 64 at a time",
+    unit: "ns",
+    contestants: [skein("many", 100)],
+  },
+  {
+    name: "small objects, one producer, one consumer",
+    unit: "ns",
+    contestants: [
+      skein("objects", 800),
+      py("objects"),
+      processes("objects-process", 0.2),
+      node("objects", 0.5),
+      messages("objects"),
+    ],
+  },
+  {
+    // 1.4 GB/s
+    name: "64 KiB byte arrays, one producer, one consumer",
+    unit: "ns",
+    contestants: [
+      skein("bytes", 65_536 / 1.4),
+      processes("bytes-process"),
+      node("bytes"),
+      messages("bytes"),
+    ],
+  },
+  {
+    name: "numbers, four producers, four consumers",
+    unit: "ns",
+    contestants: [
+      skein("four"),
+      contestant("skein, one to one", deno(here("./skein/queue.ts")))(
+        "numbers",
+        2,
+      ),
+      py("four"),
+    ],
+  },
+  {
+    name: "PriorityQueue, 100 000 tuples put, then got",
+    unit: "ns",
+    contestants: [skein("priority"), py("priority", 0.5)],
+  },
+  {
+    name: "queue, there and back, both blocked",
+    unit: "ns",
+    contestants: [
+      skein("hand-over"),
+      atomics("round-trip", 1.3),
+      py("hand-over"),
+      jvm("hand-over"),
+    ],
+  },
+  {
+    name: "queue, there and back, in the promise form",
+    unit: "ns",
+    contestants: [skein("promise"), trips("message", 1.2)],
+  },
+  {
+    name: "10 million items, growth of the process after the first million",
+    unit: "bytes",
+    rounds: 1,
+    contestants: [skein("memory", 20e6)],
+  },
+];

@@ -1,0 +1,84 @@
+// The rows of the process suite in skein: deno run -A process.ts ROW.
+import { pipeline, popen2, popen2Sync, run } from "../../process/mod.ts";
+import { main } from "../_measure.ts";
+
+const RUNS = 200;
+const LINES = 20_000;
+const LINE = "a line that goes there and back\n";
+
+async function per(count: number, work: () => Promise<unknown>) {
+  for (let i = 0; i < count / 10; i++) await work();
+  const start = performance.now();
+  for (let i = 0; i < count; i++) await work();
+  return (performance.now() - start) * 1e6 / count;
+}
+
+async function once(work: () => Promise<unknown>): Promise<number> {
+  await run(["true"]);
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) * 1e6;
+}
+
+/** A file of so many bytes, deleted after the work. */
+async function withFile<T>(
+  bytes: number,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
+  const path = await Deno.makeTempFile();
+  try {
+    const cmd = `seq 100000000 999999999 | head -c ${bytes}`;
+    await pipeline(cmd).to({ path }).run();
+    return await work(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+const MB = 1_000_000;
+
+await main({
+  "pipe": () =>
+    once(() =>
+      pipeline(["head", "-c", `${1000 * MB}`, "/dev/zero"], ["wc", "-c"]).text()
+    ),
+  "sort": () =>
+    withFile(
+      200 * MB,
+      (path) =>
+        once(() =>
+          pipeline(["sort"], ["uniq"]).with({ env: { LC_ALL: "C" } })
+            .from({ path }).to({ path: "/dev/null" }).status()
+        ),
+    ),
+  "true": () => per(RUNS, () => run(["/bin/true"])),
+  "three": () =>
+    per(RUNS, () => pipeline(["echo", "a"], ["cat"], ["cat"]).text()),
+  "popen2 blocking": () => {
+    using child = popen2Sync(["cat"]);
+    const start = performance.now();
+    for (let i = 0; i < LINES; i++) {
+      child.stdin.write(LINE);
+      if (child.stdout.readline() !== LINE) throw new Error("not the line");
+    }
+    return (performance.now() - start) * 1e6 / LINES;
+  },
+  "popen2 promise": async () => {
+    const { stdin, stdout } = popen2(["cat"]);
+    const start = performance.now();
+    for (let i = 0; i < LINES; i++) {
+      await stdin.write(LINE);
+      if (await stdout.readline() !== LINE) throw new Error("not the line");
+    }
+    const took = performance.now() - start;
+    await stdin.close();
+    return took * 1e6 / LINES;
+  },
+  "lines": () =>
+    withFile(200 * MB, (path) =>
+      once(async () => {
+        let count = 0;
+        for await (const _ of pipeline(["cat", path]).lines()) count++;
+        if (count !== 20 * MB) throw new Error(`${count} lines`);
+      })),
+});

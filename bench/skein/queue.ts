@@ -1,0 +1,142 @@
+// The rows of the queue suite with skein.
+// Run: deno run -A queue.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
+import { PriorityQueue, Queue } from "../../queue/mod.ts";
+import { Thread } from "../../threading/mod.ts";
+import { main } from "../_measure.ts";
+import * as work from "./queue_workers.ts";
+
+const MAXSIZE = 1024;
+
+function oneToOne(kind: string, count: number): number {
+  const queue = new Queue<unknown>(kind === "bytes" ? 64 : MAXSIZE);
+  const warm = Math.min(work.WARM, count);
+  const consumer = new Thread({
+    target: work.consume,
+    args: [queue, warm, count],
+  });
+  const producer = new Thread({
+    target: work.produce,
+    args: [queue, kind, warm + count],
+  });
+  consumer.start();
+  producer.start();
+  producer.joinSync();
+  return consumer.joinSync();
+}
+
+function many(): number {
+  const queue = new Queue<number>(MAXSIZE);
+  const count = 1_000_000;
+  const warm = work.BATCH * 2000;
+  const consumer = new Thread({
+    target: work.consumeMany,
+    args: [queue, warm, count],
+  });
+  const producer = new Thread({
+    target: work.produceMany,
+    args: [queue, warm + count + work.BATCH],
+  });
+  consumer.start();
+  producer.start();
+  producer.joinSync();
+  return consumer.joinSync();
+}
+
+function fourToFour(): number {
+  const queue = new Queue<unknown>(MAXSIZE);
+  const count = 100_000;
+  const warm = 10_000;
+  const threads = Array.from({ length: 4 }, () =>
+    new Thread({
+      target: work.consume,
+      args: [queue, warm, count],
+    }));
+  const producers = Array.from({ length: 4 }, () =>
+    new Thread({
+      target: work.produce,
+      args: [queue, "number", warm + count],
+    }));
+  for (const thread of [...threads, ...producers]) thread.start();
+  for (const thread of producers) thread.joinSync();
+  return Math.max(...threads.map((thread) => thread.joinSync())) / 4;
+}
+
+function priority(): number {
+  const count = 100_000;
+  const items = Array.from(
+    { length: count },
+    (_, i): [number, string] => [i * 7919 % 1009, `item ${i}`],
+  );
+  let took = 0;
+  for (let round = 0; round < 3; round++) {
+    const queue = new PriorityQueue<[number, string]>();
+    const start = performance.now();
+    for (const item of items) queue.putSync(item);
+    for (let i = 0; i < count; i++) queue.getSync();
+    took = performance.now() - start;
+    queue.free();
+  }
+  return took * 1e6 / count;
+}
+
+function handOver(): number {
+  const queues = [new Queue<number>(), new Queue<number>()] as const;
+  const other = new Thread({
+    target: work.play,
+    args: [1, queues[1], queues[0]],
+  });
+  other.start();
+  const first = new Thread({
+    target: work.play,
+    args: [0, queues[0], queues[1]],
+  });
+  first.start();
+  other.joinSync();
+  return first.joinSync();
+}
+
+async function promise(): Promise<number> {
+  const queues = [new Queue<number>(), new Queue<number>()] as const;
+  const other = new Thread({
+    target: work.play,
+    args: [1, queues[1], queues[0]],
+  });
+  other.start();
+  const turns = work.TRIPS + 2000;
+  let start = 0;
+  for (let i = 0; i < turns; i++) {
+    if (i === 2000) start = performance.now();
+    const get = queues[0].get();
+    queues[1].putNowait(i);
+    await get;
+  }
+  return (performance.now() - start) * 1e6 / work.TRIPS;
+}
+
+function memory(): number {
+  const queue = new Queue<unknown>(MAXSIZE);
+  const total = 10_000_000;
+  const producer = new Thread({
+    target: work.produce,
+    args: [queue, "number", total],
+  });
+  producer.start();
+  for (let i = 0; i < total / 10; i++) queue.getSync();
+  const before = Deno.memoryUsage().rss;
+  for (let i = 0; i < total / 10 * 9; i++) queue.getSync();
+  return Math.max(1, Math.abs(Deno.memoryUsage().rss - before));
+}
+
+if (import.meta.main) {
+  await main({
+    "numbers": () => oneToOne("number", 300_000),
+    "many": many,
+    "objects": () => oneToOne("object", 200_000),
+    "bytes": () => oneToOne("bytes", 10_000),
+    "four": fourToFour,
+    "priority": priority,
+    "hand-over": handOver,
+    "promise": promise,
+    "memory": memory,
+  });
+}

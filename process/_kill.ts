@@ -1,0 +1,121 @@
+// Ending processes that should not go on.
+import { constants } from "node:os";
+import { delay } from "@std/async/delay";
+import { durationOf } from "./_wait.ts";
+import type { CommandSyncOptions } from "./options.ts";
+
+/** How processes are ended. */
+export interface Ending {
+  readonly signal: Deno.Signal;
+  readonly grace: number;
+  readonly tree: boolean;
+}
+
+const STEP = 10;
+
+/**
+ * How processes are ended by these options.
+ *
+ * @throws {TypeError} If killSignal is not the name of a signal.
+ * @throws {Deno.errors.NotCapable} If children of children shall be ended and
+ * there is no permission for it.
+ */
+export function endingOf(options: CommandSyncOptions): Ending {
+  const tree = options.killTree === true;
+  // Asked for now: it would be missing when there is no other way left.
+  if (
+    tree && Deno.permissions.querySync({ name: "run" }).state !== "granted"
+  ) {
+    throw new Deno.errors.NotCapable(
+      "Cannot run a command with killTree: signals to process groups need --allow-run without a list",
+    );
+  }
+  const signal = options.killSignal ?? "SIGTERM";
+  if (!Object.hasOwn(constants.signals, signal)) {
+    throw new TypeError(
+      `Cannot run a command: killSignal must be the name of a signal, received ${
+        JSON.stringify(signal)
+      }`,
+    );
+  }
+  return {
+    signal,
+    grace: durationOf(options.killGrace ?? 1000, "run a command", "killGrace"),
+    tree,
+  };
+}
+
+/**
+ * Ends a process: first asks by the signal, then kills.
+ *
+ * @param child The process; with `tree` it leads a group.
+ * @param ending How.
+ * @returns A promise for the end of the process (and of its group).
+ */
+export async function end(
+  child: Deno.ChildProcess,
+  { signal, grace, tree }: Ending,
+): Promise<void> {
+  const send = tree
+    ? (signal: Deno.Signal) => killGroup(child.pid, signal)
+    : (signal: Deno.Signal) => killChild(child, signal);
+  let left = child.status.then(() => false);
+  if (!send(signal)) return void await left;
+  // The group lives on while one of it does, whether its leader does or not.
+  if (tree) left = left.then(() => waitForGroup(child.pid, grace));
+  if (signal !== "SIGKILL" && await outlives(left, grace)) send("SIGKILL");
+  await child.status;
+}
+
+/** Whether the promise is still open, or says `true`, after the grace. */
+async function outlives(
+  left: Promise<boolean>,
+  grace: number,
+): Promise<boolean> {
+  if (grace === Infinity) return await left;
+  const over = new AbortController();
+  const timer = delay(grace, { signal: over.signal }).then(() => true);
+  timer.catch(() => {});
+  try {
+    return await Promise.race([left, timer]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function waitForGroup(pid: number, grace: number): Promise<boolean> {
+  const last = performance.now() + grace;
+  while (groupExists(pid)) {
+    if (performance.now() > last) return true;
+    await delay(STEP);
+  }
+  return false;
+}
+
+function groupExists(pid: number): boolean {
+  // Signal 0 reaches nobody, and fails when there is nobody.
+  return killGroup(pid, 0 as unknown as Deno.Signal);
+}
+
+function killGroup(pid: number, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function killChild(child: Deno.ChildProcess, signal: Deno.Signal): boolean {
+  try {
+    child.kill(signal);
+    return true;
+  } catch (error) {
+    // It has ended, whether Deno knows that already or not.
+    if (error instanceof TypeError || error instanceof Deno.errors.NotFound) {
+      return false;
+    }
+    throw error;
+  }
+}

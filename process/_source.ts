@@ -1,0 +1,94 @@
+// Where the bytes of a source come from.
+import { fileURLToPath } from "node:url";
+import type { Chunk, FilePath, Source, SyncSource } from "./options.ts";
+
+const CHUNK = 65536;
+const encoder = new TextEncoder();
+
+/** The bytes of a chunk. */
+export function bytesOf(chunk: Chunk): Uint8Array {
+  if (typeof chunk === "string") return encoder.encode(chunk);
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError(
+    `Cannot feed a command: a source must give strings or bytes, received ${
+      Object.prototype.toString.call(chunk)
+    }`,
+  );
+}
+
+/** The path, if this names a file. */
+export function pathOf(place: unknown): FilePath | undefined {
+  if (place instanceof URL) return { path: fileURLToPath(place) };
+  if (
+    typeof place === "object" && place !== null &&
+    typeof (place as FilePath).path === "string"
+  ) {
+    return place as FilePath;
+  }
+  return undefined;
+}
+
+/**
+ * Iterates over a source that is not a path.
+ *
+ * @throws {TypeError} If it is none.
+ */
+export function iterate(
+  source: Exclude<Source, URL | FilePath>,
+): AsyncIterator<Chunk> | Iterator<Chunk> {
+  if (typeof source === "string" || source instanceof Uint8Array) {
+    return [source][Symbol.iterator]();
+  }
+  if (source instanceof Deno.FsFile) return readFile(source);
+  if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
+  if (Symbol.iterator in source) return source[Symbol.iterator]();
+  throw new TypeError(
+    `Cannot feed a command: a source must be text, bytes, a file, a stream or iterable, received ${source}`,
+  );
+}
+
+async function* readFile(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  while (true) {
+    const buffer = new Uint8Array(CHUNK);
+    const read = await file.read(buffer);
+    if (read === null) return;
+    yield buffer.subarray(0, read);
+  }
+}
+
+/** How many bytes a source has, if that is known. */
+export function sizeOf(source: Source | undefined): number | undefined {
+  if (typeof source === "string") return encoder.encode(source).length;
+  return source instanceof Uint8Array ? source.length : undefined;
+}
+
+/** A source as one that can be sent to another thread. */
+export function settled(source: SyncSource): Chunk | FilePath {
+  const path = pathOf(source);
+  if (path !== undefined) return path;
+  if (typeof source === "string" || source instanceof Uint8Array) return source;
+  const chunks = source instanceof Deno.FsFile
+    ? [...readFileSync(source)]
+    : [...source as Iterable<Chunk>].map(bytesOf);
+  return concat(chunks);
+}
+
+function* readFileSync(file: Deno.FsFile): Generator<Uint8Array> {
+  while (true) {
+    const buffer = new Uint8Array(CHUNK);
+    const read = file.readSync(buffer);
+    if (read === null) return;
+    yield buffer.subarray(0, read);
+  }
+}
+
+/** Joins chunks into one. */
+export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}

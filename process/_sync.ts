@@ -1,0 +1,145 @@
+// Blocking forms. Deno has no blocking wait for a child it has started, so a
+// helper thread runs the promise form, while this thread sleeps.
+import { fileURLToPath } from "node:url";
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  Worker,
+} from "node:worker_threads";
+import { revive } from "./_error_wire.ts";
+import type { Outcome } from "./_outcome.ts";
+import type { Plan } from "./_plan.ts";
+import { isQuick, quickSync } from "./_quick.ts";
+import { pathOf, settled } from "./_source.ts";
+import type { SpawnOptions } from "./_spawn.ts";
+import type { Stage, SyncSource } from "./options.ts";
+
+/** What the helper is asked to do. */
+export type Request =
+  | { type: "execute"; plan: Plan }
+  | {
+    type: "spawn";
+    argv: readonly string[];
+    options: SpawnOptions;
+    state: SharedArrayBuffer;
+  }
+  | { type: "kill"; pid: number; signal: Deno.Signal };
+
+/** What it answers. */
+export type Answer = { value: unknown } | { error: unknown };
+
+/** What it is started with. */
+export interface HelperData {
+  port: MessagePort;
+  /** Counts the answers; this thread sleeps on it. */
+  answers: Int32Array<SharedArrayBuffer>;
+}
+
+let helper: HelperData | undefined;
+
+/** The helper of this thread, which does not keep the program alive. */
+function start(): HelperData {
+  const { port1, port2 } = new MessageChannel();
+  const answers = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(new URL("./_sync_worker.ts", import.meta.url), {
+    workerData: { port: port2, answers },
+    transferList: [port2],
+  });
+  worker.unref();
+  port1.unref();
+  return { port: port1, answers };
+}
+
+/**
+ * Has the helper do something, and blocks this thread until it is done.
+ *
+ * @param request What is to be done.
+ * @returns What the helper answers.
+ */
+export function ask(request: Request): unknown {
+  const { port, answers } = helper ??= start();
+  const before = Atomics.load(answers, 0);
+  port.postMessage(request);
+  Atomics.wait(answers, 0, before);
+  let received: { message: Answer } | undefined;
+  // The answer was posted before it was counted, and may still be on its way.
+  while ((received = receiveMessageOnPort(port)) === undefined);
+  const answer = received.message;
+  if ("error" in answer) throw revive(answer.error);
+  return answer.value;
+}
+
+/**
+ * Runs a pipeline to its end, and blocks the thread meanwhile.
+ *
+ * @param plan What is to be run.
+ * @returns How it ended.
+ */
+export function executeSync(plan: Plan): Outcome {
+  if (isQuick(plan)) return quickSync(plan);
+  return ask({ type: "execute", plan: plain(plan) }) as Outcome;
+}
+
+/** A plan that can be sent: URLs cannot, nor what can be iterated. */
+function plain({ stages, source, sink, options }: Plan): Plan {
+  return {
+    stages: stages.map((stage): Stage => ({
+      ...stage,
+      cwd: stage.cwd instanceof URL ? fileURLToPath(stage.cwd) : stage.cwd,
+      stderr: pathOf(stage.stderr) ?? stage.stderr,
+    })),
+    source: source === undefined ? undefined : settled(source as SyncSource),
+    sink: pathOf(sink) ?? sink,
+    options: { ...options, signal: undefined, tee: undefined },
+  };
+}
+
+const DONE = 0;
+const STATUS = 1;
+
+/** A process that this thread can block for. */
+export class HelpedProcess {
+  readonly #state = new Int32Array(new SharedArrayBuffer(8));
+  /** Its number. */
+  readonly pid: number;
+
+  /** Starts a process; the descriptors in the options stay the caller's. */
+  constructor(argv: readonly string[], options: SpawnOptions) {
+    const cwd = options.cwd;
+    this.pid = ask({
+      type: "spawn",
+      argv,
+      options: {
+        ...options,
+        cwd: cwd instanceof URL ? fileURLToPath(cwd) : cwd,
+      },
+      state: this.#state.buffer,
+    }) as number;
+  }
+
+  /** Its status, or `undefined` as long as it runs. */
+  poll(): number | undefined {
+    if (Atomics.load(this.#state, DONE) === 0) return undefined;
+    return Atomics.load(this.#state, STATUS);
+  }
+
+  /** Its status, waited for; or `undefined` if the time passes first. */
+  wait(timeout: number): number | undefined {
+    Atomics.wait(this.#state, DONE, 0, timeout);
+    return this.poll();
+  }
+
+  /** Sends a signal, unless it has ended. */
+  kill(signal: Deno.Signal): void {
+    ask({ type: "kill", pid: this.pid, signal });
+  }
+}
+
+/** Says that the process of this state ended; for the helper. */
+export function settle(buffer: SharedArrayBuffer, status: number): void {
+  const state = new Int32Array(buffer);
+  Atomics.store(state, STATUS, status);
+  Atomics.store(state, DONE, 1);
+  Atomics.notify(state, DONE);
+}

@@ -1,0 +1,40 @@
+// The helper of `_sync.ts`, in a thread of its own.
+import { workerData } from "node:worker_threads";
+import { flatten } from "./_error_wire.ts";
+import { Execution } from "./_execution.ts";
+import { spawn } from "./_spawn.ts";
+import { statusOf } from "./_status.ts";
+import { type Answer, type HelperData, type Request, settle } from "./_sync.ts";
+
+const { port, answers } = workerData as HelperData;
+const children = new Map<number, Deno.ChildProcess>();
+
+port.on("message", async (request: Request) => {
+  let answer: Answer;
+  try {
+    answer = { value: await answerTo(request) };
+  } catch (error) {
+    answer = { error: flatten(error) };
+  }
+  port.postMessage(answer);
+  Atomics.add(answers, 0, 1);
+  Atomics.notify(answers, 0);
+});
+
+async function answerTo(request: Request): Promise<unknown> {
+  switch (request.type) {
+    case "execute":
+      return await (await Execution.start(request.plan)).finish();
+    case "spawn": {
+      const child = spawn(request.argv, request.options);
+      children.set(child.pid, child);
+      child.status.then((status) => {
+        children.delete(child.pid);
+        settle(request.state, statusOf(status));
+      });
+      return child.pid;
+    }
+    case "kill":
+      return children.get(request.pid)?.kill(request.signal);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Processes that run beside this one.
+ *
+ * @module
+ */
+
+import { statusOf } from "./_status.ts";
+import type { HelpedProcess } from "./_sync.ts";
+import { durationOf, timeoutError, within } from "./_wait.ts";
+
+const WHAT = "wait for a process";
+
+/** What waiting for a process takes, blocking the thread. */
+export interface ChildWaitSyncOptions {
+  /**
+   * Milliseconds after which the wait gives up; the process goes on.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number;
+}
+
+/** What waiting for a process takes. */
+export interface ChildWaitOptions extends ChildWaitSyncOptions {
+  /** Ends the wait when it is aborted; the process goes on. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A process that {@linkcode popen2} or one of its relatives started.
+ *
+ * @example
+ * ```ts
+ * import { popen2 } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { process } = popen2("exit 3");
+ * assertEquals(await process.wait(), 3);
+ * ```
+ */
+export class Child {
+  readonly #child: Deno.ChildProcess;
+  readonly #ended: Promise<number>;
+  #status?: number;
+
+  /**
+   * Watches a process.
+   *
+   * @param child The process, as Deno has it.
+   */
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#ended = child.status.then((status) =>
+      this.#status = statusOf(status)
+    );
+  }
+
+  /** Its number. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /**
+   * Its status, without waiting.
+   *
+   * @returns The exit status, or minus the number of the signal that ended it;
+   * `undefined` as long as it runs.
+   *
+   * @example
+   * ```ts
+   * import { popen2 } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const { process, stdin } = popen2(["cat"]);
+   * assertEquals(process.poll(), undefined);
+   * await stdin.close();
+   * await process.wait();
+   * assertEquals(process.poll(), 0);
+   * ```
+   */
+  poll(): number | undefined {
+    return this.#status;
+  }
+
+  /**
+   * Waits for its end.
+   *
+   * @param options A timeout, a signal that ends the wait.
+   * @returns The exit status, or minus the number of the signal that ended it.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   *
+   * @example
+   * ```ts
+   * import { popen2 } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(await popen2("exit 2").process.wait({ timeout: 5000 }), 2);
+   * ```
+   */
+  async wait(options: ChildWaitOptions = {}): Promise<number> {
+    const timeout = durationOf(options.timeout, WHAT);
+    return await within(this.#ended, { ...options, timeout }, WHAT);
+  }
+
+  /**
+   * Sends it a signal; does nothing when it has ended.
+   *
+   * @param signal The name of the signal.
+   *
+   * @example
+   * ```ts
+   * import { popen2 } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const { process } = popen2(["sleep", "60"]);
+   * process.kill();
+   * assertEquals(await process.wait(), -15);
+   * ```
+   */
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    if (this.#status !== undefined) return;
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      // It ended, and its status has not been told yet.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+/**
+ * A process that {@linkcode popen2Sync} or one of its relatives started.
+ *
+ * @example
+ * ```ts
+ * import { popen2Sync } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using child = popen2Sync("exit 3");
+ * assertEquals(child.process.waitSync(), 3);
+ * ```
+ */
+export class ChildSync {
+  readonly #child: HelpedProcess;
+
+  /**
+   * Watches a process.
+   *
+   * @param child The process, as the helper thread has it.
+   */
+  constructor(child: {
+    /** Its number. */
+    pid: number;
+    /** Its status. */
+    poll(): number | undefined;
+    /** Its status, waited for. */
+    wait(timeout: number): number | undefined;
+    /** Sends it a signal. */
+    kill(signal: Deno.Signal): void;
+  }) {
+    this.#child = child as HelpedProcess;
+  }
+
+  /** Its number. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /**
+   * Its status, without waiting.
+   *
+   * @returns The exit status, or minus the number of the signal that ended it;
+   * `undefined` as long as it runs.
+   *
+   * @example
+   * ```ts
+   * import { popen2Sync } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using child = popen2Sync(["cat"]);
+   * assertEquals(child.process.poll(), undefined);
+   * ```
+   */
+  poll(): number | undefined {
+    return this.#child.poll();
+  }
+
+  /**
+   * Waits for its end, blocking the thread.
+   *
+   * @param options A timeout.
+   * @returns The exit status, or minus the number of the signal that ended it.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   *
+   * @example
+   * ```ts
+   * import { popen2Sync } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using child = popen2Sync("exit 2");
+   * assertEquals(child.process.waitSync(), 2);
+   * ```
+   */
+  waitSync(options: ChildWaitSyncOptions = {}): number {
+    const timeout = durationOf(options.timeout, WHAT);
+    const status = this.#child.wait(timeout);
+    if (status === undefined) throw timeoutError(WHAT, timeout);
+    return status;
+  }
+
+  /**
+   * Sends it a signal; does nothing when it has ended.
+   *
+   * @param signal The name of the signal.
+   *
+   * @example
+   * ```ts
+   * import { popen2Sync } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using child = popen2Sync(["sleep", "60"]);
+   * child.process.kill();
+   * assertEquals(child.process.waitSync(), -15);
+   * ```
+   */
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    if (this.poll() === undefined) this.#child.kill(signal);
+  }
+}

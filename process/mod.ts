@@ -1,0 +1,49 @@
+/**
+ * Commands, pipelines and processes.
+ *
+ * A command is a string, which goes to `/bin/sh -c`, or an array of a program
+ * and its arguments, which never meets a shell. The status of a process is its
+ * exit status, or minus the number of the signal that ended it.
+ *
+ * - {@linkcode run} and {@linkcode pipeline}, for today's programs;
+ * - {@linkcode getStatusOutput} and its relatives, after `commands`;
+ * - {@linkcode Template}, after `pipes`;
+ * - {@linkcode popen2} and its relatives, after `popen2`;
+ * - {@linkcode system}, {@linkcode spawn}, {@linkcode exec} and others, after
+ *   `os`.
+ *
+ * @example
+ * ```ts
+ * import { pipeline } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = await pipeline(["sort"], ["uniq", "-c"])
+ *   .from("spam\neggs\nspam\n")
+ *   .text();
+ * assertEquals(words.trim().split(/\s+/), ["1", "eggs", "2", "spam"]);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./child.ts";
+export * from "./command_error.ts";
+export * from "./commands.ts";
+export * from "./daemonize.ts";
+export * from "./exec.ts";
+// The one function of the chapter that both modules have.
+export { kill } from "../signal/raise.ts";
+export * from "./options.ts";
+export * from "./pid.ts";
+export * from "./pipeline.ts";
+export * from "./popen2.ts";
+export * from "./popen2_sync.ts";
+export * from "./quote.ts";
+export * from "./result.ts";
+export * from "./run.ts";
+export * from "./spawn.ts";
+export * from "./start_file.ts";
+export * from "./system.ts";
+export * from "./template.ts";
+export * from "./text_stream.ts";
+export * from "./text_stream_sync.ts";

@@ -1,0 +1,167 @@
+/**
+ * What commands and pipelines take: sources, sinks and options.
+ *
+ * @module
+ */
+
+import type { Command } from "./_argv.ts";
+
+export type { Command };
+
+/**
+ * A file by its path, to be told from a text; a `file:` URL is one too.
+ * Descriptors of such files go straight to the program.
+ */
+export interface FilePath {
+  /** The path. */
+  path: string;
+  /**
+   * Whether to write after what the file holds.
+   *
+   * @default {false}
+   */
+  append?: boolean;
+}
+
+/** A part of what a program reads. */
+export type Chunk = string | Uint8Array;
+
+/**
+ * What a program reads: a text, bytes, a file by its path, an open file (read
+ * from where it stands, and left open), a stream, or anything that can be
+ * iterated and gives strings or bytes.
+ */
+export type Source =
+  | Chunk
+  | URL
+  | FilePath
+  | Deno.FsFile
+  | ReadableStream<Chunk>
+  | AsyncIterable<Chunk>
+  | Iterable<Chunk>;
+
+/** What the blocking forms can read: whatever needs no event loop. */
+export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
+
+/**
+ * Where output goes: to this program's own stream, nowhere, to a file, or to a
+ * stream, which is closed at the end.
+ */
+export type Sink =
+  | "inherit"
+  | "null"
+  | URL
+  | FilePath
+  | WritableStream<Uint8Array>;
+
+/** The sinks that the blocking forms have. */
+export type SyncSink = "inherit" | "null" | URL | FilePath;
+
+/**
+ * Where the standard error of a stage goes: `capture` keeps it for the result,
+ * `merge` sends it wherever standard output goes.
+ */
+export type StderrSink =
+  | "capture"
+  | "merge"
+  | "inherit"
+  | "null"
+  | URL
+  | FilePath;
+
+/** What each stage of a pipeline may have of its own. */
+export interface StageOptions {
+  /** The working directory; by default that of this program. */
+  cwd?: string | URL;
+  /** Environment variables, added to those of this program. */
+  env?: Record<string, string>;
+  /**
+   * Whether the program gets no environment but `env`.
+   *
+   * @default {false}
+   */
+  clearEnv?: boolean;
+  /**
+   * Where standard error goes. To merge that of an array command into a stream
+   * that this program reads takes a shell.
+   *
+   * @default {"capture"}
+   */
+  stderr?: StderrSink;
+}
+
+/** A stage of a pipeline with options of its own. */
+export interface Stage extends StageOptions {
+  /** The command. */
+  cmd: Command;
+}
+
+/** How far a pipeline has come. */
+export interface Progress {
+  /**
+   * The bytes that were done: those read from a source that passes through
+   * this program, or else those that are in the output file.
+   */
+  bytes: number;
+  /** How many bytes the source has, where that is known. */
+  total?: number;
+}
+
+/** What the blocking forms of commands and pipelines take. */
+export interface CommandSyncOptions extends StageOptions {
+  /**
+   * Milliseconds after which the processes are ended and the call throws.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number;
+  /**
+   * The signal that ends the processes when time is up or the call is aborted.
+   *
+   * @default {"SIGTERM"}
+   */
+  killSignal?: Deno.Signal;
+  /**
+   * Milliseconds between `killSignal` and SIGKILL.
+   *
+   * @default {1000}
+   */
+  killGrace?: number;
+  /**
+   * Whether ending a process ends its children too. Each stage then has a
+   * session of its own, which also means that ctrl-C on the terminal does not
+   * reach it. Needs `--allow-run` without a list.
+   *
+   * @default {false}
+   */
+  killTree?: boolean;
+  /**
+   * The most bytes that are kept of one captured stream. More ends the
+   * processes, with a {@linkcode CommandError}.
+   *
+   * @default {Infinity}
+   */
+  maxBuffer?: number;
+  /**
+   * Whether a failing stage makes the call throw.
+   *
+   * @default {true}
+   */
+  check?: boolean;
+  /**
+   * What standard input is when there is no source.
+   *
+   * @default {"null"}
+   */
+  stdin?: "inherit" | "null";
+}
+
+/** What commands and pipelines take. */
+export interface CommandOptions extends CommandSyncOptions {
+  /** Ends the processes when it is aborted; the call throws its reason. */
+  signal?: AbortSignal;
+  /** Gets what is captured while it is captured; it is left open. */
+  tee?: WritableStream<Uint8Array>;
+  /** Is told about ten times a second how far it has come. */
+  onProgress?: (progress: Progress) => void;
+}

@@ -1,0 +1,461 @@
+/**
+ * Pipelines.
+ *
+ * @module
+ */
+
+import { execute, Execution } from "./_execution.ts";
+import { Lines } from "./_lines.ts";
+import type { Plan } from "./_plan.ts";
+import { isQuick, quick } from "./_quick.ts";
+import { executeSync } from "./_sync.ts";
+import type {
+  Command,
+  CommandOptions,
+  Sink,
+  Source,
+  Stage,
+} from "./options.ts";
+import { CommandResult } from "./result.ts";
+
+/**
+ * A pipeline that can be run, any number of times. It does not change: what
+ * seems to change it gives a new one. Made by {@linkcode pipeline}.
+ *
+ * @example
+ * ```ts
+ * import { pipeline } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sorted = pipeline(["sort"], ["uniq"]);
+ * assertEquals(await sorted.from("b\na\nb\n").text(), "a\nb\n");
+ * ```
+ */
+export class Pipeline {
+  readonly #plan: Plan;
+
+  /**
+   * Makes a pipeline; {@linkcode pipeline} is the shorter way.
+   *
+   * @param stages The stages, at least one.
+   * @param source What the first stage reads.
+   * @param sink Where the output of the last stage goes.
+   * @param options What holds for the whole pipeline.
+   */
+  constructor(
+    stages: readonly Stage[],
+    source?: Source,
+    sink: Sink | "capture" = "capture",
+    options: CommandOptions = {},
+  ) {
+    if (stages.length === 0) {
+      throw new TypeError(
+        "Cannot make a pipeline: it needs a command, received none",
+      );
+    }
+    this.#plan = { stages, source, sink, options };
+  }
+
+  /**
+   * Says what the first stage reads. A file named by `{ path }` or by a URL is
+   * given to it as it is, so its bytes never pass through this program.
+   *
+   * @param source The source.
+   * @returns The new pipeline.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const numbers = ["2\n", "1\n"];
+   * assertEquals(await pipeline(["sort"]).from(numbers).text(), "1\n2\n");
+   * ```
+   */
+  from(source: Source): Pipeline {
+    const { stages, sink, options } = this.#plan;
+    return new Pipeline(stages, source, sink, options);
+  }
+
+  /**
+   * Says where the output of the last stage goes. A file named by `{ path }` or
+   * by a URL is given to it as it is.
+   *
+   * @param sink The sink.
+   * @returns The new pipeline.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempFile({ dir: "/tmp" });
+   * await pipeline(["sort"]).from("b\na\n").to({ path }).status();
+   * assertEquals(await Deno.readTextFile(path), "a\nb\n");
+   * await Deno.remove(path);
+   * ```
+   */
+  to(sink: Sink): Pipeline {
+    const { stages, source, options } = this.#plan;
+    return new Pipeline(stages, source, sink, options);
+  }
+
+  /**
+   * Sets options for the whole pipeline. `cwd`, `env`, `clearEnv` and `stderr`
+   * are for the stages that do not say otherwise.
+   *
+   * @param options The options, added to those that are set.
+   * @returns The new pipeline.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const failing = pipeline("exit 3").with({ check: false });
+   * assertEquals(await failing.status(), 3);
+   * ```
+   */
+  with(options: CommandOptions): Pipeline {
+    const { stages, source, sink, options: old } = this.#plan;
+    return new Pipeline(stages, source, sink, { ...old, ...options });
+  }
+
+  /** The plan, with the common options in the stages. */
+  #final(): Plan {
+    const { stages, source, sink, options } = this.#plan;
+    const { cwd, env, clearEnv, stderr, ...rest } = options;
+    const common = { cwd, env, clearEnv, stderr };
+    return {
+      stages: stages.map((stage) => ({ ...common, ...stage })),
+      source,
+      sink,
+      options: rest,
+    };
+  }
+
+  /** The plan, with its output captured. */
+  #captured(what: string): Plan {
+    const plan = this.#final();
+    if (plan.sink !== "capture") {
+      throw new TypeError(
+        `Cannot get the ${what} of a pipeline: its output goes elsewhere by to(), use status()`,
+      );
+    }
+    return plan;
+  }
+
+  /**
+   * Runs the pipeline to its end.
+   *
+   * Needs `--allow-run` for each program. With `--allow-run=mkfifo` and
+   * `--allow-read=/tmp --allow-write=/tmp` the kernel joins neighbours;
+   * without, their bytes pass through this program.
+   *
+   * @returns The status of every stage, and what was captured.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`. A stage
+   * whose reader had read enough may end by SIGPIPE.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {Deno.errors.NotFound} If there is no such program.
+   * @throws {Deno.errors.PermissionDenied} If a file cannot be executed.
+   * @throws {Deno.errors.NotCapable} Without the permission to run one.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const { stages } = await pipeline(["yes"], ["head", "-n", "1"]).run();
+   * assertEquals(stages[1].status, 0);
+   * ```
+   */
+  async run(): Promise<CommandResult> {
+    const plan = this.#final();
+    const outcome = await (isQuick(plan) ? quick(plan) : execute(plan));
+    return new CommandResult(outcome, plan.stages);
+  }
+
+  /**
+   * Like {@linkcode Pipeline.run}, blocking the thread. Needs `--allow-read`
+   * for skein's own files too, for a helper thread.
+   *
+   * @returns The status of every stage, and what was captured.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {TypeError} If the source, the sink or an option needs the event
+   * loop.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(pipeline("echo b; echo a", ["sort"]).runSync().stdout, "a\nb\n");
+   * ```
+   */
+  runSync(): CommandResult {
+    const plan = this.#final();
+    for (const name of ["signal", "tee", "onProgress"] as const) {
+      if (plan.options[name] !== undefined) {
+        throw new TypeError(
+          `Cannot run a pipeline in the blocking form: ${name} needs the event loop, use run()`,
+        );
+      }
+    }
+    if (
+      plan.sink instanceof WritableStream ||
+      typeof plan.source === "object" && Symbol.asyncIterator in plan.source
+    ) {
+      throw new TypeError(
+        "Cannot run a pipeline in the blocking form: a stream needs the event loop, use run()",
+      );
+    }
+    return new CommandResult(executeSync(plan), plan.stages);
+  }
+
+  /**
+   * Runs the pipeline and gives its output as text.
+   *
+   * @returns The text.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(await pipeline("echo spam").text(), "spam\n");
+   * ```
+   */
+  async text(): Promise<string> {
+    this.#captured("text");
+    return (await this.run()).stdout;
+  }
+
+  /**
+   * Like {@linkcode Pipeline.text}, blocking the thread.
+   *
+   * @returns The text.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(pipeline("echo spam").textSync(), "spam\n");
+   * ```
+   */
+  textSync(): string {
+    this.#captured("text");
+    return this.runSync().stdout;
+  }
+
+  /**
+   * Runs the pipeline and gives its output as bytes.
+   *
+   * @returns The bytes.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bytes = await pipeline(["head", "-c", "3", "/dev/zero"]).bytes();
+   * assertEquals(bytes, new Uint8Array(3));
+   * ```
+   */
+  async bytes(): Promise<Uint8Array> {
+    this.#captured("bytes");
+    return (await this.run()).bytes;
+  }
+
+  /**
+   * Like {@linkcode Pipeline.bytes}, blocking the thread.
+   *
+   * @returns The bytes.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bytes = pipeline(["head", "-c", "3", "/dev/zero"]).bytesSync();
+   * assertEquals(bytes, new Uint8Array(3));
+   * ```
+   */
+  bytesSync(): Uint8Array {
+    this.#captured("bytes");
+    return this.runSync().bytes;
+  }
+
+  /**
+   * Runs the pipeline and parses its output as JSON.
+   *
+   * @returns The value; what it is made of is not checked.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @throws {SyntaxError} If the output is no JSON.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const value = await pipeline(["echo", '{"spam": 1}']).json();
+   * assertEquals(value, { spam: 1 });
+   * ```
+   */
+  async json<T = unknown>(): Promise<T> {
+    this.#captured("JSON");
+    return JSON.parse((await this.run()).stdout);
+  }
+
+  /**
+   * Like {@linkcode Pipeline.json}, blocking the thread.
+   *
+   * @returns The value; what it is made of is not checked.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @throws {SyntaxError} If the output is no JSON.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(pipeline(["echo", "[1]"]).jsonSync(), [1]);
+   * ```
+   */
+  jsonSync<T = unknown>(): T {
+    this.#captured("JSON");
+    return JSON.parse(this.runSync().stdout);
+  }
+
+  /**
+   * The lines of the output, without their newlines, as they are asked for:
+   * the pipeline starts with the first, and waits when nobody reads. Leaving
+   * the loop early ends it.
+   *
+   * @returns An iterator over the lines.
+   * @throws {CommandError} After the last line, if a stage failed, unless
+   * `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * for await (const line of pipeline(["yes"]).lines()) {
+   *   assertEquals(line, "y");
+   *   break;
+   * }
+   * ```
+   */
+  lines(): AsyncIterableIterator<string> {
+    const plan = this.#captured("lines");
+    return new Lines(async () => {
+      const execution = await Execution.start(plan, true);
+      return {
+        read: async () => (await execution.output!.read()).value,
+        close: async (early) => {
+          if (early) execution.stop();
+          await execution.output!.cancel();
+          await execution.finish();
+        },
+      };
+    });
+  }
+
+  /**
+   * Runs the pipeline, blocking the thread, and gives the lines of its output,
+   * without their newlines. All of them are kept in memory.
+   *
+   * @returns The lines.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(pipeline("echo a; echo b").linesSync(), ["a", "b"]);
+   * ```
+   */
+  linesSync(): string[] {
+    const lines = this.textSync().split("\n");
+    if (lines.at(-1) === "") lines.pop();
+    return lines;
+  }
+
+  /**
+   * Runs the pipeline to its end.
+   *
+   * @returns The status of the first stage that failed, or 0. Without
+   * `check: false` it can only be 0.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(await pipeline(["true"]).to("null").status(), 0);
+   * ```
+   */
+  async status(): Promise<number> {
+    return (await this.run()).status;
+  }
+
+  /**
+   * Like {@linkcode Pipeline.status}, blocking the thread.
+   *
+   * @returns The status of the first stage that failed, or 0.
+   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(pipeline(["true"]).to("null").statusSync(), 0);
+   * ```
+   */
+  statusSync(): number {
+    return this.runSync().status;
+  }
+}
+
+/**
+ * Makes a pipeline of commands, each reading what the one before it writes.
+ *
+ * Neighbours are joined by the kernel, and so are files at the ends: this
+ * program touches no byte, unless it is the source or the sink. Nothing runs
+ * until the output or the status is asked for. {@linkcode Pipeline.run} says
+ * which permissions that needs.
+ *
+ * @param commands The commands: strings for the shell, arrays of a program and
+ * its arguments, or objects with such a `cmd` and options of their own.
+ * @returns The pipeline.
+ * @throws {TypeError} If there is no command.
+ *
+ * @example
+ * ```ts
+ * import { pipeline } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = await pipeline(["sort"], { cmd: ["uniq"], cwd: "/" })
+ *   .from("b\na\nb\n")
+ *   .text();
+ * assertEquals(text, "a\nb\n");
+ * ```
+ */
+export function pipeline(...commands: (Command | Stage)[]): Pipeline {
+  return new Pipeline(
+    commands.map((command) =>
+      typeof command === "object" && "cmd" in command
+        ? command
+        : { cmd: command as Command }
+    ),
+  );
+}

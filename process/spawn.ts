@@ -1,0 +1,260 @@
+/**
+ * Starting processes and waiting for them by number.
+ *
+ * @module
+ */
+
+import { argvOf, type Command } from "./_argv.ts";
+import { spawn as startChild, type SpawnOptions } from "./_spawn.ts";
+import { HelpedProcess } from "./_sync.ts";
+import { durationOf, timeoutError } from "./_wait.ts";
+import {
+  Child,
+  type ChildWaitOptions,
+  type ChildWaitSyncOptions,
+} from "./child.ts";
+import type { PopenOptions } from "./popen2.ts";
+import { system, systemSync } from "./system.ts";
+
+/** Mode of {@linkcode spawn}: wait for the end and give the status. */
+export const P_WAIT = 0;
+/** Mode of {@linkcode spawn}: give the number at once, for `waitpid`. */
+export const P_NOWAIT = 1;
+/**
+ * Mode of {@linkcode spawn}: give the number at once; the process has a session
+ * of its own and no streams, and outlives this program.
+ */
+export const P_DETACH = 4;
+
+/** One of {@linkcode P_WAIT}, {@linkcode P_NOWAIT}, {@linkcode P_DETACH}. */
+export type SpawnMode = typeof P_WAIT | typeof P_NOWAIT | typeof P_DETACH;
+
+/** The children of P_NOWAIT that nobody has waited for. */
+const children = new Map<number, Child | HelpedProcess>();
+
+/** How often the promise form looks at a child of the helper thread. */
+const STEP = 5;
+
+function checkMode(mode: SpawnMode): void {
+  if (mode === P_WAIT || mode === P_NOWAIT || mode === P_DETACH) return;
+  throw new RangeError(
+    `Cannot spawn a process: the mode must be P_WAIT, P_NOWAIT or P_DETACH, received ${mode}`,
+  );
+}
+
+function optionsFor(options: PopenOptions): SpawnOptions {
+  const { cwd, env, clearEnv } = options;
+  const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
+  return { cwd, env, clearEnv, ...stdio } as SpawnOptions;
+}
+
+function detach(cmd: Command, options: PopenOptions): number {
+  const child = startChild(argvOf(cmd), {
+    ...optionsFor(options),
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  });
+  child.unref();
+  return child.pid;
+}
+
+/**
+ * Starts a command with this program's standard streams. After `os.spawnv` of
+ * Python.
+ *
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
+ *
+ * @param mode Whether to wait for its end.
+ * @param cmd A string for the shell, or an array that never meets one.
+ * @param options Where it runs.
+ * @returns With P_WAIT the exit status, or minus the number of the signal that
+ * ended it; else the number of the process.
+ * @throws {RangeError} If the mode is none of the three.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
+ *
+ * @example
+ * ```ts
+ * import { P_NOWAIT, spawn, waitpid } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pid = await spawn(P_NOWAIT, "exit 3");
+ * assertEquals(await waitpid(pid), 3);
+ * ```
+ */
+export async function spawn(
+  mode: SpawnMode,
+  cmd: Command,
+  options: PopenOptions = {},
+): Promise<number> {
+  checkMode(mode);
+  if (mode === P_WAIT) return await system(cmd, options);
+  if (mode === P_DETACH) return detach(cmd, options);
+  const child = new Child(startChild(argvOf(cmd), optionsFor(options)));
+  children.set(child.pid, child);
+  return child.pid;
+}
+
+/**
+ * Like {@linkcode spawn}, blocking the thread with P_WAIT. A process that it
+ * started with P_NOWAIT can be waited for in both forms.
+ *
+ * P_NOWAIT takes a helper thread, for which Deno wants `--allow-read` for
+ * skein's own files.
+ *
+ * @param mode Whether to wait for its end.
+ * @param cmd A string for the shell, or an array that never meets one.
+ * @param options Where it runs.
+ * @returns With P_WAIT the exit status, or minus the number of the signal that
+ * ended it; else the number of the process.
+ * @throws {RangeError} If the mode is none of the three.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
+ *
+ * @example
+ * ```ts
+ * import { P_WAIT, spawnSync } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(spawnSync(P_WAIT, ["true"]), 0);
+ * ```
+ */
+export function spawnSync(
+  mode: SpawnMode,
+  cmd: Command,
+  options: PopenOptions = {},
+): number {
+  checkMode(mode);
+  if (mode === P_WAIT) return systemSync(cmd, options);
+  if (mode === P_DETACH) return detach(cmd, options);
+  const child = new HelpedProcess(argvOf(cmd), optionsFor(options));
+  children.set(child.pid, child);
+  return child.pid;
+}
+
+function childOf(pid: number): Child | HelpedProcess {
+  const child = children.get(pid);
+  if (child !== undefined) return child;
+  throw new Deno.errors.NotFound(
+    `Cannot wait for a process: spawn() with P_NOWAIT did not start it in this thread, or it has been waited for, received ${pid}`,
+  );
+}
+
+/**
+ * Waits for a process that {@linkcode spawn} started with P_NOWAIT. It can be
+ * waited for once. After `os.waitpid` of Python.
+ *
+ * Needs no permission.
+ *
+ * @param pid The number of the process.
+ * @param options A timeout, a signal that ends the wait.
+ * @returns The exit status, or minus the number of the signal that ended it.
+ * @throws {DOMException} `TimeoutError`, if the timeout passes first; it can
+ * then be waited for again.
+ * @throws {Deno.errors.NotFound} If it is no such process.
+ *
+ * @example
+ * ```ts
+ * import { P_NOWAIT, spawn, waitpid } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pid = await spawn(P_NOWAIT, ["true"]);
+ * assertEquals(await waitpid(pid, { timeout: 5000 }), 0);
+ * ```
+ */
+export async function waitpid(
+  pid: number,
+  options: ChildWaitOptions = {},
+): Promise<number> {
+  const child = childOf(pid);
+  const status = child instanceof Child
+    ? await child.wait(options)
+    : await pollFor(child, options);
+  children.delete(pid);
+  return status;
+}
+
+/** Waits for a child that lives with the helper thread, looking at it. */
+async function pollFor(
+  child: HelpedProcess,
+  { timeout, signal }: ChildWaitOptions,
+): Promise<number> {
+  const what = "wait for a process";
+  const most = durationOf(timeout, what);
+  const start = performance.now();
+  while (true) {
+    signal?.throwIfAborted();
+    const status = child.poll();
+    if (status !== undefined) return status;
+    if (performance.now() - start >= most) throw timeoutError(what, most);
+    await new Promise((resolve) => setTimeout(resolve, STEP));
+  }
+}
+
+/**
+ * Like {@linkcode waitpid}, blocking the thread. Only a process that
+ * {@linkcode spawnSync} started can be waited for so: the others need the event
+ * loop.
+ *
+ * @param pid The number of the process.
+ * @param options A timeout.
+ * @returns The exit status, or minus the number of the signal that ended it.
+ * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If it is no such process.
+ * @throws {TypeError} If the promise form started it.
+ *
+ * @example
+ * ```ts
+ * import { P_NOWAIT, spawnSync, waitpidSync } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pid = spawnSync(P_NOWAIT, ["true"]);
+ * assertEquals(waitpidSync(pid), 0);
+ * ```
+ */
+export function waitpidSync(
+  pid: number,
+  options: ChildWaitSyncOptions = {},
+): number {
+  const what = "wait for a process";
+  const timeout = durationOf(options.timeout, what);
+  const child = childOf(pid);
+  if (child instanceof Child && child.poll() === undefined) {
+    throw new TypeError(
+      `Cannot wait for a process in the blocking form: spawn() started it, use spawnSync() or waitpid(), received ${pid}`,
+    );
+  }
+  const status = child instanceof Child ? child.poll() : child.wait(timeout);
+  if (status === undefined) throw timeoutError(what, timeout);
+  children.delete(pid);
+  return status;
+}
+
+/**
+ * The status of a process that {@linkcode spawn} started with P_NOWAIT, without
+ * waiting. After `os.waitpid` with `WNOHANG` of Python.
+ *
+ * @param pid The number of the process.
+ * @returns The exit status, or minus the number of the signal that ended it;
+ * `undefined` as long as it runs.
+ * @throws {Deno.errors.NotFound} If it is no such process.
+ *
+ * @example
+ * ```ts
+ * import { P_NOWAIT, spawn, waitpid, waitpidNowait } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pid = await spawn(P_NOWAIT, "sleep 0.1");
+ * assertEquals(waitpidNowait(pid), undefined);
+ * await waitpid(pid);
+ * ```
+ */
+export function waitpidNowait(pid: number): number | undefined {
+  const status = childOf(pid).poll();
+  if (status !== undefined) children.delete(pid);
+  return status;
+}

@@ -1,0 +1,66 @@
+/**
+ * Running a command with this program's own streams.
+ *
+ * @module
+ */
+
+import type { Command, CommandOptions, CommandSyncOptions } from "./options.ts";
+import { run, runSync } from "./run.ts";
+
+const SETTINGS = {
+  stdin: "inherit",
+  stdout: "inherit",
+  stderr: "inherit",
+  check: false,
+} as const;
+
+/**
+ * Runs a command with this program's standard streams and waits for it. After
+ * `os.system` of Python.
+ *
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
+ *
+ * @param cmd A string for the shell, or an array that never meets one.
+ * @param options Where it runs, what ends it, and so on.
+ * @returns The exit status, or minus the number of the signal that ended it.
+ * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ *
+ * @example
+ * ```ts
+ * import { system } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await system("exit 3"), 3);
+ * ```
+ */
+export async function system(
+  cmd: Command,
+  options?: CommandOptions,
+): Promise<number> {
+  return (await run(cmd, { ...SETTINGS, ...options, check: false })).status;
+}
+
+/**
+ * Like {@linkcode system}, blocking the thread.
+ *
+ * @param cmd A string for the shell, or an array that never meets one.
+ * @param options Where it runs, what ends it, and so on.
+ * @returns The exit status, or minus the number of the signal that ended it.
+ * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ *
+ * @example
+ * ```ts
+ * import { systemSync } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(systemSync(["true"]), 0);
+ * ```
+ */
+export function systemSync(
+  cmd: Command,
+  options?: CommandSyncOptions,
+): number {
+  return runSync(cmd, { ...SETTINGS, ...options, check: false }).status;
+}

@@ -1,0 +1,269 @@
+/**
+ * Getting from a queue without hooks.
+ *
+ * @module
+ */
+
+import { discard } from "../threading/_memory/allocator.ts";
+import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
+import { COUNTED, removeDraft } from "../threading/_memory/draft.ts";
+import { load, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import {
+  dropRecord,
+  loadModulesOf,
+  readRecord,
+  refersToNothing,
+} from "../threading/_memory/record.ts";
+import { Field } from "../threading/_memory/shared_object.ts";
+import {
+  waitPromise,
+  waitSync,
+  Wake,
+} from "../threading/_memory/wait_queue.ts";
+import { ThreadingError } from "../threading/errors.ts";
+import { NO_NUMBER } from "./_cell.ts";
+import { Empty, ShutDown } from "./errors.ts";
+import { QueueField } from "./_fields.ts";
+import { isWasteful, shrink } from "./_places.ts";
+import { taken, takeOut } from "./_store.ts";
+import { admitPutters, getProtocol, got, returnItem } from "./_waiting.ts";
+
+/** What is done, for messages. */
+export const GET = "get an item";
+
+/**
+ * Before it sleeps, a thread looks for an item about as long as it would take
+ * to wake it: so one that is nearly as fast as who puts never sleeps.
+ */
+const SPINS = 8000;
+/** So many records at most are taken at once, few enough to be drafts. */
+const MAX_TAKEN = 8;
+
+/** The error of a get from an empty queue. */
+export function empty(timeout?: number): Empty {
+  return new Empty(
+    `Cannot ${GET}: the queue is empty${
+      timeout === undefined ? "" : `, and ${timeout} ms have passed`
+    }`,
+  );
+}
+
+/** The error of a get from a queue that was shut down and is empty. */
+export function getShutDown(): ShutDown {
+  return new ShutDown(`Cannot ${GET}: the queue was shut down and is empty`);
+}
+
+/** What {@linkcode tryGet} returns when there is no item. */
+const NOTHING: unique symbol = Symbol("nothing");
+
+/**
+ * Takes the next item if there is one. If `taken.record` is not 0, that is the
+ * item.
+ */
+function tryGet(queue: number): unknown {
+  lock(queue + Field.mutex);
+  if (words[queue + QueueField.length] === 0) {
+    const ended = words[queue + QueueField.shutDown] !== 0;
+    unlock(queue + Field.mutex);
+    if (ended) throw getShutDown();
+    return NOTHING;
+  }
+  const value = takeOut(queue);
+  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  const wasteful = isWasteful(queue);
+  unlock(queue + Field.mutex);
+  if (wasteful) shrink(queue);
+  return value;
+}
+
+/** Reads what was taken, and puts it back if it needs a module to be awaited. */
+function readTaken(queue: number): unknown {
+  const { record, entry, beginning, sequence } = taken;
+  let value: unknown;
+  try {
+    value = readRecord(record);
+  } catch (error) {
+    if (error instanceof ModuleNotLoaded) {
+      Object.assign(taken, { record, entry, beginning, sequence });
+      if (returnTaken(queue)) throw notLoaded(error);
+    }
+    dropRecord(record);
+    if (entry !== 0) discard(entry);
+    throw error;
+  }
+  dropRecord(record);
+  if (entry !== 0) discard(entry);
+  return value;
+}
+
+function returnTaken(queue: number): boolean {
+  const { record, entry } = taken;
+  return returnItem(queue, record, NO_NUMBER, () => {
+    removeDraft(record | COUNTED);
+    if (entry !== 0) removeDraft(entry);
+  });
+}
+
+function notLoaded(error: ModuleNotLoaded): ThreadingError {
+  return new ThreadingError(
+    `Cannot ${GET}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
+    { cause: error.cause },
+  );
+}
+
+/** Gets an item, and blocks until there is one. */
+export function getSync(queue: number, timeout: number): unknown {
+  const at = queue + QueueField.length;
+  for (let spin = 0;; spin++) {
+    const value = tryGet(queue);
+    if (value !== NOTHING) {
+      return taken.record === 0 ? value : readTaken(queue);
+    }
+    while (spin < SPINS && load(at) === 0) spin++;
+    if (spin >= SPINS) break;
+  }
+  const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
+  if (end === Wake.granted) {
+    got.fresh = false;
+    return taken.record === 0 ? got.value : readTaken(queue);
+  }
+  throw end === Wake.waiting ? empty(timeout) : getShutDown();
+}
+
+/** Gets an item if there is one. */
+export function getNowait(queue: number): unknown {
+  const value = tryGet(queue);
+  if (value === NOTHING) throw empty();
+  return taken.record === 0 ? value : readTaken(queue);
+}
+
+/** What came of reading a record at once. */
+interface Reading {
+  value?: unknown;
+  error?: unknown;
+  failed?: boolean;
+  /** Set if modules must be loaded first: the drafts are kept. */
+  record?: number;
+  entry?: number;
+}
+
+/** Reads what was taken, if no module must be awaited. */
+function readAtOnce(inline: unknown): Reading {
+  const { record, entry } = taken;
+  if (record === 0) return { value: inline };
+  const reading: Reading = {};
+  try {
+    reading.value = readRecord(record);
+  } catch (error) {
+    if (error instanceof ModuleNotLoaded) return { record, entry };
+    reading.error = error;
+    reading.failed = true;
+  }
+  dropRecord(record);
+  if (entry !== 0) discard(entry);
+  return reading;
+}
+
+async function finish(reading: Reading): Promise<unknown> {
+  const { record, entry } = reading;
+  if (reading.failed) throw reading.error;
+  if (record === undefined) return reading.value;
+  try {
+    await loadModulesOf(record);
+    return readRecord(record);
+  } finally {
+    dropRecord(record);
+    if (entry) discard(entry);
+  }
+}
+
+/** Gets an item without blocking the thread. */
+export async function get(
+  queue: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const value = tryGet(queue);
+  if (value !== NOTHING) {
+    return taken.record === 0 ? value : finish(readAtOnce(value));
+  }
+  let reading: Reading | undefined;
+  const end = await waitPromise(
+    getProtocol,
+    queue,
+    QueueField.getters,
+    { timeout, signal, timeoutError: () => empty(timeout) },
+    () => {
+      if (!got.fresh) return;
+      got.fresh = false;
+      reading = readAtOnce(got.value);
+    },
+  );
+  if (end !== Wake.granted) throw getShutDown();
+  return finish(reading!);
+}
+
+interface Item {
+  record: number;
+  entry: number;
+  beginning: number;
+  sequence: number;
+  /** Its place in the result. */
+  index: number;
+}
+
+/**
+ * Gets more items until there are `n` of them or the queue is empty. One that
+ * cannot be read goes back and ends it: the next get tells why.
+ */
+export function getMore(queue: number, n: number, items: unknown[]): void {
+  for (;;) {
+    const records = takeRound(queue, n, items);
+    if (records === undefined) return;
+    for (const item of records) {
+      const { record, entry, index } = item;
+      try {
+        items[index] = readRecord(record);
+      } catch {
+        // It is the last one of its round.
+        Object.assign(taken, item);
+        if (returnTaken(queue)) {
+          items.pop();
+          return;
+        }
+      }
+      dropRecord(record);
+      if (entry !== 0) discard(entry);
+    }
+  }
+}
+
+/**
+ * The records among the items taken; `undefined` if nothing was. An item that
+ * refers to something is the last of its round, since reading it may fail.
+ */
+function takeRound(
+  queue: number,
+  n: number,
+  items: unknown[],
+): Item[] | undefined {
+  const records: Item[] = [];
+  const before = items.length;
+  lock(queue + Field.mutex);
+  while (
+    items.length < n && records.length < MAX_TAKEN &&
+    words[queue + QueueField.length] > 0
+  ) {
+    const value = takeOut(queue);
+    const { record } = taken;
+    if (record !== 0) records.push({ ...taken, index: items.length });
+    items.push(value);
+    if (record !== 0 && !refersToNothing(record)) break;
+  }
+  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  const wasteful = isWasteful(queue);
+  unlock(queue + Field.mutex);
+  if (wasteful) shrink(queue);
+  return items.length === before ? undefined : records;
+}

@@ -1,0 +1,91 @@
+/**
+ * How the classes of queues are made known to the ground.
+ *
+ * @module
+ */
+
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { releaseRecord } from "../threading/_memory/record.ts";
+import {
+  createObject,
+  Field,
+  registerClass,
+  releaseReference,
+  type SharedObject,
+} from "../threading/_memory/shared_object.ts";
+import { Order, QUEUE_WORDS, QueueField, UNLIMITED } from "./_fields.ts";
+import { releaseItems } from "./_store.ts";
+import { abandon, getProtocol } from "./_waiting.ts";
+
+// deno-lint-ignore ban-types
+const kinds = new Map<Function, number>();
+
+/** Makes a class of queues known. */
+export function registerQueue(
+  meta: ImportMeta,
+  // deno-lint-ignore ban-types
+  constructor: Function & { prototype: SharedObject },
+): void {
+  const kind = registerClass(meta, {
+    constructor,
+    destroy,
+    abandon,
+    protocol: getProtocol,
+  });
+  kinds.set(constructor, kind);
+}
+
+/** Makes a queue of the class that `constructor` is or extends. */
+// deno-lint-ignore ban-types
+export function createQueue(constructor: Function): number {
+  let known = constructor;
+  while (!kinds.has(known)) known = Object.getPrototypeOf(known);
+  const queue = createObject(kinds.get(known)!, QUEUE_WORDS);
+  words[queue + QueueField.limit] = UNLIMITED;
+  return queue;
+}
+
+/**
+ * Checks what a queue is to be limited to.
+ *
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is not an integer.
+ */
+export function checkMaxsize(maxsize: unknown, what: string): number {
+  if (typeof maxsize !== "number") {
+    throw new TypeError(
+      `Cannot make a ${what}: maxsize must be a number, received ${
+        typeof maxsize === "string" ? `"${maxsize}"` : String(maxsize)
+      }`,
+    );
+  }
+  if (!Number.isSafeInteger(maxsize)) {
+    throw new RangeError(
+      `Cannot make a ${what}: maxsize must be an integer, received ${maxsize}`,
+    );
+  }
+  return maxsize;
+}
+
+/** Limits the size of a queue that no other thread knows. */
+export function limitQueue(queue: number, maxsize: number): void {
+  doubles[queue + QueueField.maxsize >> 1] = maxsize;
+  if (maxsize > 0) {
+    words[queue + QueueField.limit] = Math.min(maxsize, UNLIMITED);
+  }
+}
+
+function destroy(queue: number): void {
+  // Of a damaged one nobody knows what it owns.
+  if (words[queue + Field.damaged] !== 0) return;
+  if (words[queue + QueueField.order] !== Order.hooks) {
+    releaseItems(queue);
+    return;
+  }
+  for (const field of [QueueField.list, QueueField.lock]) {
+    const part = words[queue + field];
+    if (part !== 0) releaseReference(part);
+  }
+  const compare = words[queue + QueueField.compare];
+  if (compare !== 0) releaseRecord(compare);
+}

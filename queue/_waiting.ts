@@ -1,0 +1,318 @@
+/**
+ * Who waits for a queue, and how what happens to it lets them go on.
+ *
+ * A put that waits leaves its items with its node: whoever makes room for them
+ * puts them in, so they are there at once even if the thread that put them is
+ * busy. Likewise an item that is put while somebody waits to get goes to the
+ * node of the first one, which is woken to take it over. What a node has
+ * belongs to the queue: if the thread is killed or gives up, the items of a put
+ * go with it, and an item that was handed over goes back to where it was.
+ *
+ * In a ring nobody waits to get while there are items. In a priority queue those
+ * who wait are woken to take the lowest item there is by then.
+ *
+ * @module
+ */
+
+import { deallocate } from "../threading/_memory/allocator.ts";
+import { removeDraft } from "../threading/_memory/draft.ts";
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import { releaseRecord } from "../threading/_memory/record.ts";
+import { Field } from "../threading/_memory/shared_object.ts";
+import {
+  dequeue,
+  firstOf,
+  Node,
+  type Protocol,
+  Wake,
+  wake,
+  wakeAll,
+  wakeFirst,
+} from "../threading/_memory/wait_queue.ts";
+import { copyCell, recordIn } from "./_cell.ts";
+import { Order, QueueField } from "./_fields.ts";
+import { growTo, hasPlaces } from "./_places.ts";
+import {
+  commitBlock,
+  insertBlock,
+  insertOffer,
+  isBlockRight,
+  putBack,
+  releaseBlock,
+  releaseItems,
+  removeNext,
+  takeCell,
+  taken,
+  takeOut,
+} from "./_store.ts";
+
+/** How an attempt to put ended, with the numbers of `Wake`. */
+export const Put = {
+  full: Wake.waiting,
+  done: Wake.granted,
+  shutDown: Wake.refused,
+  /** More places are needed. */
+  grow: 4,
+  /** As many places as the limit allows are needed, so that it can wait. */
+  growToLimit: 5,
+  /** The item cannot be compared. */
+  mismatch: 6,
+} as const;
+
+/** A getter's node has been handed an item; a flag of the node. */
+const HANDED = 4;
+
+/**
+ * Where a node has what it was handed (two words, as a cell), or the block of
+ * what it puts and how many items are in it.
+ */
+const NodeItem = { cell: Node.value, block: Node.value, count: Node.since };
+
+function countUnfinished(queue: number, count: number): void {
+  doubles[queue + QueueField.unfinished >> 1] += count;
+}
+
+/** After items were put in: gives them to those who wait. */
+function feedGetters(queue: number, inserted: number): void {
+  if (words[queue + QueueField.order] === Order.priority) {
+    for (let left = inserted; left > 0; left--) {
+      if (!wakeFirst(queue, QueueField.getters, Wake.retry)) return;
+    }
+    return;
+  }
+  for (;;) {
+    const node = firstOf(queue, QueueField.getters);
+    if (node === 0 || words[queue + QueueField.length] === 0) return;
+    dequeue(node);
+    copyCell(node + NodeItem.cell, removeNext(queue));
+    words[node + Node.flags] |= HANDED;
+    wake(node, Wake.retry);
+  }
+}
+
+/** After items were taken out: puts in those that wait for room. */
+export function admitPutters(queue: number): void {
+  for (;;) {
+    const node = firstOf(queue, QueueField.putters);
+    if (node === 0) return;
+    const count = words[node + NodeItem.count];
+    if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
+    dequeue(node);
+    const block = words[node + NodeItem.block];
+    insertBlock(queue, block, count);
+    deallocate(block);
+    countUnfinished(queue, count);
+    wake(node, Wake.granted);
+    if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue, count);
+  }
+}
+
+function hasRoom(queue: number, count: number): boolean {
+  return words[queue + QueueField.length] <=
+    words[queue + QueueField.limit] - count;
+}
+
+/** Under the mutex: puts the offer in, if that can be done now. */
+export function tryPut(queue: number): number {
+  if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
+  if (!hasRoom(queue, 1) || words[queue + QueueField.putters] !== 0) {
+    return Put.full;
+  }
+  if (!hasPlaces(queue, 1)) return Put.grow;
+  if (!insertOffer(queue)) return Put.mismatch;
+  countUnfinished(queue, 1);
+  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, 1);
+  return Put.done;
+}
+
+/** Under the mutex: puts a block of drafts in, if that can be done now. */
+export function tryPutBlock(
+  queue: number,
+  block: number,
+  count: number,
+): number {
+  if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
+  if (!isBlockRight(queue, block, count)) return Put.mismatch;
+  if (!hasRoom(queue, count) || words[queue + QueueField.putters] !== 0) {
+    return Put.full;
+  }
+  if (!hasPlaces(queue, count)) return Put.grow;
+  commitBlock(queue, block, count);
+  insertBlock(queue, block, count);
+  countUnfinished(queue, count);
+  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, count);
+  return Put.done;
+}
+
+/** The block that is about to wait, and whether it belongs to a node now. */
+export const waiting = { block: 0, count: 0, linked: false };
+
+/** What a dead or tired thread's node had. */
+function withdraw(queue: number, node: number): void {
+  if (words[node + Node.queue] !== QueueField.putters) return;
+  if (words[queue + QueueField.order] === Order.hooks) return;
+  releaseBlock(
+    queue,
+    words[node + NodeItem.block],
+    words[node + NodeItem.count],
+  );
+  // It may have kept smaller ones behind it from going in.
+  admitPutters(queue);
+}
+
+/** How a put waits; what it puts is in {@linkcode waiting}. */
+export const putProtocol: Protocol = {
+  take(queue, node) {
+    const { block, count } = waiting;
+    const end = tryPutBlock(queue, block, count);
+    if (end !== Put.full) return end;
+    if (words[queue + QueueField.capacity] < words[queue + QueueField.limit]) {
+      return Put.growToLimit;
+    }
+    commitBlock(queue, block, count);
+    removeDraft(block);
+    words[node + NodeItem.block] = block;
+    words[node + NodeItem.count] = count;
+    waiting.linked = true;
+    return Wake.waiting;
+  },
+  withdraw,
+};
+
+/** What a get that waited has got; its drafts are in `taken`. */
+export const got: { value: unknown; fresh: boolean } = {
+  value: undefined,
+  fresh: false,
+};
+
+/** How a get waits; what it gets is in {@linkcode got}. */
+export const getProtocol: Protocol = {
+  take(queue, node) {
+    if (words[node + Node.flags] & HANDED) {
+      words[node + Node.flags] &= ~HANDED;
+      got.value = takeCell(node + NodeItem.cell);
+    } else if (words[queue + QueueField.length] > 0) {
+      got.value = takeOut(queue);
+      admitPutters(queue);
+    } else {
+      return words[queue + QueueField.shutDown] !== 0
+        ? Wake.refused
+        : Wake.waiting;
+    }
+    got.fresh = true;
+    return Wake.granted;
+  },
+  withdraw,
+};
+
+/** How `join` waits. */
+export const joinProtocol: Protocol = {
+  take(queue) {
+    return unfinished(queue) <= 0 ? Wake.granted : Wake.waiting;
+  },
+};
+
+/** Passes on what a dead thread's node was given and did not take. */
+export function abandon(queue: number, node: number, state: number): void {
+  if (state !== Wake.retry) return;
+  if (words[queue + QueueField.order] === Order.hooks) return;
+  if (words[node + Node.flags] & HANDED) {
+    words[node + Node.flags] &= ~HANDED;
+    const cell = node + NodeItem.cell;
+    if (returnItem(queue, words[cell], words[cell + 1], () => {})) return;
+    lock(queue + Field.mutex);
+    if (recordIn(cell) !== 0) releaseRecord(recordIn(cell));
+    unlock(queue + Field.mutex);
+    return;
+  }
+  lock(queue + Field.mutex);
+  if (words[queue + QueueField.length] > 0) feedGetters(queue, 1);
+  unlock(queue + Field.mutex);
+}
+
+/**
+ * Puts an item back that was taken. Not under the mutex.
+ *
+ * @param queue The queue.
+ * @param low The low word of its cell.
+ * @param high The high word.
+ * @param settle Called under the mutex when it is back.
+ * @returns Whether it is back; if not, the heap is full.
+ */
+export function returnItem(
+  queue: number,
+  low: number,
+  high: number,
+  settle: () => void,
+): boolean {
+  const { entry, beginning, sequence } = taken;
+  for (;;) {
+    lock(queue + Field.mutex);
+    if (hasPlaces(queue, 1)) break;
+    const needed = words[queue + QueueField.length] + 1;
+    unlock(queue + Field.mutex);
+    try {
+      growTo(queue, needed);
+    } catch {
+      return false;
+    }
+  }
+  taken.entry = entry;
+  taken.beginning = beginning;
+  taken.sequence = sequence;
+  putBack(queue, low, high);
+  settle();
+  feedGetters(queue, 1);
+  unlock(queue + Field.mutex);
+  return true;
+}
+
+/** How many items were put and not yet reported as done. */
+function unfinished(queue: number): number {
+  const count = doubles[queue + QueueField.unfinished >> 1];
+  return words[queue + QueueField.order] === Order.hooks
+    ? count + words[queue + QueueField.length]
+    : count;
+}
+
+/** Under the mutex: reports an item as done; false if there is none left. */
+export function finishOne(queue: number): boolean {
+  if (unfinished(queue) <= 0) return false;
+  doubles[queue + QueueField.unfinished >> 1]--;
+  releaseJoiners(queue);
+  return true;
+}
+
+/** Under the mutex: lets those go on that wait for all to be done, if it is. */
+export function releaseJoiners(queue: number): void {
+  if (unfinished(queue) <= 0) {
+    wakeAll(queue, QueueField.joiners, Wake.granted);
+  }
+}
+
+/** Under the mutex: ends a queue without hooks. */
+export function shutDown(queue: number, immediate: boolean): void {
+  words[queue + QueueField.shutDown] = 1;
+  if (immediate) {
+    const at = queue + QueueField.unfinished >> 1;
+    doubles[at] = Math.max(
+      0,
+      doubles[at] - words[queue + QueueField.length],
+    );
+    releaseItems(queue);
+    releaseJoiners(queue);
+  }
+  for (;;) {
+    const node = firstOf(queue, QueueField.putters);
+    if (node === 0) break;
+    dequeue(node);
+    releaseBlock(
+      queue,
+      words[node + NodeItem.block],
+      words[node + NodeItem.count],
+    );
+    wake(node, Wake.refused);
+  }
+  wakeAll(queue, QueueField.getters, Wake.retry);
+}

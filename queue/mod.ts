@@ -1,0 +1,51 @@
+/**
+ * Queues that any thread reads and writes directly, in memory that the threads
+ * share: no event loop stands in between. After `queue` of Python.
+ *
+ * {@linkcode Queue} is first-in first-out, {@linkcode LifoQueue} last-in
+ * first-out, {@linkcode PriorityQueue} gives the lowest item, and
+ * {@linkcode SimpleQueue} does without a limit and without counting tasks. Each
+ * operation that waits has three forms: `get()` returns a promise and leaves the
+ * event loop running, `getSync()` blocks the thread, `getNowait()` never waits.
+ *
+ * @example One thread owns the resource, the others send it requests
+ * ```ts
+ * import { Queue } from "@skein/std/queue";
+ * import { sendable, Thread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * interface Request {
+ *   text: string;
+ *   reply: Queue<string>;
+ * }
+ *
+ * export const serve = sendable(
+ *   import.meta,
+ *   function serve(requests: Queue<Request | undefined>) {
+ *     for (let request; (request = requests.getSync()) !== undefined;) {
+ *       request.reply.putSync(request.text.toUpperCase());
+ *       request.reply.free(); // this thread never returns to its event loop
+ *     }
+ *   },
+ * );
+ *
+ * Deno.test("a request carries the queue for its reply", async () => {
+ *   const requests = new Queue<Request | undefined>();
+ *   const server = new Thread({ target: serve, args: [requests] });
+ *   server.start();
+ *   const reply = new Queue<string>();
+ *   await requests.put({ text: "spam", reply });
+ *   assertEquals(await reply.get(), "SPAM");
+ *   await requests.put(undefined);
+ *   await server.join();
+ * });
+ * ```
+ *
+ * @module
+ */
+
+export * from "./errors.ts";
+export { LifoQueue } from "./lifo_queue.ts";
+export { PriorityQueue, type PriorityQueueOptions } from "./priority_queue.ts";
+export { Queue, type ShutDownOptions } from "./queue.ts";
+export { SimpleQueue } from "./simple_queue.ts";

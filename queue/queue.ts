@@ -1,0 +1,340 @@
+/**
+ * The queue.
+ *
+ * @module
+ */
+
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../threading/_memory/options.ts";
+import { addressOf, Field } from "../threading/_memory/shared_object.ts";
+import {
+  waitPromise,
+  waitSync,
+  Wake,
+} from "../threading/_memory/wait_queue.ts";
+import { ThreadingError } from "../threading/errors.ts";
+import type { SharedList } from "../threading/shared_list.ts";
+import { ShutDown } from "./errors.ts";
+import { Order, QueueField } from "./_fields.ts";
+import * as hooks from "./_hooks.ts";
+import { checkMaxsize, limitQueue, registerQueue } from "./_kinds.ts";
+import { finishOne, joinProtocol, shutDown } from "./_waiting.ts";
+import { SimpleQueue } from "./simple_queue.ts";
+
+const JOIN = "join a queue";
+
+/** What {@linkcode Queue.shutdown} takes. */
+export interface ShutDownOptions {
+  /**
+   * Whether the items that are still there are thrown away.
+   *
+   * @default {false}
+   */
+  immediate?: boolean;
+}
+
+/**
+ * A first-in first-out queue, which may have a limit, that any thread reads and
+ * writes directly. After `Queue` of Python's queue.
+ *
+ * It can be sent to any thread, in the arguments, in the fields and in the
+ * results of threads, and in the items of queues: a request can carry the queue
+ * for its reply. A reference that comes back to the queue through one of its own
+ * items keeps it alive until the item is got.
+ *
+ * A subclass can decide on the order: it overrides `_put`, `_get` and `_qsize`,
+ * which work on `this.queue`. It needs to be marked with `sendable`, as all
+ * classes that more than one thread must know. Fields of its own stay in the
+ * thread that made it; what threads share belongs into `this.queue`.
+ *
+ * @typeParam T The items.
+ *
+ * @example Two threads, ten items
+ * ```ts
+ * import { Queue } from "@skein/std/queue";
+ * import { sendable, Thread } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const sum = sendable(import.meta, function sum(queue: Queue<number>) {
+ *   let sum = 0;
+ *   for (let item; (item = queue.getSync()) >= 0;) sum += item;
+ *   return sum;
+ * });
+ *
+ * Deno.test("two threads add up what they get", async () => {
+ *   const queue = new Queue<number>();
+ *   const args = [queue] as const;
+ *   const threads = [1, 2].map(() => new Thread({ target: sum, args }));
+ *   for (const thread of threads) thread.start();
+ *   for (let i = 1; i <= 10; i++) queue.putSync(i);
+ *   for (const _ of threads) queue.putSync(-1); // end of queue
+ *   assertEquals(await threads[0].join() + await threads[1].join(), 55);
+ * });
+ * ```
+ *
+ * @example A stack
+ * ```ts
+ * import { Queue } from "@skein/std/queue";
+ * import { sendable } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Stack<T> extends Queue<T> {
+ *   protected override _put(item: T) {
+ *     // Insert at the beginning of the queue, not at the end.
+ *     this.queue.insert(0, item);
+ *   }
+ * }
+ * sendable(import.meta, Stack);
+ *
+ * const stack = new Stack<string>();
+ * stack.putManySync(["first", "second"]);
+ * assertEquals(stack.getSync(), "second");
+ * ```
+ */
+export class Queue<T> extends SimpleQueue<T> {
+  /**
+   * Makes an empty queue.
+   *
+   * @param maxsize How many items there may be at once; 0 and below mean that
+   * there is no limit but the size of the shared heap.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is not an integer.
+   */
+  constructor(maxsize = 0) {
+    checkMaxsize(maxsize, new.target.name);
+    super();
+    const queue = addressOf(this);
+    limitQueue(queue, maxsize);
+    if (hooks.areOverridden(this)) {
+      hooks.attachList(queue);
+      this._init(maxsize);
+    }
+  }
+
+  /** How many items there may be at once; 0 and below mean no limit. */
+  get maxsize(): number {
+    return doubles[addressOf(this) + QueueField.maxsize >> 1];
+  }
+
+  /**
+   * Whether there is no room now. The answer may be out of date when it arrives.
+   *
+   * @returns `true` if a put would have to wait.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   * import { assert } from "@std/assert";
+   *
+   * const queue = new Queue<string>(1);
+   * queue.putNowait("spam");
+   * assert(queue.full());
+   * ```
+   */
+  full(): boolean {
+    const queue = addressOf(this);
+    return words[queue + QueueField.length] >= words[queue + QueueField.limit];
+  }
+
+  /**
+   * Reports that an item that was got has been dealt with.
+   *
+   * @throws {ThreadingError} If it is called more often than there were items.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * queue.getNowait();
+   * queue.taskDone();
+   * queue.joinSync();
+   * ```
+   */
+  taskDone(): void {
+    const queue = addressOf(this);
+    lock(queue + Field.mutex);
+    const done = finishOne(queue);
+    unlock(queue + Field.mutex);
+    if (done) return;
+    throw new ThreadingError(
+      "Cannot report an item as done: taskDone() was called more often than items were put",
+    );
+  }
+
+  /**
+   * Waits until all items that were put have been got and reported as done,
+   * without blocking the thread.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * await new Queue().join();
+   * ```
+   */
+  async join(options?: WaitOptions): Promise<void> {
+    const timeout = timeoutOf(options, JOIN);
+    options?.signal?.throwIfAborted();
+    await waitPromise(joinProtocol, addressOf(this), QueueField.joiners, {
+      timeout,
+      signal: options?.signal,
+      timeoutError: () => timeoutError(JOIN, timeout),
+    });
+    // Keeps the handle from being collected while it waits.
+    addressOf(this);
+  }
+
+  /**
+   * Blocks the thread until all items that were put have been got and reported
+   * as done.
+   *
+   * @param options A timeout in milliseconds.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If no other thread is left that could do it.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * new Queue().joinSync();
+   * ```
+   */
+  joinSync(options?: WaitSyncOptions): void {
+    const timeout = timeoutOf(options, JOIN);
+    const queue = addressOf(this);
+    const { joiners } = QueueField;
+    const end = waitSync(joinProtocol, queue, joiners, timeout, JOIN);
+    if (end === Wake.waiting) throw timeoutError(JOIN, timeout);
+  }
+
+  /**
+   * Ends the queue: puts throw {@linkcode ShutDown} from now on, those that wait
+   * too; gets go on until it is empty, and then throw it.
+   *
+   * @param options With `immediate`, the items that are still there are thrown
+   * away and count as done, so gets throw at once.
+   *
+   * @example
+   * ```ts
+   * import { Queue, ShutDown } from "@skein/std/queue";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("last");
+   * queue.shutdown();
+   * assertThrows(() => queue.putNowait("too late"), ShutDown);
+   * assertEquals(queue.getNowait(), "last");
+   * assertThrows(() => queue.getNowait(), ShutDown);
+   * ```
+   */
+  shutdown(options?: ShutDownOptions): void {
+    const queue = addressOf(this);
+    const immediate = options?.immediate ?? false;
+    if (words[queue + QueueField.order] === Order.hooks) {
+      hooks.shutDown(this as unknown as hooks.Hooked, queue, immediate);
+      return;
+    }
+    lock(queue + Field.mutex);
+    shutDown(queue, immediate);
+    unlock(queue + Field.mutex);
+  }
+
+  /**
+   * Gets one item after the other, until the queue is shut down and empty.
+   *
+   * @returns An iterator that gets the items.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * queue.shutdown();
+   * for await (const item of queue) console.log(item);
+   * ```
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    for (;;) {
+      let item: T;
+      try {
+        item = await this.get();
+      } catch (error) {
+        if (error instanceof ShutDown) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
+  /**
+   * The items of a queue whose subclass overrides a hook. For the hooks only.
+   *
+   * @throws {ThreadingError} If the class of the queue overrides none.
+   */
+  protected get queue(): SharedList<T> {
+    const queue = addressOf(this);
+    if (words[queue + QueueField.order] === Order.hooks) {
+      return hooks.listOf(queue) as SharedList<T>;
+    }
+    throw new ThreadingError(
+      `Cannot read the list of a queue: only a class that overrides _init, _put, _get or _qsize has one, received ${this.constructor.name}`,
+    );
+  }
+
+  /**
+   * Called once, when the queue is made; `this.queue` is empty. A hook.
+   *
+   * @param _maxsize What the constructor was given.
+   */
+  protected _init(_maxsize: number): void {}
+
+  /**
+   * Puts an item into `this.queue`. A hook; it runs while no other thread uses
+   * the queue, must return at once and must not use the queue's other methods.
+   * An error that it throws is thrown by the put.
+   *
+   * @param item The item.
+   */
+  protected _put(item: T): void {
+    this.queue.push(item);
+  }
+
+  /**
+   * Takes the next item out of `this.queue`, which is not empty. A hook, like
+   * `_put`.
+   *
+   * @returns The item.
+   */
+  protected _get(): T {
+    return this.queue.shift() as T;
+  }
+
+  /**
+   * How many items are in `this.queue`. A hook, like `_put`.
+   *
+   * @returns The number of items.
+   */
+  protected _qsize(): number {
+    return this.queue.length();
+  }
+}
+
+hooks.markBuiltIn(Queue.prototype);
+
+registerQueue(import.meta, Queue);

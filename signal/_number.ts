@@ -1,0 +1,71 @@
+import { constants } from "node:os";
+
+const numbers = new Map(Object.entries(constants.signals));
+
+/** The first of a number's names is its usual one: SIGABRT, not SIGIOT. */
+const names = new Map(
+  [...numbers].reverse().map(([name, number]) => [number, name as Deno.Signal]),
+);
+
+/** Deno refuses to listen to these; the kernel allows it for three of them. */
+const UNCATCHABLE = new Set([
+  "SIGKILL",
+  "SIGSTOP",
+  "SIGILL",
+  "SIGFPE",
+  "SIGSEGV",
+]);
+
+/**
+ * The number of a signal.
+ *
+ * @param signum Its number or name.
+ * @param what What is being done with it, for messages: `raise a signal`.
+ * @returns The number.
+ * @throws {TypeError} If it is neither a number nor a string.
+ * @throws {RangeError} If this platform has no such signal.
+ */
+export function numberOf(signum: unknown, what: string): number {
+  if (typeof signum === "string") {
+    const number = numbers.get(signum);
+    if (number !== undefined) return number;
+  } else if (typeof signum !== "number") {
+    throw new TypeError(
+      `Cannot ${what}: a signal is a number or a name, received ${
+        signum === null ? "null" : typeof signum
+      }`,
+    );
+  } else if (names.has(signum)) {
+    return signum;
+  }
+  throw new RangeError(
+    `Cannot ${what}: ${Deno.build.os} has no such signal, received ${
+      JSON.stringify(signum)
+    }`,
+  );
+}
+
+/** The usual name of a signal that {@linkcode numberOf} has returned. */
+export function nameOf(number: number): Deno.Signal {
+  return names.get(number)!;
+}
+
+/**
+ * The number of a signal that can be caught.
+ *
+ * @throws {TypeError} If it cannot be caught, or is no signal at all.
+ * @throws {RangeError} If this platform has no such signal.
+ */
+export function catchable(signum: unknown, what: string): number {
+  const number = numberOf(signum, what);
+  if (UNCATCHABLE.has(nameOf(number))) {
+    throw new TypeError(
+      `Cannot ${what}: ${
+        nameOf(number)
+      } cannot be caught; a program that is to clean up is sent SIGTERM, received ${
+        JSON.stringify(signum)
+      }`,
+    );
+  }
+  return number;
+}

@@ -1,0 +1,171 @@
+/**
+ * Signals that a timer raises.
+ *
+ * @module
+ */
+
+import { TIMEOUT_MAX } from "../threading/mod.ts";
+import { checkDuration } from "../threading/_memory/options.ts";
+import { clock } from "./_clock.ts";
+import { Signals } from "./signals.ts";
+
+/** What an interval timer is set to; both numbers are 0 when it is off. */
+export interface IntervalTimer {
+  /** Milliseconds until the next signal. */
+  readonly value: number;
+  /** Milliseconds between the signals after that; 0 if there are none. */
+  readonly interval: number;
+}
+
+/**
+ * The timer that counts real time and raises `SIGALRM`; the only one there is.
+ * Those of C that count processor time, `ITIMER_VIRTUAL` and `ITIMER_PROF`, are
+ * out of reach here.
+ *
+ * @example
+ * ```ts
+ * import { getitimer, ITIMER_REAL } from "@skein/std/signal";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(getitimer(ITIMER_REAL), { value: 0, interval: 0 });
+ * ```
+ */
+export const ITIMER_REAL = 0;
+
+function checkPlatform(what: string): void {
+  if (Signals.SIGALRM === undefined) {
+    throw new Deno.errors.NotSupported(
+      `Cannot ${what}: there is no SIGALRM on ${Deno.build.os}; use setTimeout`,
+    );
+  }
+}
+
+/**
+ * Raises a real SIGALRM after some seconds. After `signal.alarm` of Python and
+ * alarm(2), and so the one function here that counts in **seconds**.
+ *
+ * Without a handler for it, SIGALRM ends the process. That of the main thread
+ * does so even while the thread is blocked or busy, which makes it a watchdog; a
+ * handler runs when the thread is free again. Every thread has an alarm of its
+ * own: in other threads than the main one it is raised when their event loop
+ * turns, and it goes when they end. An alarm does not keep the process alive.
+ * Set the handler first: the first alarm without one starts a worker, which
+ * takes some 30 ms.
+ *
+ * No permission is needed.
+ *
+ * @param seconds Seconds, also with a fraction, at most `TIMEOUT_MAX` / 1000; 0
+ * cancels the alarm.
+ * @returns The whole seconds that the alarm before this one, which it replaces,
+ * had left, rounded as the kernel does: to the nearest, but at least 1; 0 if
+ * there was none. `getitimer` tells exactly.
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is negative, NaN or too large.
+ * @throws {Deno.errors.NotSupported} On Windows, which has no SIGALRM.
+ *
+ * @example
+ * ```ts
+ * import { alarm, SIG_DFL, signal } from "@skein/std/signal";
+ * import { assertEquals } from "@std/assert";
+ *
+ * signal("SIGALRM", () => console.log("ring"));
+ * assertEquals(alarm(10), 0);
+ * assertEquals(alarm(20), 10);
+ * assertEquals(alarm(0), 20);
+ * signal("SIGALRM", SIG_DFL);
+ * ```
+ */
+export function alarm(seconds: number): number {
+  const most = TIMEOUT_MAX / 1000;
+  if (typeof seconds !== "number") {
+    throw new TypeError(
+      `Cannot set an alarm: seconds must be a number, received ${
+        typeof seconds === "string" ? `"${seconds}"` : String(seconds)
+      }`,
+    );
+  }
+  if (!(seconds >= 0 && seconds <= most)) {
+    throw new RangeError(
+      `Cannot set an alarm: seconds must be between 0 and ${most}, received ${seconds}`,
+    );
+  }
+  checkPlatform("set an alarm");
+  const { value } = clock().set({ value: seconds * 1000, interval: 0 });
+  return value === 0 ? 0 : Math.max(Math.round(value / 1000), 1);
+}
+
+/**
+ * Raises a real SIGALRM after some time, and then again and again. After
+ * `signal.setitimer` of Python, in milliseconds. It is the same timer as that of
+ * `alarm`, where more is said about it; each replaces what the other has set.
+ *
+ * A signal that would come while one of the same kind still waits to be handled
+ * is one with it, so a handler that is late is not called more often for it.
+ *
+ * @param which `ITIMER_REAL`.
+ * @param value Milliseconds until the first signal; 0 turns the timer off.
+ * @param interval Milliseconds between the signals after that; 0 for none.
+ * @returns What the timer was set to, and how long it had left.
+ * @throws {TypeError} If a time is not a number.
+ * @throws {RangeError} If `which` is another timer, or a time is negative, NaN
+ * or too large.
+ * @throws {Deno.errors.NotSupported} On Windows, which has no SIGALRM.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   ITIMER_REAL,
+ *   pause,
+ *   setitimer,
+ *   SIG_DFL,
+ *   signal,
+ * } from "@skein/std/signal";
+ *
+ * signal("SIGALRM", () => console.log("tick"));
+ * setitimer(ITIMER_REAL, 10, 10);
+ * for (let i = 0; i < 3; i++) await pause();
+ * setitimer(ITIMER_REAL, 0);
+ * signal("SIGALRM", SIG_DFL);
+ * ```
+ */
+export function setitimer(
+  which: typeof ITIMER_REAL,
+  value: number,
+  interval = 0,
+): IntervalTimer {
+  checkWhich(which, "set a timer");
+  checkDuration(value, "set a timer", "value");
+  checkDuration(interval, "set a timer", "interval");
+  checkPlatform("set a timer");
+  return clock().set({ value, interval: value === 0 ? 0 : interval });
+}
+
+/**
+ * What a timer of this thread is set to. After `signal.getitimer` of Python, in
+ * milliseconds.
+ *
+ * @param which `ITIMER_REAL`.
+ * @returns How long it has left, and its interval.
+ * @throws {RangeError} If `which` is another timer.
+ *
+ * @example
+ * ```ts
+ * import { alarm, getitimer, ITIMER_REAL } from "@skein/std/signal";
+ * import { assert } from "@std/assert";
+ *
+ * alarm(10);
+ * assert(getitimer(ITIMER_REAL).value > 9000);
+ * alarm(0);
+ * ```
+ */
+export function getitimer(which: typeof ITIMER_REAL): IntervalTimer {
+  checkWhich(which, "get a timer");
+  return clock().get();
+}
+
+function checkWhich(which: unknown, what: string): void {
+  if (which === ITIMER_REAL) return;
+  throw new RangeError(
+    `Cannot ${what}: there is only ITIMER_REAL, received ${String(which)}`,
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * Signals: handlers that can be trusted, alarms, waiting for signals, and
+ * leaving in good order. After `signal` of Python.
+ *
+ * - {@linkcode signal} sets a handler, {@linkcode getSignal} tells which is set.
+ * - {@linkcode raiseSignal} and {@linkcode kill} send real signals;
+ *   {@linkcode alarm} and {@linkcode setitimer} do so after a while.
+ * - {@linkcode pause}, {@linkcode sigwait} and {@linkcode sleep} wait for them.
+ * - {@linkcode abortOn} and {@linkcode onShutdown} end things in good order.
+ *
+ * A handler runs in the event loop of the thread that set it, so never between
+ * two lines of other code. While that thread is blocked (`acquireSync`, say) or
+ * busy, signals wait; they are handled as soon as it is free.
+ *
+ * Signals are given by number or by name. The numbers are those of the platform
+ * ({@linkcode Signals}). Windows has few signals: it can handle `SIGINT` (Ctrl+C),
+ * `SIGBREAK` and `SIGHUP` only, has no alarm and no interval timer, and raising
+ * or killing there ends the process in place of calling its handler.
+ *
+ * No permission is needed, except for killing another process: `--allow-run`.
+ *
+ * @example An alarm that interrupts a sleep
+ * ```ts
+ * import { alarm, SIG_DFL, signal, sleep } from "@skein/std/signal";
+ * import { assert } from "@std/assert";
+ *
+ * signal("SIGALRM", (signum) => console.log("got signal", signum));
+ * alarm(0.1);
+ * const left = await sleep(200_000);
+ * assert(left > 199_000);
+ * signal("SIGALRM", SIG_DFL);
+ * ```
+ *
+ * @module
+ */
+
+// Handlers
+export { getSignal, signal } from "./handler.ts";
+export * from "./action.ts";
+export * from "./interrupt.ts";
+
+// Sending, now or later
+export * from "./raise.ts";
+export * from "./alarm.ts";
+
+// Waiting
+export * from "./pause.ts";
+export * from "./sigwait.ts";
+export * from "./sleep.ts";
+
+export type { WaitOptions, WaitSyncOptions } from "../threading/mod.ts";
+
+// Ending in good order
+export * from "./abort_on.ts";
+export * from "./on_shutdown.ts";
+
+// The signals there are
+export * from "./signals.ts";

@@ -1,0 +1,69 @@
+/**
+ * Waiting for certain signals.
+ *
+ * @module
+ */
+
+import type { WaitOptions } from "../threading/mod.ts";
+import { subscribe } from "./_delivery.ts";
+import { catchable } from "./_number.ts";
+import type { Signum } from "./signals.ts";
+import { wait } from "./_wait.ts";
+
+/**
+ * Waits for one of several signals and takes it: a handler that this thread has
+ * set for it is not called. After `signal.sigwait` of Python.
+ *
+ * While it waits, the signals do not have the kernel's action. Only signals
+ * that arrive while it waits count; to lose none between two waits, set a
+ * handler. Unlike in C, all who wait for a signal get it, in this thread and in
+ * others.
+ *
+ * There is no blocking form, since signals arrive by the event loop.
+ *
+ * @param signals The signals, by number or name; at least one.
+ * @param options A timeout in milliseconds, an AbortSignal that ends the wait.
+ * @returns The number of the signal that came.
+ * @throws {DOMException} Named `TimeoutError`, if the timeout passes.
+ * @throws {TypeError} If a signal cannot be caught, or the timeout is not a
+ * number.
+ * @throws {RangeError} If there are no signals, this platform has none of that
+ * name, or the timeout is negative, NaN or too large.
+ *
+ * @example
+ * ```ts
+ * import { raiseSignal, Signals, sigwait } from "@skein/std/signal";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const got = sigwait(["SIGINT", "SIGTERM"]);
+ * raiseSignal("SIGTERM");
+ * assertEquals(await got, Signals.SIGTERM);
+ * ```
+ */
+export async function sigwait(
+  signals: Iterable<Signum>,
+  options?: WaitOptions,
+): Promise<number> {
+  const numbers = new Set<number>();
+  for (const signum of signals) {
+    numbers.add(catchable(signum, "wait for a signal"));
+  }
+  if (numbers.size === 0) {
+    throw new RangeError(
+      "Cannot wait for a signal: there must be at least one, received none",
+    );
+  }
+  return await wait("wait for a signal", options, (end) => {
+    const stops: (() => void)[] = [];
+    const stop = () => stops.forEach((stop) => stop());
+    try {
+      for (const number of numbers) {
+        stops.push(subscribe(number, "waiters", end));
+      }
+    } catch (error) {
+      stop();
+      throw error;
+    }
+    return stop;
+  });
+}

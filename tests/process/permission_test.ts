@@ -1,0 +1,98 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+
+const MOD = new URL("../../process/mod.ts", import.meta.url).href;
+
+const CONFIG = `--config=${
+  new URL("../../deno.json", import.meta.url).pathname
+}`;
+
+/** What a program prints that has only these permissions. */
+async function withOnly(permissions: string[], code: string): Promise<string> {
+  const path = await Deno.makeTempFile({ dir: "/tmp", suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(
+      path,
+      `import * as p from "${MOD}";
+       try { console.log(await (async () => { ${code} })()); }
+       catch (error) { console.log(error.name + ": " + error.message); }`,
+    );
+    const { stdout, stderr } = await new Deno.Command("deno", {
+      args: ["run", "--no-prompt", "--no-check", CONFIG, ...permissions, path],
+    }).output();
+    const decoder = new TextDecoder();
+    return decoder.decode(stdout).trim() || decoder.decode(stderr);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+Deno.test("pipeline() needs only the permission to run its programs", async () => {
+  const code = `return (await p.pipeline(["sort"], ["uniq"])
+    .from("b\\na\\nb\\n").text()).replaceAll("\\n", " ");`;
+  assertEquals(await withOnly(["--allow-run=sort,uniq"], code), "a b");
+  const refused = await withOnly(["--allow-run=sort"], code);
+  assertStringIncludes(refused, "NotCapable");
+  assertStringIncludes(refused, "uniq");
+});
+
+Deno.test("run() and runSync() need only the permission to run the program", async () => {
+  const code = `return (await p.run(["echo", "a"])).stdout.trim() +
+    p.runSync(["echo", "b"]).stdout.trim() + p.systemSync(["true"]);`;
+  assertEquals(await withOnly(["--allow-run=echo,true"], code), "ab0");
+  const shell = await withOnly(["--allow-run=echo"], `await p.run("echo a");`);
+  assertStringIncludes(shell, "NotCapable");
+});
+
+Deno.test("popen2() needs only the permission to run the program", async () => {
+  const code = `const { stdout, stdin } = p.popen2(["sort"]);
+    stdin.write("b\\na\\n"); stdin.close();
+    return (await stdout.readline()).trim();`;
+  assertEquals(await withOnly(["--allow-run=sort"], code), "a");
+});
+
+Deno.test("runSync() with input says which permission it misses", async () => {
+  const code = `p.runSync(["cat"], { input: "a" });`;
+  const message = await withOnly(["--allow-run=cat"], code);
+  assertStringIncludes(message, "NotCapable");
+  assertStringIncludes(message, "read");
+});
+
+Deno.test("run() says which file cannot be executed", async () => {
+  const file = new URL(import.meta.url).pathname;
+  const code = `const seen = [];
+    for (const path of ["/tmp", "${file}"]) {
+      for (const form of [p.run, async (cmd) => p.runSync(cmd)]) {
+        try { await form([path]); } catch (error) {
+          seen.push(error.name === "PermissionDenied" &&
+            error.message.includes('"' + path + '"'));
+        }
+      }
+    }
+    return seen.join();`;
+  const seen = await withOnly(["--allow-run"], code);
+  assertEquals(seen, "true,true,true,true");
+});
+
+Deno.test("run() with killTree asks for its permission first", async () => {
+  const code = `await p.run(["true"], { killTree: true });`;
+  const message = await withOnly(["--allow-run=true"], code);
+  assertStringIncludes(message, "NotCapable");
+  assertStringIncludes(message, "killTree");
+});
+
+Deno.test("run() with killTree ends the children of children", async () => {
+  const path = await Deno.makeTempFile({ dir: "/tmp" });
+  const code = `const script = "trap '' TERM; (trap '' TERM; " +
+      "sleep 61 & echo $! > ${path}; wait) & wait; wait; sleep 62";
+    const options = { timeout: 300, killTree: true, killGrace: 100 };
+    return await p.run(script, options).catch((error) => error.name);`;
+  assertEquals(await withOnly(["--allow-run"], code), "TimeoutError");
+  const pid = (await Deno.readTextFile(path)).trim();
+  assertMatch(pid, /^\d+$/);
+  // A killed orphan is gone, or a zombie until init looks at it.
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "stat=", "-p", pid],
+  }).output();
+  assertMatch(new TextDecoder().decode(stdout), /^(Z.*\s*)?$/);
+  await Deno.remove(path);
+});

@@ -1,0 +1,332 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { CommandError, pipeline, type Stage } from "../../process/mod.ts";
+import { kernelPipes } from "../../process/_kernel_pipe.ts";
+
+/** A test that is run with pipes of the kernel and again without them. */
+function both(name: string, test: () => Promise<void>): void {
+  for (const enabled of [true, false]) {
+    Deno.test(`${name} (${enabled ? "kernel pipes" : "streams"})`, async () => {
+      const before = kernelPipes.enabled;
+      kernelPipes.enabled = enabled;
+      try {
+        await test();
+        assertEquals(kernelPipes.enabled, enabled);
+      } finally {
+        kernelPipes.enabled = before;
+      }
+    });
+  }
+}
+
+async function temporary(
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const BYTES = Uint8Array.from({ length: 256 * 1024 }, (_, i) => i % 256);
+
+both("pipeline() joins stages", async () => {
+  const lines = pipeline(["sort"], ["uniq"], "cat").from("b\na\nb\n");
+  assertEquals(await lines.text(), "a\nb\n");
+  assertEquals(await lines.text(), "a\nb\n");
+});
+
+both("pipeline() hands over every byte", async () => {
+  const bytes = await pipeline(["cat"], "cat", ["cat"]).from(BYTES).bytes();
+  assertEquals(bytes, BYTES);
+});
+
+both("pipeline() from a file to a file", () =>
+  temporary(async (folder) => {
+    const path = `${folder}/in`;
+    await Deno.writeFile(path, BYTES);
+    const out = `${folder}/out`;
+    const copy = pipeline(["cat"], ["cat"]).from({ path }).to({ path: out });
+    assertEquals(await copy.status(), 0);
+    assertEquals(await Deno.readFile(out), BYTES);
+    await pipeline(["cat"]).from("more").to({ path: out, append: true }).run();
+    assertEquals((await Deno.readFile(out)).length, BYTES.length + 4);
+    const url = new URL(`file://${out}`);
+    await pipeline(["cat"], ["cat"]).from(new URL(`file://${path}`)).to(url)
+      .run();
+    assertEquals(await Deno.readFile(out), BYTES);
+  }));
+
+both(
+  "pipeline() reads an open file from where it stands",
+  () =>
+    temporary(async (folder) => {
+      const path = `${folder}/in`;
+      await Deno.writeTextFile(path, "spam eggs");
+      using file = await Deno.open(path);
+      await file.seek(5, Deno.SeekMode.Start);
+      assertEquals(await pipeline(["cat"], ["cat"]).from(file).text(), "eggs");
+      assertEquals(await file.read(new Uint8Array(1)), null);
+    }),
+);
+
+both("pipeline() reads streams and iterables", async () => {
+  const cat = pipeline(["cat"], ["cat"]);
+  assertEquals(await cat.from(["a", new Uint8Array([98])]).text(), "ab");
+  assertEquals(await cat.from(ReadableStream.from(["é", "b"])).text(), "éb");
+  assertEquals(
+    await cat.from((async function* () {
+      yield "x";
+      yield "";
+      yield "y";
+    })()).text(),
+    "xy",
+  );
+});
+
+both("pipeline() writes to a stream and closes it", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const text = new Response(readable as ReadableStream<Uint8Array<ArrayBuffer>>)
+    .text();
+  await pipeline("echo spam", ["cat"]).to(writable).status();
+  assertEquals(await text, "spam\n");
+});
+
+both("pipeline() with a head that has enough is no failure", async () => {
+  const { stdout, stages, status } = await pipeline(["yes"], ["cat"], [
+    "head",
+    "-n",
+    "2",
+  ]).run();
+  assertEquals(stdout, "y\ny\n");
+  assertEquals(status, 0);
+  assertEquals(stages.length, 3);
+  assertEquals(stages[2].status, 0);
+});
+
+both("pipeline() names the first stage that fails", async () => {
+  const error = await assertRejects(
+    () => pipeline(["cat"], "cat; echo oops >&2; exit 3", ["wc"]).run(),
+    CommandError,
+  );
+  assertEquals([error.stage, error.status], [1, 3]);
+  assertEquals(error.stderr, "oops");
+  assertStringIncludes(error.message, "stage 2 of 3");
+  const unchecked = pipeline("exit 4", ["cat"]).with({ check: false });
+  assertEquals(await unchecked.status(), 4);
+  const killed = pipeline("kill -9 $$", ["cat"]).with({ check: false });
+  assertEquals(await killed.status(), -9);
+});
+
+both(
+  "pipeline() ends the neighbours of a stage that cannot start",
+  async () => {
+    for (const place of [0, 1, 2]) {
+      const stages = [["sleep", "60"], ["sleep", "60"], ["sleep", "60"]];
+      stages[place] = ["no-such-program"];
+      const start = performance.now();
+      const error = await assertRejects(
+        () => pipeline(...stages).run(),
+        Deno.errors.NotFound,
+      );
+      assertStringIncludes(error.message, '"no-such-program"');
+      assert(performance.now() - start < 5000);
+    }
+  },
+);
+
+both("pipeline() passes on what its source throws", async () => {
+  const source = (async function* () {
+    yield "a";
+    await Promise.resolve();
+    throw new RangeError("no more");
+  })();
+  await assertRejects(
+    () => pipeline(["cat"], ["cat"]).from(source).run(),
+    RangeError,
+    "no more",
+  );
+  let returned = false;
+  const endless = (async function* () {
+    try {
+      while (true) yield "y\n".repeat(1000);
+    } finally {
+      returned = true;
+    }
+  })();
+  const head = pipeline(["head", "-n", "1"]).from(endless);
+  assertEquals(await head.text(), "y\n");
+  await Promise.resolve();
+  assert(returned);
+});
+
+both("pipeline() whose child never reads its source ends", async () => {
+  const source = new Uint8Array(1_000_000);
+  assertEquals(await pipeline(["true"]).from(source).status(), 0);
+  assertEquals(await pipeline(["true"], ["cat"]).from(source).text(), "");
+  const waiting = (async function* () {
+    yield "a";
+    await new Promise(() => {});
+  })();
+  assertEquals(await pipeline(["true"]).from(waiting).status(), 0);
+});
+
+both(
+  "pipeline() sends standard error where it should",
+  () =>
+    temporary(async (folder) => {
+      const cmd = "echo out; echo err >&2";
+      const path = `${folder}/err`;
+      const { stdout, stderr } = await pipeline(cmd, ["cat"]).run();
+      assertEquals([stdout, stderr], ["out\n", "err\n"]);
+      const file = pipeline({ cmd, stderr: { path } }, ["cat"]);
+      assertEquals(await file.text(), "out\n");
+      assertEquals(await Deno.readTextFile(path), "err\n");
+      assertEquals((await pipeline({ cmd, stderr: "null" }).run()).stderr, "");
+      const merge = { cmd, stderr: "merge" } as const;
+      assertEquals(await pipeline(merge).text(), "out\nerr\n");
+      assertEquals(await pipeline(merge, ["cat"]).text(), "out\nerr\n");
+      await pipeline(merge).from("x").to({ path }).run();
+      assertEquals(await Deno.readTextFile(path), "out\nerr\n");
+    }),
+);
+
+both("pipeline() gives each stage its folder and environment", async () => {
+  const stages: Stage[] = [
+    { cmd: "pwd; echo $SKEIN_A$SKEIN_B", cwd: "/", env: { SKEIN_A: "1" } },
+    { cmd: "cat; pwd; echo $SKEIN_A$SKEIN_B", env: { SKEIN_B: "2" } },
+  ];
+  const text = await pipeline(...stages).with({ cwd: "/tmp" }).text();
+  assertEquals(text, "/\n1\n/tmp\n2\n");
+});
+
+both("Pipeline.lines() reads on demand and ends early", async () => {
+  const seen: string[] = [];
+  for await (const line of pipeline(["yes"], ["cat", "-n"]).lines()) {
+    seen.push(line.trim());
+    if (seen.length === 3) break;
+  }
+  assertEquals(seen, ["1\ty", "2\ty", "3\ty"]);
+  const lines = pipeline("printf 'a\\n\\nb'", ["cat"]).lines();
+  assertEquals(await Array.fromAsync(lines), ["a", "", "b"]);
+  const failing = pipeline("echo a; exit 3").lines();
+  assertEquals((await failing.next()).value, "a");
+  await assertRejects(() => failing.next(), CommandError);
+});
+
+Deno.test("Pipeline.lines() holds the program back", () =>
+  temporary(async (folder) => {
+    const path = `${folder}/written`;
+    const lines = pipeline(`yes | head -c 2000000; echo > ${path}`).lines();
+    await lines.next();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+    let count = 1;
+    for await (const _ of lines) count++;
+    assertEquals(count, 1_000_000);
+    assert((await Deno.stat(path)).isFile);
+  }));
+
+Deno.test("Pipeline.lines() never splits a character", async () => {
+  const text = "aé€😀\n".repeat(20_000);
+  let count = 0;
+  for await (const line of pipeline(["cat"]).from(text).lines()) {
+    if (line !== "aé€😀") throw new Error(line);
+    count++;
+  }
+  assertEquals(count, 20_000);
+});
+
+Deno.test("Pipeline.lines() reads a line of 100 MB", async () => {
+  const cmd = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
+  const lengths: number[] = [];
+  for await (const line of pipeline(cmd).lines()) lengths.push(line.length);
+  assertEquals(lengths, [100_000_000, 3]);
+});
+
+Deno.test("Pipeline.json() parses the output", async () => {
+  assertEquals(await pipeline(["echo", '{"a":[1]}']).json(), { a: [1] });
+  await assertRejects(() => pipeline(["echo", "no"]).json(), SyntaxError);
+});
+
+Deno.test("Pipeline.to() leaves nothing to be had as text", async () => {
+  await assertRejects(() => pipeline(["true"]).to("null").text(), TypeError);
+  assertThrows(() => pipeline(["true"]).to("null").lines(), TypeError);
+});
+
+Deno.test("Pipeline.with() tees what is captured", async () => {
+  const chunks: Uint8Array[] = [];
+  const tee = new WritableStream<Uint8Array>({
+    write: (chunk) => void chunks.push(chunk),
+    close: () => {
+      throw new Error("closed");
+    },
+  });
+  const text = await pipeline("echo spam").with({ tee }).text();
+  assertEquals(text, "spam\n");
+  assertEquals(new TextDecoder().decode(chunks[0]), "spam\n");
+  assert(!tee.locked);
+});
+
+both("Pipeline.with() reports progress", () =>
+  temporary(async (folder) => {
+    const path = `${folder}/in`;
+    await Deno.writeFile(path, BYTES);
+    const seen: { bytes: number; total?: number }[] = [];
+    const options = {
+      onProgress: (progress: { bytes: number; total?: number }) =>
+        void seen.push(progress),
+    };
+    const cat = pipeline(["cat"], "cat; sleep 0.25").with(options);
+    await cat.from({ path }).to({ path: `${folder}/out` }).status();
+    assert(seen.length >= 2);
+    const end = { bytes: BYTES.length, total: BYTES.length };
+    assertEquals(seen.at(-1), end);
+    await cat.from(BYTES).status();
+    assertEquals(seen.at(-1), end);
+  }));
+
+Deno.test("pipeline() without a command throws", () => {
+  assertThrows(() => pipeline(), TypeError);
+});
+
+both("pipeline() with no source file says so", async () => {
+  const missing = pipeline(["cat"], ["cat"]).from({ path: "/tmp/no/such" });
+  await assertRejects(
+    () => missing.run(),
+    Deno.errors.NotFound,
+    "/tmp/no/such",
+  );
+  const folder = pipeline(["cat"]).from({ path: "/tmp" });
+  await assertRejects(() => folder.run(), Deno.errors.IsADirectory);
+});
+
+Deno.test("Pipeline.runSync() blocks for the same", () => {
+  const sort = pipeline(["sort"], ["uniq"]);
+  assertEquals(sort.from("b\na\nb\n").textSync(), "a\nb\n");
+  assertEquals(sort.from(["b\n", "a"]).linesSync(), ["a", "b"]);
+  assertEquals(pipeline(["cat"], ["cat"]).from(BYTES).bytesSync(), BYTES);
+  assertEquals(pipeline(["echo", "[1]"], ["cat"]).jsonSync(), [1]);
+  const error = assertThrows(
+    () => pipeline("echo oops >&2; exit 3", ["cat"]).statusSync(),
+    CommandError,
+  );
+  assertEquals([error.stage, error.status, error.stderr], [0, 3, "oops"]);
+  assertThrows(
+    () => pipeline(["nonexistent-program"], ["cat"]).runSync(),
+    Deno.errors.NotFound,
+    '"nonexistent-program"',
+  );
+  const slow = pipeline(["sleep", "60"]).with({ timeout: 50 });
+  assertEquals(
+    assertThrows(() => slow.runSync(), DOMException).name,
+    "TimeoutError",
+  );
+});

@@ -1,0 +1,139 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  popen2,
+  popen2Sync,
+  popen3,
+  popen3Sync,
+  popen4,
+  popen4Sync,
+} from "../../process/mod.ts";
+
+Deno.test("popen2() writes and reads", async () => {
+  const { stdin, stdout, process } = popen2(["sort"]);
+  await stdin.write("foo\n");
+  await stdin.write("bar\n");
+  await stdin.close();
+  await stdin.close();
+  assertEquals(await stdout.readline(), "bar\n");
+  assertEquals(await stdout.readline(), "foo\n");
+  assertEquals(await stdout.readline(), "");
+  assertEquals(await process.wait(), 0);
+  assertEquals(process.poll(), 0);
+});
+
+Deno.test("popen2() answers line by line", async () => {
+  const { stdin, stdout, process } = popen2(["cat"]);
+  for (let i = 0; i < 100; i++) {
+    await stdin.write(`é${i}\n`);
+    assertEquals(await stdout.readline(), `é${i}\n`);
+  }
+  assertEquals(process.poll(), undefined);
+  await stdin.close();
+  assertEquals(await process.wait(), 0);
+});
+
+Deno.test("popen2() throws what cannot be started", () => {
+  assertThrows(() => popen2(["no-such-program"]), Deno.errors.NotFound);
+  assertThrows(() => popen2Sync(["no-such-program"]), Deno.errors.NotFound);
+});
+
+Deno.test("popen3() has standard error apart", async () => {
+  const { stdout, stderr, process } = popen3("echo a; echo b >&2; exit 2");
+  assertEquals(await stdout.readlines(), ["a\n"]);
+  assertEquals(await stderr.readlines(), ["b\n"]);
+  assertEquals(await process.wait(), 2);
+});
+
+Deno.test("popen4() has both in one", async () => {
+  const { stdout } = popen4("echo a; echo b >&2; echo c");
+  assertEquals(await stdout.read(), "a\nb\nc\n");
+  const { stdout: array } = popen4(["sh", "-c", "echo a; echo b >&2"]);
+  assertEquals(await array.read(), "a\nb\n");
+});
+
+Deno.test("TextReader.read() counts characters", async () => {
+  const { stdout } = popen2("printf 'aé😀b\\nc'");
+  assertEquals(await stdout.read(0), "");
+  assertEquals(await stdout.read(2), "aé");
+  assertEquals(await stdout.read(1), "😀");
+  assertEquals(await stdout.readline(), "b\n");
+  assertEquals(await stdout.read(), "c");
+  assertEquals(await stdout.read(), "");
+  await assertRejects(() => stdout.read(-1), RangeError);
+});
+
+Deno.test("TextReader.readline() called twice at once", async () => {
+  const { stdout } = popen2("printf 'a\\n'; sleep 0.05; printf 'b\\nc\\n'");
+  const lines = [stdout.readline(), stdout.readline(), stdout.readline()];
+  assertEquals(await Promise.all(lines), ["a\n", "b\n", "c\n"]);
+});
+
+Deno.test("TextReader can be iterated", async () => {
+  const { stdout } = popen2("printf 'a\\n\\nb'");
+  assertEquals(await Array.fromAsync(stdout), ["a\n", "\n", "b"]);
+});
+
+Deno.test("TextWriter.write() to a child that is gone", async () => {
+  const { stdin, process } = popen2(["true"]);
+  await process.wait();
+  await assertRejects(
+    () => stdin.write("x".repeat(1_000_000)),
+    Deno.errors.BrokenPipe,
+  );
+});
+
+Deno.test("Child.wait() gives up, the process does not", async () => {
+  const { process } = popen2(["sleep", "60"]);
+  const error = await assertRejects(
+    () => process.wait({ timeout: 20 }),
+    DOMException,
+  );
+  assertEquals(error.name, "TimeoutError");
+  const reason = new Error("enough");
+  await assertRejects(() =>
+    process.wait({ signal: AbortSignal.abort(reason) })
+  );
+  assertEquals(process.poll(), undefined);
+  process.kill("SIGKILL");
+  assertEquals(await process.wait(), -9);
+  process.kill();
+});
+
+Deno.test("popen2Sync() writes and reads, blocking", () => {
+  const { stdin, stdout, process } = popen2Sync(["sort"]);
+  stdin.write("foo\n");
+  stdin.write(new TextEncoder().encode("bar\n"));
+  stdin.flush();
+  stdin.close();
+  stdin.close();
+  assertEquals(stdout.readline(), "bar\n");
+  assertEquals([...stdout], ["foo\n"]);
+  stdout.close();
+  assertEquals(process.waitSync(), 0);
+  assertEquals(process.poll(), 0);
+});
+
+Deno.test("popen2Sync() answers line by line", () => {
+  using child = popen2Sync(["cat"]);
+  for (let i = 0; i < 100; i++) {
+    child.stdin.write(`€${i}\n`);
+    assertEquals(child.stdout.readline(), `€${i}\n`);
+  }
+  assertEquals(child.process.poll(), undefined);
+  const error = assertThrows(
+    () => child.process.waitSync({ timeout: 20 }),
+    DOMException,
+  );
+  assertEquals(error.name, "TimeoutError");
+  child.process.kill("SIGKILL");
+  assertEquals(child.process.waitSync(), -9);
+});
+
+Deno.test("popen3Sync(), popen4Sync() read standard error", () => {
+  using apart = popen3Sync("echo a; echo b >&2; exit 2");
+  assertEquals(apart.stdout.read(), "a\n");
+  assertEquals(apart.stderr.readlines(), ["b\n"]);
+  assertEquals(apart.process.waitSync(), 2);
+  using one = popen4Sync(["sh", "-c", "echo a; echo b >&2"]);
+  assertEquals(one.stdout.readlines(), ["a\n", "b\n"]);
+});

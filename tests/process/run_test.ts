@@ -1,0 +1,187 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { CommandError, run, runSync } from "../../process/mod.ts";
+
+const MB = 1_000_000;
+
+Deno.test("run() gives status, output and standard error", async () => {
+  const result = await run("echo out; echo err >&2");
+  assertEquals(result.status, 0);
+  assertEquals(result.stdout, "out\n");
+  assertEquals(result.stderr, "err\n");
+  assertEquals(result.stages.length, 1);
+});
+
+Deno.test("run() never shows an array to a shell", async () => {
+  const { stdout } = await run(["echo", "$HOME", "*", "a;b", "'", ""]);
+  assertEquals(stdout, "$HOME * a;b ' \n");
+});
+
+Deno.test("run() throws what a failing command wrote", async () => {
+  const error = await assertRejects(
+    () => run(["sh", "-c", "echo oops >&2; exit 3"]),
+    CommandError,
+  );
+  assertEquals(error.status, 3);
+  assertEquals(error.signal, undefined);
+  assertEquals(error.stderr, "oops");
+  assertStringIncludes(error.message, "exit status 3");
+  assertEquals((await run("exit 3", { check: false })).status, 3);
+});
+
+Deno.test("run() gives minus the signal's number", async () => {
+  const { status } = await run("kill -TERM $$", { check: false });
+  assertEquals(status, -15);
+  const error = await assertRejects(() => run("kill -9 $$"), CommandError);
+  assertEquals([error.status, error.signal], [-9, "SIGKILL"]);
+});
+
+Deno.test("run() names what it cannot run", async () => {
+  for (const form of [run, asPromise]) {
+    const missing = await assertRejects(
+      () => form(["no-such-program"]),
+      Deno.errors.NotFound,
+    );
+    assertStringIncludes(missing.message, '"no-such-program"');
+    const cwd = await assertRejects(
+      () => form(["true"], { cwd: "/no/such" }),
+      Deno.errors.NotFound,
+    );
+    assertStringIncludes(cwd.message, "/no/such");
+  }
+});
+
+// deno-lint-ignore require-await
+async function asPromise(...args: Parameters<typeof runSync>) {
+  return runSync(...args);
+}
+
+Deno.test("run() refuses what is no command", async () => {
+  for (const cmd of [[], [""], ["a\0b"], "a\0b", 3, [3]]) {
+    await assertRejects(() => run(cmd as string), TypeError);
+    assertThrows(() => runSync(cmd as string), TypeError);
+  }
+});
+
+Deno.test("run() with 100 MB on one stream and little on the other", async () => {
+  const flood = "head -c 100000000 /dev/zero";
+  const err = await run(`echo a; ${flood} >&2; echo b`);
+  assertEquals(err.stdout, "a\nb\n");
+  assertEquals(err.stderr.length, 100 * MB);
+  const out = await run(`echo a >&2; ${flood}; echo b >&2`);
+  assertEquals(out.bytes.length, 100 * MB);
+  assertEquals(out.stderr, "a\nb\n");
+});
+
+Deno.test("run() writes its input while it reads the output", async () => {
+  const input = new Uint8Array(5 * MB).fill(65);
+  const { bytes } = await run(["cat"], { input });
+  assertEquals(bytes.length, input.length);
+  assertEquals(runSync(["cat"], { input }).bytes.length, input.length);
+});
+
+Deno.test("run() passes an argument of 100 KB", async () => {
+  const argument = "é'\n $".repeat(17_000);
+  assertEquals((await run(["printf", "%s", argument])).stdout, argument);
+});
+
+Deno.test("run() ends what exceeds maxBuffer", async () => {
+  for (const cmd of ["yes", "yes >&2"]) {
+    const error = await assertRejects(
+      () => run(cmd, { maxBuffer: 1000 }),
+      CommandError,
+    );
+    assertStringIncludes(error.message, "maxBuffer, 1000 bytes");
+  }
+  assertThrows(() => runSync(["yes"], { maxBuffer: 10 }), CommandError);
+  assertEquals((await run("printf 123", { maxBuffer: 3 })).stdout, "123");
+});
+
+Deno.test("run() ends by its timeout", async () => {
+  const start = performance.now();
+  const error = await assertRejects(
+    () => run(["sleep", "60"], { timeout: 50 }),
+    DOMException,
+  );
+  assertEquals(error.name, "TimeoutError");
+  assert(performance.now() - start < 5000);
+  await assertRejects(() => run("true", { timeout: -1 }), RangeError);
+  await assertRejects(
+    () => run("true", { timeout: "1" as unknown as number }),
+    TypeError,
+  );
+  assertEquals((await run("true", { timeout: 60_000 })).status, 0);
+});
+
+Deno.test("run() ends by its signal", async () => {
+  const controller = new AbortController();
+  const running = run(["sleep", "60"], { signal: controller.signal });
+  const reason = new Error("enough");
+  setTimeout(() => controller.abort(reason), 30);
+  assertEquals(await assertRejects(() => running), reason);
+  const { signal } = controller;
+  assertEquals(await assertRejects(() => run("true", { signal })), reason);
+});
+
+Deno.test("run() kills who ignores the signal, after a grace", async () => {
+  const start = performance.now();
+  await assertRejects(
+    () =>
+      run("trap '' TERM; while :; do sleep 0.05; done", {
+        timeout: 50,
+        killGrace: 200,
+      }),
+    DOMException,
+  );
+  const took = performance.now() - start;
+  assert(took >= 240 && took < 5000, `${took} ms`);
+  const { stderr } = await assertRejects(
+    () =>
+      run("trap 'echo caught >&2; exit 7' INT; echo; sleep 60 & wait", {
+        killSignal: "SIGINT",
+        timeout: 100,
+        stderr: "inherit",
+      }),
+    DOMException,
+  ) as { stderr?: string };
+  assertEquals(stderr, undefined);
+  await assertRejects(
+    () => run("true", { killSignal: "SIGNONE" as Deno.Signal, timeout: 1 }),
+    TypeError,
+  );
+});
+
+Deno.test("run() does not wait for children of a killed child", async () => {
+  const start = performance.now();
+  const path = await Deno.makeTempFile({ dir: "/tmp" });
+  // The sleep has the pipes still open.
+  await assertRejects(
+    () => run(`sleep 3 & echo $! > ${path}; wait`, { timeout: 100 }),
+    DOMException,
+  );
+  assert(performance.now() - start < 2500);
+  await Deno.remove(path);
+});
+
+Deno.test("runSync() gives the same in the blocking form", () => {
+  assertEquals(runSync(["echo", "spam"]).stdout, "spam\n");
+  assertEquals(runSync(["sort"], { input: "b\na\n" }).stdout, "a\nb\n");
+  const input = new Set(["b\n", "a\n"]);
+  assertEquals(runSync(["sort"], { input }).stdout, "a\nb\n");
+  const error = assertThrows(
+    () => runSync("echo oops >&2; exit 3"),
+    CommandError,
+  );
+  assertEquals([error.status, error.stderr], [3, "oops"]);
+  const slow = assertThrows(
+    () => runSync("exec sleep 60", { timeout: 50 }),
+    DOMException,
+  );
+  assertEquals(slow.name, "TimeoutError");
+  assertEquals(runSync("kill -9 $$", { check: false }).status, -9);
+});

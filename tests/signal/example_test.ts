@@ -1,0 +1,13 @@
+import { assertMatch } from "@std/assert";
+
+Deno.test("signal-example-1 prints what the chapter shows", async () => {
+  const url = new URL("../../examples/signal_example_1.ts", import.meta.url);
+  const { stdout } = await new Deno.Command("deno", {
+    args: ["run", "--no-prompt", url.pathname],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertMatch(
+    new TextDecoder().decode(stdout),
+    /^got signal 14\nslept for 2\.\d+ seconds\n$/,
+  );
+});

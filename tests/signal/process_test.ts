@@ -1,0 +1,147 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Signals } from "../../signal/mod.ts";
+import { run, start } from "./_run.ts";
+
+Deno.test("raiseSignal() without a handler ends the process", async () => {
+  const { signal, code } = await run("raise without a handler");
+  assertEquals([signal, code], ["SIGTERM", 128 + 15]);
+});
+
+Deno.test("signal() with SIG_DFL gives the kernel's action back", async () => {
+  const { signal, stdout } = await run("raise after SIG_DFL");
+  assertEquals([signal, stdout], ["SIGUSR2", "handled\n"]);
+});
+
+Deno.test("signal() with SIG_IGN ignores, and ends no sleep", async () => {
+  const { code, stdout } = await run("raise with SIG_IGN");
+  assertEquals([code, stdout], [0, "0\n"]);
+});
+
+Deno.test("signal() and alarm() do not keep the process alive", async () => {
+  const { code, took } = await run("a handler alone");
+  assertEquals(code, 0);
+  assert(took < 15_000);
+});
+
+for (const how of ["throws", "rejects"]) {
+  Deno.test(`signal() with a handler that ${how}: an uncaught error`, async () => {
+    const { code, stderr } = await run(`a handler that ${how}`);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "Uncaught");
+    assertStringIncludes(
+      stderr,
+      how === "throws" ? "thrown by" : "rejected by",
+    );
+  });
+}
+
+Deno.test("signal() with a handler that throws delivers later signals", async () => {
+  const { code, stdout, stderr } = await run("a handler that throws, survived");
+  assertEquals(code, 0, stderr);
+  assertEquals(stdout, "error\nunhandledrejection\n".repeat(2));
+});
+
+Deno.test("signal() survives bursts", async () => {
+  const { code, stdout, stderr } = await run("bursts");
+  assertEquals(code, 0, stderr);
+  assertEquals(stdout, "true 100000 true\n");
+});
+
+Deno.test("defaultIntHandler ends the process in good order", async () => {
+  const { code, stderr } = await run("defaultIntHandler");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "SignalInterrupt: SIGINT was received");
+});
+
+for (const how of ["idle", "busy", "blocked", "busy after SIG_DFL"]) {
+  Deno.test(`alarm() without a handler ends the process: ${how}`, async () => {
+    const { signal, code, took } = await run(`alarm, ${how}`);
+    assertEquals([signal, code], ["SIGALRM", 128 + Signals.SIGALRM]);
+    assert(took > 200);
+  });
+}
+
+for (const how of ["replaced by a later one", "cancelled while blocked"]) {
+  Deno.test(`alarm() ${how} does not strike`, async () => {
+    const { code, stdout } = await run(`alarm, ${how}`);
+    assertEquals([code, stdout], [0, "alive\n"]);
+  });
+}
+
+Deno.test("setitimer() is handled once the thread is free", async () => {
+  const { code, stdout } = await run("setitimer, handled once free");
+  assertEquals([code, stdout], [0, "0\n1\n"]);
+});
+
+Deno.test("sigwait() hears interruptMain() of a thread", async () => {
+  // deno test itself ends for SIGINT.
+  const { code, stdout, stderr } = await run("interruptMain", "--allow-read");
+  assertEquals([code, stdout], [0, "2\n"], stderr);
+});
+
+Deno.test("sigwait() can be called again and again", async () => {
+  assertEquals((await run("sigwait again and again")).code, 0);
+});
+
+Deno.test("kill() sends SIGTERM, and finds out what is there", async () => {
+  const { code, stdout, stderr } = await run("kill a child", "--allow-run");
+  assertEquals([code, stdout], [0, "SIGTERM\nNotFound\n"], stderr);
+});
+
+Deno.test("kill() needs a permission for another process only", async () => {
+  const { signal, stdout } = await run("kill another");
+  assertEquals([signal, stdout], ["SIGTERM", "NotCapable\n"]);
+});
+
+Deno.test("onShutdown() cleans up and leaves with 128 + n", async () => {
+  const { code, signal, stdout } = await run("shutdown");
+  assertEquals([code, signal], [128 + 15, null]);
+  assertEquals(stdout, "cleaning 15 SIGTERM\nalso\nclean\n");
+});
+
+Deno.test("onShutdown() prints the error of a cleanup, and leaves", async () => {
+  const { code, stderr } = await run("shutdown that fails");
+  assertEquals(code, 128 + 2);
+  assertStringIncludes(stderr, "no cleanup");
+});
+
+Deno.test("onShutdown() leaves when the deadline passes", async () => {
+  assertEquals((await run("shutdown that hangs")).code, 128 + 15);
+});
+
+Deno.test("onShutdown() leaves at once for a second signal", async () => {
+  const { code, stdout, took } = await run("shutdown, a second signal");
+  assertEquals([code, stdout], [128 + 2, "cleaning\n"]);
+  assert(took < 5000);
+});
+
+Deno.test("abortOn() lets a second signal end the process", async () => {
+  const { signal, stdout } = await run("abortOn, a second signal");
+  assertEquals([signal, stdout], ["SIGTERM", "SIGINT was received\n"]);
+});
+
+Deno.test("pause() keeps the process alive until a signal from outside", async () => {
+  const { before, after, ...ending } = await killed("pause");
+  assertEquals([before, after], ["ready\n", "handled\nover\n"]);
+  assertEquals(ending.code, 0);
+});
+
+Deno.test("sigwait() takes a signal, once", async () => {
+  const { after, signal } = await killed("sigwait");
+  assertEquals([after, signal], ["15\n", "SIGTERM"]);
+});
+
+/** Sends SIGTERM to a case of the program when it has written its first line. */
+async function killed(name: string) {
+  const child = start(name);
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const before = (await reader.read()).value;
+  child.kill("SIGTERM");
+  let after = "";
+  for (let next; (next = await reader.read()).value !== undefined;) {
+    after += next.value;
+  }
+  await child.stderr.cancel();
+  const { code, signal } = await child.status;
+  return { before, after, code, signal };
+}

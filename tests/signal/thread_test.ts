@@ -1,0 +1,92 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { deadline } from "@std/async/deadline";
+import {
+  Event,
+  setExcepthook,
+  Thread,
+  ThreadingError,
+} from "../../threading/mod.ts";
+import { pause, raiseSignal, SIG_DFL, signal } from "../../signal/mod.ts";
+import {
+  fail,
+  handle,
+  leave,
+  look,
+  pauser,
+  ring,
+  shutDown,
+  sleeper,
+} from "./thread_fixture.ts";
+
+const LIMIT = { timeout: 10_000 };
+
+function started<R>(target: (...args: Event[]) => R, ...args: Event[]) {
+  const thread = new Thread({ target, args });
+  thread.start();
+  return thread;
+}
+
+Deno.test("signal() handles in the thread that has set it", async () => {
+  const thread = started(handle);
+  assertEquals(await thread.join(LIMIT), thread.name);
+});
+
+Deno.test("signal() in two threads: each is told", async () => {
+  const told = Promise.withResolvers<void>();
+  signal("SIGUSR2", () => told.resolve());
+  const thread = started(handle);
+  assertEquals(await thread.join(LIMIT), thread.name);
+  await deadline(told.promise, LIMIT.timeout);
+  signal("SIGUSR2", SIG_DFL);
+});
+
+Deno.test("sleep() and pause() of a thread end for another's handler", async () => {
+  signal("SIGUSR2", () => {});
+  const ready = [new Event(), new Event()];
+  const asleep = started(sleeper, ready[0]);
+  const paused = started(pauser, ready[1]);
+  for (const event of ready) await event.wait(LIMIT);
+  raiseSignal("SIGUSR2");
+  const left = await asleep.join(LIMIT) as number;
+  assert(left > 0 && left < 10_000);
+  assertEquals(await paused.join(LIMIT), "over");
+  signal("SIGUSR2", SIG_DFL);
+});
+
+Deno.test("alarm() cuts the sleep of a thread", async () => {
+  const left = await started(ring).join(LIMIT) as number;
+  assert(left > 0 && left < 10_000);
+});
+
+Deno.test("signal(), alarm(), pause() of a thread go with it", async () => {
+  for (let i = 0; i < 3; i++) {
+    await started(leave).join(LIMIT);
+    // Runs in the same worker, which is idle now.
+    assertEquals(await started(look).join(LIMIT), true);
+  }
+});
+
+Deno.test("signal() with a handler that throws fails its thread", async () => {
+  setExcepthook(() => {});
+  await assertRejects(
+    () => started(fail).join(LIMIT),
+    RangeError,
+    "thrown in the handler of a thread",
+  );
+});
+
+Deno.test("onShutdown() is for the main thread", async () => {
+  setExcepthook(() => {});
+  await assertRejects(
+    () => started(shutDown).join(LIMIT),
+    ThreadingError,
+    "only the main thread",
+  );
+});
+
+Deno.test("pause() of the main thread ends for a thread's handler", async () => {
+  const paused = pause(LIMIT);
+  const thread = started(handle);
+  await paused;
+  assertEquals(await thread.join(LIMIT), thread.name);
+});
