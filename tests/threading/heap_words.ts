@@ -2,7 +2,7 @@ import { assert } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sendable, Thread } from "../../threading/mod.ts";
-import { checkHeap } from "../../threading/_memory/allocator.ts";
+import { checkHeap, payloadWords } from "../../threading/_memory/allocator.ts";
 import { Header, load, words } from "../../threading/_memory/heap.ts";
 import { Slot, slotAt, SlotState } from "../../threading/_memory/slot.ts";
 
@@ -26,7 +26,10 @@ function idleWorkers(): number {
   return count;
 }
 
-/** The allocated words after all garbage has been collected. */
+/**
+ * The allocated words after all garbage has been collected, those of the tables
+ * of handles left out.
+ */
 export async function settleHeap(): Promise<number> {
   // One for each idle worker: what a thread left behind is garbage there.
   const threads = Array.from(
@@ -39,7 +42,17 @@ export async function settleHeap(): Promise<number> {
     thread.free();
   }
   await collect();
-  return checkHeap().allocatedWords;
+  return checkHeap().allocatedWords - handleTableWords();
+}
+
+/** Words of the tables of handles, which every live worker has and keeps. */
+function handleTableWords(): number {
+  let count = 0;
+  for (let i = 0; i < words[Header.usedSlots]; i++) {
+    const table = words[slotAt(i) + Slot.holds];
+    if (table !== 0) count += payloadWords(table) + 2;
+  }
+  return count;
 }
 
 /**
