@@ -110,3 +110,17 @@ function summary(values: number[]): Outcome {
     most: values.at(-1)!,
   };
 }
+
+/**
+ * A program that takes part in rows under a name.
+ *
+ * @param name The name, as the table shows it.
+ * @param program The program.
+ * @returns Makes the contestant of one row, with the target beside it, if any.
+ */
+export function contestant(
+  name: string,
+  program: Program,
+): (row: string, atMost?: number) => Contestant {
+  return (row, atMost) => ({ name, program, row, atMost });
+}

@@ -1,15 +1,6 @@
 // The rows of the process suite: who takes part, and what is to be reached.
-import type { Contestant, Row } from "./_harness.ts";
-import { deno, node, type Program, python } from "./_programs.ts";
-
-function contestant(name: string, program: Program) {
-  return (row: string, atMost?: number): Contestant => ({
-    name,
-    program,
-    row,
-    atMost,
-  });
-}
+import { contestant, type Row } from "./_harness.ts";
+import { deno, node, python } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const denoProgram = deno(here("./peers/deno/process.ts"));

@@ -1,23 +1,7 @@
 // The rows of the queue suite: who takes part, and what is to be reached.
 import { fileURLToPath } from "node:url";
-import type { Contestant, Row } from "./_harness.ts";
-import {
-  deno,
-  java,
-  output,
-  type Program,
-  python,
-  Skipped,
-} from "./_programs.ts";
-
-function contestant(name: string, program: Program) {
-  return (row: string, atMost?: number): Contestant => ({
-    name,
-    program,
-    row,
-    atMost,
-  });
-}
+import { contestant, type Row } from "./_harness.ts";
+import { deno, java, output, python, Skipped } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 

@@ -1,15 +1,6 @@
 // The rows of the threading suite: who takes part, and what is to be reached.
-import type { Contestant, Row } from "./_harness.ts";
-import { c, deno, java, node, type Program, python } from "./_programs.ts";
-
-function contestant(name: string, program: Program) {
-  return (row: string, atMost?: number): Contestant => ({
-    name,
-    program,
-    row,
-    atMost,
-  });
-}
+import { contestant, type Row } from "./_harness.ts";
+import { c, deno, java, node, python } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const skeinProgram = deno(here("./skein/threading.ts"));

@@ -8,7 +8,8 @@ import { Descriptors, type Job, jobsOf, type Plan } from "./_plan.ts";
 import { concat, iterate, sizeOf } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
-import { durationOf, timeoutError } from "./_wait.ts";
+import { timeoutError } from "../threading/_memory/options.ts";
+import { durationOf } from "./_wait.ts";
 import type { Source } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -1,7 +1,6 @@
 // The options that every wait takes, checked.
 
-/** The longest timer there is. */
-const LONGEST = 2_147_483_647;
+import { checkDuration, timeoutError } from "../threading/_memory/options.ts";
 
 /**
  * Checks a number of milliseconds.
@@ -19,27 +18,8 @@ export function durationOf(
   name = "timeout",
 ): number {
   if (duration === undefined || duration === Infinity) return Infinity;
-  if (typeof duration !== "number") {
-    throw new TypeError(
-      `Cannot ${what}: ${name} must be a number of milliseconds, received ${
-        typeof duration === "string" ? `"${duration}"` : String(duration)
-      }`,
-    );
-  }
-  if (!(duration >= 0 && duration <= LONGEST)) {
-    throw new RangeError(
-      `Cannot ${what}: ${name} must be between 0 and ${LONGEST} milliseconds, received ${duration}`,
-    );
-  }
+  checkDuration(duration, what, name);
   return duration;
-}
-
-/** The error of a wait whose time ran out. */
-export function timeoutError(what: string, timeout: number): DOMException {
-  return new DOMException(
-    `Cannot ${what}: ${timeout} ms have passed`,
-    "TimeoutError",
-  );
 }
 
 /**

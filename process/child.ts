@@ -6,7 +6,8 @@
 
 import { statusOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
-import { durationOf, timeoutError, within } from "./_wait.ts";
+import { timeoutError } from "../threading/_memory/options.ts";
+import { durationOf, within } from "./_wait.ts";
 
 const WHAT = "wait for a process";
 

@@ -18,9 +18,9 @@ import {
   UNREAD,
 } from "./_memory/record.ts";
 import {
+  addressOf,
   createObject,
   Field,
-  intactAddressOf,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
@@ -92,7 +92,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   length(): number {
-    return load(intactAddressOf(this) + RingField.length);
+    return load(addressOf(this) + RingField.length);
   }
 
   /**
@@ -113,7 +113,7 @@ export class SharedList<T> extends SharedObject {
    */
   at(index: number): T | undefined {
     checkIndex(index, "read");
-    const list = intactAddressOf(this);
+    const list = addressOf(this);
     let value: unknown = undefined;
     let record = 0;
     lock(list + Field.mutex);
@@ -149,7 +149,7 @@ export class SharedList<T> extends SharedObject {
    */
   set(index: number, item: T): void {
     checkIndex(index, "set an item of");
-    const list = intactAddressOf(this);
+    const list = addressOf(this);
     const record = draftRecord(item);
     lock(list + Field.mutex);
     const place = placeOf(list, index);
@@ -183,7 +183,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   push(...items: T[]): number {
-    const list = intactAddressOf(this);
+    const list = addressOf(this);
     const records: number[] = [];
     try {
       for (const item of items) records.push(draftRecord(item));
@@ -215,7 +215,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   pop(): T | undefined {
-    const value = takeAt(intactAddressOf(this), -1);
+    const value = takeAt(addressOf(this), -1);
     return value === ABSENT ? undefined : value as T;
   }
 
@@ -233,7 +233,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   shift(): T | undefined {
-    const value = takeAt(intactAddressOf(this), 0);
+    const value = takeAt(addressOf(this), 0);
     return value === ABSENT ? undefined : value as T;
   }
 
@@ -261,7 +261,7 @@ export class SharedList<T> extends SharedObject {
    */
   insert(index: number, item: T): void {
     checkIndex(index, "insert into");
-    const list = intactAddressOf(this);
+    const list = addressOf(this);
     const record = draftRecord(item);
     try {
       lockWithRoom(list, 1);
@@ -298,7 +298,7 @@ export class SharedList<T> extends SharedObject {
    */
   removeAt(index: number): T {
     checkIndex(index, "remove from");
-    const value = takeAt(intactAddressOf(this), index);
+    const value = takeAt(addressOf(this), index);
     if (value === ABSENT) throw outOfRange(index, "remove from");
     return value as T;
   }
@@ -317,7 +317,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   clear(): void {
-    const list = intactAddressOf(this);
+    const list = addressOf(this);
     lock(list + Field.mutex);
     removeAll(list);
     unlock(list + Field.mutex);
@@ -340,8 +340,8 @@ export class SharedList<T> extends SharedObject {
   toArray(): T[] {
     const snapshot = new SharedList<T>();
     try {
-      const copy = intactAddressOf(snapshot);
-      linkAllInto(copy, intactAddressOf(this));
+      const copy = addressOf(snapshot);
+      linkAllInto(copy, addressOf(this));
       const items: T[] = [];
       const length = words[copy + RingField.length];
       for (let i = 0; i < length; i++) {

@@ -21,9 +21,9 @@ import {
   UNREAD,
 } from "./_memory/record.ts";
 import {
+  addressOf,
   createObject,
   Field,
-  intactAddressOf,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
@@ -136,7 +136,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   get(key: K): V | undefined {
-    const value = lookUp(intactAddressOf(this), key);
+    const value = lookUp(addressOf(this), key);
     return value === ABSENT ? undefined : value as V;
   }
 
@@ -160,7 +160,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   set(key: K, value: V): this {
-    const map = intactAddressOf(this);
+    const map = addressOf(this);
     const record = draftRecord(value);
     let entry: number;
     try {
@@ -191,7 +191,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   has(key: K): boolean {
-    const map = intactAddressOf(this);
+    const map = addressOf(this);
     const encoded = encodeKey(key);
     const hash = hashOf(encoded);
     lock(map + Field.mutex);
@@ -219,7 +219,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   delete(key: K): boolean {
-    const map = intactAddressOf(this);
+    const map = addressOf(this);
     const encoded = encodeKey(key);
     const hash = hashOf(encoded);
     lock(map + Field.mutex);
@@ -244,7 +244,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   size(): number {
-    return load(intactAddressOf(this) + MapField.size);
+    return load(addressOf(this) + MapField.size);
   }
 
   /**
@@ -261,7 +261,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   clear(): void {
-    const map = intactAddressOf(this);
+    const map = addressOf(this);
     lock(map + Field.mutex);
     removeAllValues(map);
     unlock(map + Field.mutex);
@@ -385,7 +385,7 @@ export class SharedMap<K, V> extends SharedObject {
   ): Promise<V> {
     checkFunction(make, CREATE);
     for (;;) {
-      const found = lookUp(intactAddressOf(this), key);
+      const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
       const claim = await claimFor(this, request(this, key, true), options);
       if (claim === undefined) continue;
@@ -427,7 +427,7 @@ export class SharedMap<K, V> extends SharedObject {
   ): V {
     checkFunction(make, CREATE);
     for (;;) {
-      const found = lookUp(intactAddressOf(this), key);
+      const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
       const claim = claimForSync(request(this, key, true), options);
       if (claim === undefined) continue;
@@ -491,7 +491,7 @@ export class SharedMap<K, V> extends SharedObject {
     let hash = 0;
     let serial = 0;
     for (;;) {
-      const map = intactAddressOf(this);
+      const map = addressOf(this);
       let key: unknown;
       let value: unknown;
       let keyRecord = 0;
@@ -556,7 +556,7 @@ function lookUp(map: number, key: unknown): unknown {
 
 /** What a value became that was made while another one was set. */
 function orPresent<K, V>(map: SharedMap<K, V>, key: K, value: V): V {
-  const found = lookUp(intactAddressOf(map), key);
+  const found = lookUp(addressOf(map), key);
   return found === ABSENT ? value : found as V;
 }
 
@@ -566,7 +566,7 @@ function request<K, V>(
   wantsValue: boolean,
 ): Request {
   const what = wantsValue ? CREATE : UPDATE;
-  return { map: intactAddressOf(map), key, wantsValue, what };
+  return { map: addressOf(map), key, wantsValue, what };
 }
 
 async function claimFor(
@@ -583,7 +583,7 @@ async function claimFor(
     timeoutError: () => timeoutError(request.what, timeout),
   });
   // Until here its handle must not go.
-  intactAddressOf(owner);
+  addressOf(owner);
   return claim;
 }
 

@@ -268,9 +268,6 @@ export function addressOf(object: SharedObject): number {
   return address;
 }
 
-/** For the moment: to be replaced by {@linkcode addressOf}. */
-export const intactAddressOf = addressOf;
-
 function unusable(object: SharedObject): ThreadingError {
   const { name } = object.constructor;
   return new ThreadingError(
