@@ -39,3 +39,25 @@ Deno.test("examples run one by name, under a heading", async () => {
   assertEquals(code, 0, stderr);
   assert(stdout.startsWith(`--- ${EXAMPLES[0].name}\n`), stdout);
 });
+
+const README = Deno.readTextFileSync(new URL("README.md", FOLDER));
+
+Deno.test("examples stand in their README, in the order in which they run", () => {
+  const names = EXAMPLES.map(({ name }) => name);
+  const rows = [...README.matchAll(/^\| \[`([\w-]+)`\]/gm)];
+  assertEquals(rows.map(([, name]) => name), names);
+  const headings = [...README.matchAll(/^## ([a-z\d-]+)$/gm)];
+  assertEquals(headings.map(([, name]) => name), names);
+});
+
+Deno.test("examples are quoted in their README as they are", () => {
+  for (const example of EXAMPLES) {
+    const [, section] = README.split(`\n## ${example.name}\n`);
+    const code = /^```ts ignore\n(.*?)^```$/ms.exec(section.split("\n## ")[0]);
+    const text = Deno.readTextFileSync(new URL(fileOf(example), FOLDER));
+    const lines = new Set(text.split("\n").map((line) => line.trim()));
+    for (const line of code?.[1].trim().split("\n") ?? []) {
+      assert(lines.has(line.trim()), `${example.name}: ${line}`);
+    }
+  }
+});
