@@ -8,7 +8,7 @@ import { Descriptors, type Job, jobsOf, type Plan } from "./_plan.ts";
 import { concat, iterate, sizeOf } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
-import { timeoutError } from "../threading/_memory/options.ts";
+import { timeoutError } from "../_internal/options.ts";
 import { durationOf } from "./_wait.ts";
 import type { Source } from "./options.ts";
 

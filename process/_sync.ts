@@ -7,6 +7,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from "node:worker_threads";
+import { requireImport, workerUrl } from "../_internal/worker_module.ts";
 import { revive } from "./_error_wire.ts";
 import type { Outcome } from "./_outcome.ts";
 import type { Plan } from "./_plan.ts";
@@ -29,26 +30,35 @@ export type Request =
 /** What it answers. */
 export type Answer = { value: unknown } | { error: unknown };
 
+/** Marks what a helper is started with, among the data of other workers. */
+export const HELPER = "@skein/std/process";
+
 /** What it is started with. */
 export interface HelperData {
+  [HELPER]: true;
   port: MessagePort;
   /** Counts the answers; this thread sleeps on it. */
   answers: Int32Array<SharedArrayBuffer>;
 }
 
+// `mod.ts` imports it too, see `worker_module.ts`.
+const WORKER_URL = new URL("./_sync_worker.ts", import.meta.url);
+
 let helper: HelperData | undefined;
 
 /** The helper of this thread, which does not keep the program alive. */
 function start(): HelperData {
+  requireImport(WORKER_URL.href, "block for a command");
   const { port1, port2 } = new MessageChannel();
   const answers = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(new URL("./_sync_worker.ts", import.meta.url), {
-    workerData: { port: port2, answers },
+  const data: HelperData = { [HELPER]: true, port: port2, answers };
+  const worker = new Worker(workerUrl(WORKER_URL), {
+    workerData: data,
     transferList: [port2],
   });
   worker.unref();
   port1.unref();
-  return { port: port1, answers };
+  return { ...data, port: port1 };
 }
 
 /**

@@ -4,22 +4,36 @@ import { flatten } from "./_error_wire.ts";
 import { Execution } from "./_execution.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
-import { type Answer, type HelperData, type Request, settle } from "./_sync.ts";
+import {
+  type Answer,
+  HELPER,
+  type HelperData,
+  type Request,
+  settle,
+} from "./_sync.ts";
 
-const { port, answers } = workerData as HelperData;
 const children = new Map<number, Deno.ChildProcess>();
 
-port.on("message", async (request: Request) => {
-  let answer: Answer;
-  try {
-    answer = { value: await answerTo(request) };
-  } catch (error) {
-    answer = { error: flatten(error) };
-  }
-  port.postMessage(answer);
-  Atomics.add(answers, 0, 1);
-  Atomics.notify(answers, 0);
-});
+// The module is also imported, for nothing, by every other thread: see `mod.ts`.
+if (isHelperData(workerData)) serve(workerData);
+
+function isHelperData(data: unknown): data is HelperData {
+  return typeof data === "object" && data !== null && HELPER in data;
+}
+
+function serve({ port, answers }: HelperData): void {
+  port.on("message", async (request: Request) => {
+    let answer: Answer;
+    try {
+      answer = { value: await answerTo(request) };
+    } catch (error) {
+      answer = { error: flatten(error) };
+    }
+    port.postMessage(answer);
+    Atomics.add(answers, 0, 1);
+    Atomics.notify(answers, 0);
+  });
+}
 
 async function answerTo(request: Request): Promise<unknown> {
   switch (request.type) {

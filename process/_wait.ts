@@ -1,6 +1,6 @@
 // The options that every wait takes, checked.
 
-import { checkDuration, timeoutError } from "../threading/_memory/options.ts";
+import { checkDuration, timeoutError } from "../_internal/options.ts";
 
 /**
  * Checks a number of milliseconds.

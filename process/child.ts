@@ -6,7 +6,7 @@
 
 import { statusOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
-import { timeoutError } from "../threading/_memory/options.ts";
+import { timeoutError } from "../_internal/options.ts";
 import { durationOf, within } from "./_wait.ts";
 
 const WHAT = "wait for a process";

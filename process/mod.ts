@@ -47,3 +47,7 @@ export * from "./system.ts";
 export * from "./template.ts";
 export * from "./text_stream.ts";
 export * from "./text_stream_sync.ts";
+
+// For nothing but to have it in the program: a helper that had to download it
+// would wait for the thread it helps, and `deno compile` would leave it out.
+import "./_sync_worker.ts";

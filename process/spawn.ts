@@ -7,7 +7,7 @@
 import { argvOf, type Command } from "./_argv.ts";
 import { spawn as startChild, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
-import { timeoutError } from "../threading/_memory/options.ts";
+import { timeoutError } from "../_internal/options.ts";
 import { durationOf } from "./_wait.ts";
 import {
   Child,

@@ -11,7 +11,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../threading/_memory/options.ts";
+} from "../_internal/options.ts";
 import { addressOf, Field } from "../threading/_memory/shared_object.ts";
 import {
   waitPromise,

@@ -9,7 +9,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../threading/_memory/options.ts";
+} from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,

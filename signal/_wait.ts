@@ -1,5 +1,5 @@
 import { TIMEOUT_MAX, type WaitOptions } from "../threading/mod.ts";
-import { timeoutError, timeoutOf } from "../threading/_memory/options.ts";
+import { timeoutError, timeoutOf } from "../_internal/options.ts";
 
 /**
  * Waits for something that is no promise, and keeps the event loop alive.

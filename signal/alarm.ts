@@ -5,7 +5,7 @@
  */
 
 import { TIMEOUT_MAX } from "../threading/mod.ts";
-import { checkDuration } from "../threading/_memory/options.ts";
+import { checkDuration } from "../_internal/options.ts";
 import { clock } from "./_clock.ts";
 import { Signals } from "./signals.ts";
 

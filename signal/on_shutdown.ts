@@ -5,7 +5,7 @@
  */
 
 import { ThreadingError } from "../threading/mod.ts";
-import { checkDuration } from "../threading/_memory/options.ts";
+import { checkDuration } from "../_internal/options.ts";
 import { subscribe } from "./_delivery.ts";
 import type { SignalHandler } from "./action.ts";
 import { isMain } from "./_main.ts";

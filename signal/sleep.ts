@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkDuration } from "../threading/_memory/options.ts";
+import { checkDuration } from "../_internal/options.ts";
 import { onHandled } from "./_handled.ts";
 import { wait } from "./_wait.ts";
 

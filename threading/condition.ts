@@ -12,7 +12,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "./_memory/options.ts";
+} from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,

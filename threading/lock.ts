@@ -10,7 +10,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "./_memory/options.ts";
+} from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,

@@ -95,7 +95,7 @@ export {
   TIMEOUT_MAX,
   type WaitOptions,
   type WaitSyncOptions,
-} from "./_memory/options.ts";
+} from "../_internal/options.ts";
 export type { SharedObject } from "./_memory/shared_object.ts";
 
 // For nothing but to have it in the program: a worker that had to download it

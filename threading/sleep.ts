@@ -5,7 +5,7 @@
  */
 
 import { words } from "./_memory/heap.ts";
-import { checkDuration } from "./_memory/options.ts";
+import { checkDuration } from "../_internal/options.ts";
 import { self, Slot, tid } from "./_memory/slot.ts";
 import { sleepFor } from "./_memory/wait_queue.ts";
 

@@ -13,7 +13,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "./_memory/options.ts";
+} from "../_internal/options.ts";
 import {
   commitRecord,
   draftRecord,

@@ -7,7 +7,7 @@
 import { Event } from "./event.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { checkDuration } from "./_memory/options.ts";
+import { checkDuration } from "../_internal/options.ts";
 import { commitRecord, draftRecord, readRecord } from "./_memory/record.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { self, Slot } from "./_memory/slot.ts";

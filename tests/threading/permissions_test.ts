@@ -2,7 +2,9 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fixture, runDeno } from "./run_program.ts";
 
 const program = fixture("permissions_fixture.ts");
-const library = fixture("../../threading");
+const library = ["threading", "_internal"].map((folder) =>
+  fixture(`../../${folder}`)
+).join();
 
 function run(...permissions: string[]) {
   return runDeno(["run", "--no-check", "--no-prompt", ...permissions, program]);

@@ -39,3 +39,39 @@ export async function runDeno(
 export function fixture(name: string): string {
   return new URL(name, import.meta.url).pathname;
 }
+
+/** What a program printed that `deno compile` has made. */
+export interface Compiled extends Outcome {
+  /** Whether it could not be made, since Deno's runtime cannot be had. */
+  ignore: boolean;
+  /** Says so, for the name of a test; else empty. */
+  reason: string;
+}
+
+/**
+ * Compiles a program, which downloads a runtime the first time, and runs it.
+ *
+ * @param run Runs `deno`.
+ * @param binary The file to make.
+ * @param args Permissions, and the module.
+ */
+export async function compile(
+  run: (...args: string[]) => Promise<Outcome>,
+  binary: string,
+  args: string[],
+): Promise<Compiled> {
+  const made = await run("compile", "--quiet", "--output", binary, ...args);
+  const ignore = made.code !== 0 &&
+    /denort|dl\.deno\.land|error sending request/i.test(made.stderr);
+  const reason = ignore
+    ? " (skipped: the runtime that `deno compile` needs cannot be downloaded)"
+    : "";
+  if (made.code !== 0) return { ...made, ignore, reason };
+  // The tests may run nothing but deno.
+  const program = `
+    const { stdout, stderr } =
+      await new Deno.Command(${JSON.stringify(binary)}).output();
+    await Deno.stdout.write(stdout);
+    await Deno.stderr.write(stderr);`;
+  return { ...await run("eval", program), ignore, reason };
+}

@@ -6,10 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ThreadingError } from "../../threading/mod.ts";
-import type {
-  WaitOptions,
-  WaitSyncOptions,
-} from "../../threading/_memory/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 
 /** Something that can be waited for and does not come until it is let. */
 export interface Blocked {

@@ -13,6 +13,7 @@
  */
 
 import { SHARE_ENV, Worker } from "node:worker_threads";
+import { workerUrl } from "../../_internal/worker_module.ts";
 import {
   birthCertificate,
   Header,
@@ -52,13 +53,6 @@ let keepingAlive = false;
 let seenRequests = 0;
 let nextSerial = 1;
 
-/** The URL to start a worker from: node workers take no https: URLs. */
-function workerUrl(): URL {
-  if (WORKER_URL.protocol === "file:") return WORKER_URL;
-  const source = `import ${JSON.stringify(WORKER_URL.href)};`;
-  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-}
-
 /** Starts the worker of a slot. */
 export function startWorker(slot: number): void {
   store(slot + Slot.state, SlotState.busy);
@@ -78,7 +72,7 @@ export function startWorker(slot: number): void {
 
 function createWorker(slot: number): Worker {
   const stackSize = words[Header.stackSize];
-  return new Worker(workerUrl(), {
+  return new Worker(workerUrl(WORKER_URL), {
     workerData: birthCertificate(slot),
     // The default, a copy, would ask for every environment variable.
     env: SHARE_ENV,

@@ -1,0 +1,57 @@
+/**
+ * The modules that workers run.
+ *
+ * The main program must import such a module, too: a worker that downloads it
+ * waits for the main thread, which may be blocked.
+ *
+ * @module
+ */
+
+const granted = new Set<string>();
+
+/**
+ * The URL to start a worker of `node:worker_threads` from, which takes no
+ * https: URLs.
+ *
+ * @param module The module that the worker runs.
+ */
+export function workerUrl(module: URL): URL {
+  if (module.protocol === "file:") return module;
+  const source = `import ${JSON.stringify(module.href)};`;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+}
+
+/**
+ * Makes sure that a worker can import a module: asked here, the answer comes at
+ * the call that needs it, not from a worker that fails to boot.
+ *
+ * @param module The module.
+ * @param what What is being done, for messages: `start a thread`.
+ * @throws {Deno.errors.NotCapable} If it is not allowed.
+ */
+export function requireImport(module: string, what: string): void {
+  // What a compiled program carries needs no permission.
+  if (Deno.build.standalone || granted.has(module)) return;
+  const descriptor = descriptorOf(module);
+  if (descriptor !== undefined) {
+    let { state } = Deno.permissions.querySync(descriptor);
+    if (state === "prompt") {
+      ({ state } = Deno.permissions.requestSync(descriptor));
+    }
+    if (state !== "granted") {
+      throw new Deno.errors.NotCapable(
+        `Cannot ${what}: its worker imports ${module}, run again with the --allow-${descriptor.name} flag`,
+      );
+    }
+  }
+  granted.add(module);
+}
+
+function descriptorOf(url: string): Deno.PermissionDescriptor | undefined {
+  const { protocol, host } = new URL(url);
+  if (protocol === "file:") return { name: "read", path: new URL(url) };
+  if (protocol === "http:" || protocol === "https:") {
+    return { name: "import", host } as Deno.PermissionDescriptor;
+  }
+  return undefined;
+}
