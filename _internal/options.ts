@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkOptions, checkSignal, textOf } from "./check.ts";
+
 /**
  * The longest timeout that a wait accepts, in milliseconds (about 24.8 days,
  * the range of a timer). `Infinity` and `undefined` mean for ever.
@@ -41,17 +43,34 @@ export interface WaitOptions extends WaitSyncOptions {
  * @param options The options of a wait.
  * @param what What is being waited for, for messages: `acquire a Lock`.
  * @returns The timeout, `Infinity` if there is none.
- * @throws {TypeError} If it is not a number.
+ * @throws {TypeError} If it is not a number, or the options are of a wrong type.
  * @throws {RangeError} If it is negative, NaN or above `TIMEOUT_MAX`.
  */
 export function timeoutOf(
-  options: WaitSyncOptions | undefined,
+  options: WaitOptions | undefined,
   what: string,
 ): number {
-  const timeout = options?.timeout;
-  if (timeout === undefined || timeout === Infinity) return Infinity;
-  checkDuration(timeout, what, "timeout");
-  return timeout;
+  if (options === undefined) return Infinity;
+  checkOptions(options, what);
+  checkSignal(options.signal, what);
+  return durationOf(options.timeout, what, "timeout");
+}
+
+/**
+ * A duration in milliseconds that may be missing.
+ *
+ * @returns The duration; for `undefined` and `Infinity`, `Infinity`.
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is negative, NaN or above `TIMEOUT_MAX`.
+ */
+export function durationOf(
+  duration: unknown,
+  what: string,
+  name: string,
+): number {
+  if (duration === undefined || duration === Infinity) return Infinity;
+  checkDuration(duration, what, name);
+  return duration;
 }
 
 /**
@@ -68,7 +87,7 @@ export function checkDuration(
   if (typeof duration !== "number") {
     throw new TypeError(
       `Cannot ${what}: ${name} must be a number of milliseconds, received ${
-        typeof duration === "string" ? `"${duration}"` : String(duration)
+        textOf(duration)
       }`,
     );
   }

@@ -8,8 +8,7 @@ import { Descriptors, type Job, jobsOf, type Plan } from "./_plan.ts";
 import { concat, iterate, sizeOf } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
-import { timeoutError } from "../_internal/options.ts";
-import { durationOf } from "./_wait.ts";
+import { durationOf, timeoutError } from "../_internal/options.ts";
 import type { Source } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -61,7 +60,7 @@ export class Execution {
   static async start(plan: Plan, own = false): Promise<Execution> {
     const { options, stages } = plan;
     options.signal?.throwIfAborted();
-    const timeout = durationOf(options.timeout, WHAT);
+    const timeout = durationOf(options.timeout, WHAT, "timeout");
     const execution = new Execution(plan);
     const pipes = await takePipes(stages.length - 1);
     const descriptors = new Descriptors(pipes);

@@ -1,7 +1,7 @@
 // Ending processes that should not go on.
-import { constants } from "node:os";
 import { delay } from "@std/async/delay";
-import { durationOf } from "./_wait.ts";
+import { durationOf } from "../_internal/options.ts";
+import { checkSignalName } from "./_check.ts";
 import type { CommandSyncOptions } from "./options.ts";
 
 /** How processes are ended. */
@@ -16,7 +16,7 @@ const STEP = 10;
 /**
  * How processes are ended by these options.
  *
- * @throws {TypeError} If killSignal is not the name of a signal.
+ * @throws {RangeError} If this platform has no such killSignal.
  * @throws {Deno.errors.NotCapable} If children of children shall be ended and
  * there is no permission for it.
  */
@@ -31,13 +31,7 @@ export function endingOf(options: CommandSyncOptions): Ending {
     );
   }
   const signal = options.killSignal ?? "SIGTERM";
-  if (!Object.hasOwn(constants.signals, signal)) {
-    throw new TypeError(
-      `Cannot run a command: killSignal must be the name of a signal, received ${
-        JSON.stringify(signal)
-      }`,
-    );
-  }
+  checkSignalName(signal);
   return {
     signal,
     grace: durationOf(options.killGrace ?? 1000, "run a command", "killGrace"),

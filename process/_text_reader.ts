@@ -1,5 +1,6 @@
 // Text from the standard output of a child, in both forms. The rules are
 // those of Python's files: a line keeps its newline, "" is the end.
+import { checkInteger } from "../_internal/check.ts";
 
 /** Text that has been decoded and not yet read. */
 export class TextBuffer {
@@ -58,11 +59,7 @@ export function linesOf(text: string): string[] {
 
 /** Checks how many characters are asked for. */
 export function countOf(count: number | undefined): number {
-  if (count === undefined) return Infinity;
-  if (count === Infinity || Number.isSafeInteger(count) && count >= 0) {
-    return count;
-  }
-  throw new RangeError(
-    `Cannot read text: the number of characters must be a natural number, received ${count}`,
-  );
+  if (count === undefined || count === Infinity) return Infinity;
+  checkInteger(count, "read text", "the number of characters", 0);
+  return count;
 }

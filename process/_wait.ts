@@ -1,26 +1,6 @@
-// The options that every wait takes, checked.
+// Waiting for a limited time.
 
-import { checkDuration, timeoutError } from "../_internal/options.ts";
-
-/**
- * Checks a number of milliseconds.
- *
- * @param duration The number; `undefined` and `Infinity` mean for ever.
- * @param what What is to be done, for messages: `run a command`.
- * @param name What the number is called.
- * @returns The number.
- * @throws {TypeError} If it is not a number.
- * @throws {RangeError} If it is negative, NaN or too large for a timer.
- */
-export function durationOf(
-  duration: unknown,
-  what: string,
-  name = "timeout",
-): number {
-  if (duration === undefined || duration === Infinity) return Infinity;
-  checkDuration(duration, what, name);
-  return duration;
-}
+import { timeoutError } from "../_internal/options.ts";
 
 /**
  * Waits for a promise for a limited time. The promise goes on after that.

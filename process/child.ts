@@ -6,8 +6,9 @@
 
 import { statusOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
-import { timeoutError } from "../_internal/options.ts";
-import { durationOf, within } from "./_wait.ts";
+import { timeoutError, timeoutOf } from "../_internal/options.ts";
+import { checkSignalName } from "./_check.ts";
+import { within } from "./_wait.ts";
 
 const WHAT = "wait for a process";
 
@@ -99,7 +100,7 @@ export class Child {
    * ```
    */
   async wait(options: ChildWaitOptions = {}): Promise<number> {
-    const timeout = durationOf(options.timeout, WHAT);
+    const timeout = timeoutOf(options, WHAT);
     return await within(this.#ended, { ...options, timeout }, WHAT);
   }
 
@@ -119,6 +120,7 @@ export class Child {
    * ```
    */
   kill(signal: Deno.Signal = "SIGTERM"): void {
+    checkSignalName(signal, "kill a process");
     if (this.#status !== undefined) return;
     try {
       this.#child.kill(signal);
@@ -203,7 +205,7 @@ export class ChildSync {
    * ```
    */
   waitSync(options: ChildWaitSyncOptions = {}): number {
-    const timeout = durationOf(options.timeout, WHAT);
+    const timeout = timeoutOf(options, WHAT);
     const status = this.#child.wait(timeout);
     if (status === undefined) throw timeoutError(WHAT, timeout);
     return status;
@@ -225,6 +227,7 @@ export class ChildSync {
    * ```
    */
   kill(signal: Deno.Signal = "SIGTERM"): void {
+    checkSignalName(signal, "kill a process");
     if (this.poll() === undefined) this.#child.kill(signal);
   }
 }

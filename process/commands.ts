@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkCommandOptions } from "./_check.ts";
 import { quote } from "./quote.ts";
 import { run, runSync } from "./run.ts";
 import type { Command, CommandOptions, CommandSyncOptions } from "./options.ts";
@@ -18,6 +19,7 @@ export interface StatusOutput {
 
 /** The options of a run whose status is no error, as in Python. */
 function settings<T extends CommandSyncOptions>(options: T | undefined) {
+  if (options !== undefined) checkCommandOptions(options);
   return {
     stdin: "inherit",
     stderr: "merge",

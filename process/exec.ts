@@ -5,6 +5,7 @@
  */
 
 import { argvOf, type Command } from "./_argv.ts";
+import { checkPlace } from "./_check.ts";
 import { spawn } from "./_spawn.ts";
 import { signalOf, statusOf } from "./_status.ts";
 import type { PopenOptions } from "./popen2.ts";
@@ -52,6 +53,8 @@ export async function exec(
   cmd: Command,
   options: PopenOptions = {},
 ): Promise<never> {
+  const argv = argvOf(cmd);
+  checkPlace(options);
   const { cwd, env, clearEnv } = options;
   const atTerminal = Deno.stdin.isTerminal();
   // Listened to before the program starts, so that none is lost.
@@ -69,7 +72,7 @@ export async function exec(
   });
   let child: Deno.ChildProcess | undefined;
   try {
-    child = spawn(argvOf(cmd), {
+    child = spawn(argv, {
       cwd,
       env,
       clearEnv,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { argvOf } from "./_argv.ts";
+import { checkCommandOptions, checkSink, checkSource } from "./_check.ts";
 import { execute, Execution } from "./_execution.ts";
 import { Lines } from "./_lines.ts";
 import type { Plan } from "./_plan.ts";
@@ -62,6 +64,7 @@ export class Pipeline {
    *
    * @param source The source.
    * @returns The new pipeline.
+   * @throws {TypeError} If it is nothing that can be read.
    *
    * @example
    * ```ts
@@ -73,6 +76,7 @@ export class Pipeline {
    * ```
    */
   from(source: Source): Pipeline {
+    checkSource(source);
     const { stages, sink, options } = this.#plan;
     return new Pipeline(stages, source, sink, options);
   }
@@ -83,6 +87,7 @@ export class Pipeline {
    *
    * @param sink The sink.
    * @returns The new pipeline.
+   * @throws {TypeError} If output cannot go there.
    *
    * @example
    * ```ts
@@ -96,6 +101,7 @@ export class Pipeline {
    * ```
    */
   to(sink: Sink): Pipeline {
+    checkSink(sink);
     const { stages, source, options } = this.#plan;
     return new Pipeline(stages, source, sink, options);
   }
@@ -106,6 +112,8 @@ export class Pipeline {
    *
    * @param options The options, added to those that are set.
    * @returns The new pipeline.
+   * @throws {TypeError} If an option is of the wrong kind.
+   * @throws {RangeError} If a number is negative, NaN or too large.
    *
    * @example
    * ```ts
@@ -117,6 +125,7 @@ export class Pipeline {
    * ```
    */
   with(options: CommandOptions): Pipeline {
+    checkCommandOptions(options);
     const { stages, source, sink, options: old } = this.#plan;
     return new Pipeline(stages, source, sink, { ...old, ...options });
   }
@@ -426,6 +435,10 @@ export class Pipeline {
   }
 }
 
+function isStage(command: Command | Stage): command is Stage {
+  return typeof command === "object" && command !== null && "cmd" in command;
+}
+
 /**
  * Makes a pipeline of commands, each reading what the one before it writes.
  *
@@ -437,7 +450,7 @@ export class Pipeline {
  * @param commands The commands: strings for the shell, arrays of a program and
  * its arguments, or objects with such a `cmd` and options of their own.
  * @returns The pipeline.
- * @throws {TypeError} If there is no command.
+ * @throws {TypeError} If there is no command, or one is none.
  *
  * @example
  * ```ts
@@ -452,10 +465,11 @@ export class Pipeline {
  */
 export function pipeline(...commands: (Command | Stage)[]): Pipeline {
   return new Pipeline(
-    commands.map((command) =>
-      typeof command === "object" && "cmd" in command
-        ? command
-        : { cmd: command as Command }
-    ),
+    commands.map((command) => {
+      const stage = isStage(command) ? command : { cmd: command };
+      argvOf(stage.cmd);
+      checkCommandOptions(stage);
+      return stage;
+    }),
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkPlace } from "./_check.ts";
 import { argvOf, type Command, merged } from "./_argv.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
 import { Child } from "./child.ts";
@@ -41,9 +42,11 @@ export interface Popen3 extends Popen2 {
 
 function start(
   argv: readonly string[],
-  { cwd, env, clearEnv }: PopenOptions,
+  options: PopenOptions,
   stderr: Stdio,
 ): Deno.ChildProcess {
+  checkPlace(options);
+  const { cwd, env, clearEnv } = options;
   return spawn(argv, {
     cwd,
     env,

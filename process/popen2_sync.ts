@@ -6,6 +6,7 @@
 
 import { closeSync } from "node:fs";
 import { argvOf, type Command } from "./_argv.ts";
+import { checkPlace } from "./_check.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { HelpedProcess } from "./_sync.ts";
 import { ChildSync } from "./child.ts";
@@ -36,10 +37,12 @@ type Stderr = "inherit" | "piped" | "merge";
 
 function start(
   cmd: Command,
-  { cwd, env, clearEnv }: PopenOptions,
+  options: PopenOptions,
   stderr: Stderr,
 ): Popen3Sync {
   const argv = argvOf(cmd);
+  checkPlace(options);
+  const { cwd, env, clearEnv } = options;
   const pipes = makeOwnPipes(
     stderr === "piped" ? ["write", "read", "read"] : ["write", "read"],
   );

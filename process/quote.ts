@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkString } from "../_internal/check.ts";
+
 /** Text that a shell takes as it is. */
 const SAFE = /^[\w@%+=:,./-]+$/;
 
@@ -17,7 +19,8 @@ const SAFE = /^[\w@%+=:,./-]+$/;
  *
  * @param text The text.
  * @returns The word, in single quotes if it needs any.
- * @throws {TypeError} If the text contains a NUL, which no argument can.
+ * @throws {TypeError} If it is no text, or contains a NUL, which no argument
+ * can.
  *
  * @example
  * ```ts
@@ -29,6 +32,7 @@ const SAFE = /^[\w@%+=:,./-]+$/;
  * ```
  */
 export function quote(text: string): string {
+  checkString(text, "quote a text", "it");
   if (text.includes("\0")) {
     throw new TypeError(
       `Cannot quote a text: it contains a NUL, received ${
@@ -46,7 +50,8 @@ export function quote(text: string): string {
  *
  * @param text The text.
  * @returns A space and the quoted text.
- * @throws {TypeError} If the text contains a NUL, which no argument can.
+ * @throws {TypeError} If it is no text, or contains a NUL, which no argument
+ * can.
  *
  * @example
  * ```ts

@@ -5,6 +5,7 @@
  */
 
 import { execute } from "./_execution.ts";
+import { checkCommandOptions, checkSink, checkSource } from "./_check.ts";
 import type { Plan } from "./_plan.ts";
 import { isQuick, quick } from "./_quick.ts";
 import { executeSync } from "./_sync.ts";
@@ -44,6 +45,11 @@ export interface RunSyncOptions extends CommandSyncOptions {
 }
 
 function planOf(cmd: Command, options: RunOptions): Plan {
+  checkCommandOptions(options);
+  if (options.input !== undefined) checkSource(options.input);
+  if (options.stdout !== undefined && options.stdout !== "capture") {
+    checkSink(options.stdout);
+  }
   const { input, stdout, cwd, env, clearEnv, stderr, ...rest } = options;
   return {
     stages: [{ cmd, cwd, env, clearEnv, stderr }],

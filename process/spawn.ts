@@ -7,8 +7,9 @@
 import { argvOf, type Command } from "./_argv.ts";
 import { spawn as startChild, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
-import { timeoutError } from "../_internal/options.ts";
-import { durationOf } from "./_wait.ts";
+import { checkInteger, textOf } from "../_internal/check.ts";
+import { timeoutError, timeoutOf } from "../_internal/options.ts";
+import { checkPlace } from "./_check.ts";
 import {
   Child,
   type ChildWaitOptions,
@@ -38,12 +39,14 @@ const STEP = 5;
 
 function checkMode(mode: SpawnMode): void {
   if (mode === P_WAIT || mode === P_NOWAIT || mode === P_DETACH) return;
+  checkInteger(mode, "spawn a process", "the mode");
   throw new RangeError(
     `Cannot spawn a process: the mode must be P_WAIT, P_NOWAIT or P_DETACH, received ${mode}`,
   );
 }
 
 function optionsFor(options: PopenOptions): SpawnOptions {
+  checkPlace(options);
   const { cwd, env, clearEnv } = options;
   const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
   return { cwd, env, clearEnv, ...stdio } as SpawnOptions;
@@ -138,6 +141,13 @@ export function spawnSync(
 }
 
 function childOf(pid: number): Child | HelpedProcess {
+  if (!Number.isInteger(pid)) {
+    throw new TypeError(
+      `Cannot wait for a process: pid must be an integer, received ${
+        textOf(pid)
+      }`,
+    );
+  }
   const child = children.get(pid);
   if (child !== undefined) return child;
   throw new Deno.errors.NotFound(
@@ -182,10 +192,11 @@ export async function waitpid(
 /** Waits for a child that lives with the helper thread, looking at it. */
 async function pollFor(
   child: HelpedProcess,
-  { timeout, signal }: ChildWaitOptions,
+  options: ChildWaitOptions,
 ): Promise<number> {
   const what = "wait for a process";
-  const most = durationOf(timeout, what);
+  const most = timeoutOf(options, what);
+  const { signal } = options;
   const start = performance.now();
   while (true) {
     signal?.throwIfAborted();
@@ -222,7 +233,7 @@ export function waitpidSync(
   options: ChildWaitSyncOptions = {},
 ): number {
   const what = "wait for a process";
-  const timeout = durationOf(options.timeout, what);
+  const timeout = timeoutOf(options, what);
   const child = childOf(pid);
   if (child instanceof Child && child.poll() === undefined) {
     throw new TypeError(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { textOf } from "../_internal/check.ts";
 import { spawn } from "./_spawn.ts";
 
 const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
@@ -30,6 +31,13 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
  * ```
  */
 export function startFile(path: string | URL): void {
+  if (typeof path !== "string" && !(path instanceof URL)) {
+    throw new TypeError(
+      `Cannot start a file: path must be a path or a URL, received ${
+        textOf(path)
+      }`,
+    );
+  }
   const [opener] = OPENERS[Deno.build.os] ?? ["xdg-open"];
   // A path must not be taken for an option.
   const target = String(path).startsWith("-") ? `./${path}` : String(path);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkCommandOptions } from "./_check.ts";
 import type { Command, CommandOptions, CommandSyncOptions } from "./options.ts";
 import { run, runSync } from "./run.ts";
 
@@ -38,6 +39,7 @@ export async function system(
   cmd: Command,
   options?: CommandOptions,
 ): Promise<number> {
+  if (options !== undefined) checkCommandOptions(options);
   return (await run(cmd, { ...SETTINGS, ...options, check: false })).status;
 }
 
@@ -62,5 +64,6 @@ export function systemSync(
   cmd: Command,
   options?: CommandSyncOptions,
 ): number {
+  if (options !== undefined) checkCommandOptions(options);
   return runSync(cmd, { ...SETTINGS, ...options, check: false }).status;
 }

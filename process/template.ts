@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkString } from "../_internal/check.ts";
 import { SHELL } from "./_argv.ts";
 import { spawn } from "./_spawn.ts";
 import { scriptOf, type Step, type StepKind } from "./_template_script.ts";
@@ -86,6 +87,7 @@ export class Template {
         }`,
       );
     }
+    checkString(kind, "add a step", "the kind");
     if (!KINDS.includes(kind)) {
       throw new RangeError(
         `Cannot add a step: the kind must be one of ${
@@ -233,6 +235,9 @@ export class Template {
     infile: string,
     outfile: string,
   ): { script: string; folder?: string } {
+    const what = "run a pipeline";
+    checkString(infile, what, "the input file");
+    checkString(outfile, what, "the output file");
     let folder: string | undefined;
     let count = 0;
     const temporary = () => {

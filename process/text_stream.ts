@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkWrite } from "./_check.ts";
 import { countOf, linesOf, TextBuffer } from "./_text_reader.ts";
 
 /**
@@ -65,7 +66,8 @@ export class TextReader {
    *
    * @param count How many; fewer come only at the end.
    * @returns The text, `""` at the end.
-   * @throws {RangeError} If the count is no natural number.
+   * @throws {TypeError} If the count is not a number.
+   * @throws {RangeError} If it is not an integer from 0.
    *
    * @example
    * ```ts
@@ -193,6 +195,7 @@ export class TextWriter {
    * @param data The text or the bytes.
    * @returns When they are written.
    * @throws {Deno.errors.BrokenPipe} If the child does not read any more.
+   * @throws {TypeError} If it is neither, or the stream was closed.
    *
    * @example
    * ```ts
@@ -207,6 +210,7 @@ export class TextWriter {
    * ```
    */
   write(data: string | Uint8Array): Promise<void> {
+    checkWrite(data, this.#closed !== undefined);
     const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
     const written = this.#writer.write(bytes);
     this.#last = written;

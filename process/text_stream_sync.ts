@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkWrite } from "./_check.ts";
 import { countOf, linesOf, TextBuffer } from "./_text_reader.ts";
 
 const BUFFER = 65536;
@@ -55,7 +56,8 @@ export class TextReaderSync {
    *
    * @param count How many; fewer come only at the end.
    * @returns The text, `""` at the end.
-   * @throws {RangeError} If the count is no natural number.
+   * @throws {TypeError} If the count is not a number.
+   * @throws {RangeError} If it is not an integer from 0.
    *
    * @example
    * ```ts
@@ -175,6 +177,7 @@ export class TextWriterSync {
    *
    * @param data The text or the bytes.
    * @throws {Deno.errors.BrokenPipe} If the child does not read any more.
+   * @throws {TypeError} If it is neither, or the stream was closed.
    *
    * @example
    * ```ts
@@ -188,6 +191,7 @@ export class TextWriterSync {
    * ```
    */
   write(data: string | Uint8Array): void {
+    checkWrite(data, this.#closed);
     const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
     let written = 0;
     while (written < bytes.length) {

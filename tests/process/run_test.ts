@@ -152,7 +152,7 @@ Deno.test("run() kills who ignores the signal, after a grace", async () => {
   assertEquals(stderr, undefined);
   await assertRejects(
     () => run("true", { killSignal: "SIGNONE" as Deno.Signal, timeout: 1 }),
-    TypeError,
+    RangeError,
   );
 });
 

@@ -1,0 +1,104 @@
+/**
+ * Checks of what a caller gives. The messages read
+ * `Cannot <do> <what>: <why>, received <value>`.
+ *
+ * @module
+ */
+
+/** A wrong value as messages show it. */
+export function textOf(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(value);
+}
+
+function wrong(what: string, rule: string, value: unknown): TypeError {
+  return new TypeError(`Cannot ${what}: ${rule}, received ${textOf(value)}`);
+}
+
+/**
+ * Checks that options are an object: a bare number, as other languages have it,
+ * would be a timeout that is never heeded.
+ *
+ * @throws {TypeError} If they are not.
+ */
+export function checkOptions(
+  options: unknown,
+  what: string,
+): asserts options is object {
+  if (typeof options === "object" && options !== null) return;
+  throw wrong(what, "options must be an object", options);
+}
+
+/**
+ * Checks what ends a wait.
+ *
+ * @throws {TypeError} If it is neither an AbortSignal nor `undefined`.
+ */
+export function checkSignal(signal: unknown, what: string): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw wrong(what, "signal must be an AbortSignal", signal);
+}
+
+/**
+ * Checks a function.
+ *
+ * @throws {TypeError} If it is none.
+ */
+export function checkFunction(fn: unknown, what: string, name: string): void {
+  if (typeof fn === "function") return;
+  throw wrong(what, `${name} must be a function`, fn);
+}
+
+/**
+ * Checks what is to be iterated.
+ *
+ * @throws {TypeError} If it cannot be.
+ */
+export function checkIterable(
+  items: unknown,
+  what: string,
+  name: string,
+): void {
+  if (typeof Object(items)[Symbol.iterator] === "function") return;
+  throw wrong(what, `${name} must be iterable`, items);
+}
+
+/**
+ * Checks an integer.
+ *
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is not an integer, or less than the least.
+ */
+export function checkInteger(
+  value: unknown,
+  what: string,
+  name: string,
+  least = -Infinity,
+): asserts value is number {
+  if (typeof value !== "number") {
+    throw wrong(what, `${name} must be a number`, value);
+  }
+  if (Number.isSafeInteger(value) && value >= least) return;
+  const from = least === -Infinity ? "" : ` from ${least}`;
+  throw new RangeError(
+    `Cannot ${what}: ${name} must be an integer${from}, received ${value}`,
+  );
+}
+
+/**
+ * Checks a text.
+ *
+ * @throws {TypeError} If it is none.
+ */
+export function checkString(
+  value: unknown,
+  what: string,
+  name: string,
+): asserts value is string {
+  if (typeof value !== "string") {
+    throw wrong(what, `${name} must be a string`, value);
+  }
+}

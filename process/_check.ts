@@ -1,0 +1,168 @@
+// What the functions of this module are given, checked before anything starts.
+import { constants } from "node:os";
+import {
+  checkFunction,
+  checkOptions,
+  checkSignal,
+  textOf,
+} from "../_internal/check.ts";
+import { durationOf } from "../_internal/options.ts";
+import { pathOf } from "./_source.ts";
+import type { CommandOptions } from "./options.ts";
+import type { PopenOptions } from "./popen2.ts";
+
+const WHAT = "run a command";
+
+function wrong(rule: string, value: unknown): TypeError {
+  return new TypeError(`Cannot ${WHAT}: ${rule}, received ${textOf(value)}`);
+}
+
+function checkOneOf(
+  value: unknown,
+  name: string,
+  words: readonly string[],
+): void {
+  if (value === undefined || words.includes(value as string)) return;
+  if (pathOf(value) !== undefined && words.length > 2) return;
+  throw wrong(`${name} must be one of ${words.join(", ")}`, value);
+}
+
+function checkBoolean(value: unknown, name: string): void {
+  if (value === undefined || typeof value === "boolean") return;
+  throw wrong(`${name} must be true or false`, value);
+}
+
+/**
+ * Checks where a program is to run.
+ *
+ * @throws {TypeError} If an option is of the wrong kind.
+ */
+export function checkPlace(options: PopenOptions): void {
+  checkOptions(options, WHAT);
+  const { cwd, env, clearEnv } = options;
+  if (cwd !== undefined && typeof cwd !== "string" && !(cwd instanceof URL)) {
+    throw wrong("cwd must be a path or a file: URL", cwd);
+  }
+  if (env !== undefined) {
+    if (typeof env !== "object" || env === null) {
+      throw wrong("env must be an object", env);
+    }
+    for (const [name, value] of Object.entries(env)) {
+      if (typeof value === "string") continue;
+      throw wrong(`env.${name} must be a string`, value);
+    }
+  }
+  checkBoolean(clearEnv, "clearEnv");
+}
+
+/**
+ * Checks the options of commands and pipelines.
+ *
+ * @throws {TypeError} If one is of the wrong kind.
+ * @throws {RangeError} If a number is negative, NaN or too large, or there is no
+ * such signal.
+ */
+export function checkCommandOptions(options: CommandOptions): void {
+  checkPlace(options);
+  durationOf(options.timeout, WHAT, "timeout");
+  durationOf(options.killGrace, WHAT, "killGrace");
+  if (options.killSignal !== undefined) checkSignalName(options.killSignal);
+  checkSignal(options.signal, WHAT);
+  checkMaxBuffer(options.maxBuffer);
+  checkBoolean(options.check, "check");
+  checkBoolean(options.killTree, "killTree");
+  checkOneOf(options.stdin, "stdin", ["inherit", "null"]);
+  checkOneOf(options.stderr, "stderr", [
+    "capture",
+    "merge",
+    "inherit",
+    "null",
+  ]);
+  if (options.tee !== undefined && !(options.tee instanceof WritableStream)) {
+    throw wrong("tee must be a WritableStream", options.tee);
+  }
+  if (options.onProgress !== undefined) {
+    checkFunction(options.onProgress, WHAT, "onProgress");
+  }
+}
+
+function checkMaxBuffer(bytes: unknown): void {
+  if (bytes === undefined) return;
+  if (typeof bytes !== "number") {
+    throw wrong("maxBuffer must be a number of bytes", bytes);
+  }
+  if (bytes >= 0) return;
+  throw new RangeError(
+    `Cannot ${WHAT}: maxBuffer must be from 0, received ${bytes}`,
+  );
+}
+
+/**
+ * Checks the name of a signal.
+ *
+ * @throws {TypeError} If it is not a string.
+ * @throws {RangeError} If this platform has no such signal.
+ */
+export function checkSignalName(name: unknown, what = WHAT): void {
+  if (typeof name !== "string") {
+    throw new TypeError(
+      `Cannot ${what}: a signal is given by its name, received ${textOf(name)}`,
+    );
+  }
+  if (Object.hasOwn(constants.signals, name)) return;
+  throw new RangeError(
+    `Cannot ${what}: ${Deno.build.os} has no such signal, received "${name}"`,
+  );
+}
+
+/**
+ * Checks what a command is to read.
+ *
+ * @throws {TypeError} If it is nothing that can be read.
+ */
+export function checkSource(source: unknown): void {
+  if (typeof source === "string" || pathOf(source) !== undefined) return;
+  if (source instanceof Uint8Array || source instanceof Deno.FsFile) return;
+  if (
+    typeof source === "object" && source !== null &&
+    (Symbol.iterator in source || Symbol.asyncIterator in source)
+  ) return;
+  throw wrong(
+    "a source must be text, bytes, a file, a stream or iterable",
+    source,
+  );
+}
+
+/**
+ * Checks where output is to go.
+ *
+ * @throws {TypeError} If it can go there not.
+ */
+export function checkSink(sink: unknown): void {
+  if (sink === "inherit" || sink === "null") return;
+  if (pathOf(sink) !== undefined || sink instanceof WritableStream) return;
+  throw wrong(
+    'a sink must be "inherit", "null", a file or a WritableStream',
+    sink,
+  );
+}
+
+/**
+ * Checks what is to be written to a child.
+ *
+ * @param closed Whether the stream has been closed.
+ * @throws {TypeError} If it is neither text nor bytes, or the stream is closed.
+ */
+export function checkWrite(data: unknown, closed: boolean): void {
+  const what = "write to a child";
+  if (typeof data !== "string" && !(data instanceof Uint8Array)) {
+    throw new TypeError(
+      `Cannot ${what}: data must be text or bytes, received ${textOf(data)}`,
+    );
+  }
+  if (closed) {
+    throw new TypeError(
+      `Cannot ${what}: the stream was closed, received ${data.length} more`,
+    );
+  }
+}
