@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkInteger } from "../_internal/check.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { releaseRecord } from "../threading/_memory/record.ts";
 import {
@@ -52,18 +53,7 @@ export function createQueue(constructor: Function): number {
  * @throws {RangeError} If it is not an integer.
  */
 export function checkMaxsize(maxsize: unknown, what: string): number {
-  if (typeof maxsize !== "number") {
-    throw new TypeError(
-      `Cannot make a ${what}: maxsize must be a number, received ${
-        typeof maxsize === "string" ? `"${maxsize}"` : String(maxsize)
-      }`,
-    );
-  }
-  if (!Number.isSafeInteger(maxsize)) {
-    throw new RangeError(
-      `Cannot make a ${what}: maxsize must be an integer, received ${maxsize}`,
-    );
-  }
+  checkInteger(maxsize, `make a ${what}`, "maxsize");
   return maxsize;
 }
 

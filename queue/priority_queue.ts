@@ -84,7 +84,8 @@ export class PriorityQueue<T> extends Queue<T> {
    * @throws {NotSendableError} If `compare` is not marked.
    */
   constructor(options: number | PriorityQueueOptions<T> = 0) {
-    const { maxsize = 0, compare } = typeof options === "object"
+    const { maxsize = 0, compare } = typeof options === "object" &&
+        options !== null
       ? options
       : { maxsize: options };
     if (compare !== undefined && typeof compare !== "function") {

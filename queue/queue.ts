@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_internal/check.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
@@ -243,6 +244,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   shutdown(options?: ShutDownOptions): void {
+    if (options !== undefined) checkOptions(options, "shut down a queue");
     const queue = addressOf(this);
     const immediate = options?.immediate ?? false;
     if (words[queue + QueueField.order] === Order.hooks) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIterable } from "../_internal/check.ts";
 import { words } from "../threading/_memory/heap.ts";
 import {
   timeoutOf,
@@ -160,7 +161,7 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    const list = [...items];
+    const list = listOf(items);
     await (hasHooks(queue)
       ? hooks.put(hooked(this), queue, list, timeout, signal)
       : putting.putMany(queue, list, timeout, signal));
@@ -193,7 +194,7 @@ export class SimpleQueue<T> extends SharedObject {
   putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
     const timeout = timeoutOf(options, putting.PUT);
     const queue = addressOf(this);
-    const list = [...items];
+    const list = listOf(items);
     if (!hasHooks(queue)) putting.putManySync(queue, list, timeout);
     else hooks.putSync(hooked(this), queue, list, timeout);
   }
@@ -219,7 +220,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   putManyNowait(items: Iterable<T>): void {
     const queue = addressOf(this);
-    const list = [...items];
+    const list = listOf(items);
     if (!hasHooks(queue)) putting.putManyNowait(queue, list);
     else hooks.putNowait(hooked(this), queue, list);
   }
@@ -469,6 +470,11 @@ function hooked(queue: SharedObject): hooks.Hooked {
  */
 function keepAlive(queue: SharedObject): void {
   void queue[ADDRESS];
+}
+
+function listOf<T>(items: Iterable<T>): T[] {
+  checkIterable(items, "put items", "items");
+  return [...items];
 }
 
 function checkNumber(n: unknown): void {
