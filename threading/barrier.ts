@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_internal/check.ts";
 import { BrokenBarrierError, NotSendableError } from "./errors.ts";
 import { loadSendableSync } from "./_memory/codec/load.ts";
 import { sendableId } from "./_memory/codec/registry.ts";
@@ -180,6 +181,7 @@ export class Barrier extends SharedObject {
    */
   constructor(parties: number, options: BarrierOptions = {}) {
     const what = "make a Barrier";
+    checkOptions(options, what);
     const { action } = options;
     if (typeof parties !== "number") {
       throw new TypeError(
@@ -374,7 +376,8 @@ function timeoutAt(
   options: WaitSyncOptions | undefined,
   address: number,
 ): number {
-  if (options?.timeout !== undefined) return timeoutOf(options, WAIT);
+  const given = timeoutOf(options, WAIT);
+  if (options?.timeout !== undefined) return given;
   const timeout = words[address + BarrierField.timeout];
   return timeout < 0 ? Infinity : timeout;
 }

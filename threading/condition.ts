@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkFunction } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { add, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -334,6 +335,7 @@ export class Condition extends SharedObject {
    * @param options A timeout in milliseconds for the whole, a signal that ends
    * the wait.
    * @returns What the predicate returned at last, something truthy.
+   * @throws {TypeError} If the predicate is not a function.
    * @throws As {@linkcode Condition.wait} does; what the predicate throws.
    *
    * @example
@@ -350,6 +352,7 @@ export class Condition extends SharedObject {
   ): Promise<T> {
     const timeout = timeoutOf(options, WAIT);
     options?.signal?.throwIfAborted();
+    checkFunction(predicate, WAIT, "predicate");
     requireHold(this, WAIT);
     const end = performance.now() + timeout;
     for (;;) {
@@ -373,6 +376,7 @@ export class Condition extends SharedObject {
    * @param predicate Called with the lock held.
    * @param options A timeout in milliseconds for the whole.
    * @returns What the predicate returned at last, something truthy.
+   * @throws {TypeError} If the predicate is not a function.
    * @throws As {@linkcode Condition.waitSync} does; what the predicate throws.
    *
    * @example
@@ -385,6 +389,7 @@ export class Condition extends SharedObject {
    */
   waitForSync<T>(predicate: () => T, options?: WaitSyncOptions): T {
     const timeout = timeoutOf(options, WAIT);
+    checkFunction(predicate, WAIT, "predicate");
     requireHold(this, WAIT);
     const end = performance.now() + timeout;
     for (;;) {

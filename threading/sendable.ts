@@ -4,6 +4,7 @@
  * @module
  */
 
+import { textOf } from "../_internal/check.ts";
 import { nameOf } from "./_memory/codec/refusal.ts";
 import { register } from "./_memory/codec/registry.ts";
 
@@ -32,7 +33,8 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * @param meta The `import.meta` of the module that defines it.
  * @param value The function or class, which has a name.
  * @returns The function or class itself.
- * @throws {TypeError} If it is not a function or class, or has no name.
+ * @throws {TypeError} If it is not a function or class, or has no name, or
+ * `meta` is not `import.meta`.
  * @throws {ThreadingError} If the module has marked another one of this name.
  *
  * @example A class
@@ -65,6 +67,12 @@ export function sendable<T extends SendableFunction | SendableClass>(
     throw new TypeError(
       `Cannot mark as sendable: it is neither a function nor a class, ` +
         `received ${String(value)}`,
+    );
+  }
+  if (typeof meta?.url !== "string") {
+    throw new TypeError(
+      `Cannot mark as sendable: meta must be import.meta, ` +
+        `received ${textOf(meta)}`,
     );
   }
   const name = nameOf(value);

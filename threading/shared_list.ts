@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkInteger, checkIterable } from "../_internal/check.ts";
 import { discard } from "./_memory/allocator.ts";
 import { load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -70,10 +71,12 @@ export class SharedList<T> extends SharedObject {
    * Makes a list.
    *
    * @param items What is in it at first.
+   * @throws {TypeError} If they cannot be iterated.
    * @throws {NotSendableError} If an item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    */
   constructor(items?: Iterable<T>) {
+    if (items !== undefined) checkIterable(items, "make a SharedList", "items");
     super(createObject(KIND, RING_WORDS));
     if (items !== undefined) { for (const item of items) this.push(item); }
   }
@@ -100,7 +103,8 @@ export class SharedList<T> extends SharedObject {
    *
    * @param index The index, an integer.
    * @returns A copy of the item, or `undefined` if there is none.
-   * @throws {TypeError} If the index is not an integer.
+   * @throws {TypeError} If the index is not a number.
+   * @throws {RangeError} If the index is not an integer.
    *
    * @example
    * ```ts
@@ -132,8 +136,8 @@ export class SharedList<T> extends SharedObject {
    *
    * @param index The index, an integer.
    * @param item The item.
-   * @throws {TypeError} If the index is not an integer.
-   * @throws {RangeError} If there is no item at the index.
+   * @throws {TypeError} If the index is not a number.
+   * @throws {RangeError} If the index is not an integer, or there is no item.
    * @throws {NotSendableError} If the item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    *
@@ -244,7 +248,8 @@ export class SharedList<T> extends SharedObject {
    *
    * @param index The index, an integer.
    * @param item The item.
-   * @throws {TypeError} If the index is not an integer.
+   * @throws {TypeError} If the index is not a number.
+   * @throws {RangeError} If the index is not an integer.
    * @throws {NotSendableError} If the item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    *
@@ -283,8 +288,8 @@ export class SharedList<T> extends SharedObject {
    *
    * @param index The index, an integer.
    * @returns The item.
-   * @throws {TypeError} If the index is not an integer.
-   * @throws {RangeError} If there is no item at the index.
+   * @throws {TypeError} If the index is not a number.
+   * @throws {RangeError} If the index is not an integer, or there is no item.
    *
    * @example
    * ```ts
@@ -373,12 +378,7 @@ export class SharedList<T> extends SharedObject {
 }
 
 function checkIndex(index: unknown, what: string): void {
-  if (Number.isSafeInteger(index)) return;
-  throw new TypeError(
-    `Cannot ${what} a SharedList: the index must be an integer, received ${
-      String(index)
-    }`,
-  );
+  checkInteger(index, `${what} a SharedList`, "the index");
 }
 
 function outOfRange(index: number, what: string): RangeError {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIterable } from "../_internal/check.ts";
 import { discard } from "./_memory/allocator.ts";
 import { load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -109,13 +110,19 @@ export class SharedMap<K, V> extends SharedObject {
    * Makes a map.
    *
    * @param entries Keys and values that are in it at first.
+   * @throws {TypeError} If they are no pairs, or cannot be iterated.
    * @throws {NotSendableError} If a key or value cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    */
   constructor(entries?: Iterable<readonly [K, V]>) {
+    const what = "make a SharedMap";
+    if (entries !== undefined) checkIterable(entries, what, "entries");
     super(createObject(KIND, MAP_WORDS));
-    if (entries === undefined) return;
-    for (const [key, value] of entries) this.set(key, value);
+    for (const entry of entries ?? []) {
+      checkIterable(entry, what, "an entry");
+      const [key, value] = entry;
+      this.set(key, value);
+    }
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { removeDraft } from "./_memory/draft.ts";
 import { add, Header, load, words } from "./_memory/heap.ts";
@@ -178,7 +179,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
     ...[options]: [] extends A ? [options?: ThreadOptions<R, A>]
       : [options: ThreadOptions<R, A>]
   ) {
-    const { target, args, name, daemon } = checkOptions(options);
+    const { target, args, name, daemon } = readOptions(options);
     super(createThread(daemon ?? isDaemonHere()));
     setName(addressOf(this), name ?? nextName());
     this[TARGET] = target;
@@ -334,9 +335,9 @@ export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
    * ```
    */
   joinSync(options?: WaitSyncOptions): R {
-    const address = joinable(this, "join a thread");
     const what = options === undefined ? "" : `join the thread ${this.name}`;
     const timeout = timeoutOf(options, what);
+    const address = joinable(this, "join a thread");
     if (!hasEnded(address)) {
       const end = waitSync(joinProtocol, address, MAIN_QUEUE, timeout, what);
       if (end === Wake.waiting) throw timeoutError(what, timeout);
@@ -445,7 +446,8 @@ interface CheckedOptions {
   daemon?: boolean;
 }
 
-function checkOptions(options: unknown): CheckedOptions {
+function readOptions(options: unknown): CheckedOptions {
+  if (options !== undefined) checkOptions(options, "make a Thread");
   const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
   if (target !== undefined && typeof target !== "function") {
     throw new TypeError(

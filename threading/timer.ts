@@ -92,7 +92,9 @@ export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
 
   /** Set when the function has run, or the timer was cancelled. */
   get finished(): Event {
-    return this._finished ??= published(addressOf(this))._finished ?? ended();
+    // Also where the field is there: it says that the handle was freed.
+    const address = addressOf(this);
+    return this._finished ??= published(address)._finished ?? ended();
   }
 
   /**
