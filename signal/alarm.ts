@@ -5,6 +5,7 @@
  */
 
 import { TIMEOUT_MAX } from "../threading/mod.ts";
+import { checkInteger, textOf } from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { clock } from "./_clock.ts";
 import { Signals } from "./signals.ts";
@@ -80,7 +81,7 @@ export function alarm(seconds: number): number {
   if (typeof seconds !== "number") {
     throw new TypeError(
       `Cannot set an alarm: seconds must be a number, received ${
-        typeof seconds === "string" ? `"${seconds}"` : String(seconds)
+        textOf(seconds)
       }`,
     );
   }
@@ -106,7 +107,7 @@ export function alarm(seconds: number): number {
  * @param value Milliseconds until the first signal; 0 turns the timer off.
  * @param interval Milliseconds between the signals after that; 0 for none.
  * @returns What the timer was set to, and how long it had left.
- * @throws {TypeError} If a time is not a number.
+ * @throws {TypeError} If `which` or a time is not a number.
  * @throws {RangeError} If `which` is another timer, or a time is negative, NaN
  * or too large.
  * @throws {Deno.errors.NotSupported} On Windows, which has no SIGALRM.
@@ -146,7 +147,8 @@ export function setitimer(
  *
  * @param which `ITIMER_REAL`.
  * @returns How long it has left, and its interval.
- * @throws {RangeError} If `which` is another timer.
+ * @throws {TypeError} If `which` is not a number.
+ * @throws {RangeError} If it is another timer.
  *
  * @example
  * ```ts
@@ -165,7 +167,8 @@ export function getitimer(which: typeof ITIMER_REAL): IntervalTimer {
 
 function checkWhich(which: unknown, what: string): void {
   if (which === ITIMER_REAL) return;
+  checkInteger(which, what, "which");
   throw new RangeError(
-    `Cannot ${what}: there is only ITIMER_REAL, received ${String(which)}`,
+    `Cannot ${what}: there is only ITIMER_REAL, received ${which}`,
   );
 }

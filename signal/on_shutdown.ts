@@ -5,6 +5,11 @@
  */
 
 import { ThreadingError } from "../threading/mod.ts";
+import {
+  checkFunction,
+  checkIterable,
+  checkOptions,
+} from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { subscribe } from "./_delivery.ts";
 import type { SignalHandler } from "./action.ts";
@@ -79,18 +84,17 @@ let leaving = false;
  */
 export function onShutdown(
   cleanup: SignalHandler,
-  { signals = ASKING, deadline = 10_000 }: ShutdownOptions = {},
+  options: ShutdownOptions = {},
 ): Disposable {
   if (!isMain) {
     throw new ThreadingError(
       `Cannot ${WHAT}: only the main thread can end the process; call it there, or use abortOn`,
     );
   }
-  if (typeof cleanup !== "function") {
-    throw new TypeError(
-      `Cannot ${WHAT}: cleanup must be a function, received ${typeof cleanup}`,
-    );
-  }
+  checkFunction(cleanup, WHAT, "cleanup");
+  checkOptions(options, WHAT);
+  const { signals = ASKING, deadline = 10_000 } = options;
+  checkIterable(signals, WHAT, "signals");
   checkDuration(deadline, WHAT, "deadline");
   const numbers = new Set<number>();
   for (const signum of signals) numbers.add(catchable(signum, WHAT));

@@ -5,6 +5,7 @@
  */
 
 import type { WaitOptions } from "../threading/mod.ts";
+import { checkIterable } from "../_internal/check.ts";
 import { subscribe } from "./_delivery.ts";
 import { catchable } from "./_number.ts";
 import type { Signum } from "./signals.ts";
@@ -45,6 +46,7 @@ export async function sigwait(
   options?: WaitOptions,
 ): Promise<number> {
   const numbers = new Set<number>();
+  checkIterable(signals, "wait for a signal", "signals");
   for (const signum of signals) {
     numbers.add(catchable(signum, "wait for a signal"));
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { onHandled } from "./_handled.ts";
 import { wait } from "./_wait.ts";
@@ -47,6 +48,7 @@ export async function sleep(
   options?: SleepOptions,
 ): Promise<number> {
   checkDuration(ms, "sleep", "ms");
+  if (options !== undefined) checkOptions(options, "sleep");
   const until = performance.now() + ms;
   return await wait("sleep", { signal: options?.signal }, (end) => {
     const stop = onHandled(() => end(Math.max(until - performance.now(), 0)));

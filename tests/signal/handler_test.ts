@@ -131,7 +131,7 @@ Deno.test("getSignal(), raiseSignal(), kill() refuse what is no signal", () => {
   for (const call of [getSignal, raiseSignal, (s: Signum) => kill(1, s)]) {
     assertThrows(() => call(1000), RangeError, "received 1000");
     assertThrows(() => call("SIGFOO" as Signum), RangeError, '"SIGFOO"');
-    assertThrows(() => call([] as unknown as Signum), TypeError, "object");
+    assertThrows(() => call([] as unknown as Signum), TypeError, "an array");
   }
   assertThrows(() => raiseSignal(0), RangeError, "received 0");
   for (const pid of [NaN, 1.5, "1", undefined]) {

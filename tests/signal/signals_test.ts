@@ -46,5 +46,5 @@ Deno.test("strsignal() refuses what is no signal", () => {
     TypeError,
     "received null",
   );
-  assertThrows(() => strsignal({} as Signum), TypeError, "received object");
+  assertThrows(() => strsignal({} as Signum), TypeError, "received an object");
 });
