@@ -61,7 +61,7 @@ const ARROWS: Record<string, RegExp> = {
   _internal: /^$/,
   threading: /^_internal\//,
   queue: /^(_internal|threading)\//,
-  process: /^(_internal\/|(threading\/mod|signal\/raise)\.ts$)/,
+  process: /^(_internal\/|signal\/raise\.ts$)/,
   signal: /^(_internal\/|threading\/mod\.ts$)/,
 };
 

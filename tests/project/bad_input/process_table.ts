@@ -1,0 +1,342 @@
+import {
+  type Child,
+  type ChildSync,
+  exec,
+  getOutput,
+  getOutputSync,
+  getStatus,
+  getStatusOutput,
+  getStatusOutputSync,
+  getStatusSync,
+  mkarg,
+  P_NOWAIT,
+  P_WAIT,
+  pipeline,
+  popen2,
+  popen2Sync,
+  popen3,
+  popen3Sync,
+  popen4,
+  popen4Sync,
+  quote,
+  run,
+  runSync,
+  spawn,
+  spawnSync,
+  startFile,
+  system,
+  systemSync,
+  Template,
+  type TextReader,
+  type TextReaderSync,
+  type TextWriter,
+  type TextWriterSync,
+  waitpid,
+  waitpidNowait,
+  waitpidSync,
+} from "../../../mod.ts";
+import {
+  bad,
+  badAsyncWait,
+  badWait,
+  join,
+  type Row,
+  type Table,
+} from "./table.ts";
+
+const MISSING = ["skein-has-no-such-program"];
+
+/** What is no command. */
+const noCommand = (call: (cmd: never) => unknown): Row => ({
+  TypeError: [
+    5,
+    null,
+    undefined,
+    {},
+    [],
+    [""],
+    [1],
+    ["echo", 1],
+    ["echo", "a\0b"],
+    "echo a\0b",
+  ].map((cmd) => () => call(cmd as never)),
+});
+
+/** What is no command, and one that is not there. */
+const badCommand = (call: (cmd: never) => unknown): Row =>
+  join(noCommand(call), { NotFound: [() => call(MISSING as never)] });
+
+/** The options that no command takes, without those of waiting. */
+const badPlace = (call: (options: never) => unknown): Row => ({
+  TypeError: [
+    { cwd: 5 },
+    { env: 5 },
+    { env: { NAME: 5 } },
+    { clearEnv: 1 },
+  ].map((options) => () => call(options as never)),
+});
+
+/** The options that no command takes. */
+const badOptions = (call: (options: never) => unknown): Row =>
+  join(join(badWait(call), badPlace(call)), {
+    TypeError: [
+      { killSignal: 5n },
+      { killGrace: "1" },
+      { maxBuffer: "1" },
+      { check: "no" },
+      { killTree: 1 },
+      { stdin: "piped" },
+      { stderr: "stdout" },
+      { stderr: 5 },
+    ].map((options) => () => call(options as never)),
+    RangeError: [
+      { killSignal: "SIGFOO" },
+      { killGrace: -1 },
+      { maxBuffer: -1 },
+      { maxBuffer: NaN },
+    ].map((options) => () => call(options as never)),
+  });
+
+const badAsyncOptions = (call: (options: never) => unknown): Row =>
+  join(join(badOptions(call), badAsyncWait(call)), {
+    TypeError: [{ tee: 5 }, { onProgress: 5 }].map((options) => () =>
+      call(options as never)
+    ),
+  });
+
+const badSource = (call: (source: never) => unknown): Row => ({
+  TypeError: [5, null, {}, true].map((source) => () => call(source as never)),
+});
+
+const badSink = (call: (sink: never) => unknown): Row => ({
+  TypeError: [5, null, {}, "somewhere"].map((sink) => () =>
+    call(sink as never)
+  ),
+});
+
+const both = (
+  cmd: (cmd: never) => unknown,
+  options: (options: never) => unknown,
+) => join(badCommand(cmd), badAsyncOptions(options));
+const bothSync = (
+  cmd: (cmd: never) => unknown,
+  options: (options: never) => unknown,
+) => join(badCommand(cmd), badOptions(options));
+
+const badPid = (wait: (pid: never) => unknown): Row => ({
+  TypeError: ["1", 1.5, null, undefined].map((pid) => () => wait(pid as never)),
+  NotFound: [() => wait(Deno.pid as never), () => wait(-1 as never)],
+});
+
+const text = pipeline(["printf", "a"]);
+const failing = pipeline(["printf", "a"], ["sh", "-c", "exit 3"]);
+const elsewhere = pipeline(["true"]).to("null");
+const needsLoop = pipeline(["cat"]).from(new Blob(["a"]).stream());
+
+/** A pipeline's way to run, with a failing one and one that cannot. */
+const badRun = (call: (pipe: typeof text) => unknown): Row => ({
+  CommandError: [() => call(failing)],
+  NotFound: [() => call(pipeline(MISSING))],
+});
+const badRead = (call: (pipe: typeof text) => unknown): Row =>
+  join(badRun(call), { TypeError: [() => call(elsewhere)] });
+const badRunSync = (call: (pipe: typeof text) => unknown): Row =>
+  join(badRun(call), { TypeError: [() => call(needsLoop)] });
+const badReadSync = (call: (pipe: typeof text) => unknown): Row =>
+  join(badRead(call), badRunSync(call));
+
+/** Streams and processes that have ended, made when the test begins. */
+export const ended = {} as {
+  child: Child;
+  reader: TextReader;
+  writer: TextWriter;
+  childSync: ChildSync;
+  readerSync: TextReaderSync;
+  writerSync: TextWriterSync;
+};
+
+/** Starts programs, waits for their ends and closes what they leave. */
+export async function endAll(): Promise<void> {
+  const { stdin, stdout, process } = popen2(["cat"]);
+  await stdin.close();
+  await stdout.close();
+  await process.wait();
+  const sync = popen2Sync(["cat"]);
+  sync.stdin.close();
+  sync.stdout.close();
+  sync.process.waitSync();
+  Object.assign(ended, {
+    child: process,
+    reader: stdout,
+    writer: stdin,
+    childSync: sync.process,
+    readerSync: sync.stdout,
+    writerSync: sync.stdin,
+  });
+}
+
+const badCount = (read: (count: never) => unknown): Row => ({
+  TypeError: [() => read(bad.text), () => read(bad.null)],
+  RangeError: [() => read(-1 as never), () => read(1.5 as never)],
+});
+
+/** What `process` refuses. */
+export const processTable: Table = {
+  "Child.wait": badAsyncWait((options) => ended.child.wait(options)),
+  "Child.kill": {
+    TypeError: [() => ended.child.kill(bad.null)],
+    RangeError: [() => ended.child.kill("SIGFOO" as never)],
+  },
+  "ChildSync.waitSync": badWait((options) => ended.childSync.waitSync(options)),
+  "ChildSync.kill": {
+    TypeError: [() => ended.childSync.kill(bad.null)],
+    RangeError: [() => ended.childSync.kill("SIGFOO" as never)],
+  },
+  "Pipeline.from": badSource((source) => text.from(source)),
+  "Pipeline.to": badSink((sink) => text.to(sink)),
+  "Pipeline.with": badAsyncOptions((options) => text.with(options)),
+  "Pipeline.run": badRun((pipe) => pipe.run()),
+  "Pipeline.runSync": badRunSync((pipe) => pipe.runSync()),
+  "Pipeline.text": badRead((pipe) => pipe.text()),
+  "Pipeline.textSync": badReadSync((pipe) => pipe.textSync()),
+  "Pipeline.bytes": badRead((pipe) => pipe.bytes()),
+  "Pipeline.bytesSync": badReadSync((pipe) => pipe.bytesSync()),
+  "Pipeline.json": badRead((pipe) => pipe.json()),
+  "Pipeline.jsonSync": badReadSync((pipe) => pipe.jsonSync()),
+  "Pipeline.lines": badRead((pipe) => Array.fromAsync(pipe.lines())),
+  "Pipeline.linesSync": badReadSync((pipe) => [...pipe.linesSync()]),
+  "Pipeline.status": badRun((pipe) => pipe.status()),
+  "Pipeline.statusSync": badRunSync((pipe) => pipe.statusSync()),
+  "Template.append": {
+    TypeError: [
+      () => new Template().append(bad.number, "--"),
+      () => new Template().append("cat", bad.number),
+      () => new Template().append(bad.none, "--"),
+    ],
+    RangeError: [
+      () => new Template().append("cat", "x-" as never),
+      () => new Template().append("cat", "f-"),
+    ],
+  },
+  "Template.prepend": {
+    TypeError: [() => new Template().prepend(bad.number, "--")],
+    RangeError: [() => new Template().prepend("cat", "-x" as never)],
+  },
+  // Whatever it is given counts as true or false.
+  "Template.debug": {},
+  "Template.copy": {
+    TypeError: [
+      () => new Template().copy(bad.number, ""),
+      () => new Template().copy("", bad.number),
+    ],
+  },
+  "Template.copySync": {
+    TypeError: [
+      () => new Template().copySync(bad.number, ""),
+      () => new Template().copySync("", bad.number),
+    ],
+  },
+  "Template.open": {
+    TypeError: [() => new Template().open(bad.number, "r")],
+    RangeError: [() => new Template().open("/dev/null", "rw" as never)],
+  },
+  "TextReader.read": badCount((count) => ended.reader.read(count)),
+  "TextReaderSync.read": badCount((count) => ended.readerSync.read(count)),
+  "TextWriter.write": {
+    TypeError: [
+      () => ended.writer.write(bad.number),
+      () => ended.writer.write("after close()"),
+    ],
+  },
+  "TextWriterSync.write": {
+    TypeError: [
+      () => ended.writerSync.write(bad.number),
+      () => ended.writerSync.write("after close()"),
+    ],
+  },
+  exec: join(
+    badCommand((cmd) => exec(cmd)),
+    badPlace((o) => exec(["true"], o)),
+  ),
+  getOutput: join(
+    noCommand(getOutput),
+    badAsyncOptions((o) => getOutput("true", o)),
+  ),
+  getOutputSync: join(
+    noCommand(getOutputSync),
+    badOptions((o) => getOutputSync("true", o)),
+  ),
+  getStatus: badAsyncOptions((o) => getStatus("/dev/null", o)),
+  getStatusSync: badOptions((o) => getStatusSync("/dev/null", o)),
+  getStatusOutput: join(
+    noCommand(getStatusOutput),
+    badAsyncOptions((o) => getStatusOutput("true", o)),
+  ),
+  getStatusOutputSync: join(
+    noCommand(getStatusOutputSync),
+    badOptions((o) => getStatusOutputSync("true", o)),
+  ),
+  mkarg: { TypeError: [() => mkarg(bad.number), () => mkarg("a\0b")] },
+  pipeline: {
+    TypeError: [
+      () => pipeline(),
+      ...[5, null, {}, [], [""], [1], { cmd: 5 }].map((cmd) => () =>
+        pipeline(cmd as never)
+      ),
+      () => pipeline({ cmd: "true", cwd: bad.number }),
+    ],
+  },
+  popen2: join(badCommand(popen2), badPlace((o) => popen2(["true"], o))),
+  popen2Sync: join(
+    badCommand(popen2Sync),
+    badPlace((o) => popen2Sync(["true"], o)),
+  ),
+  popen3: join(badCommand(popen3), badPlace((o) => popen3(["true"], o))),
+  popen3Sync: join(
+    badCommand(popen3Sync),
+    badPlace((o) => popen3Sync(["true"], o)),
+  ),
+  popen4: badPlace((o) => popen4(["true"], o)),
+  popen4Sync: badPlace((o) => popen4Sync(["true"], o)),
+  quote: { TypeError: [() => quote(bad.number), () => quote("a\0b")] },
+  run: join(
+    both((cmd) => run(cmd), (o) => run(["true"], o)),
+    join(
+      badSource((input) => run(["true"], { input })),
+      badSink((stdout) => run(["true"], { stdout })),
+    ),
+  ),
+  runSync: join(
+    bothSync((cmd) => runSync(cmd), (o) => runSync(["true"], o)),
+    join(
+      badSource((input) => runSync(["true"], { input })),
+      badSink((stdout) => runSync(["true"], { stdout })),
+    ),
+  ),
+  spawn: join(
+    join(
+      badCommand((cmd) => spawn(P_WAIT, cmd)),
+      badPlace((o) => spawn(P_NOWAIT, ["true"], o)),
+    ),
+    {
+      RangeError: [() => spawn(9 as never, ["true"])],
+      TypeError: [() => spawn(bad.text, ["true"])],
+    },
+  ),
+  spawnSync: join(
+    join(
+      badCommand((cmd) => spawnSync(P_WAIT, cmd)),
+      badPlace((o) => spawnSync(P_WAIT, ["true"], o)),
+    ),
+    {
+      RangeError: [() => spawnSync(9 as never, ["true"])],
+      TypeError: [() => spawnSync(bad.text, ["true"])],
+    },
+  ),
+  startFile: { TypeError: [() => startFile(bad.number)] },
+  system: both(system, (o) => system(["true"], o)),
+  systemSync: bothSync(systemSync, (o) => systemSync(["true"], o)),
+  waitpid: badPid((pid) => waitpid(pid)),
+  waitpidSync: badPid((pid) => waitpidSync(pid)),
+  waitpidNowait: badPid((pid) => waitpidNowait(pid)),
+};

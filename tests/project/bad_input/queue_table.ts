@@ -1,0 +1,113 @@
+import { LifoQueue, PriorityQueue, Queue } from "../../../mod.ts";
+import { bad, badAsyncWait, badWait, join, type Table } from "./table.ts";
+
+const full = new Queue<unknown>(1);
+full.putSync(1);
+const empty = new Queue<unknown>();
+const closed = new Queue<unknown>();
+closed.shutdown();
+const unmarked = () => {};
+const wrongCounts = (get: (n: never) => unknown) => ({
+  TypeError: [() => get(bad.text), () => get(bad.none)],
+  RangeError: [0, -1, 1.5, NaN].map((n) => () => get(n as never)),
+});
+const wrongLimits = (make: (maxsize: never) => unknown) => ({
+  TypeError: [() => make(bad.text), () => make(bad.null)],
+  RangeError: [() => make(0.5 as never), () => make(NaN as never)],
+});
+
+/** What `queue` refuses. */
+export const queueTable: Table = {
+  "new Queue": wrongLimits((maxsize) => new Queue(maxsize)),
+  "new LifoQueue": wrongLimits((maxsize) => new LifoQueue(maxsize)),
+  "new PriorityQueue": join(
+    wrongLimits((maxsize) => new PriorityQueue(maxsize)),
+    {
+      TypeError: [
+        () => new PriorityQueue({ maxsize: bad.text }),
+        () => new PriorityQueue({ compare: bad.number }),
+      ],
+      RangeError: [() => new PriorityQueue({ maxsize: 0.5 })],
+      NotSendableError: [() => new PriorityQueue({ compare: () => 0 })],
+    },
+  ),
+  "Queue.taskDone": { ThreadingError: [() => empty.taskDone()] },
+  "Queue.join": badAsyncWait((options) => full.join(options)),
+  "Queue.joinSync": badWait((options) => full.joinSync(options)),
+  "Queue.shutdown": { TypeError: [() => new Queue().shutdown(bad.number)] },
+  "SimpleQueue.put": badAsyncWait((options) => full.put(1, options), {
+    Full: [() => full.put(1, { timeout: 0 })],
+    ShutDown: [() => closed.put(1)],
+    NotSendableError: [() => empty.put(unmarked)],
+    TypeError: [() => new PriorityQueue<unknown>().put({})],
+  }),
+  "SimpleQueue.putSync": badWait((options) => full.putSync(1, options), {
+    Full: [() => full.putSync(1, { timeout: 0 })],
+    ShutDown: [() => closed.putSync(1)],
+    NotSendableError: [() => empty.putSync(unmarked)],
+    TypeError: [() => new PriorityQueue<unknown>().putSync([NaN, {}])],
+  }),
+  "SimpleQueue.putNowait": {
+    Full: [() => full.putNowait(1)],
+    ShutDown: [() => closed.putNowait(1)],
+    NotSendableError: [() => empty.putNowait(unmarked)],
+    TypeError: [() => new PriorityQueue<unknown>().putNowait({})],
+  },
+  "SimpleQueue.putMany": badAsyncWait((options) => full.putMany([1], options), {
+    Full: [() => full.putMany([1], { timeout: 0 })],
+    ShutDown: [() => closed.putMany([1])],
+    NotSendableError: [() => empty.putMany([1, unmarked])],
+    TypeError: [() => empty.putMany(bad.number)],
+    RangeError: [() => full.putMany([1, 2])],
+  }),
+  "SimpleQueue.putManySync": badWait(
+    (options) => full.putManySync([1], options),
+    {
+      Full: [() => full.putManySync([1], { timeout: 0 })],
+      ShutDown: [() => closed.putManySync([1])],
+      NotSendableError: [() => empty.putManySync([1, unmarked])],
+      TypeError: [() => empty.putManySync(bad.number)],
+      RangeError: [() => full.putManySync([1, 2])],
+    },
+  ),
+  "SimpleQueue.putManyNowait": {
+    Full: [() => full.putManyNowait([1])],
+    ShutDown: [() => closed.putManyNowait([1])],
+    NotSendableError: [() => empty.putManyNowait([1, unmarked])],
+    TypeError: [() => empty.putManyNowait(bad.none)],
+    RangeError: [() => full.putManyNowait([1, 2])],
+  },
+  "SimpleQueue.get": badAsyncWait((options) => empty.get(options), {
+    Empty: [() => empty.get({ timeout: 0 })],
+    ShutDown: [() => closed.get()],
+  }),
+  "SimpleQueue.getSync": badWait((options) => empty.getSync(options), {
+    Empty: [() => empty.getSync({ timeout: 0 })],
+    ShutDown: [() => closed.getSync()],
+  }),
+  "SimpleQueue.getNowait": {
+    Empty: [() => empty.getNowait()],
+    ShutDown: [() => closed.getNowait()],
+  },
+  "SimpleQueue.getMany": join(
+    badAsyncWait((options) => empty.getMany(1, options), {
+      Empty: [() => empty.getMany(1, { timeout: 0 })],
+      ShutDown: [() => closed.getMany(1)],
+    }),
+    wrongCounts((n) => empty.getMany(n)),
+  ),
+  "SimpleQueue.getManySync": join(
+    badWait((options) => empty.getManySync(1, options), {
+      Empty: [() => empty.getManySync(1, { timeout: 0 })],
+      ShutDown: [() => closed.getManySync(1)],
+    }),
+    wrongCounts((n) => empty.getManySync(n)),
+  ),
+  "SimpleQueue.getManyNowait": join(
+    {
+      Empty: [() => empty.getManyNowait(1)],
+      ShutDown: [() => closed.getManyNowait(1)],
+    },
+    wrongCounts((n) => empty.getManyNowait(n)),
+  ),
+};
