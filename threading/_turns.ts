@@ -10,19 +10,21 @@
  * @module
  */
 
+import { ThreadingError } from "./errors.ts";
+import { checkEnd, refuseSelfDeadlock } from "./_lock_acquire.ts";
+import { attend, lockProtocol, passOn } from "./_lock_queue.ts";
 import {
-  FREE_WITH_WAITERS,
-  isPoisoned,
   LOCK_WORDS,
   LockField,
-  lockProtocol,
-  passOn,
-  WAITERS,
+  note,
+  ownerOf,
+  PROMISE,
+  setForm,
 } from "./_lock_word.ts";
 import { compareExchange, load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field } from "./_memory/shared_object.ts";
-import { ownerWord, self } from "./_memory/slot.ts";
+import { ownerWord, self, tid } from "./_memory/slot.ts";
 import {
   dequeue,
   enqueue,
@@ -35,7 +37,6 @@ import {
   prepareOwnNode,
   type Protocol,
   Wake,
-  wakeAll,
 } from "./_memory/wait_queue.ts";
 
 /** Words of an InterpreterLock. */
@@ -62,19 +63,26 @@ export const turnProtocol: Protocol = {
 };
 
 /**
- * Waits in line for the lock, in the blocking form.
+ * Takes the lock in the blocking form, and waits in line for it.
  *
  * @param object The lock.
  * @param timeout Milliseconds.
  * @param what For messages.
- * @returns How the wait ended; `Wake.waiting` if the time ran out.
- * @throws {ThreadingError} If nothing is left that could end the wait.
+ * @throws As `acquireSync` does.
  */
-export function waitTurn(
-  object: number,
-  timeout: number,
-  what: string,
-): number {
+export function takeTurn(object: number, timeout: number, what: string): void {
+  note(object);
+  if (compareExchange(object + LockField.word, 0, ownerWord) === 0) return;
+  refuseSelfDeadlock(object, what);
+  if (ownerOf(load(object + LockField.word)) === tid) {
+    throw new ThreadingError(
+      `Cannot ${what}: this thread holds it, and would wait for itself`,
+    );
+  }
+  checkEnd(waitInLine(object, timeout, what), object, timeout, what);
+}
+
+function waitInLine(object: number, timeout: number, what: string): number {
   prepareOwnNode();
   lock(object + Field.mutex);
   const end = turnProtocol.take(object, OWN_NODE);
@@ -98,10 +106,10 @@ export function waitTurn(
  *
  * @param object The lock.
  * @param what For messages.
- * @returns How the wait ended; `undefined` if no other thread is in line.
- * @throws {ThreadingError} If nothing is left that could end the wait.
+ * @throws As `check` does.
  */
-export function yieldTurn(object: number, what: string): number | undefined {
+export function yieldTurn(object: number, what: string): void {
+  const inPromiseForm = isInPromiseForm(object);
   prepareOwnNode();
   words[OWN_NODE + Node.flags] |= NodeFlag.handOver;
   lock(object + Field.mutex);
@@ -113,29 +121,70 @@ export function yieldTurn(object: number, what: string): number | undefined {
   }
   unlock(object + Field.mutex);
   try {
-    if (!others) return undefined;
-    return finishSync(turnProtocol, OWN_NODE, Infinity, what);
+    if (!others) return;
+    const end = finishSync(turnProtocol, OWN_NODE, Infinity, what);
+    checkEnd(end, object, Infinity, what);
+    setForm(object, inPromiseForm);
   } finally {
     comeBack(object);
   }
 }
 
 /**
- * Releases the lock, which this thread holds, for a while in which it will
- * block; {@linkcode comeBack} ends that.
+ * Calls a function without the lock, which this thread holds, and takes it again
+ * when that has ended. Meanwhile the thread may block.
+ *
+ * @param object The lock.
+ * @param fn The function.
+ * @param what For messages.
+ * @param later Takes the lock again when a promise is settled that the function
+ * returned.
+ * @returns What the function, or `later`, returned.
  */
-export function stepAside(object: number): void {
+export function callAside<T>(
+  object: number,
+  fn: () => T,
+  what: string,
+  later: (promise: T) => T,
+): T {
+  const inPromiseForm = isInPromiseForm(object);
   lock(object + Field.mutex);
   move(object, MAIN_QUEUE, TurnField.aside);
   passOn(object);
   unlock(object + Field.mutex);
+  let result: T;
+  let isAsync = false;
+  try {
+    result = fn();
+    isAsync = isPromise(result);
+  } finally {
+    try {
+      if (!isAsync) {
+        takeTurn(object, Infinity, what);
+        setForm(object, inPromiseForm);
+      }
+    } finally {
+      comeBack(object);
+    }
+  }
+  return isAsync ? later(result) : result;
+}
+
+/** Whether the lock, which this thread holds, was taken in the promise form. */
+function isInPromiseForm(object: number): boolean {
+  return (load(object + LockField.word) & PROMISE) !== 0;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
+    "function";
 }
 
 /** Puts those of this thread that stand aside back in line. */
-export function comeBack(object: number): void {
+function comeBack(object: number): void {
   if (words[object + TurnField.aside] === 0) return;
   lock(object + Field.mutex);
-  if (move(object, TurnField.aside, MAIN_QUEUE)) serve(object);
+  if (move(object, TurnField.aside, MAIN_QUEUE)) attend(object);
   unlock(object + Field.mutex);
 }
 
@@ -152,27 +201,4 @@ function move(object: number, from: number, to: number): boolean {
     node = next;
   }
   return moved;
-}
-
-/** Sees to it that a line that was empty, perhaps, is not overlooked. */
-function serve(object: number): void {
-  const at = object + LockField.word;
-  for (;;) {
-    const word = load(at);
-    if (isPoisoned(object)) {
-      wakeAll(object, MAIN_QUEUE, Wake.refused);
-      return;
-    }
-    if (word === 0 || word === FREE_WITH_WAITERS) {
-      // Taken first: others may be about to take it without the mutex.
-      if (compareExchange(at, word, ownerWord) === word) {
-        passOn(object);
-        return;
-      }
-    } else if (
-      word & WAITERS || compareExchange(at, word, word | WAITERS) === word
-    ) {
-      return;
-    }
-  }
 }

@@ -25,46 +25,22 @@ import {
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {
-  enqueue,
-  finishSync,
-  firstOf,
-  MAIN_QUEUE,
-  Node,
-  OWN_NODE,
-  prepareOwnNode,
-  type Protocol,
-  waitEntered,
-  waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
-import { ownerWord } from "./_memory/slot.ts";
-import {
+  CONDITION_WORDS,
+  ConditionField,
+  conditionProtocol,
   type Hold,
   holdOf,
-  lockProtocol,
-  note,
-  ownerDied,
-  releaseWhole,
-  requeue,
-  resumeHold,
-  takeFree,
-} from "./_lock_word.ts";
+  notifyFirst,
+  WAIT,
+  waitNotified,
+  waitNotifiedSync,
+} from "./_condition_wait.ts";
 import { Lock } from "./lock.ts";
-import { acquireFor, RLock } from "./rlock.ts";
+import { acquireFor } from "./_reentry.ts";
+import { RLock } from "./rlock.ts";
+import { surrenderOf } from "./_surrender.ts";
 
-const ConditionField = {
-  /** The lock; the condition has a reference to it. */
-  lock: Field.own,
-} as const;
-const CONDITION_WORDS = Field.own + 1;
-const WAIT = "wait for a Condition";
 const LOCK: unique symbol = Symbol("lock");
-
-/** Nobody gets what nobody notified: a waiter enters the queue by itself. */
-const protocol: Protocol = {
-  take: () => Wake.waiting,
-};
 
 /**
  * A condition variable: threads that hold its lock wait until another thread
@@ -254,31 +230,9 @@ export class Condition extends SharedObject {
    * ```
    */
   async wait(options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, WAIT);
-    const signal = options?.signal;
-    signal?.throwIfAborted();
-    const address = addressOf(this);
-    const lockAddress = words[address + ConditionField.lock];
+    const surrender = surrenderOf(options, WAIT);
     const hold = requireHold(this, WAIT);
-    let end: number;
-    try {
-      end = await waitEntered(
-        protocol,
-        address,
-        MAIN_QUEUE,
-        { timeout, signal, timeoutError: () => timeoutError(WAIT, timeout) },
-        (node) => {
-          enter(address, node);
-          releaseWhole(lockAddress);
-        },
-        () => note(lockAddress),
-      );
-    } catch (error) {
-      await takeAgain(lockAddress, hold);
-      throw error;
-    }
-    if (end === Wake.granted) resumeHold(lockAddress, hold);
-    else await takeAgain(lockAddress, hold);
+    await waitNotified(addressOf(this), hold, surrender);
   }
 
   /**
@@ -305,25 +259,8 @@ export class Condition extends SharedObject {
    */
   waitSync(options?: WaitSyncOptions): void {
     const timeout = timeoutOf(options, WAIT);
-    const address = addressOf(this);
-    const lockAddress = words[address + ConditionField.lock];
     const hold = requireHold(this, WAIT);
-    const deadline = timeout === Infinity
-      ? Infinity
-      : performance.now() + timeout;
-    prepareOwnNode();
-    enter(address, OWN_NODE);
-    releaseWhole(lockAddress);
-    let end: number;
-    try {
-      end = finishSync(protocol, OWN_NODE, deadline, WAIT);
-    } catch (error) {
-      takeAgainSync(lockAddress, hold);
-      throw error;
-    }
-    if (end === Wake.granted) resumeHold(lockAddress, hold);
-    else takeAgainSync(lockAddress, hold);
-    if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
+    waitNotifiedSync(addressOf(this), hold, timeout);
   }
 
   /**
@@ -434,13 +371,8 @@ export class Condition extends SharedObject {
         `Cannot ${what}: n must be an integer from 0, received ${n}`,
       );
     }
-    const address = addressOf(this);
-    const lockAddress = words[address + ConditionField.lock];
     requireHold(this, what);
-    if (firstOf(address) === 0) return;
-    lock(address + Field.mutex);
-    requeue(lockAddress, address, n);
-    unlock(address + Field.mutex);
+    notifyFirst(addressOf(this), n);
   }
 
   /**
@@ -484,12 +416,6 @@ function attachLock(address: number, lockAddress: number): void {
   unlock(address + Field.mutex);
 }
 
-function enter(address: number, node: number): void {
-  lock(address + Field.mutex);
-  enqueue(address, MAIN_QUEUE, node);
-  unlock(address + Field.mutex);
-}
-
 function requireHold(condition: Condition, what: string): Hold {
   const lock = lockOf(condition);
   const hold = holdOf(addressOf(lock));
@@ -499,9 +425,8 @@ function requireHold(condition: Condition, what: string): Hold {
   );
 }
 
-/** What is left of a timeout, which then throws if nothing is. */
+/** What is left of a timeout until its end; throws if nothing is. */
 function timeLeft(end: number, timeout: number): number {
-  if (timeout === Infinity) return Infinity;
   const left = end - performance.now();
   if (left <= 0) throw timeoutError(WAIT, timeout);
   return left;
@@ -511,30 +436,9 @@ function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === "TimeoutError";
 }
 
-async function takeAgain(lockAddress: number, hold: Hold): Promise<void> {
-  note(lockAddress);
-  const end = await waitPromise(lockProtocol, lockAddress, MAIN_QUEUE, {
-    timeout: Infinity,
-    timeoutError: () => undefined,
-  }, () => note(lockAddress));
-  if (end === Wake.refused) throw ownerDied(lockAddress, WAIT);
-  resumeHold(lockAddress, hold);
-}
-
-function takeAgainSync(lockAddress: number, hold: Hold): void {
-  note(lockAddress);
-  if (takeFree(lockAddress, ownerWord)) {
-    words[OWN_NODE + Node.object] = 0;
-  } else {
-    const end = waitSync(lockProtocol, lockAddress, MAIN_QUEUE, Infinity, WAIT);
-    if (end === Wake.refused) throw ownerDied(lockAddress, WAIT);
-  }
-  resumeHold(lockAddress, hold);
-}
-
 const KIND = registerClass(import.meta, {
   constructor: Condition,
-  protocol,
+  protocol: conditionProtocol,
   destroy(address) {
     const lockAddress = words[address + ConditionField.lock];
     if (lockAddress !== 0) releaseReference(lockAddress);

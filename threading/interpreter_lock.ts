@@ -5,26 +5,20 @@
  */
 
 import { ThreadingError } from "./errors.ts";
+import { takeNowait, waitForLock } from "./_lock_acquire.ts";
+import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
-  abandonLock,
   destroyLock,
-  FREE_WITH_WAITERS,
-  isPoisoned,
+  isFree,
   LockField,
-  lockProtocol,
   note,
-  ownerDied,
   ownerOf,
   PROMISE,
   recoverLock,
-  releaseSlow,
-  selfDeadlock,
-  takeFree,
   WAITERS,
 } from "./_lock_word.ts";
-import { compareExchange, load, or, words } from "./_memory/heap.ts";
+import { compareExchange, load, words } from "./_memory/heap.ts";
 import {
-  timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
@@ -36,14 +30,13 @@ import {
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
-import { MAIN_QUEUE, waitPromise, Wake } from "./_memory/wait_queue.ts";
+import { surrenderOf } from "./_surrender.ts";
 import {
-  comeBack,
-  stepAside,
+  callAside,
+  takeTurn,
   TURN_WORDS,
   TurnField,
   turnProtocol,
-  waitTurn,
   yieldTurn,
 } from "./_turns.ts";
 
@@ -124,20 +117,12 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   async acquire(options?: WaitOptions): Promise<this> {
-    const timeout = timeoutOf(options, ACQUIRE);
-    const signal = options?.signal;
-    signal?.throwIfAborted();
+    const surrender = surrenderOf(options, ACQUIRE);
     const address = addressOf(this);
     note(address);
-    const word = ownerWord | PROMISE;
-    if (compareExchange(address + LockField.word, 0, word) !== 0) {
-      const end = await waitPromise(turnProtocol, address, MAIN_QUEUE, {
-        timeout,
-        signal,
-        timeoutError: () => timeoutError(ACQUIRE, timeout),
-        // Other locks may have taken its place in the table meanwhile.
-      }, () => note(address));
-      if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+    const at = address + LockField.word;
+    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
+      await waitForLock(turnProtocol, address, surrender, ACQUIRE);
     }
     return this;
   }
@@ -164,7 +149,7 @@ export class InterpreterLock extends SharedObject {
    */
   acquireSync(options?: WaitSyncOptions): this {
     const timeout = timeoutOf(options, ACQUIRE);
-    acquireBlocking(addressOf(this), timeout);
+    takeTurn(addressOf(this), timeout, ACQUIRE);
     return this;
   }
 
@@ -184,11 +169,7 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   acquireNowait(): this | undefined {
-    const address = addressOf(this);
-    note(address);
-    if (takeFree(address, ownerWord)) return this;
-    if (isPoisoned(address)) throw ownerDied(address, ACQUIRE);
-    return undefined;
+    return takeNowait(addressOf(this), ACQUIRE) ? this : undefined;
   }
 
   /**
@@ -225,8 +206,7 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   locked(): boolean {
-    const word = load(addressOf(this) + LockField.word);
-    return word !== 0 && word !== FREE_WITH_WAITERS;
+    return !isFree(load(addressOf(this) + LockField.word));
   }
 
   /**
@@ -271,12 +251,7 @@ export class InterpreterLock extends SharedObject {
     const address = held(this, "check");
     if (--words[address + TurnField.left] > 0) return;
     words[address + TurnField.left] = words[address + TurnField.interval];
-    const word = load(address + LockField.word);
-    if (!(word & WAITERS)) return;
-    const end = yieldTurn(address, ACQUIRE);
-    if (end === undefined) return;
-    if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
-    restoreForm(address, word);
+    if (load(address + LockField.word) & WAITERS) yieldTurn(address, ACQUIRE);
   }
 
   /**
@@ -359,24 +334,8 @@ export class InterpreterLock extends SharedObject {
       );
     }
     const address = held(this, "allow threads at");
-    const word = load(address + LockField.word);
-    stepAside(address);
-    let result: T;
-    let isAsync = false;
-    try {
-      result = fn();
-      isAsync = isPromise(result);
-    } finally {
-      try {
-        if (!isAsync) {
-          acquireBlocking(address, Infinity);
-          restoreForm(address, word);
-        }
-      } finally {
-        comeBack(address);
-      }
-    }
-    return isAsync ? reacquireAfter(this, result) as T : result;
+    const later = (promise: T) => acquireAfter(this, promise) as T;
+    return callAside(address, fn, ACQUIRE, later);
   }
 
   /** Releases the lock, at the end of the block that `using` is in. */
@@ -411,32 +370,7 @@ function held(gil: InterpreterLock, what: string): number {
   return address;
 }
 
-function acquireBlocking(address: number, timeout: number): void {
-  note(address);
-  if (compareExchange(address + LockField.word, 0, ownerWord) === 0) return;
-  const word = load(address + LockField.word);
-  if (ownerOf(word) === tid) {
-    if (word & PROMISE) throw selfDeadlock(ACQUIRE);
-    throw new ThreadingError(
-      `Cannot ${ACQUIRE}: this thread holds it, and would wait for itself`,
-    );
-  }
-  const end = waitTurn(address, timeout, ACQUIRE);
-  if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
-  if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
-}
-
-/** Marks a lock that was taken again in the blocking form as it was before. */
-function restoreForm(address: number, word: number): void {
-  if (word & PROMISE) or(address + LockField.word, PROMISE);
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
-}
-
-async function reacquireAfter(
+async function acquireAfter(
   gil: InterpreterLock,
   promise: unknown,
 ): Promise<unknown> {

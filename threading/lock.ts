@@ -4,9 +4,9 @@
  * @module
  */
 
+import { ThreadingError } from "./errors.ts";
 import { compareExchange, load } from "./_memory/heap.ts";
 import {
-  timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
@@ -18,32 +18,26 @@ import {
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
+import { ownerWord } from "./_memory/slot.ts";
+import { MAIN_QUEUE, waitSync } from "./_memory/wait_queue.ts";
 import {
-  MAIN_QUEUE,
-  waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
+  checkEnd,
+  refuseSelfDeadlock,
+  takeNowait,
+  waitForLock,
+} from "./_lock_acquire.ts";
+import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
-  abandonLock,
   destroyLock,
-  FREE_WITH_WAITERS,
   isFree,
-  isPoisoned,
   LOCK_WORDS,
   LockField,
-  lockProtocol,
   note,
-  notHeld,
-  ownerDied,
-  ownerOf,
   PROMISE,
   recoverLock,
-  releaseSlow,
-  selfDeadlock,
   takeFree,
 } from "./_lock_word.ts";
+import { surrenderOf } from "./_surrender.ts";
 
 const ACQUIRE = "acquire a Lock";
 const SPINS = 40;
@@ -99,21 +93,12 @@ export class Lock extends SharedObject {
    * ```
    */
   async acquire(options?: WaitOptions): Promise<this> {
-    const timeout = timeoutOf(options, ACQUIRE);
-    const signal = options?.signal;
-    signal?.throwIfAborted();
+    const surrender = surrenderOf(options, ACQUIRE);
     const address = addressOf(this);
     note(address);
-    if (
-      compareExchange(address + LockField.word, 0, ownerWord | PROMISE) !== 0
-    ) {
-      const end = await waitPromise(lockProtocol, address, MAIN_QUEUE, {
-        timeout,
-        signal,
-        timeoutError: () => timeoutError(ACQUIRE, timeout),
-        // Other locks may have taken its place in the table meanwhile.
-      }, () => note(address));
-      if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
+    const at = address + LockField.word;
+    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
+      await waitForLock(lockProtocol, address, surrender, ACQUIRE);
     }
     return this;
   }
@@ -172,11 +157,7 @@ export class Lock extends SharedObject {
    * ```
    */
   acquireNowait(): this | undefined {
-    const address = addressOf(this);
-    note(address);
-    if (takeFree(address, ownerWord)) return this;
-    if (isPoisoned(address)) throw ownerDied(address, ACQUIRE);
-    return undefined;
+    return takeNowait(addressOf(this), ACQUIRE) ? this : undefined;
   }
 
   /**
@@ -198,7 +179,7 @@ export class Lock extends SharedObject {
       compareExchange(address + LockField.word, ownerWord, 0) !== ownerWord &&
       !releaseSlow(addressOf(this))
     ) {
-      throw notHeld("release a Lock");
+      throw new ThreadingError("Cannot release a Lock: it is not held");
     }
   }
 
@@ -217,8 +198,7 @@ export class Lock extends SharedObject {
    * ```
    */
   locked(): boolean {
-    const word = load(addressOf(this) + LockField.word);
-    return word !== 0 && word !== FREE_WITH_WAITERS;
+    return !isFree(load(addressOf(this) + LockField.word));
   }
 
   /**
@@ -250,11 +230,9 @@ function acquireSlow(owner: Lock, options: WaitSyncOptions | undefined): void {
     // Only looks until the lock seems free: writing would slow its owner down.
     if (isFree(load(at)) && takeFree(address, ownerWord)) return;
   }
-  const word = load(at);
-  if (ownerOf(word) === tid && word & PROMISE) throw selfDeadlock(ACQUIRE);
+  refuseSelfDeadlock(address, ACQUIRE);
   const end = waitSync(lockProtocol, address, MAIN_QUEUE, timeout, ACQUIRE);
-  if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
-  if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
+  checkEnd(end, address, timeout, ACQUIRE);
 }
 
 const KIND = registerClass(import.meta, {

@@ -64,7 +64,7 @@ export { sleepSync } from "./sleep.ts";
 
 // Locks and what else threads wait for
 export * from "./lock.ts";
-export { RLock } from "./rlock.ts";
+export * from "./rlock.ts";
 export * from "./condition.ts";
 export * from "./semaphore.ts";
 export * from "./event.ts";

@@ -7,7 +7,6 @@
 import { ThreadingError } from "./errors.ts";
 import { compareExchange, load, words } from "./_memory/heap.ts";
 import {
-  timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
@@ -18,41 +17,21 @@ import {
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
+import { ownerWord } from "./_memory/slot.ts";
+import { MAIN_QUEUE, waitSync } from "./_memory/wait_queue.ts";
+import { endFlow, markFlow } from "./_flow.ts";
+import { checkEnd, refuseSelfDeadlock, takeNowait } from "./_lock_acquire.ts";
+import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
-  MAIN_QUEUE,
-  waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
-import {
-  beginFlow,
-  endFlow,
-  isInFlow,
-  markFlow,
-  mayBeInFlow,
-  resumeIn,
-  resumeOnceIn,
-} from "./_flow.ts";
-import {
-  abandonLock,
   destroyLock,
-  isPoisoned,
+  isFree,
   LOCK_WORDS,
   LockField,
-  lockProtocol,
   note,
-  ownerDied,
-  ownerOf,
   PROMISE,
   recoverLock,
-  releaseSlow,
-  selfDeadlock,
-  takeFree,
-  WAITERS,
 } from "./_lock_word.ts";
-
-const ACQUIRE = "acquire an RLock";
+import { ACQUIRE, acquireFor, begin, isHolder, takeAgain } from "./_reentry.ts";
 
 /**
  * A reentrant lock: who holds it may take it again, and it is free when it has
@@ -145,18 +124,14 @@ export class RLock extends SharedObject {
   acquireSync(options?: WaitSyncOptions): this {
     const timeout = timeoutOf(options, ACQUIRE);
     const address = addressOf(this);
-    if (takeAgainSync(address)) return this;
+    if (takeAgain(address)) return this;
     note(address);
     if (compareExchange(address + LockField.word, 0, ownerWord) !== 0) {
-      if (ownerOf(load(address + LockField.word)) === tid) {
-        if (takeAgain(address)) return this;
-        throw selfDeadlock(ACQUIRE);
-      }
+      refuseSelfDeadlock(address, ACQUIRE);
       const end = waitSync(lockProtocol, address, MAIN_QUEUE, timeout, ACQUIRE);
-      if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
-      if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
+      checkEnd(end, address, timeout, ACQUIRE);
     }
-    begin(address, 1, 0);
+    begin(address, 0);
     return this;
   }
 
@@ -178,14 +153,10 @@ export class RLock extends SharedObject {
    */
   acquireNowait(): this | undefined {
     const address = addressOf(this);
-    if (takeAgainSync(address) || takeAgain(address)) return this;
-    note(address);
-    if (takeFree(address, ownerWord)) {
-      begin(address, 1, 0);
-      return this;
-    }
-    if (isPoisoned(address)) throw ownerDied(address, ACQUIRE);
-    return undefined;
+    if (takeAgain(address)) return this;
+    if (!takeNowait(address, ACQUIRE)) return undefined;
+    begin(address, 0);
+    return this;
   }
 
   /**
@@ -233,8 +204,7 @@ export class RLock extends SharedObject {
    * ```
    */
   locked(): boolean {
-    const word = load(addressOf(this) + LockField.word);
-    return word !== 0 && word !== WAITERS;
+    return !isFree(load(addressOf(this) + LockField.word));
   }
 
   /**
@@ -278,93 +248,6 @@ export class RLock extends SharedObject {
     markFlow();
     return RLock.prototype.release;
   }
-}
-
-/**
- * Takes an RLock in the promise form.
- *
- * @param lock The lock.
- * @param options As for `acquire`.
- * @param value What the promise resolves to.
- */
-export function acquireFor<T>(
-  lock: RLock,
-  options: WaitOptions | undefined,
-  value: T,
-): Promise<T> {
-  // Not an async function: the caller must await the promise of `resumeIn`.
-  try {
-    const timeout = timeoutOf(options, ACQUIRE);
-    options?.signal?.throwIfAborted();
-    const address = addressOf(lock);
-    if (takeAgain(address)) {
-      return resumeIn(words[address + LockField.flow], value);
-    }
-    note(address);
-    if (takeFree(address, ownerWord | PROMISE)) {
-      return resumeIn(beginInFlow(address), value);
-    }
-    const begun = waitFor(address, timeout, options?.signal);
-    return resumeOnceIn(begun, value);
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-async function waitFor(
-  address: number,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const end = await waitPromise(lockProtocol, address, MAIN_QUEUE, {
-    timeout,
-    signal,
-    timeoutError: () => timeoutError(ACQUIRE, timeout),
-    // Other locks may have taken its place in the table meanwhile.
-  }, () => note(address));
-  if (end === Wake.refused) throw ownerDied(address, ACQUIRE);
-  return beginInFlow(address);
-}
-
-function beginInFlow(address: number): number {
-  const flow = beginFlow();
-  begin(address, 1, flow);
-  return flow;
-}
-
-/** Notes how the caller holds the lock that it has just got. */
-function begin(address: number, count: number, flow: number): void {
-  words[address + LockField.count] = count;
-  words[address + LockField.flow] = flow;
-}
-
-/** Takes the lock once more if this async task holds it. */
-function takeAgain(address: number): boolean {
-  const word = load(address + LockField.word);
-  if (ownerOf(word) !== tid || !(word & PROMISE)) return false;
-  if (!isInFlow(words[address + LockField.flow])) return false;
-  words[address + LockField.count]++;
-  return true;
-}
-
-/** Takes the lock once more if this thread holds it in the blocking form. */
-function takeAgainSync(address: number): boolean {
-  if ((load(address + LockField.word) & ~WAITERS) !== ownerWord) return false;
-  words[address + LockField.count]++;
-  return true;
-}
-
-/**
- * Whether the caller holds the lock. A task that could not be recognized may be
- * the holder: it is believed, as the code that started it would be.
- */
-function isHolder(address: number): boolean {
-  const word = load(address + LockField.word);
-  if (ownerOf(word) !== tid) return false;
-  if (!(word & PROMISE)) return true;
-  // It is 0 as long as the task has not been told that it got the lock.
-  return words[address + LockField.count] > 0 &&
-    mayBeInFlow(words[address + LockField.flow]);
 }
 
 const KIND = registerClass(import.meta, {

@@ -1,0 +1,114 @@
+/**
+ * Reentry: how often the owner of an RLock has taken it, and who that is.
+ *
+ * The words `count` and `flow` of a lock belong to whoever holds it. They are 0
+ * whenever it is free, and as long as a task that it was handed over to has not
+ * been told so.
+ *
+ * @module
+ */
+
+import { load, words } from "./_memory/heap.ts";
+import type { WaitOptions } from "../_internal/options.ts";
+import { addressOf, type SharedObject } from "./_memory/shared_object.ts";
+import { ownerWord, tid } from "./_memory/slot.ts";
+import type { Surrender } from "./_memory/wait_queue.ts";
+import {
+  beginFlow,
+  isInFlow,
+  mayBeInFlow,
+  resumeIn,
+  resumeOnceIn,
+} from "./_flow.ts";
+import { waitForLock } from "./_lock_acquire.ts";
+import { lockProtocol } from "./_lock_queue.ts";
+import {
+  LockField,
+  note,
+  ownerOf,
+  PROMISE,
+  takeFree,
+  WAITERS,
+} from "./_lock_word.ts";
+import { surrenderOf } from "./_surrender.ts";
+
+/** For messages. */
+export const ACQUIRE = "acquire an RLock";
+
+/**
+ * Takes an RLock in the promise form.
+ *
+ * @param lock The lock.
+ * @param options As for `acquire`.
+ * @param value What the promise resolves to.
+ */
+export function acquireFor<T>(
+  lock: SharedObject,
+  options: WaitOptions | undefined,
+  value: T,
+): Promise<T> {
+  // Not an async function: the caller must await the promise of `resumeIn`.
+  try {
+    const surrender = surrenderOf(options, ACQUIRE);
+    const address = addressOf(lock);
+    if (takeAgainInFlow(address)) {
+      return resumeIn(words[address + LockField.flow], value);
+    }
+    note(address);
+    if (takeFree(address, ownerWord | PROMISE)) {
+      return resumeIn(beginInFlow(address), value);
+    }
+    return resumeOnceIn(waitInFlow(address, surrender), value);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+async function waitInFlow(
+  address: number,
+  surrender: Surrender,
+): Promise<number> {
+  await waitForLock(lockProtocol, address, surrender, ACQUIRE);
+  return beginInFlow(address);
+}
+
+function beginInFlow(address: number): number {
+  const flow = beginFlow();
+  begin(address, flow);
+  return flow;
+}
+
+/** Notes that the caller has just got the lock; in the blocking form in flow 0. */
+export function begin(address: number, flow: number): void {
+  words[address + LockField.count] = 1;
+  words[address + LockField.flow] = flow;
+}
+
+/** Takes the lock once more if this thread or this async task holds it. */
+export function takeAgain(address: number): boolean {
+  if ((load(address + LockField.word) & ~WAITERS) !== ownerWord) {
+    return takeAgainInFlow(address);
+  }
+  words[address + LockField.count]++;
+  return true;
+}
+
+function takeAgainInFlow(address: number): boolean {
+  const word = load(address + LockField.word);
+  if (ownerOf(word) !== tid || !(word & PROMISE)) return false;
+  if (!isInFlow(words[address + LockField.flow])) return false;
+  words[address + LockField.count]++;
+  return true;
+}
+
+/**
+ * Whether the caller holds the lock. A task that could not be recognized may be
+ * the holder: it is believed, as the code that started it would be.
+ */
+export function isHolder(address: number): boolean {
+  const word = load(address + LockField.word);
+  if (ownerOf(word) !== tid) return false;
+  if (!(word & PROMISE)) return true;
+  return words[address + LockField.count] > 0 &&
+    mayBeInFlow(words[address + LockField.flow]);
+}
