@@ -110,10 +110,18 @@ export async function waitNotified(
 ): Promise<void> {
   // Until it has released the lock it has it.
   let end: number = Wake.granted;
+  let seized = false;
   const release = (node: number) => {
     enter(address, node);
     suspend(hold);
     end = Wake.waiting;
+  };
+  // At once, not when the promise is continued: a thread that blocks or dies
+  // until then would have swallowed the wake-up of the next in the lock's queue.
+  const seize = (node: number) => {
+    note(hold.object);
+    seized = words[node + Node.state] === Wake.retry &&
+      takeFree(hold.object, ownerWord | PROMISE);
   };
   try {
     end = await waitEntered(
@@ -122,10 +130,10 @@ export async function waitNotified(
       MAIN_QUEUE,
       surrender,
       release,
-      () => note(hold.object),
+      seize,
     );
   } finally {
-    if (end !== Wake.granted) await takeAgain(hold);
+    if (end !== Wake.granted && !seized) await takeAgain(hold);
     resume(hold);
   }
 }

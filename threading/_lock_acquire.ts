@@ -7,7 +7,9 @@
 
 import { ThreadingError } from "./errors.ts";
 import { load } from "./_memory/heap.ts";
+import { lock, unlock } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
+import { Field } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
 import {
   MAIN_QUEUE,
@@ -25,6 +27,7 @@ import {
   PROMISE,
   takeFree,
 } from "./_lock_word.ts";
+import { isUnseen } from "./_unseen.ts";
 
 /**
  * Takes a lock if it is free, in the blocking form.
@@ -84,6 +87,11 @@ export function checkEnd(
 export function refuseSelfDeadlock(address: number, what: string): void {
   const word = load(address + LockField.word);
   if (ownerOf(word) !== tid || !(word & PROMISE)) return;
+  lock(address + Field.mutex);
+  const isPassedOn = isUnseen(address);
+  unlock(address + Field.mutex);
+  // What a task was given just now, this thread passes on when it blocks.
+  if (isPassedOn) return;
   throw new ThreadingError(
     `Cannot ${what}: an async task of this thread holds it and could never release it while the thread is blocked; use the promise form`,
   );

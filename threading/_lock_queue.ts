@@ -16,7 +16,7 @@
  *
  * A waiter that was woken and cannot use it (it died, or its thread blocks) has
  * swallowed the wake-up of the next one, unless the lock has been taken since:
- * it wakes that one in its place.
+ * it wakes that one in its place, see also `_unseen.ts`.
  *
  * @module
  */
@@ -24,6 +24,7 @@
 import {
   isFree,
   LockField,
+  note,
   ownerOf,
   POISONED,
   PROMISE,
@@ -46,6 +47,7 @@ import {
   wakeAll,
   wakeFirst,
 } from "./_memory/wait_queue.ts";
+import { isOwnTask } from "./_unseen.ts";
 
 const PATIENCE_MS = 1;
 
@@ -63,6 +65,8 @@ export const lockProtocol: Protocol = {
       const word = load(at);
       if (word === POISONED) return Wake.refused;
       if (isFree(word)) {
+        // Other locks may have taken its place in the table since the last time.
+        note(object);
         const waiters = firstOf(object) === 0 ? 0 : WAITERS;
         if (compareExchange(at, word, wordOf(node) | waiters) === word) {
           return Wake.granted;
@@ -89,11 +93,16 @@ export const lockProtocol: Protocol = {
     }
   },
   decline(object, node) {
-    lock(object + Field.mutex);
-    if (undoWake(object, node, words[node + Node.state])) {
-      words[node + Node.state] = Wake.retry;
+    for (let stuck = node; stuck !== 0;) {
+      lock(object + Field.mutex);
+      const next = firstOf(object);
+      const isStuck = next !== 0 && isOwnTask(next);
+      if (undoWake(object, stuck, words[stuck + Node.state])) {
+        words[stuck + Node.state] = Wake.retry;
+      }
+      stuck = isStuck && firstOf(object) !== next ? next : 0;
+      unlock(object + Field.mutex);
     }
-    unlock(object + Field.mutex);
   },
 };
 
@@ -177,7 +186,7 @@ export function abandonLock(object: number, node: number, state: number): void {
  */
 function undoWake(object: number, node: number, state: number): boolean {
   const word = load(object + LockField.word);
-  if (state === Wake.granted && ownerOf(word) === words[node + Node.tid]) {
+  if (state === Wake.granted && (word & ~WAITERS) === wordOf(node)) {
     passOn(object);
     return true;
   }

@@ -38,8 +38,9 @@ import {
   releaseRecord,
 } from "./_memory/record.ts";
 import { classOf, Field } from "./_memory/shared_object.ts";
-import { MAX_LOCKS, self, Slot, tid } from "./_memory/slot.ts";
+import { MAX_LOCKS, self, Slot, slotOf, tid } from "./_memory/slot.ts";
 import { MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
+import { isUnseen } from "./_unseen.ts";
 
 /** Words of an object with a lock word. */
 export const LockField = {
@@ -133,7 +134,8 @@ export function heldLocks(slot: number): number[] {
 }
 
 /**
- * Poisons a lock whose owner died.
+ * Poisons a lock whose owner died; not one that it had been handed over and did
+ * not know of, which goes on to the next when its waits are ended.
  *
  * @param object The lock.
  * @param owner The dead thread.
@@ -142,7 +144,8 @@ export function heldLocks(slot: number): number[] {
 export function poison(object: number, owner: number, name: string): void {
   const record = draftRecord(name);
   lock(object + Field.mutex);
-  if (ownerOf(load(object + LockField.word)) === owner) {
+  const isOwner = ownerOf(load(object + LockField.word)) === owner;
+  if (isOwner && !isUnseen(object, 0, slotOf(owner))) {
     destroyLock(object);
     words[object + LockField.deadName] = record;
     commitRecord(record);
@@ -164,6 +167,7 @@ export function recoverLock(object: number): void {
     destroyLock(object);
     words[object + LockField.deadName] = 0;
     words[object + LockField.count] = 0;
+    words[object + LockField.flow] = 0;
     store(object + LockField.word, 0);
   }
   unlock(object + Field.mutex);

@@ -17,14 +17,14 @@ import {
   LOCK_WORDS,
   LockField,
   note,
-  ownerOf,
   PROMISE,
   setForm,
+  WAITERS,
 } from "./_lock_word.ts";
 import { compareExchange, load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field } from "./_memory/shared_object.ts";
-import { ownerWord, self, tid } from "./_memory/slot.ts";
+import { ownerWord, self } from "./_memory/slot.ts";
 import {
   dequeue,
   enqueue,
@@ -74,7 +74,7 @@ export function takeTurn(object: number, timeout: number, what: string): void {
   note(object);
   if (compareExchange(object + LockField.word, 0, ownerWord) === 0) return;
   refuseSelfDeadlock(object, what);
-  if (ownerOf(load(object + LockField.word)) === tid) {
+  if ((load(object + LockField.word) & ~WAITERS) === ownerWord) {
     throw new ThreadingError(
       `Cannot ${what}: this thread holds it, and would wait for itself`,
     );
