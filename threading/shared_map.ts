@@ -5,57 +5,41 @@
  */
 
 import { checkIterable } from "../_internal/check.ts";
-import { discard } from "./_memory/allocator.ts";
-import { load, words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
+import { load } from "./_memory/heap.ts";
 import {
-  timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import {
-  draftRecord,
-  glance,
-  readShared,
-  shareRecord,
-  UNREAD,
-} from "./_memory/record.ts";
-import {
   addressOf,
   createObject,
-  Field,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
+import { abandonClaim, claimProtocol, type Request } from "./_map_claim.ts";
 import {
-  abandonClaim,
+  attempt,
+  attemptAsync,
   type Claim,
   claimAsync,
-  claimProtocol,
   claimSync,
-  type Request,
-} from "./_map_claim.ts";
+  settle,
+} from "./_map_make.ts";
 import {
-  destroyTable,
-  encodeKey,
-  Entry,
-  entryAfter,
-  find,
-  hashOf,
-  lockEntry,
-  MAP_WORDS,
-  MapField,
-  putValue,
-  removeAllValues,
-  removeValue,
-  serialOf,
-} from "./_map_table.ts";
+  ABSENT,
+  clearKeys,
+  deleteKey,
+  hasKey,
+  lookUp,
+  readNext,
+  setKey,
+} from "./_map_steps.ts";
+import { destroyTable, MAP_WORDS, MapField } from "./_map_table.ts";
+import { surrenderOf } from "./_surrender.ts";
 
 const UPDATE = "update a key of a SharedMap";
 const CREATE = "get or create a value of a SharedMap";
-/** What {@linkcode lookUp} returns for a key that is not there. */
-const ABSENT: unique symbol = Symbol("absent");
 
 /**
  * A map that every thread sees and may change. In order of insertion, like
@@ -167,18 +151,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   set(key: K, value: V): this {
-    const map = addressOf(this);
-    const record = draftRecord(value);
-    let entry: number;
-    try {
-      const encoded = encodeKey(key);
-      entry = lockEntry(map, hashOf(encoded), encoded);
-    } catch (error) {
-      discard(record);
-      throw error;
-    }
-    putValue(map, entry, record);
-    unlock(map + Field.mutex);
+    setKey(addressOf(this), key, value);
     return this;
   }
 
@@ -198,14 +171,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   has(key: K): boolean {
-    const map = addressOf(this);
-    const encoded = encodeKey(key);
-    const hash = hashOf(encoded);
-    lock(map + Field.mutex);
-    const entry = find(map, hash, encoded);
-    const has = entry !== 0 && words[entry + Entry.value] !== 0;
-    unlock(map + Field.mutex);
-    return has;
+    return hasKey(addressOf(this), key);
   }
 
   /**
@@ -226,15 +192,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   delete(key: K): boolean {
-    const map = addressOf(this);
-    const encoded = encodeKey(key);
-    const hash = hashOf(encoded);
-    lock(map + Field.mutex);
-    const entry = find(map, hash, encoded);
-    const has = entry !== 0 && words[entry + Entry.value] !== 0;
-    if (has) removeValue(map, entry);
-    unlock(map + Field.mutex);
-    return has;
+    return deleteKey(addressOf(this), key);
   }
 
   /**
@@ -268,10 +226,7 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   clear(): void {
-    const map = addressOf(this);
-    lock(map + Field.mutex);
-    removeAllValues(map);
-    unlock(map + Field.mutex);
+    clearKeys(addressOf(this));
   }
 
   /**
@@ -494,35 +449,11 @@ export class SharedMap<K, V> extends SharedObject {
    * ```
    */
   *entries(): IterableIterator<[K, V]> {
-    let entry = 0;
-    let hash = 0;
-    let serial = 0;
+    const place = { entry: 0, hash: 0, serial: 0 };
     for (;;) {
-      const map = addressOf(this);
-      let key: unknown;
-      let value: unknown;
-      let keyRecord = 0;
-      let valueRecord = 0;
-      lock(map + Field.mutex);
-      entry = entryAfter(map, entry, hash, serial);
-      if (entry !== 0) {
-        hash = words[entry + Entry.hash];
-        serial = serialOf(entry);
-        keyRecord = words[entry + Entry.key];
-        valueRecord = words[entry + Entry.value];
-        key = glance(keyRecord);
-        value = glance(valueRecord);
-        if (key === UNREAD) shareRecord(keyRecord);
-        if (value === UNREAD) shareRecord(valueRecord);
-      }
-      unlock(map + Field.mutex);
-      if (entry === 0) return;
-      try {
-        if (key === UNREAD) key = readShared(keyRecord);
-      } finally {
-        if (value === UNREAD) value = readShared(valueRecord);
-      }
-      yield [key as K, value as V];
+      const next = readNext(addressOf(this), place);
+      if (next === undefined) return;
+      yield next as [K, V];
     }
   }
 
@@ -545,22 +476,6 @@ export class SharedMap<K, V> extends SharedObject {
   }
 }
 
-function lookUp(map: number, key: unknown): unknown {
-  const encoded = encodeKey(key);
-  const hash = hashOf(encoded);
-  let value: unknown = ABSENT;
-  let record = 0;
-  lock(map + Field.mutex);
-  const entry = find(map, hash, encoded);
-  if (entry !== 0) record = words[entry + Entry.value];
-  if (record !== 0) {
-    value = glance(record);
-    if (value === UNREAD) shareRecord(record);
-  }
-  unlock(map + Field.mutex);
-  return value === UNREAD ? readShared(record) : value;
-}
-
 /** What a value became that was made while another one was set. */
 function orPresent<K, V>(map: SharedMap<K, V>, key: K, value: V): V {
   const found = lookUp(addressOf(map), key);
@@ -581,14 +496,7 @@ async function claimFor(
   request: Request,
   options: WaitOptions | undefined,
 ): Promise<Claim | undefined> {
-  const timeout = timeoutOf(options, request.what);
-  const signal = options?.signal;
-  signal?.throwIfAborted();
-  const claim = await claimAsync(request, {
-    timeout,
-    signal,
-    timeoutError: () => timeoutError(request.what, timeout),
-  });
+  const claim = await claimAsync(request, surrenderOf(options, request.what));
   // Until here its handle must not go.
   addressOf(owner);
   return claim;
@@ -598,35 +506,7 @@ function claimForSync(
   request: Request,
   options: WaitSyncOptions | undefined,
 ): Claim | undefined {
-  const timeout = timeoutOf(options, request.what);
-  return claimSync(request, timeout, () => {
-    return timeoutError(request.what, timeout);
-  });
-}
-
-function attempt<V>(claim: Claim, make: () => V): V {
-  try {
-    return make();
-  } catch (error) {
-    claim.giveUp();
-    throw error;
-  }
-}
-
-async function attemptAsync<V>(
-  claim: Claim,
-  make: () => V | PromiseLike<V>,
-): Promise<V> {
-  try {
-    return await make();
-  } catch (error) {
-    claim.giveUp();
-    throw error;
-  }
-}
-
-function settle(claim: Claim, value: unknown): boolean {
-  return claim.settle(attempt(claim, () => draftRecord(value)));
+  return claimSync(request, timeoutOf(options, request.what));
 }
 
 function checkFunction(value: unknown, what: string): void {

@@ -5,7 +5,9 @@ import {
   type Lock,
   type RLock,
   sendable,
+  type SharedMap,
 } from "../../threading/mod.ts";
+import { sleepSync } from "../../threading/sleep.ts";
 
 /** Blocks for a lock while tasks of its own stand in line before it. */
 export const blockBehindTasks = sendable(
@@ -74,6 +76,18 @@ export const notifyAndSpin = sendable(
     queueMicrotask(() => {
       spins.set();
       for (;;);
+    });
+  },
+);
+
+/** Takes its time to make a value. */
+export const updateSlowly = sendable(
+  import.meta,
+  function updateSlowly(map: SharedMap<string, number>, begun: Event) {
+    map.updateSync("key", (n = 0) => {
+      begun.set();
+      sleepSync(50);
+      return n + 1;
     });
   },
 );

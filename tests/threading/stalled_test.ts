@@ -9,6 +9,7 @@ import {
   OwnerDiedError,
   RLock,
   setExcepthook,
+  SharedMap,
   Thread,
 } from "../../threading/mod.ts";
 import { sleepSync } from "../../threading/sleep.ts";
@@ -17,6 +18,7 @@ import {
   blockBehindTasks,
   leaveBeforeItsTurn,
   notifyAndSpin,
+  updateSlowly,
 } from "./stalled_fixture.ts";
 import { hold } from "./wait_fixture.ts";
 
@@ -95,3 +97,19 @@ Deno.test("Condition.wait() of a thread that dies before it has the lock strands
   await assertRejects(() => spinner.join(SOON), "terminated");
   await assertRejects(() => waiter.join(SOON), OwnerDiedError);
 });
+
+for (const moment of ["waits for", "has been given"]) {
+  Deno.test(`SharedMap.updateSync() overtakes a task that ${moment} the key`, async () => {
+    const map = new SharedMap<string, number>();
+    const begun = new Event();
+    const thread = new Thread({ target: updateSlowly, args: [map, begun] });
+    thread.start();
+    await begun.wait(SOON);
+    const increment = (n = 0) => n + 1;
+    const tasks = [map.update("key", increment), map.update("key", increment)];
+    if (moment === "has been given") spinUntilEnded(thread);
+    assertEquals(map.updateSync("key", increment, SOON), 2);
+    assertEquals(await Promise.all(tasks), [3, 4]);
+    await thread.join(SOON);
+  });
+}
