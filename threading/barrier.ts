@@ -5,11 +5,22 @@
  */
 
 import { checkOptions } from "../_internal/check.ts";
-import { BrokenBarrierError, NotSendableError } from "./errors.ts";
+import {
+  abandonRound,
+  BARRIER_WORDS,
+  BarrierField,
+  barrierProtocol,
+  broken,
+  clear,
+  COMPLETE,
+  noTurn,
+  Phase,
+  Turn,
+} from "./_barrier_round.ts";
+import { NotSendableError } from "./errors.ts";
 import { loadSendableSync } from "./_memory/codec/load.ts";
 import { sendableId } from "./_memory/codec/registry.ts";
 import { load, words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
   timeoutOf,
@@ -19,42 +30,18 @@ import {
 import {
   addressOf,
   createObject,
-  Field,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {
-  dequeue,
-  firstOf,
   MAIN_QUEUE,
   Node,
-  NodeFlag,
   OWN_NODE,
-  type Protocol,
   waitPromise,
   waitSync,
   Wake,
-  wake,
-  wakeAll,
-  wakeFirst,
 } from "./_memory/wait_queue.ts";
 
-const BarrierField = {
-  parties: Field.own,
-  /** Nodes in the queue. */
-  waiting: Field.own + 1,
-  /** A `Phase`. */
-  phase: Field.own + 2,
-  /** Counts the resets, which an action that runs meanwhile must notice. */
-  generation: Field.own + 3,
-  /** Number of the marked action, 0 for none, -1 for one that is not marked. */
-  action: Field.own + 4,
-  /** The default timeout in milliseconds, negative for none. */
-  timeout: Field.own + 5,
-} as const;
-const BARRIER_WORDS = Field.own + 6;
-
-const Phase = { filling: 0, acting: 1, broken: 2 } as const;
 const NOT_MARKED = -1;
 const WAIT = "wait at a Barrier";
 const ACTION: unique symbol = Symbol("action");
@@ -76,77 +63,6 @@ export interface BarrierOptions {
    * @default {Infinity}
    */
   timeout?: number;
-}
-
-/** `take` says so when the caller is the one that all others wait for. */
-const COMPLETE = 4;
-
-const protocol: Protocol = {
-  take(object, node) {
-    const phase = words[object + BarrierField.phase];
-    if (phase === Phase.broken) return Wake.refused;
-    const parties = words[object + BarrierField.parties];
-    const others = words[object + BarrierField.waiting];
-    // Whoever comes while the action runs is an early one of the next round.
-    if (phase === Phase.filling && others >= parties - 1) {
-      words[node + Node.value] = parties - 1;
-      bindOthers(object);
-      if (words[object + BarrierField.action] !== 0) {
-        words[object + BarrierField.phase] = Phase.acting;
-        return COMPLETE;
-      }
-      open(object);
-      return Wake.granted;
-    }
-    words[object + BarrierField.waiting] = others + 1;
-    return Wake.waiting;
-  },
-  withdraw(object) {
-    words[object + BarrierField.waiting]--;
-  },
-};
-
-/**
- * Makes those who wait parties of this round: from now on none can give up and
- * so make the round one too small. In the critical section.
- */
-function bindOthers(address: number): void {
-  const parties = words[address + BarrierField.parties];
-  let node = firstOf(address);
-  for (let index = 0; index < parties - 1; index++) {
-    words[node + Node.value] = index;
-    words[node + Node.flags] |= NodeFlag.bound;
-    node = words[node + Node.next];
-  }
-}
-
-/** Lets the parties of this round go on. In the critical section. */
-function open(address: number): void {
-  const parties = words[address + BarrierField.parties];
-  for (let node = firstOf(address); node !== 0;) {
-    const next = words[node + Node.next];
-    // Others are early ones of the next round.
-    if (words[node + Node.flags] & NodeFlag.bound) {
-      dequeue(node);
-      wake(node, Wake.granted);
-      words[address + BarrierField.waiting]--;
-    }
-    node = next;
-  }
-  words[address + BarrierField.phase] = Phase.filling;
-  // More early ones than a round takes: one of them completes it.
-  if (words[address + BarrierField.waiting] >= parties) {
-    words[address + BarrierField.waiting]--;
-    wakeFirst(address, MAIN_QUEUE, Wake.retry);
-  }
-}
-
-/** Sends all away that wait. In the critical section. */
-function refuseAll(address: number, phase: number): void {
-  words[address + BarrierField.phase] = phase;
-  words[address + BarrierField.waiting] = 0;
-  words[address + BarrierField.generation]++;
-  wakeAll(address, MAIN_QUEUE, Wake.refused);
 }
 
 /**
@@ -241,23 +157,25 @@ export class Barrier extends SharedObject {
     const timeout = timeoutAt(options, address);
     options?.signal?.throwIfAborted();
     const action = actionOf(this, address);
+    using turn = action === undefined ? noTurn() : new Turn(address);
     let index = 0;
-    const end = await waitPromise(protocol, address, MAIN_QUEUE, {
+    const end = await waitPromise(barrierProtocol, address, MAIN_QUEUE, {
       timeout,
       signal: options?.signal,
       timeoutError: () => timeoutError(WAIT, timeout),
     }, (node) => index = words[node + Node.value]);
     if (end === Wake.refused) throw broken();
-    if (end !== COMPLETE) return index;
-    const generation = words[address + BarrierField.generation];
-    try {
-      await action?.();
-    } catch (error) {
-      breakBarrier(address);
-      throw error;
+    if (end === COMPLETE) {
+      try {
+        await action!();
+      } catch (error) {
+        turn!.fail();
+        throw error;
+      }
+      turn!.finish();
+      index = this.parties - 1;
     }
-    finish(address, generation);
-    return this.parties - 1;
+    return index;
   }
 
   /**
@@ -286,19 +204,20 @@ export class Barrier extends SharedObject {
     const address = addressOf(this);
     const timeout = timeoutAt(options, address);
     const action = actionOf(this, address);
-    const end = waitSync(protocol, address, MAIN_QUEUE, timeout, WAIT);
+    using turn = action === undefined ? noTurn() : new Turn(address);
+    const end = waitSync(barrierProtocol, address, MAIN_QUEUE, timeout, WAIT);
     if (end === Wake.refused) throw broken();
     if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
     const index = words[OWN_NODE + Node.value];
-    if (end !== COMPLETE) return index;
-    const generation = words[address + BarrierField.generation];
-    try {
-      action?.();
-    } catch (error) {
-      breakBarrier(address);
-      throw error;
+    if (end === COMPLETE) {
+      try {
+        action!();
+      } catch (error) {
+        turn!.fail();
+        throw error;
+      }
+      turn!.finish();
     }
-    finish(address, generation);
     return index;
   }
 
@@ -313,7 +232,7 @@ export class Barrier extends SharedObject {
    * ```
    */
   abort(): void {
-    breakBarrier(addressOf(this));
+    clear(addressOf(this), Phase.broken);
   }
 
   /**
@@ -331,10 +250,7 @@ export class Barrier extends SharedObject {
    * ```
    */
   reset(): void {
-    const address = addressOf(this);
-    lock(address + Field.mutex);
-    refuseAll(address, Phase.filling);
-    unlock(address + Field.mutex);
+    clear(addressOf(this), Phase.filling);
   }
 
   /**
@@ -395,25 +311,8 @@ function actionOf(
   );
 }
 
-/** After the action: opens the barrier if it was not reset meanwhile. */
-function finish(address: number, generation: number): void {
-  lock(address + Field.mutex);
-  const same = words[address + BarrierField.generation] === generation;
-  if (same) open(address);
-  unlock(address + Field.mutex);
-  if (!same) throw broken();
-}
-
-function breakBarrier(address: number): void {
-  lock(address + Field.mutex);
-  refuseAll(address, Phase.broken);
-  unlock(address + Field.mutex);
-}
-
-function broken(): BrokenBarrierError {
-  return new BrokenBarrierError(
-    `Cannot ${WAIT}: it was broken or reset; reset() makes it usable again`,
-  );
-}
-
-const KIND = registerClass(import.meta, { constructor: Barrier, protocol });
+const KIND = registerClass(import.meta, {
+  constructor: Barrier,
+  protocol: barrierProtocol,
+  abandon: abandonRound,
+});

@@ -1,4 +1,9 @@
-import { type Barrier, sendable } from "../../threading/mod.ts";
+import {
+  type Barrier,
+  type Event,
+  sendable,
+  sleepSync,
+} from "../../threading/mod.ts";
 
 /** Waits at a barrier once. */
 export const meet = sendable(import.meta, function meet(barrier: Barrier) {
@@ -37,5 +42,37 @@ export const runsOf = sendable(
   function runsOf(barrier: Barrier, times: number) {
     for (let i = 0; i < times; i++) barrier.waitSync();
     return takeRuns();
+  },
+);
+
+/** Set by this thread when it runs an action that never ends. */
+let acting: Event | undefined;
+
+/** An action that never ends, and blocks its thread. */
+export const block = sendable(import.meta, function block() {
+  acting?.set();
+  sleepSync(1e9);
+});
+
+/** An action that never ends, and leaves its thread's event loop running. */
+export const hang = sendable(import.meta, function hang() {
+  acting?.set();
+  return new Promise(() => {});
+});
+
+/** Comes last, in a form; may end without awaiting its own wait. */
+export const comeLast = sendable(
+  import.meta,
+  async function comeLast(
+    barrier: Barrier,
+    event: Event,
+    form: string,
+    leaves: boolean,
+  ) {
+    acting = event;
+    if (form === "blocking") barrier.waitSync();
+    else if (leaves) barrier.wait().catch(() => {});
+    else await barrier.wait();
+    await event.wait();
   },
 );

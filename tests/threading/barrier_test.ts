@@ -9,6 +9,7 @@ import { delay } from "@std/async";
 import {
   Barrier,
   BrokenBarrierError,
+  Event,
   NotSendableError,
   setExcepthook,
   Thread,
@@ -16,7 +17,16 @@ import {
 } from "../../threading/mod.ts";
 import { testOptions } from "./wait_options.ts";
 import { echo } from "./wait_fixture.ts";
-import { countRun, meet, rounds, runsOf, takeRuns } from "./barrier_fixture.ts";
+import {
+  block,
+  comeLast,
+  countRun,
+  hang,
+  meet,
+  rounds,
+  runsOf,
+  takeRuns,
+} from "./barrier_fixture.ts";
 
 testOptions("Barrier.wait", () => {
   const barrier = new Barrier(2);
@@ -179,6 +189,59 @@ Deno.test("Barrier runs a marked action in whichever thread comes last", async (
   thread.start();
   for (let i = 0; i < 50; i++) barrier.waitSync({ timeout: 10_000 });
   assertEquals(takeRuns() + (await thread.join()), 50);
+});
+
+for (
+  const { form, action, leaves } of [
+    { form: "blocking", action: block, leaves: false },
+    { form: "promise", action: hang, leaves: false },
+    { form: "promise", action: hang, leaves: true },
+  ]
+) {
+  const how = leaves ? "ends" : "is killed";
+  Deno.test(`Barrier.wait() throws if the thread that runs the action in the ${form} form ${how}`, async () => {
+    const barrier = new Barrier(3, { action });
+    const acting = new Event();
+    const last = new Thread({
+      target: comeLast,
+      args: [barrier, acting, form, leaves],
+    });
+    const others = [barrier.wait(), barrier.wait()];
+    last.start();
+    await acting.wait({ timeout: 10_000 });
+    if (!leaves) last.terminate();
+    const [ended, ...waits] = await Promise.allSettled([
+      last.join(),
+      ...others,
+    ]);
+    assertEquals(ended.status, leaves ? "fulfilled" : "rejected");
+    for (const wait of waits) {
+      assert(wait.status === "rejected");
+      assert(wait.reason instanceof BrokenBarrierError);
+    }
+    assert(barrier.broken());
+    barrier.reset();
+    assertEquals(barrier.nWaiting(), 0);
+    barrier.free();
+  });
+}
+
+Deno.test("Barrier.free() throws while the action runs", async () => {
+  const errors: unknown[] = [];
+  const barrier: Barrier = new Barrier(1, {
+    action() {
+      try {
+        barrier.free();
+      } catch (error) {
+        errors.push(error);
+      }
+    },
+  });
+  barrier.waitSync();
+  await barrier.wait();
+  assertEquals(errors.length, 2);
+  for (const error of errors) assert(error instanceof ThreadingError);
+  barrier.free();
 });
 
 Deno.test("Barrier.wait() throws where an unmarked action is not known", async () => {

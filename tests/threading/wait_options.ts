@@ -5,6 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { delay } from "@std/async";
 import { ThreadingError } from "../../threading/mod.ts";
 import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 
@@ -67,6 +68,15 @@ export function testOptions(
       assertEquals(error.name, "TimeoutError");
       assert(performance.now() - start >= timeout - 1);
     }
+  });
+
+  test("keeps the handle from being freed", async (blocked) => {
+    const controller = new AbortController();
+    const waiting = blocked.wait({ signal: controller.signal });
+    await delay(5);
+    assertThrows(() => blocked.free(), ThreadingError, "Cannot free");
+    controller.abort("reason");
+    assertEquals(await waiting.catch((error) => error), "reason");
   });
 
   test("rejects with the reason of the signal", async (blocked) => {

@@ -8,6 +8,8 @@ import {
   sleepSync,
   Thread,
 } from "../../threading/mod.ts";
+import { delay } from "@std/async";
+import { hold } from "./wait_fixture.ts";
 import { randomFrom, SEED, STRESS } from "./shared_support.ts";
 import {
   type Awaited,
@@ -86,3 +88,21 @@ for (const [kind, make] of Object.entries(kinds)) {
     }
   }
 }
+
+Deno.test("Lock.acquire() keeps the event loop alive for what it was given by a thread that has ended", async () => {
+  for (let i = 0; i < 40; i++) {
+    const lock = new Lock();
+    const held = new Event();
+    const go = new Event();
+    const thread = new Thread({ target: hold, args: [lock, held, go] });
+    thread.start();
+    await held.wait();
+    const waiting = lock.acquire();
+    await delay(1);
+    go.set();
+    // Meanwhile nothing can be told to the wait, and afterwards nobody is left.
+    thread.joinSync();
+    await waiting;
+    lock.release();
+  }
+});

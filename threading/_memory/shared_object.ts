@@ -71,11 +71,17 @@ export abstract class SharedObject {
    * A thread that never returns to its event loop must call this for objects
    * that it meets in great numbers, since nothing is collected there.
    *
-   * @throws {ThreadingError} If it has been freed already.
+   * @throws {ThreadingError} If it has been freed already, or an async task of
+   * this thread waits for it.
    */
   free(): void {
     const address = this[ADDRESS];
     if (address === FREED) throw unusable(this);
+    if (pins.has(address)) {
+      throw new ThreadingError(
+        `Cannot free ${this.constructor.name}: an async task of this thread waits for it; end the wait first, with its signal`,
+      );
+    }
     const hold = this[HOLD];
     this[ADDRESS] = FREED;
     if (this[BALLAST] !== undefined) this[BALLAST] = undefined;
@@ -147,6 +153,21 @@ export function createObject(kind: number, count: number): number {
   const address = allocateZeroed(count);
   words[address + Field.kind] = kind;
   return address;
+}
+
+/** How many async tasks of this thread are in the middle of using an object. */
+const pins = new Map<number, number>();
+
+/** Keeps this thread's handle of an object from being freed. */
+export function pin(address: number): void {
+  pins.set(address, (pins.get(address) ?? 0) + 1);
+}
+
+/** Undoes one {@linkcode pin}. */
+export function unpin(address: number): void {
+  const left = pins.get(address)! - 1;
+  if (left > 0) pins.set(address, left);
+  else pins.delete(address);
 }
 
 /** Handles by address, but for those in `fresh`. */

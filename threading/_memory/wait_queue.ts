@@ -30,7 +30,7 @@ import {
   words,
 } from "./heap.ts";
 import { checkDying, lock, unlock } from "./mutex.ts";
-import { classOf, Field } from "./shared_object.ts";
+import { classOf, Field, pin, unpin } from "./shared_object.ts";
 import { isMain, self, Slot, tid, wakeSlot } from "./slot.ts";
 
 /** The words of a node. */
@@ -437,10 +437,10 @@ export function pendingWaits(): number {
   return pending.size;
 }
 
-/** Called with the number of promise-form waits when it becomes or leaves 0. */
+/** Called when a first promise-form wait begins, some were woken, or all ended. */
 let onPendingChange: () => void = () => {};
 
-/** Sets what happens when a first wait begins or the last one ends. */
+/** Sets what happens when a first wait begins, some were woken, or all ended. */
 export function setOnPendingChange(callback: () => void): void {
   onPendingChange = callback;
 }
@@ -464,6 +464,8 @@ export function drainReady(): void {
     const wait = pending.get(token);
     if (wait !== undefined) proceed(wait);
   }
+  // Those that still wait hold the event loop open only if somebody can wake them.
+  if (woken.length > 0 && pending.size > 0) onPendingChange();
 }
 
 function proceed(wait: PendingWait): void {
@@ -497,10 +499,12 @@ function takeOrEnqueue(wait: PendingWait, again: boolean): number {
   return end;
 }
 
-function endWait(wait: PendingWait): void {
-  wait.inspect?.(wait.node);
-  pending.delete(words[wait.node + Node.token]);
-  freeNode(wait.node);
+function endWait({ inspect, node, token, object }: PendingWait): void {
+  inspect?.(node);
+  pending.delete(token);
+  freeNode(node);
+  // Behind the continuation of the wait, which uses the object.
+  queueMicrotask(() => queueMicrotask(() => unpin(object)));
   if (pending.size === 0) onPendingChange();
 }
 
@@ -602,6 +606,7 @@ function wait(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const pendingWait: PendingWait = { ...start, resolve };
   pending.set(token, pendingWait);
+  pin(object);
   if (enter === undefined) {
     const end = takeOrEnqueue(pendingWait, false);
     if (end !== Wake.waiting) return Promise.resolve(end);
@@ -648,6 +653,7 @@ export function forgetWaits(): void {
   waitEpoch++;
   exchange(self + Slot.ready, 0);
   if (pending.size === 0) return;
+  for (const { object } of pending.values()) unpin(object);
   pending.clear();
   onPendingChange();
 }

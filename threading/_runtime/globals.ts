@@ -5,65 +5,98 @@
  * @module
  */
 
-type Listener = Parameters<typeof globalThis.addEventListener>;
-
-const timers = new Set<unknown>();
-const listeners: Listener[] = [];
-
 // deno-lint-ignore no-explicit-any
-type Timer = (...args: any[]) => any;
+type Callable = (...args: any[]) => any;
 
-function trackTimers(
-  name: "setTimeout" | "setInterval",
-): void {
-  const native: Timer = globalThis[name];
-  const tracked: Timer = (...args) => {
-    const timer = native(...args);
-    timers.add(timer);
-    return timer;
-  };
+/** Puts another function in the place of a global one. */
+function replace(target: object, name: string, value: Callable): void {
+  const native = Reflect.get(target, name);
   // Keeps `setTimeout[util.promisify.custom]` and the like.
-  Object.defineProperties(tracked, Object.getOwnPropertyDescriptors(native));
-  Object.defineProperty(globalThis, name, { value: tracked, writable: true });
+  Object.defineProperties(value, Object.getOwnPropertyDescriptors(native));
+  Object.defineProperty(target, name, {
+    value,
+    writable: true,
+    configurable: true,
+  });
 }
 
-function trackListeners(): void {
-  const { addEventListener, removeEventListener } = globalThis;
-  Object.defineProperty(globalThis, "addEventListener", {
-    value: (...listener: Listener) => {
-      listeners.push(listener);
-      addEventListener.apply(globalThis, listener);
-    },
-    writable: true,
+/** The timers that have not ended, with what ends them. */
+const timers = new Map<unknown, Callable>();
+
+function trackTimers(kind: "Timeout" | "Interval"): void {
+  const set: Callable = Reflect.get(globalThis, `set${kind}`);
+  const clear: Callable = Reflect.get(globalThis, `clear${kind}`);
+  replace(globalThis, `set${kind}`, (callback: Callable, ...args) => {
+    const isOnce = kind === "Timeout" && typeof callback === "function";
+    const tracked: Callable = isOnce
+      ? function (this: unknown, ...args) {
+        timers.delete(timer);
+        return callback.apply(this, args);
+      }
+      : callback;
+    const timer = set(tracked, ...args);
+    timers.set(timer, clear);
+    return timer;
   });
-  removeAll = () => {
-    for (const [type, callback, options] of listeners) {
-      removeEventListener.call(globalThis, type, callback, options);
-    }
-    listeners.length = 0;
-  };
+  replace(globalThis, `clear${kind}`, (timer) => {
+    timers.delete(timer);
+    clear(timer);
+  });
 }
-let removeAll = () => {};
+
+/** What was listened to, as it is to be removed. */
+interface Listening {
+  args: unknown[];
+  capture: boolean;
+  remove(): void;
+}
+
+const listenings: Listening[] = [];
+
+function trackListeners(
+  target: object,
+  names: { add: string; remove: string },
+): void {
+  const add: Callable = Reflect.get(target, names.add);
+  const remove: Callable = Reflect.get(target, names.remove);
+  const find = (args: unknown[]) =>
+    listenings.findIndex((other) =>
+      other.args[0] === args[0] && other.args[1] === args[1] &&
+      other.capture === isCapture(args[2])
+    );
+  replace(target, names.add, (...args) => {
+    add.apply(target, args);
+    if (find(args) !== -1) return;
+    listenings.push({
+      args,
+      capture: isCapture(args[2]),
+      remove: () => remove.apply(target, args),
+    });
+  });
+  replace(target, names.remove, (...args) => {
+    remove.apply(target, args);
+    const index = find(args);
+    if (index !== -1) listenings.splice(index, 1);
+  });
+}
+
+function isCapture(options: unknown): boolean {
+  return typeof options === "object"
+    ? Boolean((options as AddEventListenerOptions | null)?.capture)
+    : Boolean(options);
+}
 
 /** The timers and listeners of this worker are tracked from now on. */
 export function trackLeftovers(): void {
-  trackTimers("setTimeout");
-  trackTimers("setInterval");
-  trackListeners();
-  trackSignals();
-}
-
-const signals: Parameters<typeof Deno.addSignalListener>[] = [];
-
-function trackSignals(): void {
-  const { addSignalListener } = Deno;
-  Object.defineProperty(Deno, "addSignalListener", {
-    value: (...listener: typeof signals[number]) => {
-      addSignalListener(...listener);
-      signals.push(listener);
-    },
-    writable: true,
-    configurable: true,
+  trackTimers("Timeout");
+  trackTimers("Interval");
+  trackListeners(globalThis, {
+    add: "addEventListener",
+    remove: "removeEventListener",
+  });
+  trackListeners(Deno, {
+    add: "addSignalListener",
+    remove: "removeSignalListener",
   });
 }
 
@@ -77,15 +110,10 @@ export function onThreadEnd(callback: () => void): void {
 /** Ends what the thread that has ended left behind. */
 export function clearLeftovers(): void {
   for (const ending of endings) ending();
-  if (timers.size > 0) {
-    for (const timer of timers) clearTimeout(timer as number);
-    timers.clear();
-  }
-  if (listeners.length > 0) removeAll();
-  if (signals.length > 0) {
-    for (const listener of signals) Deno.removeSignalListener(...listener);
-    signals.length = 0;
-  }
+  for (const [timer, clear] of timers) clear(timer);
+  timers.clear();
+  for (const { remove } of listenings) remove();
+  listenings.length = 0;
   for (const property of ["onmessage", "onerror", "onunhandledrejection"]) {
     if (Reflect.get(globalThis, property)) {
       Reflect.set(globalThis, property, null);

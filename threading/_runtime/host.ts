@@ -165,11 +165,13 @@ function attendSlot(slot: number): void {
 
 /**
  * Holds the event loop open while a thread lives that is not a daemon, or while
- * the main thread awaits something that another thread can bring about.
+ * the main thread awaits something that another thread can bring about, or has
+ * brought about already.
  */
 export function settleKeepAlive(): void {
   const wanted = load(Header.liveThreads) > 0 ||
-    (pendingWaits() > 0 && load(Header.allThreads) > 0);
+    (pendingWaits() > 0 &&
+      (load(Header.allThreads) > 0 || load(self + Slot.ready) !== 0));
   if (wanted === keepingAlive) return;
   keepingAlive = wanted;
   for (const worker of workers.values()) {
