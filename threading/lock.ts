@@ -40,7 +40,8 @@ import {
 import { surrenderOf } from "./_surrender.ts";
 
 const ACQUIRE = "acquire a Lock";
-const SPINS = 40;
+/** Longer looking keeps the lock's word from the cache of its owner. */
+const SPINS = 10;
 
 /**
  * A lock: one thread at a time holds it, the others wait. After `Lock` of

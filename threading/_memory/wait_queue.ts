@@ -101,6 +101,8 @@ export interface Protocol {
    * this thread was woken for, since the thread blocks and cannot go on with it.
    */
   decline?(object: number, node: number): void;
+  /** How often a blocking wait looks whether it was woken before it sleeps. */
+  spins?: number;
 }
 
 /** Word offset of the queue that most objects have. */
@@ -257,18 +259,23 @@ export function prepareOwnNode(): void {
  * Sleeps until the node is woken.
  *
  * @param deadline Time by `performance.now()`; `Infinity` for none.
+ * @param spins How often it looks before it sleeps.
  * @returns Whether it was woken; if not, the deadline has passed.
  * @throws {ThreadingError} If nothing is left that could wake it.
  */
-export function sleepUntilWoken(node: number, deadline: number): boolean {
-  const woken = sleep(node, deadline);
+export function sleepUntilWoken(
+  node: number,
+  deadline: number,
+  spins: number = SPINS,
+): boolean {
+  const woken = sleep(node, deadline, spins);
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();
   return woken;
 }
 
-function sleep(node: number, deadline: number): boolean {
-  for (let spin = 0; spin < SPINS; spin++) {
+function sleep(node: number, deadline: number, spins: number): boolean {
+  for (let spin = 0; spin < spins; spin++) {
     if (load(node + Node.state) !== Wake.waiting) return true;
   }
   let helpAt = isMain ? performance.now() + LONG_MS : Infinity;
@@ -368,7 +375,7 @@ export function finishSync(
 ): number {
   const object = words[node + Node.object];
   words[self + Slot.waitsFor] = object;
-  let woken = sleepUntilWoken(node, deadline);
+  let woken = sleepUntilWoken(node, deadline, protocol.spins);
   if (!woken && withdraw(protocol, node, object)) {
     words[self + Slot.waitsFor] = 0;
     if (deadline !== Infinity) return Wake.waiting;
