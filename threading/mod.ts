@@ -44,15 +44,15 @@
  */
 
 // Threads
+export { Thread } from "./thread.ts";
+export type { ThreadOptions } from "./_thread_options.ts";
 export {
   activeCount,
   currentThread,
   enumerate,
   getIdent,
   mainThread,
-  Thread,
-  type ThreadOptions,
-} from "./thread.ts";
+} from "./current_thread.ts";
 export * from "./timer.ts";
 export * from "./local.ts";
 export {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { checkOptions } from "../_internal/check.ts";
-import { ThreadingError } from "./errors.ts";
-import { removeDraft } from "./_memory/draft.ts";
+import { readOptions, type ThreadOptions } from "./_thread_options.ts";
+import { NotSendableError, ThreadingError } from "./errors.ts";
+import { sendableEntry } from "./_memory/codec/registry.ts";
 import { add, Header, load, words } from "./_memory/heap.ts";
 import { checkDying, lock, unlock } from "./_memory/mutex.ts";
 import {
@@ -24,12 +24,11 @@ import {
 import {
   addressOf,
   createObject,
-  giveBack,
-  objectAt,
+  pinUntil,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { isMain, MAIN_SLOT, self, Slot, slotOf, tid } from "./_memory/slot.ts";
+import { isMain, MAIN_SLOT, self, Slot, slotOf } from "./_memory/slot.ts";
 import {
   MAIN_QUEUE,
   waitPromise,
@@ -45,57 +44,17 @@ import {
   destroyThread,
   hasEnded,
   joinProtocol,
-  livingThreads,
   nameOf,
   THREAD_WORDS,
   ThreadField,
   ThreadState,
 } from "./_runtime/thread_object.ts";
-import { sendableEntry } from "./_memory/codec/registry.ts";
-import { NotSendableError } from "./errors.ts";
 import type { SendableClass, SendableFunction } from "./sendable.ts";
-
-/**
- * What a thread is made of.
- *
- * @typeParam R What the target returns.
- * @typeParam A The target's arguments.
- */
-export type ThreadOptions<R, A extends readonly unknown[]> =
-  & {
-    /**
-     * The function to run, marked with `sendable`. Without one, `run` of a
-     * subclass is.
-     */
-    target?: (...args: [...A]) => R | PromiseLike<R>;
-    /**
-     * The name, for people.
-     *
-     * @default {"Thread-1"}, `Thread-2`, …
-     */
-    name?: string;
-    /**
-     * Whether the process may end while the thread runs.
-     *
-     * @default {false}, in a daemon true
-     */
-    daemon?: boolean;
-  }
-  & ([] extends A ? {
-      /** What the target is called with; copied, shared objects shared. */
-      args?: Readonly<A>;
-    }
-    : {
-      /** What the target is called with; copied, shared objects shared. */
-      args: Readonly<A>;
-    });
 
 const TARGET: unique symbol = Symbol("target");
 const ARGS: unique symbol = Symbol("args");
 /** Whether the fields of this object are those that were sent. */
 const STARTER: unique symbol = Symbol("starter");
-
-let current: Thread | undefined;
 
 /**
  * A thread: a function that runs at the same time as the others, on a core of
@@ -300,9 +259,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
         timeoutError: () => timeoutError(what, timeout),
       });
     }
-    await loadModulesOf(words[address + ThreadField.result]);
-    const fields = words[address + ThreadField.fields];
-    if (fields !== 0) await loadModulesOf(fields);
+    await pinUntil(address, loadOutcome(address));
     return outcome(this, address) as R;
   }
 
@@ -439,41 +396,15 @@ const KIND = registerClass(import.meta, {
   protocol: joinProtocol,
 });
 
-interface CheckedOptions {
-  target?: SendableFunction;
-  args?: readonly unknown[];
-  name?: string;
-  daemon?: boolean;
-}
-
-function readOptions(options: unknown): CheckedOptions {
-  if (options !== undefined) checkOptions(options, "make a Thread");
-  const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
-  if (target !== undefined && typeof target !== "function") {
-    throw new TypeError(
-      `Cannot make a Thread: target must be a function, received ${typeof target}`,
-    );
-  }
-  if (args !== undefined && !Array.isArray(args)) {
-    throw new TypeError(
-      `Cannot make a Thread: args must be an array, received ${typeof args}`,
-    );
-  }
-  if (name !== undefined && typeof name !== "string") {
-    throw new TypeError(
-      `Cannot make a Thread: name must be a string, received ${typeof name}`,
-    );
-  }
-  return { target, args, name, daemon: daemon && true };
-}
-
-function createThread(daemon: boolean): number {
+/** Makes a Thread object on the heap, a draft without a name. */
+export function createThread(daemon: boolean): number {
   const thread = createObject(KIND, THREAD_WORDS);
   words[thread + ThreadField.daemon] = daemon ? 1 : 0;
   return thread;
 }
 
-function setName(thread: number, name: string): void {
+/** Names a new Thread object. */
+export function setName(thread: number, name: string): void {
   const record = draftRecord(name);
   lock(self + Slot.mutex);
   words[thread + ThreadField.name] = record;
@@ -510,6 +441,13 @@ function joinable(thread: Thread, what: string): number {
   return address;
 }
 
+/** Loads the modules of what an ended thread left. */
+async function loadOutcome(address: number): Promise<void> {
+  await loadModulesOf(words[address + ThreadField.result]);
+  const fields = words[address + ThreadField.fields];
+  if (fields !== 0) await loadModulesOf(fields);
+}
+
 /** What joining an ended thread gives or throws. */
 function outcome(thread: Thread, address: number): unknown {
   if (isMain) settleKeepAlive();
@@ -524,116 +462,12 @@ function outcome(thread: Thread, address: number): unknown {
   throw value;
 }
 
-/** Makes a Thread the one that runs here. */
-export function setCurrentThread(
-  thread: Thread | undefined,
+/** Tells a Thread in its own thread what it is to run. */
+export function equip(
+  thread: Thread,
   target: SendableFunction | undefined,
   args: unknown[],
 ): void {
-  current = thread;
-  if (thread === undefined) return;
   thread[TARGET] = target;
   thread[ARGS] = args;
-}
-
-/**
- * The thread that runs this code.
- *
- * @returns The thread; in the main module, the main thread.
- *
- * @example
- * ```ts
- * import { currentThread, mainThread } from "@skein/std/threading";
- * import { assertStrictEquals } from "@std/assert";
- *
- * assertStrictEquals(currentThread(), mainThread());
- * ```
- */
-export function currentThread(): Thread {
-  return current ?? mainThread();
-}
-
-/**
- * The thread that the program started with.
- *
- * @returns The main thread.
- *
- * @example
- * ```ts
- * import { mainThread } from "@skein/std/threading";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(mainThread().name, "MainThread");
- * ```
- */
-export function mainThread(): Thread {
-  return objectAt(words[MAIN_SLOT + Slot.thread]) as Thread;
-}
-
-/**
- * All threads that are alive, daemons included, the main thread first.
- *
- * @returns The threads.
- *
- * @example
- * ```ts
- * import { enumerate, mainThread } from "@skein/std/threading";
- * import { assert } from "@std/assert";
- *
- * assert(enumerate().includes(mainThread()));
- * ```
- */
-export function enumerate(): Thread[] {
-  const threads = livingThreads().map((address) => {
-    const thread = objectAt(address) as Thread;
-    giveBack(address);
-    return thread;
-  });
-  return [mainThread(), ...threads.reverse()];
-}
-
-/**
- * The number of threads that are alive, the main thread included.
- *
- * @returns The length of `enumerate()`.
- *
- * @example
- * ```ts
- * import { activeCount } from "@skein/std/threading";
- * import { assert } from "@std/assert";
- *
- * assert(activeCount() >= 1);
- * ```
- */
-export function activeCount(): number {
-  return load(Header.allThreads) + 1;
-}
-
-/**
- * What tells this thread from every other living one. After
- * `threading.get_ident` of Python.
- *
- * @returns `currentThread().ident`, an integer above 0.
- *
- * @example
- * ```ts
- * import { currentThread, getIdent } from "@skein/std/threading";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(getIdent(), currentThread().ident);
- * ```
- */
-export function getIdent(): number {
-  return tid;
-}
-
-if (isMain) {
-  const thread = createThread(false);
-  setName(thread, "MainThread");
-  words[thread + ThreadField.tid] = tid;
-  words[thread + ThreadField.state] = ThreadState.alive;
-  words[MAIN_SLOT + Slot.thread] = thread;
-  // This handle, which is never freed, keeps the object.
-  current = objectAt(thread) as Thread;
-  removeDraft(thread);
 }

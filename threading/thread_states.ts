@@ -16,7 +16,8 @@ import {
 } from "./_memory/shared_object.ts";
 import { Slot, slotOf } from "./_memory/slot.ts";
 import { Node, Wake } from "./_memory/wait_queue.ts";
-import { enumerate, type Thread } from "./thread.ts";
+import { enumerate } from "./current_thread.ts";
+import type { Thread } from "./thread.ts";
 
 /** What a thread was doing when it was looked at. */
 export interface ThreadState {

@@ -13,7 +13,8 @@ import { addressOf } from "./_memory/shared_object.ts";
 import { self, Slot } from "./_memory/slot.ts";
 import { ThreadField } from "./_runtime/thread_object.ts";
 import { sendable } from "./sendable.ts";
-import { Thread, type ThreadOptions } from "./thread.ts";
+import type { ThreadOptions } from "./_thread_options.ts";
+import { Thread } from "./thread.ts";
 
 type TargetOptions<R> = ThreadOptions<R | undefined, readonly []>;
 

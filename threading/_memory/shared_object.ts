@@ -170,6 +170,18 @@ export function unpin(address: number): void {
   else pins.delete(address);
 }
 
+/** Pins an object until a promise is settled; returns the promise. */
+export function pinUntil<P extends Promise<unknown>>(
+  address: number,
+  promise: P,
+): P {
+  pin(address);
+  const done = () => unpin(address);
+  // Not the promise's own `then`, which may mark the flow of an RLock.
+  Promise.prototype.then.call(promise, done, done);
+  return promise;
+}
+
 /** Handles by address, but for those in `fresh`. */
 const handles = new Map<number, WeakRef<SharedObject>>();
 /** Handles made in the running job. */

@@ -37,7 +37,8 @@ import { retire, vacate } from "./registry.ts";
 import { nameOf, settle, ThreadState } from "./thread_object.ts";
 import { sendableError } from "./sendable_error.ts";
 import { ThreadExit } from "./thread_exit.ts";
-import { setCurrentThread, Thread } from "../thread.ts";
+import { setCurrentThread } from "../current_thread.ts";
+import { equip, Thread } from "../thread.ts";
 
 /** An idle worker ends after so many milliseconds. */
 const IDLE_MS = 10_000;
@@ -160,13 +161,13 @@ function call(record: number, thread: number): unknown {
   if (!isInstanceJob(job)) {
     instance = objectAtAs(thread, Thread) as Thread;
     before = {};
-    setCurrentThread(instance, job.target, job.args);
   } else {
     instance = objectAtAs(thread, job.constructor) as Thread;
     before = job.fields;
     Object.assign(instance, before);
-    setCurrentThread(instance, job.target, job.args);
   }
+  equip(instance, job.target, job.args);
+  setCurrentThread(instance);
   return instance.run();
 }
 
@@ -195,7 +196,7 @@ function endFailed(thread: number, error: unknown): void {
 function end(thread: number, state: number, result: number): void {
   const fields = instance === undefined ? 0 : draftFields(instance, before);
   running = false;
-  setCurrentThread(undefined, undefined, []);
+  setCurrentThread(undefined);
   instance = undefined;
   clearLeftovers();
   poisonLeft(self, thread, state);

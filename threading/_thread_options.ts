@@ -1,0 +1,77 @@
+/**
+ * What a thread is made of.
+ *
+ * @module
+ */
+
+import { checkOptions } from "../_internal/check.ts";
+import type { SendableFunction } from "./sendable.ts";
+
+/**
+ * What a thread is made of.
+ *
+ * @typeParam R What the target returns.
+ * @typeParam A The target's arguments.
+ */
+export type ThreadOptions<R, A extends readonly unknown[]> =
+  & {
+    /**
+     * The function to run, marked with `sendable`. Without one, `run` of a
+     * subclass is.
+     */
+    target?: (...args: [...A]) => R | PromiseLike<R>;
+    /**
+     * The name, for people.
+     *
+     * @default {"Thread-1"}, `Thread-2`, …
+     */
+    name?: string;
+    /**
+     * Whether the process may end while the thread runs.
+     *
+     * @default {false}, in a daemon true
+     */
+    daemon?: boolean;
+  }
+  & ([] extends A ? {
+      /** What the target is called with; copied, shared objects shared. */
+      args?: Readonly<A>;
+    }
+    : {
+      /** What the target is called with; copied, shared objects shared. */
+      args: Readonly<A>;
+    });
+
+/** The options of a thread, of the right types. */
+export interface CheckedOptions {
+  target?: SendableFunction;
+  args?: readonly unknown[];
+  name?: string;
+  daemon?: boolean;
+}
+
+/**
+ * Reads the options of a thread.
+ *
+ * @throws {TypeError} If one is of another type than it should be.
+ */
+export function readOptions(options: unknown): CheckedOptions {
+  if (options !== undefined) checkOptions(options, "make a Thread");
+  const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
+  if (target !== undefined && typeof target !== "function") {
+    throw new TypeError(
+      `Cannot make a Thread: target must be a function, received ${typeof target}`,
+    );
+  }
+  if (args !== undefined && !Array.isArray(args)) {
+    throw new TypeError(
+      `Cannot make a Thread: args must be an array, received ${typeof args}`,
+    );
+  }
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(
+      `Cannot make a Thread: name must be a string, received ${typeof name}`,
+    );
+  }
+  return { target, args, name, daemon: daemon && true };
+}
