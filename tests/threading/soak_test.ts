@@ -55,8 +55,11 @@ Deno.test("Lock leaves nothing behind, 100 000 times", async () => {
   await assertFlat(makeAndDrop, 100_000 * stress);
 });
 
-Deno.test("SharedObject.free() keeps memory flat in a thread that never returns to its event loop", async () => {
-  const thread = new Thread({ target: meetAndFree, args: [200_000 * stress] });
+Deno.test("SharedObject.free() keeps memory flat in a thread that never returns to its event loop, a million times", async () => {
+  const thread = new Thread({
+    target: meetAndFree,
+    args: [1_000_000 * stress],
+  });
   thread.start();
   assertLess(await thread.join(), 300);
   checkHeap();
