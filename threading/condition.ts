@@ -20,6 +20,7 @@ import {
   createObject,
   Field,
   objectAt,
+  pinUntil,
   registerClass,
   releaseReference,
   SharedObject,
@@ -113,9 +114,11 @@ export class Condition extends SharedObject {
     // Not an async function: the async flow would be lost, see `_flow.ts`.
     try {
       const lock = lockOf(this);
-      return lock instanceof RLock
+      const acquired = lock instanceof RLock
         ? acquireFor(lock, options, this)
         : lock.acquire(options).then(() => this);
+      // The lock may have no other handle than the condition's.
+      return pinUntil(addressOf(this), acquired);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -232,7 +235,8 @@ export class Condition extends SharedObject {
   async wait(options?: WaitOptions): Promise<void> {
     const surrender = surrenderOf(options, WAIT);
     const hold = requireHold(this, WAIT);
-    await waitNotified(addressOf(this), hold, surrender);
+    const address = addressOf(this);
+    await pinUntil(address, waitNotified(address, hold, surrender));
   }
 
   /**
