@@ -11,20 +11,9 @@
 
 import { allocate, deallocate, discard } from "./_memory/allocator.ts";
 import { removeDraft } from "./_memory/draft.ts";
-import { load, words } from "./_memory/heap.ts";
+import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import {
-  addOwner,
-  dropRecord,
-  glance,
-  readRecord,
-  readShared,
-  refersToNothing,
-  releaseRecord,
-  shareRecord,
-  takeRecord,
-  UNREAD,
-} from "./_memory/record.ts";
+import { releaseRecord } from "./_memory/record.ts";
 import { Field } from "./_memory/shared_object.ts";
 
 /** The words of a list. */
@@ -37,9 +26,6 @@ export const RingField = {
 } as const;
 /** Size of a list in words. */
 export const RING_WORDS = Field.own + 4;
-
-/** What {@linkcode takeAt} returns for a place where nothing is. */
-export const ABSENT: unique symbol = Symbol("absent");
 
 const FIRST_CAPACITY = 8;
 /** An empty list gives a larger block back. */
@@ -148,64 +134,6 @@ export function placeOf(list: number, index: number): number {
   const length = words[list + RingField.length];
   const place = index < 0 ? index + length : index;
   return place >= 0 && place < length ? place : -1;
-}
-
-/**
- * Takes the item at an index. An item that refers to something is read before
- * it is taken, since that may fail: its module may not be loaded in this
- * thread.
- */
-export function takeAt(list: number, index: number): unknown {
-  let shared = 0;
-  let read: unknown;
-  try {
-    for (;;) {
-      lock(list + Field.mutex);
-      const place = placeOf(list, index);
-      if (place < 0) {
-        unlock(list + Field.mutex);
-        return ABSENT;
-      }
-      const record = words[wordAt(list, place)];
-      const isRead = record === shared;
-      let value = isRead ? read : glance(record);
-      if (isRead || refersToNothing(record)) {
-        removeFrom(list, place);
-        if (value === UNREAD) takeRecord(record);
-        else releaseRecord(record);
-        unlock(list + Field.mutex);
-        if (value === UNREAD) value = readShared(record);
-        return value;
-      }
-      shareRecord(record);
-      unlock(list + Field.mutex);
-      if (shared !== 0) dropRecord(shared);
-      shared = record;
-      read = readRecord(record);
-    }
-  } finally {
-    if (shared !== 0) dropRecord(shared);
-  }
-}
-
-/** Links all records of a list into an empty one that no other thread knows. */
-export function linkAllInto(empty: number, list: number): void {
-  for (;;) {
-    const length = load(list + RingField.length);
-    lockWithRoom(empty, length);
-    unlock(empty + Field.mutex);
-    lock(list + Field.mutex);
-    const now = words[list + RingField.length];
-    const fits = now <= words[empty + RingField.capacity];
-    for (let i = 0; fits && i < now; i++) {
-      const record = words[wordAt(list, i)];
-      addOwner(record);
-      words[wordAt(empty, i)] = record;
-    }
-    if (fits) words[empty + RingField.length] = now;
-    unlock(list + Field.mutex);
-    if (fits) return;
-  }
 }
 
 /** Gives back what a list owns. */

@@ -5,39 +5,25 @@
  */
 
 import { checkInteger, checkIterable } from "../_internal/check.ts";
-import { discard } from "./_memory/allocator.ts";
-import { load, words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
-import {
-  commitRecord,
-  draftRecord,
-  glance,
-  readRecord,
-  readShared,
-  releaseRecord,
-  shareRecord,
-  UNREAD,
-} from "./_memory/record.ts";
+import { load } from "./_memory/heap.ts";
 import {
   addressOf,
   createObject,
-  Field,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {
   ABSENT,
-  destroyRing,
-  insertAt,
+  append,
+  clearItems,
+  insertBefore,
   linkAllInto,
-  lockWithRoom,
-  placeOf,
-  removeAll,
-  RING_WORDS,
-  RingField,
+  readAll,
+  readAt,
+  replaceAt,
   takeAt,
-  wordAt,
-} from "./_record_ring.ts";
+} from "./_list_steps.ts";
+import { destroyRing, RING_WORDS, RingField } from "./_record_ring.ts";
 
 /**
  * A list that every thread sees and may change: a JavaScript array in spirit,
@@ -117,18 +103,8 @@ export class SharedList<T> extends SharedObject {
    */
   at(index: number): T | undefined {
     checkIndex(index, "read");
-    const list = addressOf(this);
-    let value: unknown = undefined;
-    let record = 0;
-    lock(list + Field.mutex);
-    const place = placeOf(list, index);
-    if (place >= 0) {
-      record = words[wordAt(list, place)];
-      value = glance(record);
-      if (value === UNREAD) shareRecord(record);
-    }
-    unlock(list + Field.mutex);
-    return (value === UNREAD ? readShared(record) : value) as T | undefined;
+    const value = readAt(addressOf(this), index);
+    return value === ABSENT ? undefined : value as T;
   }
 
   /**
@@ -153,21 +129,9 @@ export class SharedList<T> extends SharedObject {
    */
   set(index: number, item: T): void {
     checkIndex(index, "set an item of");
-    const list = addressOf(this);
-    const record = draftRecord(item);
-    lock(list + Field.mutex);
-    const place = placeOf(list, index);
-    if (place >= 0) {
-      const word = wordAt(list, place);
-      const old = words[word];
-      words[word] = record;
-      commitRecord(record);
-      releaseRecord(old);
+    if (!replaceAt(addressOf(this), index, item)) {
+      throw outOfRange(index, "set an item of");
     }
-    unlock(list + Field.mutex);
-    if (place >= 0) return;
-    discard(record);
-    throw outOfRange(index, "set an item of");
   }
 
   /**
@@ -187,22 +151,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   push(...items: T[]): number {
-    const list = addressOf(this);
-    const records: number[] = [];
-    try {
-      for (const item of items) records.push(draftRecord(item));
-      lockWithRoom(list, records.length);
-    } catch (error) {
-      records.forEach(discard);
-      throw error;
-    }
-    for (const record of records) {
-      insertAt(list, words[list + RingField.length], record);
-      commitRecord(record);
-    }
-    const length = words[list + RingField.length];
-    unlock(list + Field.mutex);
-    return length;
+    return append(addressOf(this), items);
   }
 
   /**
@@ -266,21 +215,7 @@ export class SharedList<T> extends SharedObject {
    */
   insert(index: number, item: T): void {
     checkIndex(index, "insert into");
-    const list = addressOf(this);
-    const record = draftRecord(item);
-    try {
-      lockWithRoom(list, 1);
-    } catch (error) {
-      discard(record);
-      throw error;
-    }
-    const length = words[list + RingField.length];
-    const place = index < 0
-      ? Math.max(index + length, 0)
-      : Math.min(index, length);
-    insertAt(list, place, record);
-    commitRecord(record);
-    unlock(list + Field.mutex);
+    insertBefore(addressOf(this), index, item);
   }
 
   /**
@@ -322,10 +257,7 @@ export class SharedList<T> extends SharedObject {
    * ```
    */
   clear(): void {
-    const list = addressOf(this);
-    lock(list + Field.mutex);
-    removeAll(list);
-    unlock(list + Field.mutex);
+    clearItems(addressOf(this));
   }
 
   /**
@@ -345,14 +277,8 @@ export class SharedList<T> extends SharedObject {
   toArray(): T[] {
     const snapshot = new SharedList<T>();
     try {
-      const copy = addressOf(snapshot);
-      linkAllInto(copy, addressOf(this));
-      const items: T[] = [];
-      const length = words[copy + RingField.length];
-      for (let i = 0; i < length; i++) {
-        items.push(readRecord(words[wordAt(copy, i)]) as T);
-      }
-      return items;
+      linkAllInto(addressOf(snapshot), addressOf(this));
+      return readAll(addressOf(snapshot)) as T[];
     } finally {
       snapshot.free();
     }
