@@ -16,6 +16,11 @@
  * as long as that job runs, whichever of an RLock's methods is called (`using`
  * reads `[Symbol.dispose]` at once) marks the context for good.
  *
+ * The job ends before a caller goes on that got the lock by way of a function of
+ * its own, `return await lock.acquire()`. If nothing was marked in it, the first
+ * `using` block that has the lock is the holder's, since nobody else has it: its
+ * context is marked then.
+ *
  * A flow lasts from one `acquire()` to its `release()` and no longer: tasks that
  * are started later by code that once held the lock are no longer one. A
  * context lists all flows that it is in.
@@ -54,16 +59,22 @@ export function endFlow(flow: number): void {
 function currentFlows(): readonly number[] {
   const known = storage?.getStore() ?? [];
   if (!marked.has(resumed) || known.includes(resumed)) return known;
-  marked.set(resumed, true);
+  return enter(resumed, known);
+}
+
+/** Marks the context with one more flow. */
+function enter(flow: number, known: readonly number[]): readonly number[] {
+  marked.set(flow, true);
   storage ??= new AsyncLocalStorage();
-  const flows = [...known.filter((flow) => marked.has(flow)), resumed];
+  const flows = [...known.filter((flow) => marked.has(flow)), flow];
   storage.enterWith(flows);
   return flows;
 }
 
-/** Marks the context, if this job continues a task that has begun a flow. */
-export function markFlow(): void {
-  if (resumed !== 0) currentFlows();
+/** Marks the context of a `using` block that has the lock of a flow, or of 0. */
+export function joinFlow(flow: number): void {
+  const known = currentFlows();
+  if (marked.get(flow) === false) enter(flow, known);
 }
 
 /** Whether this code belongs to the flow for certain. */

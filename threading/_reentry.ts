@@ -16,6 +16,7 @@ import type { Surrender } from "./_memory/wait_queue.ts";
 import {
   beginFlow,
   isInFlow,
+  joinFlow,
   mayBeInFlow,
   resumeIn,
   resumeOnceIn,
@@ -111,4 +112,11 @@ export function isHolder(address: number): boolean {
   if (!(word & PROMISE)) return true;
   return words[address + LockField.count] > 0 &&
     mayBeInFlow(words[address + LockField.flow]);
+}
+
+/** A `using` block begins with the lock: its async task is the holder's. */
+export function recognizeTask(address: number): void {
+  const word = load(address + LockField.word);
+  const isHeld = ownerOf(word) === tid && (word & PROMISE) !== 0;
+  joinFlow(isHeld ? words[address + LockField.flow] : 0);
 }

@@ -12,6 +12,7 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import {
+  ADDRESS,
   addressOf,
   createObject,
   registerClass,
@@ -19,7 +20,7 @@ import {
 } from "./_memory/shared_object.ts";
 import { ownerWord } from "./_memory/slot.ts";
 import { MAIN_QUEUE, waitSync } from "./_memory/wait_queue.ts";
-import { endFlow, markFlow } from "./_flow.ts";
+import { endFlow } from "./_flow.ts";
 import { checkEnd, refuseSelfDeadlock, takeNowait } from "./_lock_acquire.ts";
 import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
@@ -31,7 +32,14 @@ import {
   PROMISE,
   recoverLock,
 } from "./_lock_word.ts";
-import { ACQUIRE, acquireFor, begin, isHolder, takeAgain } from "./_reentry.ts";
+import {
+  ACQUIRE,
+  acquireFor,
+  begin,
+  isHolder,
+  recognizeTask,
+  takeAgain,
+} from "./_reentry.ts";
 
 /**
  * A reentrant lock: who holds it may take it again, and it is free when it has
@@ -245,7 +253,7 @@ export class RLock extends SharedObject {
   /** Releases the lock, at the end of the block that `using` is in. */
   get [Symbol.dispose](): () => void {
     // `using` reads this when the block begins: time to recognize the task.
-    markFlow();
+    recognizeTask(this[ADDRESS]);
     return RLock.prototype.release;
   }
 }

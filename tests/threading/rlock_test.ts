@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async";
 import {
+  Condition,
   Event,
   OwnerDiedError,
   RLock,
@@ -80,6 +81,29 @@ Deno.test("RLock.acquire() may be called again by its task", async () => {
     await delay(1);
     if (depth > 0) await nested(depth - 1);
   }
+});
+
+Deno.test("RLock.acquire() knows a task that got it from a helper", async () => {
+  const lock = new RLock();
+  const condition = new Condition(lock);
+  const helpers: Record<string, () => Promise<RLock | Condition>> = {
+    "return await": async () => await lock.acquire(),
+    "return": () => Promise.resolve().then(() => lock.acquire()),
+    "two of them": async () => await helpers["return await"](),
+    "after a wait for it": async () => {
+      delay(2).then(() => lock.release());
+      lock.acquireSync();
+      return await lock.acquire();
+    },
+    "of a condition": async () => await condition.acquire(),
+  };
+  for (const [name, helper] of Object.entries(helpers)) {
+    using _ = await helper();
+    await delay(1);
+    using __ = await lock.acquire({ timeout: 1000 });
+    assert(lock.owned(), name);
+  }
+  assert(!lock.locked());
 });
 
 Deno.test("RLock.acquire() knows a task that holds several locks", async () => {
@@ -222,7 +246,7 @@ const ways: Record<string, (enter: Enter, lock: RLock) => Promise<unknown>> = {
 };
 
 for (const [way, run] of Object.entries(ways)) {
-  for (const form of ["using", "no using"]) {
+  for (const form of ["using", "no using", "a helper"]) {
     Deno.test(`RLock is never held by two tasks ${way}, with ${form}`, async () => {
       const lock = new RLock();
       let inside = 0;
@@ -236,6 +260,10 @@ for (const [way, run] of Object.entries(ways)) {
         for (let i = 0; i < gap; i++) await null;
         if (form === "using") {
           using _ = await lock.acquire();
+          await visit();
+        } else if (form === "a helper") {
+          const help = async () => await lock.acquire();
+          using _ = await help();
           await visit();
         } else {
           await lock.acquire();
