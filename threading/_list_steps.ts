@@ -31,7 +31,7 @@ import {
   removeFrom,
   RingField,
   wordAt,
-} from "./_record_ring.ts";
+} from "./_list_ring.ts";
 
 /** What stands for an item where none is. */
 export const ABSENT: unique symbol = Symbol("absent");

@@ -27,6 +27,7 @@ import {
   Wake,
   wakeAll,
 } from "./_memory/wait_queue.ts";
+import { surrenderOf } from "./_surrender.ts";
 
 const FLAG = Field.own;
 const EVENT_WORDS = Field.own + 1;
@@ -129,15 +130,10 @@ export class Event extends SharedObject {
    * ```
    */
   async wait(options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, WAIT);
-    options?.signal?.throwIfAborted();
+    const surrender = surrenderOf(options, WAIT);
     const address = addressOf(this);
     if (load(address + FLAG) !== 0) return;
-    await waitPromise(protocol, address, MAIN_QUEUE, {
-      timeout,
-      signal: options?.signal,
-      timeoutError: () => timeoutError(WAIT, timeout),
-    });
+    await waitPromise(protocol, address, MAIN_QUEUE, surrender);
   }
 
   /**

@@ -28,6 +28,7 @@ import {
   Wake,
   wakeFirst,
 } from "./_memory/wait_queue.ts";
+import { surrenderOf } from "./_surrender.ts";
 
 const SemaphoreField = {
   /** Permits that are free. */
@@ -131,15 +132,11 @@ export class Semaphore extends SharedObject {
    * ```
    */
   async acquire(options?: WaitOptions): Promise<this> {
-    const timeout = timeoutOf(options, ACQUIRE);
-    options?.signal?.throwIfAborted();
+    const surrender = surrenderOf(options, ACQUIRE);
     const address = addressOf(this);
-    if (takePermit(address)) return this;
-    await waitPromise(protocol, address, MAIN_QUEUE, {
-      timeout,
-      signal: options?.signal,
-      timeoutError: () => timeoutError(ACQUIRE, timeout),
-    });
+    if (!takePermit(address)) {
+      await waitPromise(protocol, address, MAIN_QUEUE, surrender);
+    }
     return this;
   }
 

@@ -23,7 +23,7 @@ import {
   replaceAt,
   takeAt,
 } from "./_list_steps.ts";
-import { destroyRing, RING_WORDS, RingField } from "./_record_ring.ts";
+import { destroyRing, RING_WORDS, RingField } from "./_list_ring.ts";
 
 /**
  * A list that every thread sees and may change: a JavaScript array in spirit,
