@@ -301,19 +301,3 @@ Deno.test("Condition throws when the owner of its lock has died", async () => {
   condition.release();
   assertEquals(await waiting, undefined);
 });
-
-Deno.test("Condition throws in every method after free()", () => {
-  const condition = new Condition();
-  condition.free();
-  const calls = [
-    () => condition.acquireNowait(),
-    () => condition.release(),
-    () => condition.locked(),
-    () => condition.recover(),
-    () => condition.notify(),
-    () => condition.notifyAll(),
-  ];
-  for (const call of calls) {
-    assertThrows(call, ThreadingError, "Cannot use Condition");
-  }
-});

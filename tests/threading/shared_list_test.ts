@@ -4,7 +4,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
+import { NotSendableError } from "../../threading/errors.ts";
 import { SharedList } from "../../threading/shared_list.ts";
 import { SharedNumber } from "../../threading/shared_number.ts";
 import { Thread } from "../../threading/thread.ts";
@@ -116,13 +116,6 @@ Deno.test("SharedList.push() of what cannot be sent changes nothing", () => {
   assertThrows(() => list.set(0, () => {}), NotSendableError);
   assertEquals(list.toArray(), [1]);
   assertEquals(heapWords(), before);
-});
-
-Deno.test("SharedList cannot be used after free()", () => {
-  const list = new SharedList([1]);
-  list.free();
-  assertThrows(() => list.push(1), ThreadingError, "free()");
-  assertThrows(() => list.length(), ThreadingError, "free()");
 });
 
 Deno.test("SharedList iterates over what is there at the time", () => {

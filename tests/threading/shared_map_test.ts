@@ -122,18 +122,6 @@ Deno.test("SharedMap: what cannot be sent changes nothing", () => {
   assertEquals(heapWords(), before);
 });
 
-Deno.test("SharedMap cannot be used after free()", async () => {
-  const map = new SharedMap<string, number>();
-  map.free();
-  assertThrows(() => map.get("a"), ThreadingError, "free()");
-  assertThrows(() => map.updateSync("a", () => 1), ThreadingError, "free()");
-  await assertRejects(
-    () => map.update("a", () => 1),
-    ThreadingError,
-    "free()",
-  );
-});
-
 Deno.test("SharedMap iterates over what is there at the time", () => {
   const map = new SharedMap<number, string>([[1, "a"], [2, "b"], [3, "c"]]);
   const seen: number[] = [];

@@ -1,5 +1,4 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ThreadingError } from "../../threading/errors.ts";
 import { SharedNumber } from "../../threading/shared_number.ts";
 import { Thread } from "../../threading/thread.ts";
 import { addMany } from "./shared_number_fixture.ts";
@@ -28,13 +27,6 @@ Deno.test("SharedNumber refuses what is not a number", () => {
   assertThrows(() => number.value = wrong, TypeError, "received 2");
   assertThrows(() => number.add(wrong), TypeError, "received 2");
   assertEquals(number.value, 1);
-});
-
-Deno.test("SharedNumber cannot be used after free()", () => {
-  const number = new SharedNumber(1);
-  number.free();
-  assertThrows(() => number.value, ThreadingError, "free()");
-  assertThrows(() => number.add(), ThreadingError, "free()");
 });
 
 Deno.test("SharedNumber.add() of several threads loses nothing", () => {
