@@ -1,54 +1,65 @@
 /**
- * The clock of a thread, which raises SIGALRM when its time has come.
+ * The alarm of the process, which raises SIGALRM when its time has come.
  *
- * An alarm without a handler is a watchdog, so that of the main thread must
- * strike even while that thread is blocked or busy. For this a second thread,
- * the keeper, waits for the same moment as a timer of the thread itself; whoever
- * comes first strikes. With a handler, which could not run then either, the
- * timer does, and the time to start the keeper is saved.
+ * It is armed in the memory that all threads share, and several wait for the
+ * same moment; whoever comes first strikes:
  *
- * They share 40 bytes: word 0 is `IDLE`, `BUSY`, or the number of the setting
- * that is armed; word 1 the last number given; doubles 1 and 2 are the deadline
- * and the interval in milliseconds. Whoever turns word 0 into `BUSY` may write
- * the others, and ends by writing word 0. So a double that was read while word 0
- * stayed the same is whole.
+ * - the thread that has set it, by a timer;
+ * - the main thread, by another, so that the alarm outlives its thread;
+ * - the keeper, a worker that does nothing else. An alarm without a handler is a
+ *   watchdog, so it must strike even while the others are blocked or busy. With
+ *   a handler, which could not run then either, the time to start the keeper is
+ *   saved.
  *
- * Double 3 is the time at which the keeper was started, and word 8 is 1 when that
- * is written. From it the keeper learns what the thread's clock says: the clocks
- * of two threads differ by as much as the system's was set, or slept, between
- * their starts.
+ * Word 0 is `IDLE`, `BUSY`, or the number of the setting that is armed; word 1
+ * the last number given; doubles 1 and 2 are the deadline and the interval in
+ * milliseconds, by the main thread's clock. Whoever turns word 0 into `BUSY` may
+ * write the others, and ends by writing word 0. So a double that was read while
+ * word 0 stayed the same is whole. A thread does that under the ground mutex,
+ * where it cannot be killed; the keeper never is.
  *
  * @module
  */
 
 import { SHARE_ENV, Worker } from "node:worker_threads";
-import { Local } from "../threading/mod.ts";
+import { clearImmediate, setImmediate } from "node:timers";
 import type { IntervalTimer } from "./alarm.ts";
-import { type Entry, entryOf } from "./_delivery.ts";
+import { entryOf } from "./_delivery.ts";
 import { isMain } from "./_main.ts";
+import {
+  clockPair,
+  Header,
+  lock,
+  onTold,
+  processNow,
+  tell,
+  unlock,
+  words,
+} from "./_shared.ts";
 import { Signals } from "./signals.ts";
 
 interface Face {
-  /** The thread's clock, in milliseconds. */
   now: () => number;
-  words: Int32Array<SharedArrayBuffer>;
-  times: Float64Array<SharedArrayBuffer>;
+  words: Int32Array;
+  times: Float64Array;
 }
 
 const IDLE = 0;
 const BUSY = -1;
-const DEADLINE = 1;
-const INTERVAL = 2;
-const STARTED_AT = 3;
-const STARTED = 8;
-/** What a clock that is due has left: more than one that is off. */
+const NUMBER: number = Header.alarm;
+const LAST = NUMBER + 1;
+const DEADLINE = NUMBER / 2 + 1;
+const INTERVAL = NUMBER / 2 + 2;
+/** What an alarm that is due has left: more than one that is off. */
 const EPSILON = 0.001;
 /** Milliseconds that are left for a timer of their own. */
 const LAST_LEG = 50;
+/** Milliseconds that a timer may be late. */
+const LATE = 2.5;
 
-function faceOn(buffer: SharedArrayBuffer, offset: number): Face {
+function faceOn(buffer: ArrayBufferLike, now: () => number): Face {
   return {
-    now: () => performance.now() + offset,
+    now,
     words: new Int32Array(buffer),
     times: new Float64Array(buffer),
   };
@@ -56,16 +67,16 @@ function faceOn(buffer: SharedArrayBuffer, offset: number): Face {
 
 /** Ends a change: writes word 0. */
 function release({ words }: Face, armed: boolean): void {
-  const number = armed ? words[1] % 0x7fff_ffff + 1 : IDLE;
-  if (armed) words[1] = number;
-  Atomics.store(words, 0, number);
-  Atomics.notify(words, 0);
+  const number = armed ? words[LAST] % 0x7fff_ffff + 1 : IDLE;
+  if (armed) words[LAST] = number;
+  Atomics.store(words, NUMBER, number);
+  Atomics.notify(words, NUMBER);
 }
 
-/** Strikes, unless somebody else has, or the clock was set anew. */
+/** Strikes, unless somebody else has, or the alarm was set anew. */
 function strike(face: Face, number: number): void {
   const { now, words, times } = face;
-  if (Atomics.compareExchange(words, 0, number, BUSY) !== number) return;
+  if (Atomics.compareExchange(words, NUMBER, number, BUSY) !== number) return;
   const interval = times[INTERVAL];
   if (interval > 0) {
     // A beat that was missed is not made up for.
@@ -80,9 +91,9 @@ function strike(face: Face, number: number): void {
 function keep(face: Face): void {
   const { now, words, times } = face;
   while (true) {
-    const number = Atomics.load(words, 0);
+    const number = Atomics.load(words, NUMBER);
     const left = number > IDLE ? times[DEADLINE] - now() : Infinity;
-    if (left > 0) Atomics.wait(words, 0, number, left);
+    if (left > 0) Atomics.wait(words, NUMBER, number, left);
     else strike(face, number);
   }
 }
@@ -90,101 +101,104 @@ function keep(face: Face): void {
 /** A module of its own would need the permission to read its file. */
 const KEEPER = `
   import { workerData } from "node:worker_threads";
-  const IDLE = ${IDLE}, BUSY = ${BUSY};
+  const IDLE = ${IDLE}, BUSY = ${BUSY}, NUMBER = ${NUMBER}, LAST = ${LAST};
   const DEADLINE = ${DEADLINE}, INTERVAL = ${INTERVAL};
   ${[faceOn, release, strike, keep].join("\n")}
-  const { now, words, times } = faceOn(workerData, 0);
-  Atomics.wait(words, ${STARTED}, 0);
-  keep(faceOn(workerData, times[${STARTED_AT}] - now()));
+  const { buffer, now, wall } = workerData;
+  const offset = now + performance.timeOrigin - wall;
+  keep(faceOn(buffer, () => performance.now() + offset));
 `;
 
-/** The clock of one thread. */
-class Clock {
-  readonly #buffer = new SharedArrayBuffer(40);
-  readonly #face = faceOn(this.#buffer, 0);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #keeper: Worker | undefined;
+const face = faceOn(words.buffer, processNow);
+let keeper: Worker | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let immediate: ReturnType<typeof setImmediate> | undefined;
 
-  /** What it is set to. */
-  get(): IntervalTimer {
-    const { now, words, times } = this.#face;
-    while (true) {
-      const number = Atomics.load(words, 0);
-      if (number === IDLE) return { value: 0, interval: 0 };
-      const value = Math.max(times[DEADLINE] - now(), EPSILON);
-      const interval = times[INTERVAL];
-      if (number !== BUSY && Atomics.load(words, 0) === number) {
-        return { value, interval };
-      }
+/** What the alarm is set to. */
+export function getAlarm(): IntervalTimer {
+  const { now, words, times } = face;
+  while (true) {
+    const number = Atomics.load(words, NUMBER);
+    if (number === IDLE) return { value: 0, interval: 0 };
+    const value = Math.max(times[DEADLINE] - now(), EPSILON);
+    const interval = times[INTERVAL];
+    if (number !== BUSY && Atomics.load(words, NUMBER) === number) {
+      return { value, interval };
     }
   }
-
-  /** Sets it, and gives what it was set to. */
-  set({ value, interval }: IntervalTimer): IntervalTimer {
-    const { now, words, times } = this.#face;
-    let before: IntervalTimer;
-    let number: number;
-    do {
-      before = this.get();
-      number = Atomics.load(words, 0);
-    } while (
-      number === BUSY ||
-      Atomics.compareExchange(words, 0, number, BUSY) !== number
-    );
-    times[DEADLINE] = now() + value;
-    times[INTERVAL] = interval;
-    release(this.#face, value > 0);
-    const entry = entryOf(Signals.SIGALRM);
-    entry.onUnlistened = () => this.#guard(entry);
-    this.#guard(entry);
-    clearTimeout(this.#timer);
-    this.#tick();
-    return number === IDLE ? { value: 0, interval: 0 } : before;
-  }
-
-  /** Starts the keeper if nobody handles what the clock will raise. */
-  #guard(entry: Entry): void {
-    const armed = Atomics.load(this.#face.words, 0) !== IDLE;
-    if (isMain && armed && !entry.listening) {
-      this.#keeper ??= startKeeper(this.#buffer, this.#face);
-    }
-  }
-
-  /** Strikes if it is time to, and comes back when it will be. */
-  readonly #tick = (): void => {
-    const number = Atomics.load(this.#face.words, 0);
-    if (number > IDLE && this.get().value <= EPSILON) {
-      strike(this.#face, number);
-    }
-    const left = this.get().value;
-    if (left === 0) return;
-    // A long timer may be late by 1 %; a short one after it makes up for that.
-    const next = left > 2 * LAST_LEG ? left - LAST_LEG : Math.ceil(left);
-    this.#timer = setTimeout(this.#tick, next);
-    Deno.unrefTimer(this.#timer);
-  };
 }
 
-function startKeeper(
-  buffer: SharedArrayBuffer,
-  { now, words, times }: Face,
-): Worker {
+/** Sets the alarm, and gives what it was set to. */
+export function setAlarm({ value, interval }: IntervalTimer): IntervalTimer {
+  const { now, words, times } = face;
+  let before: IntervalTimer;
+  let number: number;
+  lock(Header.alarmMutex);
+  do {
+    before = getAlarm();
+    number = Atomics.load(words, NUMBER);
+  } while (
+    number === BUSY ||
+    Atomics.compareExchange(words, NUMBER, number, BUSY) !== number
+  );
+  times[DEADLINE] = now() + value;
+  times[INTERVAL] = interval;
+  release(face, value > 0);
+  unlock(Header.alarmMutex);
+  const { listening } = entryOf(Signals.SIGALRM);
+  if (isMain) guard();
+  else tell(listening ? "alarm set" : "alarm set, not handled");
+  tick();
+  return number === IDLE ? { value: 0, interval: 0 } : before;
+}
+
+/** Starts the keeper if the main thread does not handle what will be raised. */
+function guard(): void {
+  const entry = entryOf(Signals.SIGALRM);
+  entry.onUnlistened = guard;
+  const armed = Atomics.load(words, NUMBER) !== IDLE;
+  if (armed && !entry.listening) keeper ??= startKeeper();
+}
+
+/** Strikes if it is time to, and comes back when it will be. */
+function tick(): void {
+  clearTimeout(timer);
+  clearImmediate(immediate);
+  const number = Atomics.load(words, NUMBER);
+  if (number > IDLE && getAlarm().value <= EPSILON) {
+    lock(Header.alarmMutex);
+    strike(face, number);
+    unlock(Header.alarmMutex);
+  }
+  const { value: left, interval } = getAlarm();
+  if (left === 0) return;
+  // What comes again and again does not gather delay, and need not be hurried.
+  if (left <= LATE && interval === 0) {
+    // Keeps the event loop alive, but for so short a time.
+    immediate = setImmediate(tick);
+    return;
+  }
+  // A long timer may be late by 1 %; a short one after it makes up for that.
+  const early = left > 2 * LAST_LEG ? LAST_LEG : interval === 0 ? LATE : 0;
+  timer = setTimeout(tick, Math.ceil(left - early));
+  Deno.unrefTimer(timer);
+}
+
+function startKeeper(): Worker {
   const url = `data:text/javascript,${encodeURIComponent(KEEPER)}`;
   const keeper = new Worker(new URL(url), {
-    workerData: buffer,
+    workerData: { buffer: words.buffer, ...clockPair() },
     // The default, a copy, would ask for every environment variable.
     env: SHARE_ENV,
   });
   keeper.unref();
-  times[STARTED_AT] = now();
-  Atomics.store(words, STARTED, 1);
-  Atomics.notify(words, STARTED);
   return keeper;
 }
 
-const clocks = new Local(() => new Clock());
-
-/** The clock of this thread. */
-export function clock(): Clock {
-  return clocks.value;
+if (isMain) {
+  onTold((message) => {
+    if (message === "handled") return;
+    if (message === "alarm set, not handled") guard();
+    tick();
+  });
 }

@@ -7,7 +7,7 @@
 import { TIMEOUT_MAX } from "../threading/mod.ts";
 import { checkInteger, textOf } from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
-import { clock } from "./_clock.ts";
+import { getAlarm, setAlarm } from "./_clock.ts";
 import { Signals } from "./signals.ts";
 
 /** What an interval timer is set to; both numbers are 0 when it is off. */
@@ -45,13 +45,16 @@ function checkPlatform(what: string): void {
  * Raises a real SIGALRM after some seconds. After `signal.alarm` of Python and
  * alarm(2), and so the one function here that counts in **seconds**.
  *
- * Without a handler for it, SIGALRM ends the process. That of the main thread
- * does so even while the thread is blocked or busy, which makes it a watchdog; a
- * handler runs when the thread is free again. Every thread has an alarm of its
- * own: in other threads than the main one it is raised when their event loop
- * turns, and it goes when they end. An alarm does not keep the process alive.
- * Set the handler first: the first alarm without one starts a worker, which
- * takes some 30 ms.
+ * Without a handler for it, SIGALRM ends the process. It does so even while the
+ * thread is blocked or busy, which makes the alarm a watchdog; a handler runs
+ * when its thread is free again. There is one alarm in a process: a thread that
+ * sets it replaces what another has set, and it stays when its thread ends. An
+ * alarm does not keep the process alive. Set the handler first: the first alarm
+ * without one starts a worker, which takes some 30 ms.
+ *
+ * One that another thread than the main one sets is raised when the event loop
+ * of either turns. So, while both are blocked, it waits, unless the main thread
+ * has set an alarm without a handler before.
  *
  * No permission is needed.
  *
@@ -91,7 +94,7 @@ export function alarm(seconds: number): number {
     );
   }
   checkPlatform("set an alarm");
-  const { value } = clock().set({ value: seconds * 1000, interval: 0 });
+  const { value } = setAlarm({ value: seconds * 1000, interval: 0 });
   return value === 0 ? 0 : Math.max(Math.round(value / 1000), 1);
 }
 
@@ -138,11 +141,11 @@ export function setitimer(
   checkDuration(value, "set a timer", "value");
   checkDuration(interval, "set a timer", "interval");
   checkPlatform("set a timer");
-  return clock().set({ value, interval: value === 0 ? 0 : interval });
+  return setAlarm({ value, interval: value === 0 ? 0 : interval });
 }
 
 /**
- * What a timer of this thread is set to. After `signal.getitimer` of Python, in
+ * What a timer of the process is set to. After `signal.getitimer` of Python, in
  * milliseconds.
  *
  * @param which `ITIMER_REAL`.
@@ -162,7 +165,7 @@ export function setitimer(
  */
 export function getitimer(which: typeof ITIMER_REAL): IntervalTimer {
   checkWhich(which, "get a timer");
-  return clock().get();
+  return getAlarm();
 }
 
 function checkWhich(which: unknown, what: string): void {

@@ -14,7 +14,8 @@ import { wait } from "./_wait.ts";
  * does not end it.
  *
  * There is no blocking form: handlers run on the event loop, which such a form
- * would stop.
+ * would stop. A thread that must block lets another one wait: see
+ * {@linkcode sigwait}.
  *
  * @param options A timeout in milliseconds, an AbortSignal that ends the wait.
  * @returns When the handler has been called; a promise that it returned is not

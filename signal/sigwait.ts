@@ -20,7 +20,9 @@ import { wait } from "./_wait.ts";
  * handler. Unlike in C, all who wait for a signal get it, in this thread and in
  * others.
  *
- * There is no blocking form, since signals arrive by the event loop.
+ * There is no blocking form, since signals arrive by the event loop. A thread
+ * that must block lets another one wait, and joins it, or waits for an `Event`
+ * that it sets.
  *
  * @param signals The signals, by number or name; at least one.
  * @param options A timeout in milliseconds, an AbortSignal that ends the wait.
@@ -39,6 +41,30 @@ import { wait } from "./_wait.ts";
  * const got = sigwait(["SIGINT", "SIGTERM"]);
  * raiseSignal("SIGTERM");
  * assertEquals(await got, Signals.SIGTERM);
+ * ```
+ *
+ * @example Blocking, by a thread that waits
+ * ```ts
+ * import { Event, sendable, Thread } from "@skein/std/threading";
+ * import { raiseSignal, sigwait } from "@skein/std/signal";
+ *
+ * export const stopper = sendable(
+ *   import.meta,
+ *   async function stopper(ready: Event, stop: Event) {
+ *     const got = sigwait(["SIGTERM"]);
+ *     ready.set();
+ *     await got;
+ *     stop.set();
+ *   },
+ * );
+ *
+ * Deno.test("a blocked main thread hears of SIGTERM", () => {
+ *   const [ready, stop] = [new Event(), new Event()];
+ *   new Thread({ target: stopper, args: [ready, stop] }).start();
+ *   ready.waitSync();
+ *   raiseSignal("SIGTERM");
+ *   stop.waitSync();
+ * });
  * ```
  */
 export async function sigwait(

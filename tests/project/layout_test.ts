@@ -62,7 +62,7 @@ const ARROWS: Record<string, RegExp> = {
   threading: /^_internal\//,
   queue: /^(_internal|threading)\//,
   process: /^(_internal\/|signal\/raise\.ts$)/,
-  signal: /^(_internal\/|threading\/mod\.ts$)/,
+  signal: /^(_internal\/|threading\/(mod|_memory\/(heap|mutex|clock))\.ts$)/,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {

@@ -1,4 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { Empty, Queue } from "../../queue/mod.ts";
+import { Event, sleepSync } from "../../threading/mod.ts";
 import {
   getSignal,
   kill,
@@ -145,14 +147,28 @@ Deno.test("SignalInterrupt says which signal it was", () => {
   assertEquals(String(error), "SignalInterrupt: SIGTERM was received");
 });
 
-Deno.test("signal() delivers a signal that came while the thread was blocked", async () => {
-  let got = 0;
-  signal("SIGUSR2", () => got++);
-  raiseSignal("SIGUSR2");
-  const until = performance.now() + 50;
-  while (performance.now() < until);
-  assertEquals(got, 0);
-  await sleep(5000);
-  assertEquals(got, 1);
-  signal("SIGUSR2", SIG_DFL);
-});
+const blockings = {
+  "is busy": () => {
+    const until = performance.now() + 50;
+    while (performance.now() < until);
+  },
+  "sleeps": () => sleepSync(50),
+  "waits for an Event": () => {
+    assertThrows(() => new Event().waitSync({ timeout: 50 }), DOMException);
+  },
+  "gets from a Queue": () => {
+    assertThrows(() => new Queue().getSync({ timeout: 50 }), Empty);
+  },
+};
+for (const [how, block] of Object.entries(blockings)) {
+  Deno.test(`signal() delivers a signal that comes while the thread ${how}`, async () => {
+    let got = 0;
+    signal("SIGUSR2", () => got++);
+    raiseSignal("SIGUSR2");
+    block();
+    assertEquals(got, 0);
+    await sleep(5000);
+    assertEquals(got, 1);
+    signal("SIGUSR2", SIG_DFL);
+  });
+}

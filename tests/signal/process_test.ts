@@ -73,6 +73,31 @@ Deno.test("setitimer() is handled once the thread is free", async () => {
   assertEquals([code, stdout], [0, "0\n1\n"]);
 });
 
+for (
+  const [how, line] of [["a thread's", "ended"], [
+    "a killed thread's",
+    "killed",
+  ]]
+) {
+  Deno.test(`signal() gives the kernel's action back after ${how} handler`, async () => {
+    const name = `raise after ${how} handler`;
+    const { signal, stdout, stderr } = await run(name, "--allow-read");
+    assertEquals([signal, stdout], ["SIGUSR2", `${line}\n`], stderr);
+  });
+}
+
+Deno.test("sigwait() of a thread serves a main thread that is blocked", async () => {
+  const name = "sigwait in a thread, the main one blocked";
+  const { code, stdout, stderr } = await run(name, "--allow-read");
+  assertEquals([code, stdout], [0, "15\n"], stderr);
+});
+
+Deno.test("alarm() of a thread that has gone is a watchdog too", async () => {
+  const name = "a thread's alarm, its thread gone, nobody handles it";
+  const { signal, stderr } = await run(name, "--allow-read");
+  assertEquals(signal, "SIGALRM", stderr);
+});
+
 Deno.test("sigwait() hears interruptMain() of a thread", async () => {
   // deno test itself ends for SIGINT.
   const { code, stdout, stderr } = await run("interruptMain", "--allow-read");

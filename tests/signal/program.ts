@@ -15,8 +15,14 @@ import {
   sigwait,
   sleep,
 } from "../../signal/mod.ts";
-import { sleepSync, Thread } from "../../threading/mod.ts";
-import { interrupt } from "./thread_fixture.ts";
+import { Event, sleepSync, Thread } from "../../threading/mod.ts";
+import {
+  handle,
+  handleForEver,
+  interrupt,
+  setAlarm,
+  waitForSignal,
+} from "./thread_fixture.ts";
 
 const cases: Record<string, () => unknown> = {
   "raise without a handler": async () => {
@@ -128,6 +134,39 @@ const cases: Record<string, () => unknown> = {
     const got = sigwait(["SIGINT"]);
     new Thread({ target: interrupt }).start();
     console.log(await got);
+  },
+  "raise after a thread's handler": async () => {
+    const thread = new Thread({ target: handle });
+    thread.start();
+    await thread.join();
+    console.log("ended");
+    raiseSignal("SIGUSR2");
+    await sleep(5000);
+  },
+  "raise after a killed thread's handler": async () => {
+    const ready = new Event();
+    const thread = new Thread({ target: handleForEver, args: [ready] });
+    thread.start();
+    await ready.wait();
+    thread.terminate();
+    await thread.join().catch(() => console.log("killed"));
+    raiseSignal("SIGUSR2");
+    await sleep(5000);
+  },
+  "sigwait in a thread, the main one blocked": () => {
+    const ready = new Event();
+    const thread = new Thread({ target: waitForSignal, args: [ready] });
+    thread.start();
+    ready.waitSync();
+    raiseSignal("SIGTERM");
+    console.log(thread.joinSync());
+  },
+  "a thread's alarm, its thread gone, nobody handles it": async () => {
+    const thread = new Thread({ target: setAlarm, args: [0.3] });
+    thread.start();
+    await thread.join();
+    await sleep(200);
+    for (;;);
   },
   "kill a child": async () => {
     const child = new Deno.Command("deno", {

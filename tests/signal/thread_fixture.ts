@@ -6,14 +6,13 @@ import {
 } from "../../threading/mod.ts";
 import {
   alarm,
-  getitimer,
   getSignal,
-  ITIMER_REAL,
   onShutdown,
   pause,
   raiseSignal,
   SIG_DFL,
   signal,
+  sigwait,
   sleep,
 } from "../../signal/mod.ts";
 
@@ -25,6 +24,26 @@ export const handle = sendable(import.meta, async function handle() {
   await pause();
   return where;
 });
+
+/** Handles a signal until it is killed. */
+export const handleForEver = sendable(
+  import.meta,
+  async function handleForEver(ready: Event) {
+    signal("SIGUSR2", () => {});
+    ready.set();
+    for (;;) await pause();
+  },
+);
+
+/** Waits for a signal in the place of a thread that is blocked. */
+export const waitForSignal = sendable(
+  import.meta,
+  async function waitForSignal(ready: Event) {
+    const got = sigwait(["SIGTERM"]);
+    ready.set();
+    return await got;
+  },
+);
 
 /** Sleeps until a signal comes. */
 export const sleeper = sendable(
@@ -47,7 +66,15 @@ export const pauser = sendable(
   },
 );
 
-/** An alarm of a thread. */
+/** Sets the alarm of the process, and ends. */
+export const setAlarm = sendable(
+  import.meta,
+  function setAlarm(seconds: number): number {
+    return alarm(seconds);
+  },
+);
+
+/** An alarm that its thread handles. */
 export const ring = sendable(import.meta, async function ring() {
   signal("SIGALRM", () => {});
   alarm(0.02);
@@ -58,7 +85,6 @@ export const ring = sendable(import.meta, async function ring() {
 export const leave = sendable(import.meta, async function leave() {
   signal("SIGUSR2", () => {});
   signal("SIGALRM", () => {});
-  alarm(0.05);
   pause();
   await sleep(0);
 });
@@ -66,8 +92,7 @@ export const leave = sendable(import.meta, async function leave() {
 /** Whether nothing is set at the start of a thread. */
 export const look = sendable(import.meta, async function look() {
   const clean = getSignal("SIGUSR2") === SIG_DFL &&
-    getSignal("SIGALRM") === SIG_DFL &&
-    getitimer(ITIMER_REAL).value === 0;
+    getSignal("SIGALRM") === SIG_DFL;
   const left = await sleep(80);
   return clean && left === 0;
 });

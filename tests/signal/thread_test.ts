@@ -6,7 +6,15 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { pause, raiseSignal, SIG_DFL, signal } from "../../signal/mod.ts";
+import {
+  alarm,
+  getitimer,
+  ITIMER_REAL,
+  pause,
+  raiseSignal,
+  SIG_DFL,
+  signal,
+} from "../../signal/mod.ts";
 import {
   fail,
   handle,
@@ -14,6 +22,7 @@ import {
   look,
   pauser,
   ring,
+  setAlarm,
   shutDown,
   sleeper,
 } from "./thread_fixture.ts";
@@ -58,7 +67,37 @@ Deno.test("alarm() cuts the sleep of a thread", async () => {
   assert(left > 0 && left < 10_000);
 });
 
-Deno.test("signal(), alarm(), pause() of a thread go with it", async () => {
+Deno.test("alarm() is the process's: a thread sees and replaces it", async () => {
+  signal("SIGALRM", () => {});
+  alarm(100);
+  const thread = new Thread({ target: setAlarm, args: [50] });
+  thread.start();
+  assertEquals(await thread.join(LIMIT), 100);
+  const { value } = getitimer(ITIMER_REAL);
+  assert(value > 40_000 && value <= 50_000);
+  assertEquals(alarm(0), 50);
+  signal("SIGALRM", SIG_DFL);
+});
+
+Deno.test("alarm() outlives the thread that set it", async () => {
+  signal("SIGALRM", () => {});
+  const start = performance.now();
+  const thread = new Thread({ target: setAlarm, args: [0.3] });
+  thread.start();
+  await thread.join(LIMIT);
+  await pause(LIMIT);
+  assert(performance.now() - start >= 299);
+  assertEquals(alarm(0), 0);
+  signal("SIGALRM", SIG_DFL);
+});
+
+Deno.test("alarm() of a thread strikes while the main thread is blocked", () => {
+  const thread = started(ring);
+  const left = thread.joinSync(LIMIT) as unknown as number;
+  assert(left > 0 && left < 10_000);
+});
+
+Deno.test("signal() and pause() of a thread go with it", async () => {
   for (let i = 0; i < 3; i++) {
     await started(leave).join(LIMIT);
     // Runs in the same worker, which is idle now.

@@ -24,6 +24,7 @@
 
 import { workerData } from "node:worker_threads";
 import { type AtomicOperations, atomicOperations } from "./atomics.ts";
+import { type ClockPair, clockPair } from "./clock.ts";
 
 /** What a worker started by skein finds in its `workerData`. */
 export interface ThreadBirth {
@@ -33,13 +34,16 @@ export interface ThreadBirth {
   slot: number;
   /** The URL of the heap module of the process that made the heap. */
   heapUrl: string;
+  /** What the main thread's clock said when the worker was started. */
+  clock: ClockPair;
 }
 
 const KEY = "@skein/std";
 
 /** Wraps what a worker must know at its birth for its `workerData`. */
 export function birthCertificate(slot: number): Record<string, ThreadBirth> {
-  return { [KEY]: { memory, slot, heapUrl: import.meta.url } };
+  const heapUrl = import.meta.url;
+  return { [KEY]: { memory, slot, heapUrl, clock: clockPair() } };
 }
 
 function readBirth(): ThreadBirth | undefined {
@@ -174,6 +178,11 @@ export const Header = {
   freeSlots: 35,
   lastFreeSlot: 36,
   freeCount: 37,
+  /** Ground mutex and words of the process' alarm, see `signal/_clock.ts`. */
+  alarmMutex: 38,
+  alarm: 40,
+  /** How many signals have been handled, in all threads. */
+  handledSignals: 46,
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */
