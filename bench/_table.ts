@@ -86,7 +86,7 @@ const SCALES: Record<string, ReadonlyArray<[size: number, name: string]>> = {
 };
 
 /** Three digits and the unit that suits the size. */
-function quantity(value: number, unit: string): string {
+export function quantity(value: number, unit: string): string {
   const scale = SCALES[unit];
   const [size, name] = scale.find(([size]) => value >= size) ?? scale.at(-1)!;
   const scaled = value / size;

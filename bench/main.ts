@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { measure, type Outcome, type Row } from "./_harness.ts";
 import { machine } from "./_machine.ts";
 import { cleanUp } from "./_programs.ts";
+import { summary } from "./_summary.ts";
 import { table, verdicts } from "./_table.ts";
 import { rows as queue } from "./queue.ts";
 import { rows as process } from "./process.ts";
@@ -16,9 +17,23 @@ const SUITES: Record<string, readonly Row[]> = {
   signal,
   process,
 };
-const README = new URL("./README.md", import.meta.url);
-const BEGIN = "<!-- results: begin -->";
-const END = "<!-- results: end -->";
+const TABLE: Marks = {
+  file: new URL("./README.md", import.meta.url),
+  begin: "<!-- results: begin -->",
+  end: "<!-- results: end -->",
+};
+const SUMMARY: Marks = {
+  file: new URL("../README.md", import.meta.url),
+  begin: "<!-- bench: begin -->",
+  end: "<!-- bench: end -->",
+};
+
+/** A place in a file that is written anew. */
+interface Marks {
+  readonly file: URL;
+  readonly begin: string;
+  readonly end: string;
+}
 
 interface Options {
   filter: string;
@@ -75,21 +90,22 @@ function failed(results: ReadonlyArray<[Row, Outcome[]]>): boolean {
   );
 }
 
-/** Puts the results between the marks in the README, formatted. */
-async function write(text: string): Promise<void> {
-  const readme = await Deno.readTextFile(README);
-  const begin = readme.indexOf(BEGIN);
-  const end = readme.indexOf(END);
+/** Puts a text between the marks, formatted. */
+async function write(marks: Marks, text: string): Promise<void> {
+  const { file } = marks;
+  const before = await Deno.readTextFile(file);
+  const begin = before.indexOf(marks.begin);
+  const end = before.indexOf(marks.end);
   if (begin < 0 || end < begin) {
     throw new Error(
-      `Cannot write the table: the marks are not there, received ${README}`,
+      `Cannot write the table: the marks are not there, received ${file}`,
     );
   }
-  const head = readme.slice(0, begin + BEGIN.length);
-  const tail = readme.slice(end);
-  await Deno.writeTextFile(README, `${head}\n\n${text}\n\n${tail}`);
+  const head = before.slice(0, begin + marks.begin.length);
+  const tail = before.slice(end);
+  await Deno.writeTextFile(file, `${head}\n\n${text}\n\n${tail}`);
   await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "-q", fileURLToPath(README)],
+    args: ["fmt", "-q", fileURLToPath(file)],
   }).output();
 }
 
@@ -108,7 +124,10 @@ if (import.meta.main) {
     if (failed(results)) {
       console.error("Some programs failed; the table is not for the README.");
       Deno.exitCode = 1;
-    } else if (options.write) await write(text);
+    } else if (options.write) {
+      await write(TABLE, text);
+      await write(SUMMARY, summary(results));
+    }
   } finally {
     await cleanUp();
   }
