@@ -6,7 +6,7 @@
  */
 
 /** A wrong value as messages show it. */
-export function textOf(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "an array";
@@ -15,7 +15,7 @@ export function textOf(value: unknown): string {
 }
 
 function wrong(what: string, rule: string, value: unknown): TypeError {
-  return new TypeError(`Cannot ${what}: ${rule}, received ${textOf(value)}`);
+  return new TypeError(`Cannot ${what}: ${rule}, received ${shown(value)}`);
 }
 
 /**
@@ -100,5 +100,20 @@ export function checkString(
 ): asserts value is string {
   if (typeof value !== "string") {
     throw wrong(what, `${name} must be a string`, value);
+  }
+}
+
+/**
+ * Checks a list of arguments.
+ *
+ * @throws {TypeError} If it is no array.
+ */
+export function checkArray(
+  value: unknown,
+  what: string,
+  name: string,
+): asserts value is unknown[] {
+  if (!Array.isArray(value)) {
+    throw wrong(what, `${name} must be an array`, value);
   }
 }

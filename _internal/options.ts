@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, checkSignal, textOf } from "./check.ts";
+import { checkOptions, checkSignal, shown } from "./check.ts";
 
 /**
  * The longest timeout that a wait accepts, in milliseconds (about 24.8 days,
@@ -87,7 +87,7 @@ export function checkDuration(
   if (typeof duration !== "number") {
     throw new TypeError(
       `Cannot ${what}: ${name} must be a number of milliseconds, received ${
-        textOf(duration)
+        shown(duration)
       }`,
     );
   }

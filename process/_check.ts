@@ -4,7 +4,7 @@ import {
   checkFunction,
   checkOptions,
   checkSignal,
-  textOf,
+  shown,
 } from "../_internal/check.ts";
 import { durationOf } from "../_internal/options.ts";
 import { pathOf } from "./_source.ts";
@@ -14,7 +14,7 @@ import type { PopenOptions } from "./popen2.ts";
 const WHAT = "run a command";
 
 function wrong(rule: string, value: unknown): TypeError {
-  return new TypeError(`Cannot ${WHAT}: ${rule}, received ${textOf(value)}`);
+  return new TypeError(`Cannot ${WHAT}: ${rule}, received ${shown(value)}`);
 }
 
 function checkOneOf(
@@ -106,7 +106,7 @@ function checkMaxBuffer(bytes: unknown): void {
 export function checkSignalName(name: unknown, what = WHAT): void {
   if (typeof name !== "string") {
     throw new TypeError(
-      `Cannot ${what}: a signal is given by its name, received ${textOf(name)}`,
+      `Cannot ${what}: a signal is given by its name, received ${shown(name)}`,
     );
   }
   if (Object.hasOwn(constants.signals, name)) return;
@@ -157,7 +157,7 @@ export function checkWrite(data: unknown, closed: boolean): void {
   const what = "write to a child";
   if (typeof data !== "string" && !(data instanceof Uint8Array)) {
     throw new TypeError(
-      `Cannot ${what}: data must be text or bytes, received ${textOf(data)}`,
+      `Cannot ${what}: data must be text or bytes, received ${shown(data)}`,
     );
   }
   if (closed) {

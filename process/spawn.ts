@@ -7,7 +7,7 @@
 import { argvOf, type Command } from "./_argv.ts";
 import { spawn as startChild, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
-import { checkInteger, textOf } from "../_internal/check.ts";
+import { checkInteger, shown } from "../_internal/check.ts";
 import { timeoutError, timeoutOf } from "../_internal/options.ts";
 import { checkPlace } from "./_check.ts";
 import {
@@ -144,7 +144,7 @@ function childOf(pid: number): Child | HelpedProcess {
   if (!Number.isInteger(pid)) {
     throw new TypeError(
       `Cannot wait for a process: pid must be an integer, received ${
-        textOf(pid)
+        shown(pid)
       }`,
     );
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
 import { spawn } from "./_spawn.ts";
 
 const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
@@ -34,7 +34,7 @@ export function startFile(path: string | URL): void {
   if (typeof path !== "string" && !(path instanceof URL)) {
     throw new TypeError(
       `Cannot start a file: path must be a path or a URL, received ${
-        textOf(path)
+        shown(path)
       }`,
     );
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkFunction } from "../_internal/check.ts";
 import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
@@ -88,10 +89,8 @@ export class PriorityQueue<T> extends Queue<T> {
         options !== null
       ? options
       : { maxsize: options };
-    if (compare !== undefined && typeof compare !== "function") {
-      throw new TypeError(
-        `Cannot make a PriorityQueue: compare must be a function, received ${typeof compare}`,
-      );
+    if (compare !== undefined) {
+      checkFunction(compare, "make a PriorityQueue", "compare");
     }
     checkMaxsize(maxsize, new.target.name);
     const record = compare === undefined ? 0 : draftRecord(compare);

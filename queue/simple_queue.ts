@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkIterable } from "../_internal/check.ts";
+import { checkIterable, shown } from "../_internal/check.ts";
 import { words } from "../threading/_memory/heap.ts";
 import {
   timeoutOf,
@@ -481,7 +481,7 @@ function checkNumber(n: unknown): void {
   const what = "get items";
   if (typeof n !== "number") {
     throw new TypeError(
-      `Cannot ${what}: n must be a number, received ${typeof n}`,
+      `Cannot ${what}: n must be a number, received ${shown(n)}`,
     );
   }
   if (n >= 1 && (Number.isInteger(n) || n === Infinity)) return;

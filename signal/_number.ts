@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { textOf } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
 
 const numbers = new Map(Object.entries(constants.signals));
 
@@ -33,7 +33,7 @@ export function numberOf(signum: unknown, what: string): number {
   } else if (typeof signum !== "number") {
     throw new TypeError(
       `Cannot ${what}: a signal is a number or a name, received ${
-        textOf(signum)
+        shown(signum)
       }`,
     );
   } else if (names.has(signum)) {

@@ -5,7 +5,7 @@
  */
 
 import { TIMEOUT_MAX } from "../threading/mod.ts";
-import { checkInteger, textOf } from "../_internal/check.ts";
+import { checkInteger, shown } from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { getAlarm, setAlarm } from "./_clock.ts";
 import { Signals } from "./signals.ts";
@@ -84,7 +84,7 @@ export function alarm(seconds: number): number {
   if (typeof seconds !== "number") {
     throw new TypeError(
       `Cannot set an alarm: seconds must be a number, received ${
-        textOf(seconds)
+        shown(seconds)
       }`,
     );
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
 import { entries, entryOf, settle } from "./_delivery.ts";
 import { catchable, numberOf } from "./_number.ts";
 import { SIG_DFL, SIG_IGN, type SignalAction } from "./action.ts";
@@ -63,7 +63,7 @@ export function signal(signum: Signum, handler: SignalAction): SignalAction {
   ) {
     throw new TypeError(
       `Cannot set a handler: it must be a function, SIG_DFL or SIG_IGN, received ${
-        textOf(handler)
+        shown(handler)
       }`,
     );
   }

@@ -18,7 +18,7 @@ import { catchable } from "./_number.ts";
 import type { Signum } from "./signals.ts";
 
 /** What `onShutdown` takes besides the cleanup. */
-export interface ShutdownOptions {
+export interface OnShutdownOptions {
   /**
    * The signals that ask the process to end.
    *
@@ -84,7 +84,7 @@ let leaving = false;
  */
 export function onShutdown(
   cleanup: SignalHandler,
-  options: ShutdownOptions = {},
+  options: OnShutdownOptions = {},
 ): Disposable {
   if (!isMain) {
     throw new ThreadingError(

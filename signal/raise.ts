@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
 import { nameOf, numberOf } from "./_number.ts";
 import type { Signum } from "./signals.ts";
 
@@ -66,7 +66,7 @@ export function raiseSignal(signum: Signum): void {
 export function kill(pid: number, signum: Signum = "SIGTERM"): void {
   if (!Number.isInteger(pid)) {
     throw new TypeError(
-      `Cannot kill a process: pid must be an integer, received ${textOf(pid)}`,
+      `Cannot kill a process: pid must be an integer, received ${shown(pid)}`,
     );
   }
   if (signum === 0) return Deno.kill(pid, 0 as unknown as Deno.Signal);

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { checkOptions } from "../_internal/check.ts";
+import {
+  checkArray,
+  checkFunction,
+  checkOptions,
+  checkString,
+} from "../_internal/check.ts";
 import type { SendableFunction } from "./sendable.ts";
 
 /**
@@ -58,20 +63,8 @@ export interface CheckedOptions {
 export function readOptions(options: unknown): CheckedOptions {
   if (options !== undefined) checkOptions(options, "make a Thread");
   const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
-  if (target !== undefined && typeof target !== "function") {
-    throw new TypeError(
-      `Cannot make a Thread: target must be a function, received ${typeof target}`,
-    );
-  }
-  if (args !== undefined && !Array.isArray(args)) {
-    throw new TypeError(
-      `Cannot make a Thread: args must be an array, received ${typeof args}`,
-    );
-  }
-  if (name !== undefined && typeof name !== "string") {
-    throw new TypeError(
-      `Cannot make a Thread: name must be a string, received ${typeof name}`,
-    );
-  }
+  if (target !== undefined) checkFunction(target, "make a Thread", "target");
+  if (args !== undefined) checkArray(args, "make a Thread", "args");
+  if (name !== undefined) checkString(name, "make a Thread", "name");
   return { target, args, name, daemon: daemon && true };
 }

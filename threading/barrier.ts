@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions } from "../_internal/check.ts";
+import { checkFunction, checkOptions, shown } from "../_internal/check.ts";
 import {
   abandonRound,
   BARRIER_WORDS,
@@ -101,7 +101,7 @@ export class Barrier extends SharedObject {
     const { action } = options;
     if (typeof parties !== "number") {
       throw new TypeError(
-        `Cannot ${what}: parties must be a number, received ${typeof parties}`,
+        `Cannot ${what}: parties must be a number, received ${shown(parties)}`,
       );
     }
     if (!Number.isInteger(parties) || parties < 1 || parties >= 2 ** 31) {
@@ -109,11 +109,7 @@ export class Barrier extends SharedObject {
         `Cannot ${what}: parties must be an integer from 1, received ${parties}`,
       );
     }
-    if (action !== undefined && typeof action !== "function") {
-      throw new TypeError(
-        `Cannot ${what}: action must be a function, received ${typeof action}`,
-      );
-    }
+    if (action !== undefined) checkFunction(action, what, "action");
     const timeout = timeoutOf(options, what);
     const id = action === undefined ? 0 : sendableId(action) ?? NOT_MARKED;
     const address = createObject(KIND, BARRIER_WORDS);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkFunction } from "../_internal/check.ts";
+import { checkFunction, shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { add, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -87,7 +87,9 @@ export class Condition extends SharedObject {
   constructor(lock: Lock | RLock = new RLock()) {
     if (!(lock instanceof Lock || lock instanceof RLock)) {
       throw new TypeError(
-        `Cannot make a Condition: lock must be a Lock or an RLock, received ${typeof lock}`,
+        `Cannot make a Condition: lock must be a Lock or an RLock, received ${
+          shown(lock)
+        }`,
       );
     }
     const lockAddress = addressOf(lock);
@@ -367,7 +369,7 @@ export class Condition extends SharedObject {
     const what = "notify a Condition";
     if (typeof n !== "number") {
       throw new TypeError(
-        `Cannot ${what}: n must be a number, received ${typeof n}`,
+        `Cannot ${what}: n must be a number, received ${shown(n)}`,
       );
     }
     if (!(Number.isInteger(n) || n === Infinity) || n < 0) {

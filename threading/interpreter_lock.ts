@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkFunction, shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { takeNowait, waitForLock } from "./_lock_acquire.ts";
 import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
@@ -290,7 +291,9 @@ export class InterpreterLock extends SharedObject {
   setCheckInterval(n: number): void {
     if (typeof n !== "number") {
       throw new TypeError(
-        `Cannot set the check interval: n must be a number, received ${typeof n}`,
+        `Cannot set the check interval: n must be a number, received ${
+          shown(n)
+        }`,
       );
     }
     if (!Number.isInteger(n) || n < 1 || n > MAX_INTERVAL) {
@@ -328,11 +331,7 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   allowThreads<T>(fn: () => T): T {
-    if (typeof fn !== "function") {
-      throw new TypeError(
-        `Cannot allow threads: fn must be a function, received ${typeof fn}`,
-      );
-    }
+    checkFunction(fn, "allow threads", "fn");
     const address = held(this, "allow threads at");
     const later = (promise: T) => acquireAfter(this, promise) as T;
     return callAside(address, fn, ACQUIRE, later);

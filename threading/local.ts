@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkFunction } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { discard } from "./_memory/allocator.ts";
 import { ModuleNotLoaded, sendableEntry } from "./_memory/codec/registry.ts";
@@ -138,11 +139,7 @@ const KIND = registerClass(import.meta, {
 });
 
 function createLocal(init: () => unknown): number {
-  if (typeof init !== "function") {
-    throw new TypeError(
-      `Cannot make a Local: init must be a function, received ${typeof init}`,
-    );
-  }
+  checkFunction(init, "make a Local", "init");
   const record = sendableEntry(init) === undefined ? 0 : draftRecord(init);
   let address: number;
   try {

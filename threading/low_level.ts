@@ -5,6 +5,7 @@
  * @module
  */
 
+import { checkArray, checkFunction } from "../_internal/check.ts";
 import { Lock } from "./lock.ts";
 import { isMain } from "./_memory/slot.ts";
 import { ThreadExit } from "./_runtime/thread_exit.ts";
@@ -47,16 +48,8 @@ export function startNewThread<A extends readonly unknown[]>(
   fn: (...args: [...A]) => unknown,
   ...[args]: [] extends A ? [args?: A] : [args: A]
 ): number {
-  if (typeof fn !== "function") {
-    throw new TypeError(
-      `Cannot start a new thread: fn must be a function, received ${typeof fn}`,
-    );
-  }
-  if (args !== undefined && !Array.isArray(args)) {
-    throw new TypeError(
-      `Cannot start a new thread: args must be an array, received ${typeof args}`,
-    );
-  }
+  checkFunction(fn, "start a new thread", "fn");
+  if (args !== undefined) checkArray(args, "start a new thread", "args");
   const target = fn as (...args: unknown[]) => unknown;
   const thread = new Thread<unknown, unknown[]>({
     target,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { compareExchange, load, store, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -276,7 +277,7 @@ function checkCount(
 ): void {
   if (typeof count !== "number") {
     throw new TypeError(
-      `Cannot ${what}: ${name} must be an integer, received ${typeof count}`,
+      `Cannot ${what}: ${name} must be an integer, received ${shown(count)}`,
     );
   }
   if (!Number.isInteger(count) || count < least || count > MAX_VALUE) {

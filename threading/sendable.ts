@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
 import { nameOf } from "./_memory/codec/refusal.ts";
 import { register } from "./_memory/codec/registry.ts";
 
@@ -72,7 +72,7 @@ export function sendable<T extends SendableFunction | SendableClass>(
   if (typeof meta?.url !== "string") {
     throw new TypeError(
       `Cannot mark as sendable: meta must be import.meta, ` +
-        `received ${textOf(meta)}`,
+        `received ${shown(meta)}`,
     );
   }
   const name = nameOf(value);

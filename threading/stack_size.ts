@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../_internal/check.ts";
 import { exchange, Header, load } from "./_memory/heap.ts";
 
 /** As in Python: less would not carry the interpreter. */
@@ -39,7 +40,9 @@ export function stackSize(bytes?: number): number {
   if (bytes === undefined) return load(Header.stackSize);
   if (typeof bytes !== "number") {
     throw new TypeError(
-      `Cannot set the stack size: it must be a number of bytes, received ${typeof bytes}`,
+      `Cannot set the stack size: it must be a number of bytes, received ${
+        shown(bytes)
+      }`,
     );
   }
   const inRange = bytes >= MIN_BYTES && bytes <= MAX_BYTES;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkArray, checkFunction } from "../_internal/check.ts";
 import { Event } from "./event.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -74,16 +75,8 @@ export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
     ...[args]: [] extends A ? [args?: A] : [args: A]
   ) {
     checkDuration(ms, "make a Timer", "ms");
-    if (typeof fn !== "function") {
-      throw new TypeError(
-        `Cannot make a Timer: fn must be a function, received ${typeof fn}`,
-      );
-    }
-    if (args !== undefined && !Array.isArray(args)) {
-      throw new TypeError(
-        `Cannot make a Timer: args must be an array, received ${typeof args}`,
-      );
-    }
+    checkFunction(fn, "make a Timer", "fn");
+    if (args !== undefined) checkArray(args, "make a Timer", "args");
     // The arguments are of no interest to the type of the Thread.
     super({ target: fn, args } as unknown as TargetOptions<R>);
     this._ms = ms;

@@ -51,7 +51,7 @@ Deno.test("Barrier() throws if an option is none", () => {
   for (const parties of [0, -1, 0.5, NaN, Infinity]) {
     assertThrows(() => new Barrier(parties), RangeError, `${parties}`);
   }
-  assertThrows(() => new Barrier("2" as never), TypeError, "string");
+  assertThrows(() => new Barrier("2" as never), TypeError, '"2"');
   assertThrows(() => new Barrier(2, { action: 1 as never }), TypeError);
   assertThrows(() => new Barrier(2, { timeout: -1 }), RangeError);
   assertThrows(() => new Barrier(2, { timeout: "1" as never }), TypeError);

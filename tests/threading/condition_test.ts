@@ -87,7 +87,7 @@ Deno.test("Condition() has an RLock, or the lock that it is given", () => {
   using _ = one.acquireSync();
   assertEquals(two.acquireNowait(), undefined);
   assert(two.locked());
-  assertThrows(() => new Condition({} as Lock), TypeError, "received object");
+  assertThrows(() => new Condition({} as Lock), TypeError, "an object");
 });
 
 Deno.test("Condition keeps its lock when the lock's handle is given back", () => {
@@ -184,7 +184,7 @@ Deno.test("Condition.notify() throws if n is no count", () => {
   for (const n of [-1, 0.5, NaN, -Infinity]) {
     assertThrows(() => condition.notify(n), RangeError, `received ${n}`);
   }
-  assertThrows(() => condition.notify("1" as never), TypeError, "string");
+  assertThrows(() => condition.notify("1" as never), TypeError, '"1"');
 });
 
 Deno.test("Condition.wait() releases a lock wholly and restores it", async () => {

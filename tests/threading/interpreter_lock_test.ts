@@ -188,7 +188,7 @@ Deno.test("InterpreterLock.setCheckInterval() sets it for all", () => {
   assertEquals(gil.getCheckInterval(), 100);
   gil.setCheckInterval(1);
   assertEquals(gil.getCheckInterval(), 1);
-  assertThrows(() => gil.setCheckInterval("1" as never), TypeError, "string");
+  assertThrows(() => gil.setCheckInterval("1" as never), TypeError, '"1"');
   for (const n of [0, -1, 1.5, NaN, 2 ** 31]) {
     assertThrows(() => gil.setCheckInterval(n), RangeError, String(n));
   }

@@ -53,7 +53,7 @@ Deno.test("Local.value throws what init throws, and asks it again", () => {
 });
 
 Deno.test("Local refuses an init that is no function", () => {
-  assertThrows(() => new Local(1 as never), TypeError, "number");
+  assertThrows(() => new Local(1 as never), TypeError, "received 1");
 });
 
 Deno.test("Local at the top level of a module is one per thread", () => {

@@ -64,7 +64,7 @@ Deno.test("startNewThread() works from a thread", () => {
 });
 
 Deno.test("startNewThread() checks what it is given", () => {
-  assertThrows(() => startNewThread(1 as never), TypeError, "number");
+  assertThrows(() => startNewThread(1 as never), TypeError, "received 1");
   assertThrows(
     () => startNewThread(ring, new Event() as never),
     TypeError,

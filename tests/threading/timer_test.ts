@@ -147,7 +147,7 @@ Deno.test("Timer checks what it is given", () => {
   assertThrows(wrong("1", greet), TypeError, '"1"');
   assertThrows(wrong(-1, greet), RangeError, "-1");
   assertThrows(wrong(Infinity, greet), RangeError, "Infinity");
-  assertThrows(wrong(1, "greet"), TypeError, "string");
-  assertThrows(wrong(1, greet, "args"), TypeError, "string");
+  assertThrows(wrong(1, "greet"), TypeError, '"greet"');
+  assertThrows(wrong(1, greet, "args"), TypeError, '"args"');
   assertThrows(() => new Timer(1, () => {}).start(), NotSendableError);
 });

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { shown } from "../../_internal/check.ts";
 import type { Thread } from "../thread.ts";
 import { allocate, deallocate } from "../_memory/allocator.ts";
 import { loadSendableSync } from "../_memory/codec/load.ts";
@@ -63,7 +64,9 @@ let ownHook: ExceptHook | undefined;
 export function setExcepthook(hook: ExceptHook | undefined): void {
   if (hook !== undefined && typeof hook !== "function") {
     throw new TypeError(
-      `Cannot set the excepthook: it must be a function or undefined, received ${typeof hook}`,
+      `Cannot set the excepthook: it must be a function or undefined, received ${
+        shown(hook)
+      }`,
     );
   }
   const id = hook === undefined ? 0 : sendableId(hook) ?? 0;
