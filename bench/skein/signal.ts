@@ -13,16 +13,22 @@ function raise(): Promise<number> {
     }));
 }
 
-async function ring(): Promise<number> {
+async function alarmOf(seconds: number): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   signal("SIGALRM", () => resolve(performance.now()));
   const start = performance.now();
-  alarm(1);
+  alarm(seconds);
   // An alarm does not keep the process alive.
   const alive = setTimeout(() => {}, 5000);
   const end = await promise;
   clearTimeout(alive);
-  return Math.abs(end - start - 1000) * 1e6;
+  return Math.abs(end - start - seconds * 1000) * 1e6;
+}
+
+async function ring(): Promise<number> {
+  // The first signal that Deno delivers takes it some milliseconds.
+  await alarmOf(0.1);
+  return await alarmOf(1);
 }
 
 if (import.meta.main) await main({ raise, alarm: ring });

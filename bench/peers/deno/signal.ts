@@ -12,12 +12,17 @@ function raise(): Promise<number> {
     }));
 }
 
-async function ring(): Promise<number> {
+async function timerOf(ms: number): Promise<number> {
   const start = performance.now();
   const end = await new Promise<number>((resolve) => {
-    setTimeout(() => resolve(performance.now()), 1000);
+    setTimeout(() => resolve(performance.now()), ms);
   });
-  return Math.abs(end - start - 1000) * 1e6;
+  return Math.abs(end - start - ms) * 1e6;
+}
+
+async function ring(): Promise<number> {
+  await timerOf(100);
+  return await timerOf(1000);
 }
 
 if (import.meta.main) await main({ raise, alarm: ring });
