@@ -26,7 +26,7 @@ import type { Signum } from "./signals.ts";
  * Every thread has its own handlers, and each that has one for a signal is told
  * of it. `SIG_DFL` gives the kernel's action back once no thread, and no
  * listener of `Deno.addSignalListener`, handles the signal any more. A thread's
- * handlers go when it ends.
+ * handlers go when it ends; those of a thread that is killed a moment later.
  *
  * `SIG_IGN` ignores the signal in this process only: a program that it starts
  * does not inherit that, as it would in C.
