@@ -7,9 +7,6 @@
 import type { DecodedShape } from "./decode_shape.ts";
 import { SHORT_TEXT, TEXT16, TEXT8 } from "./tags.ts";
 
-/** Strings up to here are put together of single characters. */
-const SPELLED = 20;
-
 /** The decoder is slow on shared memory: up to here, bytes are copied first. */
 const COPIED = 8192;
 
@@ -137,12 +134,27 @@ export class Reader {
 
   /** Reads a short string of ASCII characters. */
   ascii(size: number): string {
-    if (size > SPELLED) return this.#utf8(size);
-    const bytes = this.bytes;
-    const end = this.at + size;
+    const { bytes } = this;
+    let at = this.at;
+    const end = this.at += size;
     let text = "";
-    for (let i = this.at; i < end; i++) text += String.fromCharCode(bytes[i]);
-    this.at = end;
+    for (; at + 8 <= end; at += 8) {
+      // deno-fmt-ignore
+      text += String.fromCharCode(
+        bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3],
+        bytes[at + 4], bytes[at + 5], bytes[at + 6], bytes[at + 7],
+      );
+    }
+    if (at + 4 <= end) {
+      text += String.fromCharCode(
+        bytes[at],
+        bytes[at + 1],
+        bytes[at + 2],
+        bytes[at + 3],
+      );
+      at += 4;
+    }
+    for (; at < end; at++) text += String.fromCharCode(bytes[at]);
     return text;
   }
 
