@@ -2,61 +2,59 @@
  * Cells: two words that hold an item.
  *
  * A number lies there as a double. Everything else is marked by a high word
- * that no number has: the low one is then the address of a record, or stands
- * for one of the few values that need none.
+ * that no number has: the low one is then the address of a record, the length
+ * of a message (see `_message.ts`), or stands for one of the few values that
+ * need neither.
  *
  * @module
  */
 
 import { doubles, words } from "../threading/_memory/heap.ts";
-import { draftRecord } from "../threading/_memory/record.ts";
 
 /** Size of a cell in words. */
 export const CELL_WORDS = 2;
 
-/** The high word of some NaNs; the one that is written is another. */
+/** The high words of some NaNs; the one that is written is another. */
 export const NO_NUMBER = -1;
+const MESSAGE = -2;
 const NAN = 0x7ff8_0000;
 
-const INLINE = [undefined, null, false, true];
+const CONSTANTS = [undefined, null, false, true];
 
-/**
- * Encodes an item, unless it fits into a cell.
- *
- * @param item The item.
- * @returns Its record, a draft of this thread, or 0 if it needs none.
- * @throws {NotSendableError} If it cannot be sent.
- * @throws {HeapExhaustedError} If there is no room.
- */
-export function draftItem(item: unknown): number {
+/** Whether an item fits into a cell as it is. */
+export function isBare(item: unknown): boolean {
   switch (typeof item) {
     case "number":
     case "undefined":
     case "boolean":
-      return 0;
+      return true;
     default:
-      return item === null ? 0 : draftRecord(item);
+      return item === null;
   }
 }
 
-/** Writes an item with what {@linkcode draftItem} made of it into a cell. */
-export function writeCell(cell: number, item: unknown, record: number): void {
-  if (record === 0 && typeof item === "number") {
+/** Writes an item that is bare. */
+export function writeBare(cell: number, item: unknown): void {
+  if (typeof item === "number") {
     doubles[cell >> 1] = item;
     // A NaN may have any bits.
     if (item !== item) words[cell + 1] = NAN;
     return;
   }
-  words[cell] = record !== 0
-    ? record
-    : item === undefined
-    ? 0
-    : item === null
-    ? 1
-    : item
-    ? 3
-    : 2;
+  words[cell] = item === undefined ? 0 : item === null ? 1 : item ? 3 : 2;
   words[cell + 1] = NO_NUMBER;
+}
+
+/** Writes the address of an item's record. */
+export function writeRecord(cell: number, record: number): void {
+  words[cell] = record;
+  words[cell + 1] = NO_NUMBER;
+}
+
+/** Writes the length of an item's message in bytes. */
+export function writeMessageLength(cell: number, length: number): void {
+  words[cell] = length;
+  words[cell + 1] = MESSAGE;
 }
 
 /** Copies a cell. */
@@ -68,12 +66,19 @@ export function copyCell(to: number, from: number): void {
 /** The record in a cell, or 0 if it has none. */
 export function recordIn(cell: number): number {
   const low = words[cell];
-  return words[cell + 1] === NO_NUMBER && low >>> 0 >= INLINE.length ? low : 0;
+  return words[cell + 1] === NO_NUMBER && low >>> 0 >= CONSTANTS.length
+    ? low
+    : 0;
 }
 
-/** The item in a cell without a record. */
-export function inlineIn(cell: number): unknown {
+/** The length of a cell's message in bytes, or 0 if it has none. */
+export function messageLengthIn(cell: number): number {
+  return words[cell + 1] === MESSAGE ? words[cell] : 0;
+}
+
+/** The item in a cell with neither. */
+export function bareIn(cell: number): unknown {
   return words[cell + 1] === NO_NUMBER
-    ? INLINE[words[cell]]
+    ? CONSTANTS[words[cell]]
     : doubles[cell >> 1];
 }

@@ -42,9 +42,21 @@ export const QueueField = {
   list: Field.own + 17,
   lock: Field.own + 18,
   compare: Field.own + 19,
+  /** A `PlaceShift`. */
+  placeShift: Field.own + 20,
 } as const;
 /** Size of a queue in words. */
-export const QUEUE_WORDS = Field.own + 20;
+export const QUEUE_WORDS = Field.own + 21;
+
+/** The logarithm to base 2 of the size of a place in words. */
+export const PlaceShift = {
+  /** A cell of a ring. */
+  cell: 1,
+  /** A cell with room for a message. */
+  wideCell: 4,
+  /** A slot of a heap. */
+  slot: 2,
+} as const;
 
 /** Which item is next. */
 export const Order = {

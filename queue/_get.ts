@@ -25,8 +25,9 @@ import { ThreadingError } from "../threading/errors.ts";
 import { NO_NUMBER } from "./_cell.ts";
 import { Empty, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";
+import { MAX_RECEIVED, readReceived } from "./_message.ts";
 import { isWasteful, shrink } from "./_places.ts";
-import { taken, takeOut } from "./_store.ts";
+import { taken, takeOut, UNREAD } from "./_take.ts";
 import { admitPutters, getProtocol, got, returnItem } from "./_waiting.ts";
 
 /** What is done, for messages. */
@@ -37,9 +38,6 @@ export const GET = "get an item";
  * to wake it: so one that is nearly as fast as who puts never sleeps.
  */
 const SPINS = 8000;
-/** So many records at most are taken at once, few enough to be drafts. */
-const MAX_TAKEN = 8;
-
 /** The error of a get from an empty queue. */
 export function empty(timeout?: number): Empty {
   return new Empty(
@@ -57,10 +55,7 @@ export function getShutDown(): ShutDown {
 /** What {@linkcode tryGet} returns when there is no item. */
 const NOTHING: unique symbol = Symbol("nothing");
 
-/**
- * Takes the next item if there is one. If `taken.record` is not 0, that is the
- * item.
- */
+/** Takes the next item if there is one; it may be `UNREAD`. */
 function tryGet(queue: number): unknown {
   lock(queue + Field.mutex);
   if (words[queue + QueueField.length] === 0) {
@@ -79,7 +74,8 @@ function tryGet(queue: number): unknown {
 
 /** Reads what was taken, and puts it back if it needs a module to be awaited. */
 function readTaken(queue: number): unknown {
-  const { record, entry, beginning, sequence } = taken;
+  const { record, length, entry, beginning, sequence } = taken;
+  if (length !== 0) return readReceived(0, length);
   let value: unknown;
   try {
     value = readRecord(record);
@@ -88,13 +84,16 @@ function readTaken(queue: number): unknown {
       Object.assign(taken, { record, entry, beginning, sequence });
       if (returnTaken(queue)) throw notLoaded(error);
     }
-    dropRecord(record);
-    if (entry !== 0) discard(entry);
+    drop(record, entry);
     throw error;
   }
+  drop(record, entry);
+  return value;
+}
+
+function drop(record: number, entry: number): void {
   dropRecord(record);
   if (entry !== 0) discard(entry);
-  return value;
 }
 
 function returnTaken(queue: number): boolean {
@@ -117,16 +116,14 @@ export function getSync(queue: number, timeout: number): unknown {
   const at = queue + QueueField.length;
   for (let spin = 0;; spin++) {
     const value = tryGet(queue);
-    if (value !== NOTHING) {
-      return taken.record === 0 ? value : readTaken(queue);
-    }
+    if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
     while (spin < SPINS && load(at) === 0) spin++;
     if (spin >= SPINS) break;
   }
   const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
   if (end === Wake.granted) {
     got.fresh = false;
-    return taken.record === 0 ? got.value : readTaken(queue);
+    return got.value === UNREAD ? readTaken(queue) : got.value;
   }
   throw end === Wake.waiting ? empty(timeout) : getShutDown();
 }
@@ -135,7 +132,7 @@ export function getSync(queue: number, timeout: number): unknown {
 export function getNowait(queue: number): unknown {
   const value = tryGet(queue);
   if (value === NOTHING) throw empty();
-  return taken.record === 0 ? value : readTaken(queue);
+  return value === UNREAD ? readTaken(queue) : value;
 }
 
 /** What came of reading a record at once. */
@@ -149,9 +146,10 @@ interface Reading {
 }
 
 /** Reads what was taken, if no module must be awaited. */
-function readAtOnce(inline: unknown): Reading {
-  const { record, entry } = taken;
-  if (record === 0) return { value: inline };
+function readAtOnce(value: unknown): Reading {
+  if (value !== UNREAD) return { value };
+  const { record, length, entry } = taken;
+  if (length !== 0) return { value: readReceived(0, length) };
   const reading: Reading = {};
   try {
     reading.value = readRecord(record);
@@ -160,21 +158,19 @@ function readAtOnce(inline: unknown): Reading {
     reading.error = error;
     reading.failed = true;
   }
-  dropRecord(record);
-  if (entry !== 0) discard(entry);
+  drop(record, entry);
   return reading;
 }
 
 async function finish(reading: Reading): Promise<unknown> {
-  const { record, entry } = reading;
+  const { record, entry = 0 } = reading;
   if (reading.failed) throw reading.error;
   if (record === undefined) return reading.value;
   try {
     await loadModulesOf(record);
     return readRecord(record);
   } finally {
-    dropRecord(record);
-    if (entry) discard(entry);
+    drop(record, entry);
   }
 }
 
@@ -185,9 +181,8 @@ export async function get(
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const value = tryGet(queue);
-  if (value !== NOTHING) {
-    return taken.record === 0 ? value : finish(readAtOnce(value));
-  }
+  if (value === UNREAD) return finish(readAtOnce(value));
+  if (value !== NOTHING) return value;
   let reading: Reading | undefined;
   const end = await waitPromise(
     getProtocol,
@@ -204,8 +199,9 @@ export async function get(
   return finish(reading!);
 }
 
-interface Item {
+interface Unread {
   record: number;
+  length: number;
   entry: number;
   beginning: number;
   sequence: number;
@@ -219,10 +215,14 @@ interface Item {
  */
 export function getMore(queue: number, n: number, items: unknown[]): void {
   for (;;) {
-    const records = takeRound(queue, n, items);
-    if (records === undefined) return;
-    for (const item of records) {
-      const { record, entry, index } = item;
+    const unread = takeRound(queue, n, items);
+    if (unread === undefined) return;
+    for (const [i, item] of unread.entries()) {
+      const { record, length, entry, index } = item;
+      if (length !== 0) {
+        items[index] = readReceived(i, length);
+        continue;
+      }
       try {
         items[index] = readRecord(record);
       } catch {
@@ -233,37 +233,38 @@ export function getMore(queue: number, n: number, items: unknown[]): void {
           return;
         }
       }
-      dropRecord(record);
-      if (entry !== 0) discard(entry);
+      drop(record, entry);
     }
   }
 }
 
 /**
- * The records among the items taken; `undefined` if nothing was. An item that
- * refers to something is the last of its round, since reading it may fail.
+ * What is to be read of the items taken, in order; `undefined` if there were
+ * none. An item that refers to something is the last of its round, since
+ * reading it may fail.
  */
 function takeRound(
   queue: number,
   n: number,
   items: unknown[],
-): Item[] | undefined {
-  const records: Item[] = [];
+): Unread[] | undefined {
+  const unread: Unread[] = [];
   const before = items.length;
   lock(queue + Field.mutex);
   while (
-    items.length < n && records.length < MAX_TAKEN &&
+    items.length < n && unread.length < MAX_RECEIVED &&
     words[queue + QueueField.length] > 0
   ) {
-    const value = takeOut(queue);
-    const { record } = taken;
-    if (record !== 0) records.push({ ...taken, index: items.length });
+    const value = takeOut(queue, unread.length);
+    if (value === UNREAD) unread.push({ ...taken, index: items.length });
     items.push(value);
-    if (record !== 0 && !refersToNothing(record)) break;
+    if (
+      value === UNREAD && taken.record !== 0 && !refersToNothing(taken.record)
+    ) break;
   }
   if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
   const wasteful = isWasteful(queue);
   unlock(queue + Field.mutex);
   if (wasteful) shrink(queue);
-  return items.length === before ? undefined : records;
+  return items.length === before ? undefined : unread;
 }

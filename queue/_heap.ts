@@ -7,36 +7,54 @@
  *     slot + 3    the sequence number
  *
  *     entry + 0   the cell of the item
- *     entry + 2   the number of words of the rest of the key, then these
+ *     entry + 2   the number of words of the rest of the key
+ *     entry + 3   these, then the item's message, if it has one
  *
  * @module
  */
 
 import { allocate } from "../threading/_memory/allocator.ts";
+import type { Encoded } from "../threading/_memory/codec/encode.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
-import { writeCell } from "./_cell.ts";
-import { QueueField } from "./_fields.ts";
-import { compareRests, type Key } from "./_key.ts";
-import { SLOT_WORDS } from "./_places.ts";
+import { writeMessageLength, writeRecord } from "./_cell.ts";
+import { PlaceShift, QueueField } from "./_fields.ts";
+import { compareRests, key } from "./_key.ts";
+import { messageWords, writeMessage } from "./_message.ts";
 
 /** The words of a slot. */
 export const SlotField = { beginning: 0, entry: 2, sequence: 3 } as const;
+/** Size of a slot in words. */
+export const SLOT_WORDS = 1 << PlaceShift.slot;
 const EntryField = { cell: 0, length: 2, rest: 3 } as const;
 
 /**
- * Makes the entry of an item, a draft of this thread.
+ * Makes the entry of the item whose key was made last, a draft of this thread.
  *
+ * @param record The item's record, or 0.
+ * @param message The item's message, if it has no record.
  * @throws {HeapExhaustedError} If there is no room.
  */
-export function draftEntry(item: unknown, record: number, key: Key): number {
-  const { rest } = key;
-  const entry = allocate(EntryField.rest + rest.length);
-  writeCell(entry + EntryField.cell, item, record);
-  words[entry + EntryField.length] = rest.length;
-  for (let i = 0; i < rest.length; i++) {
-    words[entry + EntryField.rest + i] = rest[i];
+export function draftEntry(
+  record: number,
+  message: Encoded | undefined,
+): number {
+  const { rest, length } = key;
+  const size = message === undefined ? 0 : messageWords(message.length);
+  const entry = allocate(EntryField.rest + length + size);
+  words[entry + EntryField.length] = length;
+  for (let i = 0; i < length; i++) words[entry + EntryField.rest + i] = rest[i];
+  if (message === undefined) {
+    writeRecord(entry + EntryField.cell, record);
+  } else {
+    writeMessageLength(entry + EntryField.cell, message.length);
+    writeMessage(messageOfEntry(entry), message);
   }
   return entry;
+}
+
+/** Where an entry has its message. */
+export function messageOfEntry(entry: number): number {
+  return entry + EntryField.rest + words[entry + EntryField.length];
 }
 
 /** Below 0 if the first slot comes before the second. */
@@ -81,6 +99,9 @@ function drop(slot: number): void {
   for (let i = 0; i < SLOT_WORDS; i++) words[slot + i] = moving[i];
 }
 
+/** What {@linkcode insertSlot} returns if the item cannot be compared. */
+export const INCOMPARABLE = -1;
+
 /**
  * Under the mutex, with a free place: puts an item in.
  *
@@ -89,7 +110,7 @@ function drop(slot: number): void {
  * @param entry The entry, or 0.
  * @param sequence Its sequence number.
  * @param total Whether what cannot be compared has an order all the same.
- * @returns Whether it is in; if not, it cannot be compared.
+ * @returns The index where it is then, or `INCOMPARABLE` and it is not in.
  */
 export function insertSlot(
   queue: number,
@@ -97,7 +118,7 @@ export function insertSlot(
   entry: number,
   sequence: number,
   total: boolean,
-): boolean {
+): number {
   const places = words[queue + QueueField.places];
   const length = words[queue + QueueField.length];
   const slot = slotAt(places, length);
@@ -109,12 +130,12 @@ export function insertSlot(
   while (target > 0) {
     const parent = target - 1 >> 1;
     const order = compareSlots(slot, slotAt(places, parent), total);
-    if (Number.isNaN(order)) return false;
+    if (Number.isNaN(order)) return INCOMPARABLE;
     if (order >= 0) break;
     target = parent;
   }
   words[queue + QueueField.length] = length + 1;
-  if (target === length) return true;
+  if (target === length) return target;
   lift(slot);
   for (let hole = length; hole !== target;) {
     const parent = hole - 1 >> 1;
@@ -122,7 +143,29 @@ export function insertSlot(
     hole = parent;
   }
   drop(slotAt(places, target));
-  return true;
+  return target;
+}
+
+/**
+ * Under the mutex: takes the item out that was put in last, before anything
+ * else has changed.
+ *
+ * @param queue The queue.
+ * @param target What {@linkcode insertSlot} returned.
+ */
+export function undoInsert(queue: number, target: number): void {
+  const places = words[queue + QueueField.places];
+  const length = words[queue + QueueField.length] - 1;
+  words[queue + QueueField.length] = length;
+  // Counted from 1, the parent of n is n >> 1: what lies between the two made
+  // way for the item, and goes back.
+  const levels = Math.clz32(target + 1) - Math.clz32(length + 1);
+  let hole = target;
+  for (let level = levels - 1; level >= 0; level--) {
+    const next = (length + 1 >> level) - 1;
+    copySlot(slotAt(places, hole), slotAt(places, next));
+    hole = next;
+  }
 }
 
 /**
@@ -136,19 +179,24 @@ export function removeLowest(queue: number): number {
   words[queue + QueueField.length] = length;
   const last = slotAt(places, length);
   if (length === 0) return last;
-  // The last one goes down from the root; then its place takes the lowest.
   lift(places);
+  // The last one belongs near the leaves, so it is cheaper to let the hole at
+  // the root sink to a leaf, and the last one rise from there, than to compare
+  // it on the way down.
   let hole = 0;
-  for (;;) {
-    let child = 2 * hole + 1;
-    if (child >= length) break;
+  for (let child = 1; child < length; child = 2 * hole + 1) {
     if (
       child + 1 < length &&
       compareSlots(slotAt(places, child + 1), slotAt(places, child), true) < 0
     ) child++;
-    if (compareSlots(last, slotAt(places, child), true) <= 0) break;
     copySlot(slotAt(places, hole), slotAt(places, child));
     hole = child;
+  }
+  while (hole > 0) {
+    const parent = hole - 1 >> 1;
+    if (compareSlots(last, slotAt(places, parent), true) >= 0) break;
+    copySlot(slotAt(places, hole), slotAt(places, parent));
+    hole = parent;
   }
   copySlot(slotAt(places, hole), last);
   drop(last);

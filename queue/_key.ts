@@ -36,23 +36,30 @@ const units = new Uint16Array(words.buffer);
 const double = new Float64Array(1);
 const halves = new Int32Array(double.buffer);
 
-/** A key before it lies on the heap; valid until the next is made. */
-export interface Key {
-  kind: number;
-  beginning: number;
-  rest: number[];
+/** The key that was made last, before it lies on the heap. */
+export const key = {
+  kind: 0,
+  beginning: 0,
+  /** The first `length` words are the rest. */
+  rest: [] as number[],
+  length: 0,
+};
+/** A longer array goes when the next key is made. */
+const KEPT_LENGTH = 1024;
+
+function push(word: number): void {
+  key.rest[key.length++] = word;
 }
-const key: Key = { kind: 0, beginning: 0, rest: [] };
 
 /**
- * The key of an item.
+ * Makes the {@linkcode key} of an item.
  *
  * @param item A number, a text or a tuple that begins with one.
- * @returns The key; the next call overwrites it.
  * @throws {TypeError} If the item cannot be compared with any other.
  */
-export function keyOf(item: unknown): Key {
-  if (key.rest.length > 0) key.rest = [];
+export function makeKey(item: unknown): void {
+  if (key.rest.length > KEPT_LENGTH) key.rest = [];
+  key.length = 0;
   if (typeof item === "number") {
     begin(KeyKind.number, numberOf(item, item));
   } else if (typeof item === "string") {
@@ -75,7 +82,6 @@ export function keyOf(item: unknown): Key {
   } else {
     throw incomparable("it is neither", item);
   }
-  return key;
 }
 
 function begin(kind: number, beginning: number): void {
@@ -125,15 +131,17 @@ function writeElements(tuple: unknown[], start: number): boolean {
     const element = tuple[i];
     if (typeof element === "number") {
       double[0] = numberOf(element, tuple);
-      key.rest.push(Tag.number, halves[0], halves[1]);
+      push(Tag.number);
+      push(halves[0]);
+      push(halves[1]);
     } else if (typeof element === "string") {
       writeText(element);
     } else if (Array.isArray(element)) {
-      key.rest.push(Tag.tuple);
+      push(Tag.tuple);
       if (!writeElements(element, 0)) return false;
-      key.rest.push(Tag.end);
+      push(Tag.end);
     } else {
-      key.rest.push(Tag.opaque);
+      push(Tag.opaque);
       return false;
     }
   }
@@ -141,10 +149,11 @@ function writeElements(tuple: unknown[], start: number): boolean {
 }
 
 function writeText(text: string): void {
-  key.rest.push(Tag.text, text.length);
+  push(Tag.text);
+  push(text.length);
   for (let i = 0; i < text.length; i += 2) {
     const second = i + 1 < text.length ? text.charCodeAt(i + 1) : 0;
-    key.rest.push(text.charCodeAt(i) | second << 16);
+    push(text.charCodeAt(i) | second << 16);
   }
 }
 

@@ -14,8 +14,14 @@ import {
   releaseReference,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";
-import { Order, QUEUE_WORDS, QueueField, UNLIMITED } from "./_fields.ts";
-import { releaseItems } from "./_store.ts";
+import {
+  Order,
+  PlaceShift,
+  QUEUE_WORDS,
+  QueueField,
+  UNLIMITED,
+} from "./_fields.ts";
+import { releaseItems } from "./_take.ts";
 import { abandon, getProtocol } from "./_waiting.ts";
 
 // deno-lint-ignore ban-types
@@ -43,6 +49,7 @@ export function createQueue(constructor: Function): number {
   while (!kinds.has(known)) known = Object.getPrototypeOf(known);
   const queue = createObject(kinds.get(known)!, QUEUE_WORDS);
   words[queue + QueueField.limit] = UNLIMITED;
+  words[queue + QueueField.placeShift] = PlaceShift.cell;
   return queue;
 }
 

@@ -1,7 +1,8 @@
 /**
  * The places of a queue: a block that grows when it is full and shrinks when it
  * is nearly empty. In a priority queue they are a binary heap of slots (see
- * `_heap.ts`), else a ring of cells.
+ * `_heap.ts`), else a ring of cells, which are wide, with room for a message
+ * behind each, from when the first message is put.
  *
  * @module
  */
@@ -15,27 +16,29 @@ import { removeDraft } from "../threading/_memory/draft.ts";
 import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import { Field } from "../threading/_memory/shared_object.ts";
-import { CELL_WORDS } from "./_cell.ts";
-import { Order, QueueField } from "./_fields.ts";
+import { CELL_WORDS, copyCell } from "./_cell.ts";
+import { PlaceShift, QueueField } from "./_fields.ts";
 
 const FIRST_CAPACITY = 8;
-/** A block of so many places never shrinks. */
-const KEPT_CAPACITY = 1024;
-/** Size of a slot in words. */
-export const SLOT_WORDS = 4;
-
-/** Words of a place. */
-export function placeWords(queue: number): number {
-  return words[queue + QueueField.order] === Order.priority
-    ? SLOT_WORDS
-    : CELL_WORDS;
-}
+/** A block of up to so many words never shrinks. */
+const KEPT_WORDS = 4096;
 
 /** The cell at a place of a ring, counted from the first. */
 export function cellAt(queue: number, place: number): number {
   const at = words[queue + QueueField.first] + place &
     words[queue + QueueField.capacity] - 1;
-  return words[queue + QueueField.places] + at * CELL_WORDS;
+  return words[queue + QueueField.places] +
+    (at << words[queue + QueueField.placeShift]);
+}
+
+/** Where a wide cell has its message. */
+export function messageOf(cell: number): number {
+  return cell + CELL_WORDS;
+}
+
+/** Under the mutex: whether the cells of a ring are wide. */
+export function isWide(queue: number): boolean {
+  return words[queue + QueueField.placeShift] === PlaceShift.wideCell;
 }
 
 /** Under the mutex: whether there are places for so many more items. */
@@ -52,27 +55,57 @@ export function hasPlaces(queue: number, count: number): boolean {
 export function growTo(queue: number, needed: number): void {
   let capacity = FIRST_CAPACITY;
   while (capacity < needed) capacity *= 2;
-  resize(queue, capacity, () => capacity > words[queue + QueueField.capacity]);
+  const shift = words[queue + QueueField.placeShift];
+  resize(
+    queue,
+    capacity,
+    shift,
+    () =>
+      capacity > words[queue + QueueField.capacity] &&
+      shift === words[queue + QueueField.placeShift],
+  );
+}
+
+/**
+ * Makes the cells of a ring wide, unless they are. Not under the mutex.
+ *
+ * @throws {HeapExhaustedError} If there is no room; nothing has changed.
+ */
+export function widen(queue: number): void {
+  const capacity = Math.max(words[queue + QueueField.capacity], FIRST_CAPACITY);
+  resize(
+    queue,
+    capacity,
+    PlaceShift.wideCell,
+    () => capacity >= words[queue + QueueField.capacity] && !isWide(queue),
+  );
 }
 
 /** Under the mutex: whether it is time to give memory back. */
 export function isWasteful(queue: number): boolean {
   const capacity = words[queue + QueueField.capacity];
-  return capacity > KEPT_CAPACITY &&
+  return capacity > keptCapacity(queue) &&
     words[queue + QueueField.length] <= capacity >> 3 &&
     words[queue + QueueField.putters] === 0;
+}
+
+function keptCapacity(queue: number): number {
+  return KEPT_WORDS >> words[queue + QueueField.placeShift];
 }
 
 /** Gives memory back if that makes sense and works. Not under the mutex. */
 export function shrink(queue: number): void {
   const capacity = words[queue + QueueField.capacity] >> 2;
+  const shift = words[queue + QueueField.placeShift];
   try {
     resize(
       queue,
-      Math.max(capacity, KEPT_CAPACITY),
+      Math.max(capacity, keptCapacity(queue)),
+      shift,
       () =>
         isWasteful(queue) &&
-        words[queue + QueueField.length] <= capacity,
+        words[queue + QueueField.length] <= capacity &&
+        shift === words[queue + QueueField.placeShift],
     );
   } catch {
     // The heap is full: it stays as it is.
@@ -83,17 +116,25 @@ export function shrink(queue: number): void {
 function resize(
   queue: number,
   capacity: number,
+  shift: number,
   wanted: () => boolean,
 ): void {
-  const size = placeWords(queue);
-  const block = allocate(capacity * size);
+  const block = allocate(capacity * (1 << shift));
   lock(queue + Field.mutex);
   const moves = wanted();
   if (moves) {
     const old = words[queue + QueueField.places];
-    copyPlaces(queue, block, size);
+    if (shift === words[queue + QueueField.placeShift]) {
+      copyPlaces(queue, block, shift);
+    } else {
+      const length = words[queue + QueueField.length];
+      for (let i = 0; i < length; i++) {
+        copyCell(block + (i << shift), cellAt(queue, i));
+      }
+    }
     words[queue + QueueField.places] = block;
     words[queue + QueueField.capacity] = capacity;
+    words[queue + QueueField.placeShift] = shift;
     words[queue + QueueField.first] = 0;
     removeDraft(block);
     if (old !== 0) deallocate(old);
@@ -102,7 +143,7 @@ function resize(
   if (!moves) discard(block);
 }
 
-function copyPlaces(queue: number, block: number, size: number): void {
+function copyPlaces(queue: number, block: number, shift: number): void {
   const places = words[queue + QueueField.places];
   const first = words[queue + QueueField.first];
   const length = words[queue + QueueField.length];
@@ -110,10 +151,13 @@ function copyPlaces(queue: number, block: number, size: number): void {
     length,
     words[queue + QueueField.capacity] - first,
   );
-  const start = places + first * size;
-  words.copyWithin(block, start, start + toEnd * size);
-  const rest = (length - toEnd) * size;
-  words.copyWithin(block + toEnd * size, places, places + rest);
+  const start = places + (first << shift);
+  words.copyWithin(block, start, start + (toEnd << shift));
+  words.copyWithin(
+    block + (toEnd << shift),
+    places,
+    places + (length - toEnd << shift),
+  );
 }
 
 /** Under the mutex: gives the block back, whose places are all free. */

@@ -4,23 +4,16 @@
  * @module
  */
 
-import { allocate, discard } from "../threading/_memory/allocator.ts";
 import { load, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { Field } from "../threading/_memory/shared_object.ts";
+import { Field, giveBack } from "../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait_queue.ts";
+import { blockOfOffer, countOf, draftBlock } from "./_block.ts";
 import { Full, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";
 import { mismatch } from "./_key.ts";
-import { growTo, placeWords } from "./_places.ts";
-import {
-  discardBlock,
-  discardOffer,
-  draftBlock,
-  draftOffer,
-  offer,
-  writeOffer,
-} from "./_store.ts";
+import { discardOffer, draftMessage, draftOffer, offer } from "./_offer.ts";
+import { growTo, widen } from "./_places.ts";
 import { Put, putProtocol, tryPut, tryPutBlock, waiting } from "./_waiting.ts";
 
 /** What is done, for messages. */
@@ -57,11 +50,9 @@ function failure(queue: number, end: number, item: unknown): Error {
  * @returns Whether it is in; if not it is still a draft.
  */
 function putOffer(queue: number, spins: number): boolean {
-  const { record, entry, item } = offer;
   for (let spin = 0;;) {
     lock(queue + Field.mutex);
     const end = tryPut(queue);
-    const needed = words[queue + QueueField.length] + 1;
     unlock(queue + Field.mutex);
     if (end === Put.done) return true;
     if (end === Put.full) {
@@ -70,30 +61,40 @@ function putOffer(queue: number, spins: number): boolean {
       while (spin < spins && load(at) >= limit) spin++;
       if (spin >= spins) return false;
       spin++;
-    } else if (end === Put.grow) {
-      try {
-        growTo(queue, needed);
-      } catch (error) {
-        discardOffer(record, entry);
-        throw error;
-      }
-    } else {
-      discardOffer(record, entry);
-      throw failure(queue, end, item);
+      continue;
+    }
+    try {
+      prepare(queue, end, 1, offer.item);
+    } catch (error) {
+      discardOffer(offer.record, offer.entry);
+      throw error;
     }
   }
 }
 
-/** A block of the offer alone; gives the offer back if there is no room. */
-function blockOfOffer(queue: number): number {
-  const { record, entry } = offer;
-  try {
-    const block = allocate(placeWords(queue));
-    writeOffer(queue, block);
-    return block;
-  } catch (error) {
-    discardOffer(record, entry);
-    throw error;
+/**
+ * Makes what an attempt to put was found to need.
+ *
+ * @throws {HeapExhaustedError} If there is no room for it.
+ * @throws Why the items cannot be put, if nothing helps.
+ */
+function prepare(
+  queue: number,
+  end: number,
+  count: number,
+  item: unknown,
+): void {
+  switch (end) {
+    case Put.grow:
+      return growTo(queue, words[queue + QueueField.length] + count);
+    case Put.growToLimit:
+      return growTo(queue, words[queue + QueueField.limit]);
+    case Put.widen:
+      return widen(queue);
+    case Put.record:
+      return draftMessage();
+    default:
+      throw failure(queue, end, item);
   }
 }
 
@@ -101,15 +102,14 @@ function blockOfOffer(queue: number): number {
 export function putSync(queue: number, item: unknown, timeout: number): void {
   draftOffer(queue, item);
   if (putOffer(queue, SPINS)) return;
-  waitSyncToPut(queue, blockOfOffer(queue), 1, timeout, item);
+  waitSyncToPut(queue, blockOfOffer(queue), timeout, item);
 }
 
 /** Puts an item if there is room. */
 export function putNowait(queue: number, item: unknown): void {
   draftOffer(queue, item);
-  const { record, entry } = offer;
   if (putOffer(queue, 0)) return;
-  discardOffer(record, entry);
+  discardOffer(offer.record, offer.entry);
   throw full(queue);
 }
 
@@ -122,43 +122,38 @@ export function put(
 ): Promise<void> | undefined {
   draftOffer(queue, item);
   if (putOffer(queue, 0)) return undefined;
-  return waitToPut(queue, blockOfOffer(queue), 1, timeout, signal, item);
+  return waitToPut(queue, blockOfOffer(queue), timeout, signal, item);
 }
 
-/** Puts the items of a block in if there is room for all. */
-function putBlock(queue: number, block: number, count: number): boolean {
+/**
+ * Puts the items of a block in if there is room for all.
+ *
+ * @returns Whether they are in; if not it is still this thread's.
+ */
+function putBlock(queue: number, block: number, items: unknown): boolean {
   for (;;) {
     lock(queue + Field.mutex);
-    const end = tryPutBlock(queue, block, count);
-    const needed = words[queue + QueueField.length] + count;
+    const end = tryPutBlock(queue, block);
     unlock(queue + Field.mutex);
-    if (end === Put.full) return false;
-    settle(queue, block, count, end, needed, undefined);
     if (end === Put.done) return true;
+    if (end === Put.full) return false;
+    prepareBlock(queue, end, block, items);
   }
 }
 
-/** Deals with the end of an attempt that left the block a draft. */
-function settle(
+/** Like {@linkcode prepare}, and gives the block back if that throws. */
+function prepareBlock(
   queue: number,
-  block: number,
-  count: number,
   end: number,
-  needed: number,
-  item: unknown,
+  block: number,
+  items: unknown,
 ): void {
-  if (end === Put.done) return discard(block);
   try {
-    if (end === Put.grow) return growTo(queue, needed);
-    if (end === Put.growToLimit) {
-      return growTo(queue, words[queue + QueueField.limit]);
-    }
+    prepare(queue, end, countOf(block), items);
   } catch (error) {
-    discardBlock(queue, block, count);
+    giveBack(block);
     throw error;
   }
-  discardBlock(queue, block, count);
-  throw failure(queue, end, item);
 }
 
 function checkCount(queue: number, count: number): void {
@@ -179,8 +174,8 @@ export function putManySync(
   if (count === 0) return;
   checkCount(queue, count);
   const block = draftBlock(queue, items);
-  if (putBlock(queue, block, count)) return;
-  waitSyncToPut(queue, block, count, timeout, items);
+  if (putBlock(queue, block, items)) return;
+  waitSyncToPut(queue, block, timeout, items);
 }
 
 /** Puts items together if there is room for all. */
@@ -189,8 +184,8 @@ export function putManyNowait(queue: number, items: readonly unknown[]): void {
   if (count === 0) return;
   checkCount(queue, count);
   const block = draftBlock(queue, items);
-  if (putBlock(queue, block, count)) return;
-  discardBlock(queue, block, count);
+  if (putBlock(queue, block, items)) return;
+  giveBack(block);
   throw full(queue);
 }
 
@@ -205,52 +200,48 @@ export function putMany(
   if (count === 0) return undefined;
   checkCount(queue, count);
   const block = draftBlock(queue, items);
-  if (putBlock(queue, block, count)) return undefined;
-  return waitToPut(queue, block, count, timeout, signal, items);
+  if (putBlock(queue, block, items)) return undefined;
+  return waitToPut(queue, block, timeout, signal, items);
 }
 
-function announce(block: number, count: number): void {
+function announce(block: number): void {
   waiting.block = block;
-  waiting.count = count;
   waiting.linked = false;
 }
 
 function waitSyncToPut(
   queue: number,
   block: number,
-  count: number,
   timeout: number,
   item: unknown,
 ): void {
   for (;;) {
-    announce(block, count);
+    announce(block);
     let end: number;
     try {
       end = waitSync(putProtocol, queue, QueueField.putters, timeout, PUT);
     } catch (error) {
-      if (!waiting.linked) discardBlock(queue, block, count);
+      if (!waiting.linked) giveBack(block);
       throw error;
     }
     if (waiting.linked) {
       if (end === Put.done) return;
       throw end === Put.full ? full(queue, timeout) : failure(queue, end, item);
     }
-    const needed = words[queue + QueueField.length] + count;
-    settle(queue, block, count, end, needed, item);
     if (end === Put.done) return;
+    prepareBlock(queue, end, block, item);
   }
 }
 
 async function waitToPut(
   queue: number,
   block: number,
-  count: number,
   timeout: number,
   signal: AbortSignal | undefined,
   item: unknown,
 ): Promise<void> {
   for (;;) {
-    announce(block, count);
+    announce(block);
     let linked = false;
     let end: number;
     try {
@@ -262,15 +253,14 @@ async function waitToPut(
       linked = waiting.linked;
       end = await ending;
     } catch (error) {
-      if (!linked) discardBlock(queue, block, count);
+      if (!linked) giveBack(block);
       throw error;
     }
     if (linked) {
       if (end === Put.done) return;
       throw failure(queue, end, item);
     }
-    const needed = words[queue + QueueField.length] + count;
-    settle(queue, block, count, end, needed, item);
     if (end === Put.done) return;
+    prepareBlock(queue, end, block, item);
   }
 }

@@ -14,12 +14,9 @@
  * @module
  */
 
-import { deallocate } from "../threading/_memory/allocator.ts";
-import { removeDraft } from "../threading/_memory/draft.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { releaseRecord } from "../threading/_memory/record.ts";
-import { Field } from "../threading/_memory/shared_object.ts";
+import { Field, releaseReference } from "../threading/_memory/shared_object.ts";
 import {
   dequeue,
   firstOf,
@@ -30,22 +27,20 @@ import {
   wakeAll,
   wakeFirst,
 } from "../threading/_memory/wait_queue.ts";
-import { copyCell, recordIn } from "./_cell.ts";
+import { countOf, insertBlock, isBlockRight, linkBlock } from "./_block.ts";
+import { copyCell } from "./_cell.ts";
 import { Order, QueueField } from "./_fields.ts";
-import { growTo, hasPlaces } from "./_places.ts";
+import { insertOffer, offer } from "./_offer.ts";
+import { growTo, hasPlaces, isWide } from "./_places.ts";
 import {
-  commitBlock,
-  insertBlock,
-  insertOffer,
-  isBlockRight,
   putBack,
-  releaseBlock,
   releaseItems,
+  releasePlace,
   removeNext,
   takeCell,
   taken,
   takeOut,
-} from "./_store.ts";
+} from "./_take.ts";
 
 /** How an attempt to put ended, with the numbers of `Wake`. */
 export const Put = {
@@ -58,16 +53,22 @@ export const Put = {
   growToLimit: 5,
   /** The item cannot be compared. */
   mismatch: 6,
+  /** Wide places are needed, for a message. */
+  widen: 7,
+  /** A record is needed: somebody waits, whose node cannot have a message. */
+  record: 8,
 } as const;
 
 /** A getter's node has been handed an item; a flag of the node. */
 const HANDED = 4;
+/** It never is a message. */
+const NO_MESSAGE = 0;
 
 /**
  * Where a node has what it was handed (two words, as a cell), or the block of
- * what it puts and how many items are in it.
+ * what it puts.
  */
-const NodeItem = { cell: Node.value, block: Node.value, count: Node.since };
+const NodeItem = { cell: Node.value, block: Node.value };
 
 function countUnfinished(queue: number, count: number): void {
   doubles[queue + QueueField.unfinished >> 1] += count;
@@ -96,14 +97,15 @@ export function admitPutters(queue: number): void {
   for (;;) {
     const node = firstOf(queue, QueueField.putters);
     if (node === 0) return;
-    const count = words[node + NodeItem.count];
+    const block = words[node + NodeItem.block];
+    const count = countOf(block);
     if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
     dequeue(node);
-    const block = words[node + NodeItem.block];
-    insertBlock(queue, block, count);
-    deallocate(block);
+    const done = insertBlock(queue, block);
+    releaseReference(block);
+    wake(node, done ? Put.done : Put.mismatch);
+    if (!done) continue;
     countUnfinished(queue, count);
-    wake(node, Wake.granted);
     if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue, count);
   }
 }
@@ -119,6 +121,10 @@ export function tryPut(queue: number): number {
   if (!hasRoom(queue, 1) || words[queue + QueueField.putters] !== 0) {
     return Put.full;
   }
+  if (offer.message !== undefined) {
+    if (words[queue + QueueField.getters] !== 0) return Put.record;
+    if (!isWide(queue)) return Put.widen;
+  }
   if (!hasPlaces(queue, 1)) return Put.grow;
   if (!insertOffer(queue)) return Put.mismatch;
   countUnfinished(queue, 1);
@@ -126,37 +132,31 @@ export function tryPut(queue: number): number {
   return Put.done;
 }
 
-/** Under the mutex: puts a block of drafts in, if that can be done now. */
-export function tryPutBlock(
-  queue: number,
-  block: number,
-  count: number,
-): number {
+/** Under the mutex: puts a block of this thread in, if that can be done now. */
+export function tryPutBlock(queue: number, block: number): number {
   if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
-  if (!isBlockRight(queue, block, count)) return Put.mismatch;
+  if (!isBlockRight(queue, block)) return Put.mismatch;
+  const count = countOf(block);
   if (!hasRoom(queue, count) || words[queue + QueueField.putters] !== 0) {
     return Put.full;
   }
   if (!hasPlaces(queue, count)) return Put.grow;
-  commitBlock(queue, block, count);
-  insertBlock(queue, block, count);
+  if (!insertBlock(queue, block)) return Put.mismatch;
+  linkBlock(block);
+  releaseReference(block);
   countUnfinished(queue, count);
   if (words[queue + QueueField.getters] !== 0) feedGetters(queue, count);
   return Put.done;
 }
 
 /** The block that is about to wait, and whether it belongs to a node now. */
-export const waiting = { block: 0, count: 0, linked: false };
+export const waiting = { block: 0, linked: false };
 
 /** What a dead or tired thread's node had. */
 function withdraw(queue: number, node: number): void {
   if (words[node + Node.queue] !== QueueField.putters) return;
   if (words[queue + QueueField.order] === Order.hooks) return;
-  releaseBlock(
-    queue,
-    words[node + NodeItem.block],
-    words[node + NodeItem.count],
-  );
+  releaseReference(words[node + NodeItem.block]);
   // It may have kept smaller ones behind it from going in.
   admitPutters(queue);
 }
@@ -164,16 +164,14 @@ function withdraw(queue: number, node: number): void {
 /** How a put waits; what it puts is in {@linkcode waiting}. */
 export const putProtocol: Protocol = {
   take(queue, node) {
-    const { block, count } = waiting;
-    const end = tryPutBlock(queue, block, count);
+    const { block } = waiting;
+    const end = tryPutBlock(queue, block);
     if (end !== Put.full) return end;
     if (words[queue + QueueField.capacity] < words[queue + QueueField.limit]) {
       return Put.growToLimit;
     }
-    commitBlock(queue, block, count);
-    removeDraft(block);
+    linkBlock(block);
     words[node + NodeItem.block] = block;
-    words[node + NodeItem.count] = count;
     waiting.linked = true;
     return Wake.waiting;
   },
@@ -191,7 +189,7 @@ export const getProtocol: Protocol = {
   take(queue, node) {
     if (words[node + Node.flags] & HANDED) {
       words[node + Node.flags] &= ~HANDED;
-      got.value = takeCell(node + NodeItem.cell);
+      got.value = takeCell(node + NodeItem.cell, NO_MESSAGE, 0);
     } else if (words[queue + QueueField.length] > 0) {
       got.value = takeOut(queue);
       admitPutters(queue);
@@ -222,7 +220,7 @@ export function abandon(queue: number, node: number, state: number): void {
     const cell = node + NodeItem.cell;
     if (returnItem(queue, words[cell], words[cell + 1], () => {})) return;
     lock(queue + Field.mutex);
-    if (recordIn(cell) !== 0) releaseRecord(recordIn(cell));
+    releasePlace(cell, false);
     unlock(queue + Field.mutex);
     return;
   }
@@ -307,11 +305,7 @@ export function shutDown(queue: number, immediate: boolean): void {
     const node = firstOf(queue, QueueField.putters);
     if (node === 0) break;
     dequeue(node);
-    releaseBlock(
-      queue,
-      words[node + NodeItem.block],
-      words[node + NodeItem.count],
-    );
+    releaseReference(words[node + NodeItem.block]);
     wake(node, Wake.refused);
   }
   wakeAll(queue, QueueField.getters, Wake.retry);

@@ -14,7 +14,7 @@ import {
 } from "../threading/_memory/record.ts";
 import { addressOf, Field } from "../threading/_memory/shared_object.ts";
 import { compareItems } from "./_compare_items.ts";
-import { Order, QueueField } from "./_fields.ts";
+import { Order, PlaceShift, QueueField } from "./_fields.ts";
 import { attachList, markBuiltIn } from "./_hooks.ts";
 import { checkMaxsize, registerQueue } from "./_kinds.ts";
 import { Queue } from "./queue.ts";
@@ -105,6 +105,7 @@ export class PriorityQueue<T> extends Queue<T> {
       if (!hasHooks) attachList(queue);
     } else if (!hasHooks) {
       words[queue + QueueField.order] = Order.priority;
+      words[queue + QueueField.placeShift] = PlaceShift.slot;
     }
   }
 

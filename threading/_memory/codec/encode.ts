@@ -42,6 +42,8 @@ import { Writer } from "./writer.ts";
 export interface Encoded {
   /** Scratch memory, which starts with the message. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same memory. */
+  readonly words: Int32Array<ArrayBuffer>;
   /** The length of the message in bytes. */
   readonly length: number;
   /** The distinct shared objects in the message, in order of appearance. */

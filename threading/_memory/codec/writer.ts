@@ -38,6 +38,7 @@ let lastStamp = 0;
  */
 export class Writer {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_CAPACITY);
+  words: Int32Array<ArrayBuffer> = new Int32Array(this.bytes.buffer);
   view: DataView<ArrayBuffer> = new DataView(this.bytes.buffer);
   length = 0;
   /** How many containers are open around the value being written. */
@@ -58,8 +59,7 @@ export class Writer {
     if (
       this.bytes.length > KEPT_CAPACITY && this.length <= KEPT_CAPACITY / 2
     ) {
-      this.bytes = new Uint8Array(FIRST_CAPACITY);
-      this.view = new DataView(this.bytes.buffer);
+      this.#use(new Uint8Array(FIRST_CAPACITY));
     }
     this.length = 0;
     this.depth = 0;
@@ -97,7 +97,12 @@ export class Writer {
       throw new Refusal("there is no memory left to encode it", needed);
     }
     bytes.set(this.bytes.subarray(0, this.length));
+    this.#use(bytes);
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
     this.bytes = bytes;
+    this.words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
     this.view = new DataView(bytes.buffer);
   }
 

@@ -1,0 +1,250 @@
+/**
+ * Blocks: items that are put together, or one that has to wait for room.
+ *
+ * A block is a shared object that nobody has a handle of. Its thread refers to
+ * it, then the node of the put that waits with it; who is killed leaves the
+ * items to be given back with the block, however many there are.
+ *
+ *     block + count      the number of items
+ *     block + priority   1 if they are for a heap, whose key kind comes next
+ *     block + places     a slot or a cell for each
+ *
+ * @module
+ */
+
+import {
+  addDraft,
+  referenceDraft,
+  removeDraft,
+} from "../threading/_memory/draft.ts";
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import { commitRecord } from "../threading/_memory/record.ts";
+import {
+  createObject,
+  Field,
+  giveBack,
+  registerClass,
+  SharedObject,
+} from "../threading/_memory/shared_object.ts";
+import { self, Slot } from "../threading/_memory/slot.ts";
+import {
+  CELL_WORDS,
+  copyCell,
+  isBare,
+  writeBare,
+  writeRecord,
+} from "./_cell.ts";
+import { Order, QueueField } from "./_fields.ts";
+import {
+  INCOMPARABLE,
+  insertSlot,
+  SLOT_WORDS,
+  SlotField,
+  undoInsert,
+} from "./_heap.ts";
+import { mismatch } from "./_key.ts";
+import {
+  discardOffer,
+  draftMessage,
+  draftOffer,
+  isKindRight,
+  nextSequence,
+  offer,
+} from "./_offer.ts";
+import { cellAt } from "./_places.ts";
+import { releasePlace } from "./_take.ts";
+
+const BlockField = {
+  count: Field.own,
+  priority: Field.own + 1,
+  kind: Field.own + 2,
+  places: Field.own + 4,
+} as const;
+
+/** So many items with drafts go into a block at once, so they are noted. */
+const CHUNK = 4;
+
+/** The class of blocks, of which there are no handles. */
+class Block extends SharedObject {}
+const KIND = registerClass(import.meta, { constructor: Block, destroy });
+
+function createBlock(queue: number, count: number): number {
+  const priority = words[queue + QueueField.order] === Order.priority;
+  const size = priority ? SLOT_WORDS : CELL_WORDS;
+  const block = createObject(KIND, BlockField.places + count * size);
+  words[block + BlockField.priority] = priority ? 1 : 0;
+  lock(self + Slot.mutex);
+  words[block + Field.references] = 1;
+  removeDraft(block);
+  addDraft(referenceDraft(block));
+  unlock(self + Slot.mutex);
+  return block;
+}
+
+function isForHeap(block: number): boolean {
+  return words[block + BlockField.priority] !== 0;
+}
+
+function placeOf(block: number, index: number): number {
+  const size = isForHeap(block) ? SLOT_WORDS : CELL_WORDS;
+  return block + BlockField.places + index * size;
+}
+
+/** How many items a block has. */
+export function countOf(block: number): number {
+  return words[block + BlockField.count];
+}
+
+/** Takes the offer's drafts over. */
+function takeOffer(): Drafted {
+  draftMessage();
+  const { record, entry, beginning } = offer;
+  return { record, entry, beginning };
+}
+
+interface Drafted {
+  record: number;
+  entry: number;
+  beginning: number;
+}
+
+/**
+ * Makes a block of items. It belongs to this thread until it is inserted or
+ * linked.
+ *
+ * @throws {TypeError} If they cannot be compared.
+ * @throws {NotSendableError} If one cannot be sent.
+ * @throws {HeapExhaustedError} If there is no room.
+ */
+export function draftBlock(queue: number, items: readonly unknown[]): number {
+  const block = createBlock(queue, items.length);
+  const drafted: Drafted[] = [];
+  let kind = 0;
+  try {
+    for (let i = 0; i < items.length; i++) {
+      if (!isForHeap(block) && isBare(items[i])) continue;
+      draftOffer(queue, items[i]);
+      drafted.push(takeOffer());
+      if (i === 0) kind = offer.kind;
+      else if (offer.kind !== kind) throw mismatch(items[i]);
+      if (drafted.length === CHUNK) append(block, items, i + 1, drafted, kind);
+    }
+    append(block, items, items.length, drafted, kind);
+  } catch (error) {
+    for (const { record, entry } of drafted) discardOffer(record, entry);
+    giveBack(block);
+    throw error;
+  }
+  return block;
+}
+
+/** A block of the offer alone; gives the offer back if there is no room. */
+export function blockOfOffer(queue: number): number {
+  const { item, record, entry, kind } = offer;
+  let block = 0;
+  try {
+    block = createBlock(queue, 1);
+    append(block, [item], 1, [takeOffer()], kind);
+  } catch (error) {
+    discardOffer(record, entry);
+    if (block !== 0) giveBack(block);
+    throw error;
+  }
+  return block;
+}
+
+/**
+ * Appends the items up to `end`. `drafted` has what those need that are not
+ * bare; it is empty then.
+ */
+function append(
+  block: number,
+  items: readonly unknown[],
+  end: number,
+  drafted: Drafted[],
+  kind: number,
+): void {
+  let next = 0;
+  lock(self + Slot.mutex);
+  for (let i = countOf(block); i < end; i++) {
+    const place = placeOf(block, i);
+    if (!isForHeap(block) && isBare(items[i])) {
+      writeBare(place, items[i]);
+      continue;
+    }
+    const { record, entry, beginning } = drafted[next++];
+    if (isForHeap(block)) {
+      doubles[place + SlotField.beginning >> 1] = beginning;
+      words[place + SlotField.entry] = entry;
+      if (entry !== 0) removeDraft(entry);
+    } else {
+      writeRecord(place, record);
+    }
+    if (record !== 0) commitRecord(record);
+  }
+  words[block + BlockField.count] = end;
+  words[block + BlockField.kind] = kind;
+  unlock(self + Slot.mutex);
+  drafted.length = 0;
+}
+
+/** Under the mutex: whether the items may join those that are there. */
+export function isBlockRight(queue: number, block: number): boolean {
+  return isKindRight(queue, words[block + BlockField.kind]);
+}
+
+/**
+ * Under the mutex, with places for them: puts the items of a block in.
+ *
+ * @returns Whether they are in, and the block is empty; if not, they cannot be
+ * compared.
+ */
+export function insertBlock(queue: number, block: number): boolean {
+  const count = countOf(block);
+  if (isForHeap(block)) {
+    if (!insertSlots(queue, block, count)) return false;
+  } else {
+    for (let i = 0; i < count; i++) {
+      const length = words[queue + QueueField.length];
+      copyCell(cellAt(queue, length), placeOf(block, i));
+      words[queue + QueueField.length] = length + 1;
+    }
+  }
+  words[block + BlockField.count] = 0;
+  return true;
+}
+
+function insertSlots(queue: number, block: number, count: number): boolean {
+  if (!isBlockRight(queue, block)) return false;
+  for (let i = 0; i < count; i++) {
+    const slot = placeOf(block, i);
+    const at = insertSlot(
+      queue,
+      doubles[slot + SlotField.beginning >> 1],
+      words[slot + SlotField.entry],
+      nextSequence(queue),
+      false,
+    );
+    if (at === INCOMPARABLE) {
+      while (i-- > 0) {
+        undoInsert(queue, words[placeOf(block, i) + SlotField.sequence]);
+      }
+      return false;
+    }
+    words[slot + SlotField.sequence] = at;
+  }
+  words[queue + QueueField.keyKind] = words[block + BlockField.kind];
+  return true;
+}
+
+/** Under the mutex: this thread's block belongs to the queue from now on. */
+export function linkBlock(block: number): void {
+  removeDraft(referenceDraft(block));
+}
+
+function destroy(block: number): void {
+  for (let i = countOf(block) - 1; i >= 0; i--) {
+    releasePlace(placeOf(block, i), isForHeap(block));
+  }
+}
