@@ -2,8 +2,8 @@
  * Queues whose order a subclass decides: its hooks run under the queue's lock,
  * over a SharedList, as those of `queue.py` do.
  *
- * The hooks are the user's code, so nothing here runs in a critical section of
- * the ground but `publish`, which lets go on who waits. Those look again, and
+ * The hooks are the user's code, so they run outside of the ground's critical
+ * sections; in one after them those who wait are let go on. They look again, and
  * wait again if another one was faster. The length that the words of the queue
  * have is what `_qsize` said last.
  *
@@ -16,6 +16,7 @@ import {
   ADDRESS,
   Field,
   objectAt,
+  objectAtAs,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";
 import {
@@ -31,6 +32,7 @@ import { SharedList } from "../threading/shared_list.ts";
 import { Order, QueueField } from "./_fields.ts";
 import { empty, GET, getShutDown } from "./_get.ts";
 import { full, PUT, putShutDown } from "./_put.ts";
+import { HookList, undoOnThrow } from "./_hook_list.ts";
 import { releaseJoiners } from "./_waiting.ts";
 
 /** What a queue with hooks has. */
@@ -74,7 +76,8 @@ function attach(queue: number, field: number, part: SharedObject): void {
 
 /** The list of a queue with hooks. */
 export function listOf(queue: number): SharedList<unknown> {
-  return objectAt(words[queue + QueueField.list]) as SharedList<unknown>;
+  const list = objectAtAs(words[queue + QueueField.list], HookList);
+  return list as HookList<unknown>;
 }
 
 /**
@@ -93,18 +96,30 @@ function acquire(queue: number): Lock {
   }
 }
 
-/** Runs `change` under the lock, and lets go on who waits for what it did. */
-function change<R>(handle: Hooked, queue: number, change: () => R): R {
+/**
+ * Runs hooks under the lock, and lets go on who waits for what they did. If one
+ * throws, the queue is as it was before.
+ *
+ * @param handle The queue's handle.
+ * @param queue The queue.
+ * @param hooks Calls the hooks.
+ * @param settle Called in the critical section that makes it known.
+ */
+function runHooks<R>(
+  handle: Hooked,
+  queue: number,
+  hooks: () => R,
+  settle?: (result: R) => void,
+): R {
   using _ = acquire(queue);
-  try {
-    return change();
-  } finally {
-    publish(queue, handle._qsize());
-  }
-}
-
-function publish(queue: number, size: number): void {
+  let size = 0;
+  const result = undoOnThrow(() => {
+    const result = hooks();
+    size = handle._qsize();
+    return result;
+  });
   lock(queue + Field.mutex);
+  settle?.(result);
   words[queue + QueueField.length] = Math.max(0, size);
   releaseJoiners(queue);
   if (size > 0) wakeAll(queue, QueueField.getters, Wake.granted);
@@ -112,17 +127,7 @@ function publish(queue: number, size: number): void {
     wakeAll(queue, QueueField.putters, Wake.granted);
   }
   unlock(queue + Field.mutex);
-}
-
-/**
- * Counts an item that was taken out. Of a queue with hooks only those count as
- * unfinished besides the ones that are in it: who is killed in a hook does not
- * leave a task that nobody can finish.
- */
-function countTaken(queue: number): void {
-  lock(queue + Field.mutex);
-  doubles[queue + QueueField.unfinished >> 1]++;
-  unlock(queue + Field.mutex);
+  return result;
 }
 
 /** How many items the put that is about to wait has. */
@@ -152,7 +157,7 @@ function tryPut(
   queue: number,
   items: readonly unknown[],
 ): boolean {
-  return change(handle, queue, () => {
+  return runHooks(handle, queue, () => {
     if (words[queue + QueueField.shutDown] !== 0) throw putShutDown();
     const room = words[queue + QueueField.limit] - handle._qsize();
     if (room < items.length) return false;
@@ -163,16 +168,19 @@ function tryPut(
 
 /** Gets up to `n` items; none if the queue is empty. */
 function tryGet(handle: Hooked, queue: number, n: number): unknown[] {
-  return change(handle, queue, () => {
+  const take = () => {
     const items: unknown[] = [];
-    while (items.length < n && handle._qsize() > 0) {
-      items.push(handle._get());
-      countTaken(queue);
-    }
+    while (items.length < n && handle._qsize() > 0) items.push(handle._get());
     if (items.length > 0 || words[queue + QueueField.shutDown] === 0) {
       return items;
     }
     throw getShutDown();
+  };
+  // Only items that were taken out count as unfinished besides those that are
+  // in the list: who is killed in a hook does not leave a task that nobody can
+  // finish.
+  return runHooks(handle, queue, take, (items) => {
+    doubles[queue + QueueField.unfinished >> 1] += items.length;
   });
 }
 
@@ -278,16 +286,12 @@ export function shutDown(
   queue: number,
   immediate: boolean,
 ): void {
-  change(handle, queue, () => {
-    lock(queue + Field.mutex);
+  const drain = () => {
+    while (immediate && handle._qsize() > 0) handle._get();
+  };
+  runHooks(handle, queue, drain, () => {
     words[queue + QueueField.shutDown] = 1;
-    unlock(queue + Field.mutex);
-    while (immediate && handle._qsize() > 0) {
-      handle._get();
-    }
+    wakeAll(queue, QueueField.getters, Wake.granted);
+    wakeAll(queue, QueueField.putters, Wake.granted);
   });
-  lock(queue + Field.mutex);
-  wakeAll(queue, QueueField.getters, Wake.granted);
-  wakeAll(queue, QueueField.putters, Wake.granted);
-  unlock(queue + Field.mutex);
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Full, PriorityQueue } from "../../queue/mod.ts";
 import { NotSendableError, sendable } from "../../threading/mod.ts";
 
@@ -93,6 +93,47 @@ Deno.test("PriorityQueue with a limit admits those that wait", async () => {
   const gets = [queue.get(), queue.get(), queue.get()];
   queue.putManySync([[5, "e"], [4, "d"]]);
   assertEquals(await Promise.all(gets), [[3, "c"], [4, "d"], [5, "e"]]);
+});
+
+Deno.test("PriorityQueue.putMany() puts nothing if deep elements cannot be compared", async () => {
+  const queue = new PriorityQueue<unknown>({ maxsize: 20 });
+  const there = Array.from({ length: 9 }, (_, i) => [4, i * 5 % 9 + "th"]);
+  queue.putManySync(there);
+  const sorted = there.toSorted((a, b) => a[1] < b[1] ? -1 : 1);
+  for (const bad of [[4, 1], [4, ["nested"]], [4, {}], "text", 4]) {
+    const items = [[8, "a"], [-1, "b"], [4, "4t"], [-2, "c"], bad, [2, "d"]];
+    assertThrows(() => queue.putManySync(items), TypeError, "cannot be comp");
+    await assertRejects(() => queue.putMany(items), TypeError);
+    assertEquals(queue.qsize(), 9);
+  }
+  assertEquals(drain(queue), sorted);
+  assertThrows(() => queue.putManySync([[7, [1]], [7, ["x"]]]), TypeError);
+  assert(queue.empty());
+});
+
+Deno.test("PriorityQueue: a put that waited throws if it cannot be compared", async () => {
+  const queue = new PriorityQueue<unknown>(2);
+  queue.putManySync([[1, "a"], [2, "b"]]);
+  const bad = queue.put([2, 5]);
+  const good = queue.put([2, "c"]);
+  assertEquals(queue.getSync(), [1, "a"]);
+  await assertRejects(() => bad, TypeError, "cannot be compared");
+  await good;
+  assertEquals(drain(queue), [[2, "b"], [2, "c"]]);
+});
+
+Deno.test("PriorityQueue copes with a getter that puts something else", () => {
+  const queue = new PriorityQueue<unknown>();
+  const item: unknown[] = [1, "outer"];
+  Object.defineProperty(item, 2, {
+    get: () => queue.putSync([2, "x".repeat(100)]),
+    enumerable: true,
+  });
+  queue.putSync(item);
+  const items = drain(queue) as string[][];
+  assertEquals(items[0], [1, "outer", undefined] as unknown);
+  assert(items.length > 1);
+  for (const [, text] of items.slice(1)) assertEquals(text.length, 100);
 });
 
 const byLength = sendable(

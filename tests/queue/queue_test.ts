@@ -48,6 +48,42 @@ for (const make of [Queue, SimpleQueue, LifoQueue]) {
   });
 }
 
+Deno.test("Queue gives back small items of every size in every way", async () => {
+  const texts = Array.from(
+    { length: 120 },
+    (_, i) => "0123456789".repeat(12).slice(0, i),
+  );
+  const mixed = texts.flatMap((text, i) => [i, { text }, text]);
+  for (const make of [Queue, LifoQueue]) {
+    const queue = new make<unknown>();
+    for (const item of mixed) queue.putSync(item);
+    const back = make === LifoQueue ? mixed.toReversed() : mixed;
+    const got: unknown[] = [];
+    for (let n = 1; !queue.empty(); n++) got.push(...queue.getManySync(n));
+    assertEquals(got, back);
+    queue.putManySync(mixed);
+    for (const item of back) assertEquals(await queue.get(), item);
+  }
+  const queue = new Queue<unknown>(3);
+  const gets = mixed.map(() => queue.get());
+  for (const item of mixed) queue.putSync(item);
+  assertEquals(await Promise.all(gets), mixed);
+  const puts = mixed.map((item) => queue.put(item));
+  for (const item of mixed) assertEquals(queue.getSync(), item);
+  await Promise.all(puts);
+});
+
+Deno.test("Queue keeps numbers when the first object widens its places", () => {
+  const queue = new Queue<unknown>();
+  for (let i = 0; i < 13; i++) queue.putSync(i);
+  for (let i = 0; i < 6; i++) assertEquals(queue.getSync(), i);
+  for (let i = 13; i < 20; i++) queue.putSync(i);
+  queue.putSync({ n: 20 });
+  queue.putSync(21);
+  for (let i = 6; i < 20; i++) assertEquals(queue.getSync(), i);
+  assertEquals(queue.getManySync(5), [{ n: 20 }, 21]);
+});
+
 Deno.test("Queue is first-in first-out while it grows", () => {
   const queue = new Queue<number>();
   let next = 0;

@@ -18,6 +18,55 @@ export class Sorted extends Queue<number> {
   }
 }
 
+/** A queue whose hooks change a lot, and then throw if the item is "bad". */
+export class Messy extends Queue<string> {
+  static {
+    sendable(import.meta, this);
+  }
+  protected override _put(item: string): void {
+    const list = this.queue;
+    list.push(item);
+    if (item !== "bad") return;
+    list.insert(1, "inserted");
+    list.insert(-1, "inserted");
+    list.shift();
+    list.set(0, "set");
+    list.set(-1, "set");
+    list.removeAt(1);
+    list.push("x", "y");
+    list.pop();
+    list.clear();
+    list.push("z");
+    throw new RangeError("bad");
+  }
+  protected override _get(): string {
+    const item = this.queue.shift()!;
+    if (item === "stuck") throw new RangeError("stuck");
+    return item;
+  }
+}
+
+/** Puts so many items, in one of which it stays until it is killed. */
+export const putManyAndStay = sendable(
+  import.meta,
+  function putManyAndStay(
+    queue: Queue<unknown>,
+    n: number,
+    staying: Queue<null>,
+  ): void {
+    const text = "x".repeat(100);
+    const items = Array.from({ length: n }, (_, i): unknown => [i, text]);
+    items.push([n, {
+      get stay() {
+        staying.putSync(null);
+        sleepSync(60_000);
+        return 0;
+      },
+    }]);
+    queue.putManySync(items);
+  },
+);
+
 /** Gets an item. */
 export const getOne = sendable(
   import.meta,

@@ -114,6 +114,26 @@ Deno.test("Queue: the item of a thread killed in put() goes with it", async () =
   queue.putSync("second", { timeout: 1000 });
 });
 
+for (const make of [Queue, PriorityQueue]) {
+  Deno.test(`${make.name}: the items of a thread killed in putMany() go with it`, async () => {
+    const staying = new Queue<null>();
+    const kill = async () => {
+      const queue = new make<unknown>();
+      const victim = start(fixture.putManyAndStay, queue, 100, staying);
+      staying.getSync();
+      victim.terminate();
+      await assertRejects(() => victim.join(), ThreadingError);
+      assert(queue.empty());
+      queue.free();
+      victim.free();
+    };
+    await kill();
+    const before = await settleHeap();
+    for (let i = 0; i < 3; i++) await kill();
+    await assertHeapBackTo(before, 300);
+  });
+}
+
 Deno.test("Queue outlives the thread that made it", async () => {
   const thread = start(fixture.make);
   const queue = await thread.join() as Queue<unknown>;
@@ -212,6 +232,25 @@ Deno.test("Queue: a hook that throws leaves it unlocked and unchanged", async ()
   await assertRejects(() => thread.join(), RangeError, "unlucky");
   queue.putSync(2);
   assertEquals(queue.getSync(), 2);
+});
+
+Deno.test("Queue: what a hook did before it threw is undone", async () => {
+  const before = await settleHeap();
+  const queue = new fixture.Messy();
+  const items = ["a", "b".repeat(100), "c", "stuck", "d"];
+  queue.putManySync(items);
+  assertThrows(() => queue.putSync("bad"), RangeError, "bad");
+  assertThrows(() => queue.putManySync(["e", "f", "bad"]), RangeError, "bad");
+  assertEquals(queue.qsize(), 5);
+  assertThrows(() => queue.getManySync(9), RangeError, "stuck");
+  assertEquals(queue.qsize(), 5);
+  assertEquals(queue.getManySync(3), items.slice(0, 3));
+  for (let i = 0; i < 3; i++) queue.taskDone();
+  assertThrows(() => queue.shutdown({ immediate: true }), RangeError, "stuck");
+  queue.putSync("e");
+  assertEquals(queue.qsize(), 3);
+  queue.free();
+  await assertHeapBackTo(before, 300);
 });
 
 Deno.test("Queue: only a class with hooks has a list", () => {
