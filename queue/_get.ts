@@ -113,12 +113,10 @@ function notLoaded(error: ModuleNotLoaded): ThreadingError {
 
 /** Gets an item, and blocks until there is one. */
 export function getSync(queue: number, timeout: number): unknown {
-  const at = queue + QueueField.length;
-  for (let spin = 0;; spin++) {
+  for (let spins = 0; spins < SPINS;) {
     const value = tryGet(queue);
     if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
-    while (spin < SPINS && load(at) === 0) spin++;
-    if (spin >= SPINS) break;
+    spins = spin(queue, spins);
   }
   const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
   if (end === Wake.granted) {
@@ -126,6 +124,21 @@ export function getSync(queue: number, timeout: number): unknown {
     return got.value === UNREAD ? readTaken(queue) : got.value;
   }
   throw end === Wake.waiting ? empty(timeout) : getShutDown();
+}
+
+/**
+ * Looks for an item, but not while others wait: they get the next ones.
+ *
+ * @returns How often this thread has looked, `SPINS` if it is to wait.
+ */
+function spin(queue: number, spins: number): number {
+  const length = queue + QueueField.length;
+  const getters = queue + QueueField.getters;
+  while (spins < SPINS && load(length) === 0) {
+    if (load(getters) !== 0) return SPINS;
+    spins++;
+  }
+  return spins + 1;
 }
 
 /** Gets an item if there is one. */

@@ -33,7 +33,7 @@ import { Order, QueueField } from "./_fields.ts";
 import { empty, GET, getShutDown } from "./_get.ts";
 import { full, PUT, putShutDown } from "./_put.ts";
 import { HookList, undoOnThrow } from "./_hook_list.ts";
-import { releaseJoiners } from "./_waiting.ts";
+import { releaseJoiners } from "./_tasks.ts";
 
 /** What a queue with hooks has. */
 export interface Hooked extends SharedObject {
@@ -56,6 +56,16 @@ export function markBuiltIn(prototype: object): void {
 /** Whether the class of the queue overrides a hook. */
 export function areOverridden(handle: SharedObject): boolean {
   return NAMES.some((name) => !builtIn.has(Reflect.get(handle, name)));
+}
+
+/** Whether a queue has hooks. */
+export function hasHooks(queue: number): boolean {
+  return words[queue + QueueField.order] === Order.hooks;
+}
+
+/** A queue whose hooks, which are protected, are to be called. */
+export function hooked(queue: SharedObject): Hooked {
+  return queue as Hooked;
 }
 
 /** Gives a new queue, which no other thread knows, its list and its lock. */

@@ -1,5 +1,6 @@
 /**
- * How the classes of queues are made known to the ground.
+ * How the classes of queues are made known to the ground, and their handles
+ * kept.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import { checkInteger } from "../_internal/check.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { releaseRecord } from "../threading/_memory/record.ts";
 import {
+  ADDRESS,
   createObject,
   Field,
   registerClass,
@@ -70,6 +72,14 @@ export function limitQueue(queue: number, maxsize: number): void {
   if (maxsize > 0) {
     words[queue + QueueField.limit] = Math.min(maxsize, UNLIMITED);
   }
+}
+
+/**
+ * What a thread waits for must not be collected meanwhile: its handle is used
+ * once more when the wait is over.
+ */
+export function keepAlive(queue: SharedObject): void {
+  void queue[ADDRESS];
 }
 
 function destroy(queue: number): void {

@@ -57,8 +57,13 @@ function putOffer(queue: number, spins: number): boolean {
     if (end === Put.done) return true;
     if (end === Put.full) {
       const limit = words[queue + QueueField.limit];
-      const at = queue + QueueField.length;
-      while (spin < spins && load(at) >= limit) spin++;
+      const length = queue + QueueField.length;
+      const putters = queue + QueueField.putters;
+      while (spin < spins && load(length) >= limit) {
+        // They are served first.
+        if (load(putters) !== 0) return false;
+        spin++;
+      }
       if (spin >= spins) return false;
       spin++;
       continue;

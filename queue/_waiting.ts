@@ -14,7 +14,7 @@
  * @module
  */
 
-import { doubles, words } from "../threading/_memory/heap.ts";
+import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import { Field, releaseReference } from "../threading/_memory/shared_object.ts";
 import {
@@ -41,6 +41,7 @@ import {
   taken,
   takeOut,
 } from "./_take.ts";
+import { countPut, countThrownAway, releaseJoiners } from "./_tasks.ts";
 
 /** How an attempt to put ended, with the numbers of `Wake`. */
 export const Put = {
@@ -69,10 +70,6 @@ const NO_MESSAGE = 0;
  * what it puts.
  */
 const NodeItem = { cell: Node.value, block: Node.value };
-
-function countUnfinished(queue: number, count: number): void {
-  doubles[queue + QueueField.unfinished >> 1] += count;
-}
 
 /** After items were put in: gives them to those who wait. */
 function feedGetters(queue: number, inserted: number): void {
@@ -105,7 +102,7 @@ export function admitPutters(queue: number): void {
     releaseReference(block);
     wake(node, done ? Put.done : Put.mismatch);
     if (!done) continue;
-    countUnfinished(queue, count);
+    countPut(queue, count);
     if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue, count);
   }
 }
@@ -127,7 +124,7 @@ export function tryPut(queue: number): number {
   }
   if (!hasPlaces(queue, 1)) return Put.grow;
   if (!insertOffer(queue)) return Put.mismatch;
-  countUnfinished(queue, 1);
+  countPut(queue, 1);
   if (words[queue + QueueField.getters] !== 0) feedGetters(queue, 1);
   return Put.done;
 }
@@ -144,7 +141,7 @@ export function tryPutBlock(queue: number, block: number): number {
   if (!insertBlock(queue, block)) return Put.mismatch;
   linkBlock(block);
   releaseReference(block);
-  countUnfinished(queue, count);
+  countPut(queue, count);
   if (words[queue + QueueField.getters] !== 0) feedGetters(queue, count);
   return Put.done;
 }
@@ -204,13 +201,6 @@ export const getProtocol: Protocol = {
   withdraw,
 };
 
-/** How `join` waits. */
-export const joinProtocol: Protocol = {
-  take(queue) {
-    return unfinished(queue) <= 0 ? Wake.granted : Wake.waiting;
-  },
-};
-
 /** Passes on what a dead thread's node was given and did not take. */
 export function abandon(queue: number, node: number, state: number): void {
   if (state !== Wake.retry) return;
@@ -266,38 +256,11 @@ export function returnItem(
   return true;
 }
 
-/** How many items were put and not yet reported as done. */
-function unfinished(queue: number): number {
-  const count = doubles[queue + QueueField.unfinished >> 1];
-  return words[queue + QueueField.order] === Order.hooks
-    ? count + words[queue + QueueField.length]
-    : count;
-}
-
-/** Under the mutex: reports an item as done; false if there is none left. */
-export function finishOne(queue: number): boolean {
-  if (unfinished(queue) <= 0) return false;
-  doubles[queue + QueueField.unfinished >> 1]--;
-  releaseJoiners(queue);
-  return true;
-}
-
-/** Under the mutex: lets those go on that wait for all to be done, if it is. */
-export function releaseJoiners(queue: number): void {
-  if (unfinished(queue) <= 0) {
-    wakeAll(queue, QueueField.joiners, Wake.granted);
-  }
-}
-
 /** Under the mutex: ends a queue without hooks. */
 export function shutDown(queue: number, immediate: boolean): void {
   words[queue + QueueField.shutDown] = 1;
   if (immediate) {
-    const at = queue + QueueField.unfinished >> 1;
-    doubles[at] = Math.max(
-      0,
-      doubles[at] - words[queue + QueueField.length],
-    );
+    countThrownAway(queue, words[queue + QueueField.length]);
     releaseItems(queue);
     releaseJoiners(queue);
   }

@@ -15,7 +15,7 @@ import {
 import { addressOf, Field } from "../threading/_memory/shared_object.ts";
 import { compareItems } from "./_compare_items.ts";
 import { Order, PlaceShift, QueueField } from "./_fields.ts";
-import { attachList, markBuiltIn } from "./_hooks.ts";
+import { attachList, hasHooks, markBuiltIn } from "./_hooks.ts";
 import { checkMaxsize, registerQueue } from "./_kinds.ts";
 import { Queue } from "./queue.ts";
 
@@ -96,14 +96,14 @@ export class PriorityQueue<T> extends Queue<T> {
     const record = compare === undefined ? 0 : draftRecord(compare);
     super(maxsize);
     const queue = addressOf(this);
-    const hasHooks = words[queue + QueueField.order] === Order.hooks;
+    const isHooked = hasHooks(queue);
     if (record !== 0) {
       lock(queue + Field.mutex);
       words[queue + QueueField.compare] = record;
       commitRecord(record);
       unlock(queue + Field.mutex);
-      if (!hasHooks) attachList(queue);
-    } else if (!hasHooks) {
+      if (!isHooked) attachList(queue);
+    } else if (!isHooked) {
       words[queue + QueueField.order] = Order.priority;
       words[queue + QueueField.placeShift] = PlaceShift.slot;
     }

@@ -22,10 +22,16 @@ import {
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared_list.ts";
 import { ShutDown } from "./errors.ts";
-import { Order, QueueField } from "./_fields.ts";
+import { QueueField } from "./_fields.ts";
 import * as hooks from "./_hooks.ts";
-import { checkMaxsize, limitQueue, registerQueue } from "./_kinds.ts";
-import { finishOne, joinProtocol, shutDown } from "./_waiting.ts";
+import {
+  checkMaxsize,
+  keepAlive,
+  limitQueue,
+  registerQueue,
+} from "./_kinds.ts";
+import { finishOne, joinProtocol } from "./_tasks.ts";
+import { shutDown } from "./_waiting.ts";
 import { SimpleQueue } from "./simple_queue.ts";
 
 const JOIN = "join a queue";
@@ -194,8 +200,7 @@ export class Queue<T> extends SimpleQueue<T> {
       signal: options?.signal,
       timeoutError: () => timeoutError(JOIN, timeout),
     });
-    // Keeps the handle from being collected while it waits.
-    addressOf(this);
+    keepAlive(this);
   }
 
   /**
@@ -247,8 +252,8 @@ export class Queue<T> extends SimpleQueue<T> {
     if (options !== undefined) checkOptions(options, "shut down a queue");
     const queue = addressOf(this);
     const immediate = options?.immediate ?? false;
-    if (words[queue + QueueField.order] === Order.hooks) {
-      hooks.shutDown(this as unknown as hooks.Hooked, queue, immediate);
+    if (hooks.hasHooks(queue)) {
+      hooks.shutDown(hooks.hooked(this), queue, immediate);
       return;
     }
     lock(queue + Field.mutex);
@@ -291,7 +296,7 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   protected get queue(): SharedList<T> {
     const queue = addressOf(this);
-    if (words[queue + QueueField.order] === Order.hooks) {
+    if (hooks.hasHooks(queue)) {
       return hooks.listOf(queue) as SharedList<T>;
     }
     throw new ThreadingError(

@@ -11,15 +11,11 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import {
-  ADDRESS,
-  addressOf,
-  SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import { Order, QueueField } from "./_fields.ts";
+import { addressOf, SharedObject } from "../threading/_memory/shared_object.ts";
+import { QueueField } from "./_fields.ts";
 import * as getting from "./_get.ts";
 import * as hooks from "./_hooks.ts";
-import { createQueue, registerQueue } from "./_kinds.ts";
+import { createQueue, keepAlive, registerQueue } from "./_kinds.ts";
 import * as putting from "./_put.ts";
 
 /**
@@ -76,8 +72,8 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    await (hasHooks(queue)
-      ? hooks.put(hooked(this), queue, [item], timeout, signal)
+    await (hooks.hasHooks(queue)
+      ? hooks.put(hooks.hooked(this), queue, [item], timeout, signal)
       : putting.put(queue, item, timeout, signal));
     keepAlive(this);
   }
@@ -106,8 +102,8 @@ export class SimpleQueue<T> extends SharedObject {
   putSync(item: T, options?: WaitSyncOptions): void {
     const timeout = timeoutOf(options, putting.PUT);
     const queue = addressOf(this);
-    if (!hasHooks(queue)) putting.putSync(queue, item, timeout);
-    else hooks.putSync(hooked(this), queue, [item], timeout);
+    if (!hooks.hasHooks(queue)) putting.putSync(queue, item, timeout);
+    else hooks.putSync(hooks.hooked(this), queue, [item], timeout);
   }
 
   /**
@@ -130,8 +126,8 @@ export class SimpleQueue<T> extends SharedObject {
    */
   putNowait(item: T): void {
     const queue = addressOf(this);
-    if (!hasHooks(queue)) putting.putNowait(queue, item);
-    else hooks.putNowait(hooked(this), queue, [item]);
+    if (!hooks.hasHooks(queue)) putting.putNowait(queue, item);
+    else hooks.putNowait(hooks.hooked(this), queue, [item]);
   }
 
   /**
@@ -162,8 +158,8 @@ export class SimpleQueue<T> extends SharedObject {
     signal?.throwIfAborted();
     const queue = addressOf(this);
     const list = listOf(items);
-    await (hasHooks(queue)
-      ? hooks.put(hooked(this), queue, list, timeout, signal)
+    await (hooks.hasHooks(queue)
+      ? hooks.put(hooks.hooked(this), queue, list, timeout, signal)
       : putting.putMany(queue, list, timeout, signal));
     keepAlive(this);
   }
@@ -195,8 +191,8 @@ export class SimpleQueue<T> extends SharedObject {
     const timeout = timeoutOf(options, putting.PUT);
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hasHooks(queue)) putting.putManySync(queue, list, timeout);
-    else hooks.putSync(hooked(this), queue, list, timeout);
+    if (!hooks.hasHooks(queue)) putting.putManySync(queue, list, timeout);
+    else hooks.putSync(hooks.hooked(this), queue, list, timeout);
   }
 
   /**
@@ -221,8 +217,8 @@ export class SimpleQueue<T> extends SharedObject {
   putManyNowait(items: Iterable<T>): void {
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hasHooks(queue)) putting.putManyNowait(queue, list);
-    else hooks.putNowait(hooked(this), queue, list);
+    if (!hooks.hasHooks(queue)) putting.putManyNowait(queue, list);
+    else hooks.putNowait(hooks.hooked(this), queue, list);
   }
 
   /**
@@ -251,8 +247,8 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    const item = hasHooks(queue)
-      ? (await hooks.get(hooked(this), queue, 1, timeout, signal))[0]
+    const item = hooks.hasHooks(queue)
+      ? (await hooks.get(hooks.hooked(this), queue, 1, timeout, signal))[0]
       : await getting.get(queue, timeout, signal);
     keepAlive(this);
     return item as T;
@@ -283,8 +279,8 @@ export class SimpleQueue<T> extends SharedObject {
   getSync(options?: WaitSyncOptions): T {
     const timeout = timeoutOf(options, getting.GET);
     const queue = addressOf(this);
-    const item = hasHooks(queue)
-      ? hooks.getSync(hooked(this), queue, 1, timeout)[0]
+    const item = hooks.hasHooks(queue)
+      ? hooks.getSync(hooks.hooked(this), queue, 1, timeout)[0]
       : getting.getSync(queue, timeout);
     return item as T;
   }
@@ -308,8 +304,8 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getNowait(): T {
     const queue = addressOf(this);
-    const item = hasHooks(queue)
-      ? hooks.getNowait(hooked(this), queue, 1)[0]
+    const item = hooks.hasHooks(queue)
+      ? hooks.getNowait(hooks.hooked(this), queue, 1)[0]
       : getting.getNowait(queue);
     return item as T;
   }
@@ -344,8 +340,8 @@ export class SimpleQueue<T> extends SharedObject {
     signal?.throwIfAborted();
     const queue = addressOf(this);
     let items: unknown[];
-    if (hasHooks(queue)) {
-      items = await hooks.get(hooked(this), queue, n, timeout, signal);
+    if (hooks.hasHooks(queue)) {
+      items = await hooks.get(hooks.hooked(this), queue, n, timeout, signal);
     } else {
       items = [await getting.get(queue, timeout, signal)];
       getting.getMore(queue, n, items);
@@ -383,8 +379,8 @@ export class SimpleQueue<T> extends SharedObject {
     checkNumber(n);
     const timeout = timeoutOf(options, getting.GET);
     const queue = addressOf(this);
-    if (hasHooks(queue)) {
-      return hooks.getSync(hooked(this), queue, n, timeout) as T[];
+    if (hooks.hasHooks(queue)) {
+      return hooks.getSync(hooks.hooked(this), queue, n, timeout) as T[];
     }
     const items = [getting.getSync(queue, timeout)];
     getting.getMore(queue, n, items);
@@ -412,8 +408,8 @@ export class SimpleQueue<T> extends SharedObject {
   getManyNowait(n: number): T[] {
     checkNumber(n);
     const queue = addressOf(this);
-    if (hasHooks(queue)) {
-      return hooks.getNowait(hooked(this), queue, n) as T[];
+    if (hooks.hasHooks(queue)) {
+      return hooks.getNowait(hooks.hooked(this), queue, n) as T[];
     }
     const items = [getting.getNowait(queue)];
     getting.getMore(queue, n, items);
@@ -455,28 +451,6 @@ export class SimpleQueue<T> extends SharedObject {
   }
 }
 
-function hasHooks(queue: number): boolean {
-  return words[queue + QueueField.order] === Order.hooks;
-}
-
-/** A queue whose hooks, which are protected, are to be called. */
-function hooked(queue: SharedObject): hooks.Hooked {
-  return queue as hooks.Hooked;
-}
-
-/**
- * What a thread waits for must not be collected meanwhile: its handle is used
- * once more when the wait is over.
- */
-function keepAlive(queue: SharedObject): void {
-  void queue[ADDRESS];
-}
-
-function listOf<T>(items: Iterable<T>): T[] {
-  checkIterable(items, "put items", "items");
-  return [...items];
-}
-
 function checkNumber(n: unknown): void {
   const what = "get items";
   if (typeof n !== "number") {
@@ -491,3 +465,8 @@ function checkNumber(n: unknown): void {
 }
 
 registerQueue(import.meta, SimpleQueue);
+
+function listOf<T>(items: Iterable<T>): T[] {
+  checkIterable(items, "put items", "items");
+  return [...items];
+}
