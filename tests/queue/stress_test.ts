@@ -12,12 +12,11 @@ import {
   Put,
 } from "./stress_fixture.ts";
 
-const PRODUCERS = 2;
-const CONSUMERS = 2;
-
 interface Plan {
   name: string;
   make: () => Queue<unknown>;
+  /** Producers, and as many consumers. */
+  threads: number;
   /** Items of each producer. */
   items: number;
   /** Producers and consumers that are killed. */
@@ -29,30 +28,35 @@ const plans: Plan[] = [
   {
     name: "Queue(1)",
     make: () => new Queue(1),
-    items: 5000,
+    threads: 4,
+    items: 2500,
     kills: 4,
   },
   {
     name: "Queue(10)",
     make: () => new Queue(10),
+    threads: 2,
     items: 100_000,
     kills: 6,
   },
   {
     name: "Queue()",
     make: () => new Queue(),
+    threads: 2,
     items: 250_000,
     kills: 4,
   },
   {
     name: "LifoQueue(100)",
     make: () => new LifoQueue(100),
+    threads: 2,
     items: 100_000,
     kills: 4,
   },
   {
     name: "PriorityQueue(100)",
     make: () => new PriorityQueue(100),
+    threads: 2,
     items: 50_000,
     kills: 4,
     numbersOnly: true,
@@ -60,6 +64,7 @@ const plans: Plan[] = [
   {
     name: "a Queue with hooks",
     make: () => new Hooked(10),
+    threads: 2,
     items: 2000,
     kills: 3,
   },
@@ -69,11 +74,11 @@ const plans: Plan[] = [
 const VICTIM_ITEMS = 100_000;
 
 async function run(plan: Plan, seed: number, factor: number): Promise<void> {
-  const { make, kills, numbersOnly = false } = plan;
+  const { make, threads, kills, numbersOnly = false } = plan;
   const items = Math.ceil(plan.items * factor);
   const roll = dice(seed);
   const queue = make();
-  const total = items * PRODUCERS + kills * VICTIM_ITEMS;
+  const total = items * threads + kills * VICTIM_ITEMS;
   const puts = new SharedArray(Int32Array, total);
   const gets = new SharedArray(Int32Array, total);
   let next = 0;
@@ -90,8 +95,8 @@ async function run(plan: Plan, seed: number, factor: number): Promise<void> {
       target: consume,
       args: [queue, gets, roll(2 ** 30)],
     });
-  const producers = Array.from({ length: PRODUCERS }, () => producer(items));
-  const consumers = Array.from({ length: CONSUMERS }, consumer);
+  const producers = Array.from({ length: threads }, () => producer(items));
+  const consumers = Array.from({ length: threads }, consumer);
   for (const thread of [...consumers, ...producers]) thread.start();
   let killed = 0;
   for (let i = 0; i < kills; i++) {
@@ -102,6 +107,8 @@ async function run(plan: Plan, seed: number, factor: number): Promise<void> {
     victim.terminate();
     await victim.join().then(() => {}, () => {});
     victim.free();
+    const size = queue.qsize();
+    assert(size >= 0 && size <= (queue.maxsize || total), `${size} items`);
     if (consumes) killed++;
   }
   for (const thread of producers) {

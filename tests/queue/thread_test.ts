@@ -134,6 +134,25 @@ for (const make of [Queue, PriorityQueue]) {
   });
 }
 
+Deno.test("Queue: a thread killed while it reads an item takes it along", async () => {
+  const large = Array.from({ length: 200_000 }, (_, id) => ({ id }));
+  const queue = new Queue<unknown>();
+  const kill = async () => {
+    queue.putManySync([large, "next"]);
+    const victim = start(fixture.getOne, queue);
+    while (queue.qsize() === 2) sleepSync(1);
+    victim.terminate();
+    // A slow machine may let it get through.
+    await victim.join().catch(() => {});
+    assertEquals(queue.getSync(), "next");
+    victim.free();
+  };
+  await kill();
+  const before = await settleHeap();
+  for (let i = 0; i < 3; i++) await kill();
+  await assertHeapBackTo(before, 300);
+});
+
 Deno.test("Queue outlives the thread that made it", async () => {
   const thread = start(fixture.make);
   const queue = await thread.join() as Queue<unknown>;
