@@ -314,7 +314,8 @@ export class Queue<T> extends SimpleQueue<T> {
   /**
    * Puts an item into `this.queue`. A hook; it runs while no other thread uses
    * the queue, must return at once and must not use the queue's other methods.
-   * An error that it throws is thrown by the put.
+   * An error that it throws is thrown by the put, and what it, and the hooks
+   * before it in the same put, did to `this.queue` is undone.
    *
    * @param item The item.
    */

@@ -45,7 +45,7 @@ function many(): number {
 function fourToFour(): number {
   const queue = new Queue<unknown>(MAXSIZE);
   const count = 100_000;
-  const warm = 10_000;
+  const warm = work.WARM;
   const threads = Array.from({ length: 4 }, () =>
     new Thread({
       target: work.consume,
