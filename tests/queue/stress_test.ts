@@ -107,6 +107,7 @@ async function run(plan: Plan, seed: number, factor: number): Promise<void> {
     victim.terminate();
     await victim.join().then(() => {}, () => {});
     victim.free();
+    if (consumes) killed++;
     // What a killed thread was handed goes back, though the queue may be full.
     const size = queue.qsize();
     const most = (queue.maxsize || total) + i + 1;
