@@ -87,11 +87,12 @@ export function begin(address: number, flow: number): void {
 
 /** Takes the lock once more if this thread or this async task holds it. */
 export function takeAgain(address: number): boolean {
-  if ((load(address + LockField.word) & ~WAITERS) !== ownerWord) {
-    return takeAgainInFlow(address);
+  const word = load(address + LockField.word);
+  if ((word & ~WAITERS) === ownerWord) {
+    words[address + LockField.count]++;
+    return true;
   }
-  words[address + LockField.count]++;
-  return true;
+  return (word & PROMISE) !== 0 && takeAgainInFlow(address);
 }
 
 function takeAgainInFlow(address: number): boolean {
