@@ -16,11 +16,9 @@ import {
   refersToNothing,
 } from "../threading/_memory/record.ts";
 import { Field } from "../threading/_memory/shared_object.ts";
-import {
-  waitPromise,
-  waitSync,
-  Wake,
-} from "../threading/_memory/wait_queue.ts";
+import { waitPromise } from "../threading/_memory/wait_promise.ts";
+import { Wake } from "../threading/_memory/wait_queue.ts";
+import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { NO_NUMBER } from "./_cell.ts";
 import { Empty, ShutDown } from "./errors.ts";

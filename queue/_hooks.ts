@@ -19,13 +19,13 @@ import {
   objectAtAs,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";
+import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import {
   type Protocol,
-  waitPromise,
-  waitSync,
   Wake,
   wakeAll,
 } from "../threading/_memory/wait_queue.ts";
+import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { OwnerDiedError } from "../threading/errors.ts";
 import { Lock } from "../threading/lock.ts";
 import { SharedList } from "../threading/shared_list.ts";

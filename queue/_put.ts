@@ -7,7 +7,8 @@
 import { load, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import { Field, giveBack } from "../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../threading/_memory/wait_queue.ts";
+import { waitPromise } from "../threading/_memory/wait_promise.ts";
+import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { blockOfOffer, countOf, draftBlock } from "./_block.ts";
 import { Full, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";

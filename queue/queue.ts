@@ -14,11 +14,9 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { addressOf, Field } from "../threading/_memory/shared_object.ts";
-import {
-  waitPromise,
-  waitSync,
-  Wake,
-} from "../threading/_memory/wait_queue.ts";
+import { waitPromise } from "../threading/_memory/wait_promise.ts";
+import { Wake } from "../threading/_memory/wait_queue.ts";
+import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared_list.ts";
 import { ShutDown } from "./errors.ts";

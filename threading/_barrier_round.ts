@@ -22,6 +22,7 @@ import { BrokenBarrierError } from "./errors.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field, pin, unpin } from "./_memory/shared_object.ts";
+import { waitEpoch } from "./_memory/wait_promise.ts";
 import {
   allocateNode,
   dequeue,
@@ -31,7 +32,6 @@ import {
   Node,
   NodeFlag,
   type Protocol,
-  waitEpoch,
   Wake,
   wake,
   wakeAll,

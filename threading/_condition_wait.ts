@@ -23,21 +23,22 @@ import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
 import { Field } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
+import { type Surrender, waitEntered } from "./_memory/wait_promise.ts";
 import {
   dequeue,
   enqueue,
-  finishSync,
   firstOf,
   MAIN_QUEUE,
   Node,
-  OWN_NODE,
-  prepareOwnNode,
   type Protocol,
-  type Surrender,
-  waitEntered,
-  waitSync,
   Wake,
 } from "./_memory/wait_queue.ts";
+import {
+  finishSync,
+  OWN_NODE,
+  prepareOwnNode,
+  waitSync,
+} from "./_memory/wait_sync.ts";
 import { checkEnd, waitForLock } from "./_lock_acquire.ts";
 import { attend, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {

@@ -11,13 +11,8 @@ import { lock, unlock } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
 import { Field } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
-import {
-  MAIN_QUEUE,
-  type Protocol,
-  type Surrender,
-  waitPromise,
-  Wake,
-} from "./_memory/wait_queue.ts";
+import { type Surrender, waitPromise } from "./_memory/wait_promise.ts";
+import { MAIN_QUEUE, type Protocol, Wake } from "./_memory/wait_queue.ts";
 import {
   isPoisoned,
   LockField,

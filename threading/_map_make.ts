@@ -20,14 +20,12 @@ import {
 } from "./_memory/record.ts";
 import { Field, giveBack } from "./_memory/shared_object.ts";
 import {
-  freeNode,
-  MAIN_QUEUE,
   type Surrender,
   waitEpoch,
   waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
+} from "./_memory/wait_promise.ts";
+import { freeNode, MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
+import { waitSync } from "./_memory/wait_sync.ts";
 import {
   claimProtocol,
   ENTRY,

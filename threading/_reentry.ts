@@ -12,7 +12,7 @@ import { load, words } from "./_memory/heap.ts";
 import type { WaitOptions } from "../_internal/options.ts";
 import { addressOf, type SharedObject } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
-import type { Surrender } from "./_memory/wait_queue.ts";
+import type { Surrender } from "./_memory/wait_promise.ts";
 import {
   beginFlow,
   isInFlow,

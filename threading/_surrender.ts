@@ -9,7 +9,7 @@ import {
   timeoutOf,
   type WaitOptions,
 } from "../_internal/options.ts";
-import type { Surrender } from "./_memory/wait_queue.ts";
+import type { Surrender } from "./_memory/wait_promise.ts";
 
 /**
  * When the wait is to be given up.

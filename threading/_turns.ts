@@ -28,16 +28,14 @@ import { ownerWord, self } from "./_memory/slot.ts";
 import {
   dequeue,
   enqueue,
-  finishSync,
   firstOf,
   MAIN_QUEUE,
   Node,
   NodeFlag,
-  OWN_NODE,
-  prepareOwnNode,
   type Protocol,
   Wake,
 } from "./_memory/wait_queue.ts";
+import { finishSync, OWN_NODE, prepareOwnNode } from "./_memory/wait_sync.ts";
 
 /** Words of an InterpreterLock. */
 export const TurnField = {

@@ -33,14 +33,9 @@ import {
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import {
-  MAIN_QUEUE,
-  Node,
-  OWN_NODE,
-  waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
+import { waitPromise } from "./_memory/wait_promise.ts";
+import { MAIN_QUEUE, Node, Wake } from "./_memory/wait_queue.ts";
+import { OWN_NODE, waitSync } from "./_memory/wait_sync.ts";
 
 const NOT_MARKED = -1;
 const WAIT = "wait at a Barrier";

@@ -19,14 +19,14 @@ import {
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
+import { waitPromise } from "./_memory/wait_promise.ts";
 import {
   MAIN_QUEUE,
   type Protocol,
-  waitPromise,
-  waitSync,
   Wake,
   wakeAll,
 } from "./_memory/wait_queue.ts";
+import { waitSync } from "./_memory/wait_sync.ts";
 import { surrenderOf } from "./_surrender.ts";
 
 const FLAG = Field.own;

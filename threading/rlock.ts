@@ -19,7 +19,8 @@ import {
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { ownerWord } from "./_memory/slot.ts";
-import { MAIN_QUEUE, waitSync } from "./_memory/wait_queue.ts";
+import { MAIN_QUEUE } from "./_memory/wait_queue.ts";
+import { waitSync } from "./_memory/wait_sync.ts";
 import { endFlow } from "./_flow.ts";
 import { checkEnd, refuseSelfDeadlock, takeNowait } from "./_lock_acquire.ts";
 import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";

@@ -7,7 +7,7 @@
 import { words } from "./_memory/heap.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { self, Slot, tid } from "./_memory/slot.ts";
-import { sleepFor } from "./_memory/wait_queue.ts";
+import { sleepFor } from "./_memory/wait_sync.ts";
 
 /**
  * Blocks this thread for a while; the others go on. After `time.sleep` of

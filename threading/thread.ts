@@ -29,12 +29,9 @@ import {
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { isMain, MAIN_SLOT, self, Slot, slotOf } from "./_memory/slot.ts";
-import {
-  MAIN_QUEUE,
-  waitPromise,
-  waitSync,
-  Wake,
-} from "./_memory/wait_queue.ts";
+import { waitPromise } from "./_memory/wait_promise.ts";
+import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
+import { waitSync } from "./_memory/wait_sync.ts";
 import { deliverUncaught } from "./_runtime/excepthook.ts";
 import { fieldsOf } from "./_runtime/fields.ts";
 import { settleKeepAlive } from "./_runtime/host.ts";

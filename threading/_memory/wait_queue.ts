@@ -1,6 +1,6 @@
 /**
  * Wait queues: who waits for a shared object, in order of arrival, in blocking
- * and in promise form alike.
+ * (`wait_sync.ts`) and in promise form (`wait_promise.ts`) alike.
  *
  * A waiter is a node. A thread's one blocking wait has its node in the slot,
  * each promise-form wait has one of its own on the heap. A node is in at most
@@ -18,20 +18,12 @@
  * @module
  */
 
-import { ThreadingError } from "../errors.ts";
 import { allocateZeroed, deallocate } from "./allocator.ts";
 import { removeDraft } from "./draft.ts";
-import {
-  compareExchange,
-  exchange,
-  Header,
-  load,
-  store,
-  words,
-} from "./heap.ts";
-import { checkDying, lock, unlock } from "./mutex.ts";
-import { classOf, Field, pin, unpin } from "./shared_object.ts";
-import { isMain, self, Slot, tid, wakeSlot } from "./slot.ts";
+import { compareExchange, load, store, words } from "./heap.ts";
+import { lock, unlock } from "./mutex.ts";
+import { Field } from "./shared_object.ts";
+import { self, Slot, tid, wakeSlot } from "./slot.ts";
 
 /** The words of a node. */
 export const Node = {
@@ -152,6 +144,14 @@ export function dequeue(node: number): void {
   else words[next + Node.previous] = previous;
 }
 
+/** What a thread does that has woken a promise-form wait of its own. */
+let onOwnWake: () => void = () => {};
+
+/** Sets what a thread does that has woken a promise-form wait of its own. */
+export function setOnOwnWake(callback: () => void): void {
+  onOwnWake = callback;
+}
+
 /**
  * Wakes a node that has been taken out of its queue. To be called in the
  * critical section: killed behind it, the waker would leave a sleeper that
@@ -169,7 +169,7 @@ export function wake(node: number, state: number): void {
       top = found;
     }
     if (slot === self) {
-      scheduleDrain();
+      onOwnWake();
       return;
     }
   } else {
@@ -196,7 +196,8 @@ export function wakeAll(object: number, queue: number, state: number): void {
   while (wakeFirst(object, queue, state));
 }
 
-function prepare(node: number, flags: number): void {
+/** Makes a node ready for a wait of this thread. */
+export function prepare(node: number, flags: number): void {
   words[node + Node.object] = 0;
   words[node + Node.state] = Wake.waiting;
   words[node + Node.tid] = tid;
@@ -216,187 +217,11 @@ export function lockObjectOf(node: number): number {
   }
 }
 
-// ---------------------------------------------------------------------------
-// The blocking form
-
-/** The node of this thread's blocking waits. */
-export const OWN_NODE: number = self + Slot.node;
-/** About as long as a thread on another core takes for a short section. */
-const SPINS = 200;
-
-/** What a thread does each time it wakes; no user code. Set by `host.ts`. */
-let onWake: () => void = () => {};
-
-/** Sets what a thread does each time it is woken, whatever for. */
-export function setOnWake(callback: () => void): void {
-  onWake = callback;
-}
-
-/** What a thread does each time its event loop turns; set by `host.ts`. */
-let onTurn: () => void = () => {};
-
-/** Sets what a thread does when it is woken in its event loop. */
-export function setOnTurn(callback: () => void): void {
-  onTurn = callback;
-}
-
-/** Blocked for so many milliseconds, the main thread needs a sentinel. */
-const LONG_MS = 200;
-/** Called when the main thread has been blocked for long. */
-let onLongWait: () => void = () => {};
-
-/** Sets what the main thread does when it has been blocked for long. */
-export function setOnLongWait(callback: () => void): void {
-  onLongWait = callback;
-}
-
-/** Makes {@linkcode OWN_NODE} ready for a wait. */
-export function prepareOwnNode(): void {
-  prepare(OWN_NODE, 0);
-}
-
-/**
- * Sleeps until the node is woken.
- *
- * @param deadline Time by `performance.now()`; `Infinity` for none.
- * @param spins How often it looks before it sleeps.
- * @returns Whether it was woken; if not, the deadline has passed.
- * @throws {ThreadingError} If nothing is left that could wake it.
- */
-export function sleepUntilWoken(
-  node: number,
-  deadline: number,
-  spins: number = SPINS,
-): boolean {
-  const woken = sleep(node, deadline, spins);
-  // Nothing else may be left to keep the event loop alive until it looks.
-  if (load(self + Slot.ready) !== 0) scheduleDrain();
-  return woken;
-}
-
-function sleep(node: number, deadline: number, spins: number): boolean {
-  for (let spin = 0; spin < spins; spin++) {
-    if (load(node + Node.state) !== Wake.waiting) return true;
-  }
-  let helpAt = isMain ? performance.now() + LONG_MS : Infinity;
-  for (;;) {
-    const event = load(self + Slot.event);
-    checkDying();
-    declineReady();
-    if (load(node + Node.state) !== Wake.waiting) return true;
-    onWake();
-    if (load(node + Node.state) !== Wake.waiting) return true;
-    if (isMain && deadline === Infinity && load(Header.allThreads) === 0) {
-      return false;
-    }
-    const until = Math.min(deadline, helpAt);
-    const left = until === Infinity ? until : until - performance.now();
-    if (left > 0) {
-      Atomics.wait(words, self + Slot.event, event, left);
-    } else {
-      if (until === deadline) return false;
-      helpAt = Infinity;
-      onLongWait();
-    }
-  }
-}
-
-/**
- * A blocked thread's promise-form waits cannot go on. What they were woken for
- * would be kept from others, from this very thread's blocking wait even.
- */
-function declineReady(): void {
-  let node = load(self + Slot.ready);
-  while (node !== 0) {
-    const object = words[node + Node.object];
-    classOf(object)?.protocol?.decline?.(object, node);
-    node = words[node + Node.ready];
-  }
-}
-
-/** Blocks this thread for some milliseconds; it can be killed meanwhile. */
-export function sleepFor(ms: number): void {
-  prepareOwnNode();
-  sleepUntilWoken(OWN_NODE, performance.now() + ms);
-}
-
-/**
- * Waits in the blocking form.
- *
- * @param protocol How the object lets wait.
- * @param object The object.
- * @param queue Offset of the queue.
- * @param timeout Milliseconds.
- * @param what For messages.
- * @returns How the wait ended; `Wake.waiting` if the time ran out.
- * @throws {ThreadingError} If nothing is left that could end the wait.
- */
-export function waitSync(
-  protocol: Protocol,
-  object: number,
-  queue: number,
-  timeout: number,
-  what: string,
-): number {
-  const node = OWN_NODE;
-  prepareOwnNode();
-  const deadline = timeout === Infinity
-    ? Infinity
-    : performance.now() + timeout;
-  let again = false;
-  for (;;) {
-    lock(object + Field.mutex);
-    words[node + Node.state] = Wake.waiting;
-    const end = protocol.take(object, node);
-    if (end !== Wake.waiting) {
-      words[node + Node.object] = 0;
-      unlock(object + Field.mutex);
-      return end;
-    }
-    if (again) enqueueFirst(object, queue, node);
-    else enqueue(object, queue, node);
-    unlock(object + Field.mutex);
-    const state = finishSync(protocol, node, deadline, what);
-    if (state !== Wake.retry) return state;
-    if (protocol.takeFast?.(object, node)) {
-      words[node + Node.object] = 0;
-      return Wake.granted;
-    }
-    again = true;
-  }
-}
-
-/** Sleeps on a node that is in a queue, and leaves the queue at the end. */
-export function finishSync(
-  protocol: Protocol,
-  node: number,
-  deadline: number,
-  what: string,
-): number {
-  const object = words[node + Node.object];
-  words[self + Slot.waitsFor] = object;
-  let woken = sleepUntilWoken(node, deadline, protocol.spins);
-  if (!woken && withdraw(protocol, node, object)) {
-    words[self + Slot.waitsFor] = 0;
-    if (deadline !== Infinity) return Wake.waiting;
-    throw new ThreadingError(
-      `Cannot ${what}: this would never end, since no other thread is left that could end it`,
-    );
-  }
-  // It may have been moved to another queue, where no time can run out.
-  while (!woken) woken = sleepUntilWoken(node, Infinity);
-  words[self + Slot.waitsFor] = 0;
-  const state = words[node + Node.state];
-  // A node that is to retry counts as waiting on until it has been taken in.
-  if (state !== Wake.retry) words[node + Node.object] = 0;
-  return state;
-}
-
 /**
  * Takes a node out of the object's queue, unless it is bound, has been woken or
  * moved to the queue of another object; true if it did.
  */
-function withdraw(
+export function withdraw(
   protocol: Protocol,
   node: number,
   expected: number,
@@ -412,107 +237,6 @@ function withdraw(
   }
   unlock(object + Field.mutex);
   return waiting;
-}
-
-// ---------------------------------------------------------------------------
-// The promise form
-
-interface PendingWait {
-  token: number;
-  protocol: Protocol;
-  node: number;
-  object: number;
-  queue: number;
-  resolve(state: number): void;
-  /** Called at the end, while the node is still there. */
-  inspect: ((node: number) => void) | undefined;
-  /** Gives up now, if it was to give up while the node had been woken. */
-  giveUpLate?(): void;
-}
-
-const pending = new Map<number, PendingWait>();
-let lastToken = 0;
-let drainScheduled = false;
-
-function newToken(): number {
-  lastToken = (lastToken + 1) & 0x3fff_ffff;
-  return lastToken;
-}
-
-/** Number of promise-form waits under way in this thread. */
-export function pendingWaits(): number {
-  return pending.size;
-}
-
-/** Called when a first promise-form wait begins, some were woken, or all ended. */
-let onPendingChange: () => void = () => {};
-
-/** Sets what happens when a first wait begins, some were woken, or all ended. */
-export function setOnPendingChange(callback: () => void): void {
-  onPendingChange = callback;
-}
-
-function scheduleDrain(): void {
-  if (drainScheduled) return;
-  drainScheduled = true;
-  queueMicrotask(drainReady);
-}
-
-/** Continues the promise-form waits of this thread that have been woken. */
-export function drainReady(): void {
-  drainScheduled = false;
-  let node = exchange(self + Slot.ready, 0);
-  const woken: number[] = [];
-  for (; node !== 0; node = words[node + Node.ready]) {
-    woken.push(words[node + Node.token]);
-  }
-  // The stack has the last one woken on top.
-  for (const token of woken.reverse()) {
-    const wait = pending.get(token);
-    if (wait !== undefined) proceed(wait);
-  }
-  // Those that still wait hold the event loop open only if somebody can wake them.
-  if (woken.length > 0 && pending.size > 0) onPendingChange();
-}
-
-function proceed(wait: PendingWait): void {
-  const state = words[wait.node + Node.state];
-  // A node that was moved to another object's queue is that object's business.
-  const moved = words[wait.node + Node.object] !== wait.object;
-  if (state !== Wake.retry || moved) {
-    endWait(wait);
-    wait.resolve(state);
-    return;
-  }
-  const end = takeOrEnqueue(wait, true);
-  if (end !== Wake.waiting) wait.resolve(end);
-  else wait.giveUpLate?.();
-}
-
-/** Returns how the wait ended, or `Wake.waiting` if it is in the queue. */
-function takeOrEnqueue(wait: PendingWait, again: boolean): number {
-  const { protocol, object, queue, node } = wait;
-  lock(object + Field.mutex);
-  words[node + Node.state] = Wake.waiting;
-  const end = protocol.take(object, node);
-  if (end === Wake.waiting) {
-    if (again) enqueueFirst(object, queue, node);
-    else enqueue(object, queue, node);
-  } else {
-    words[node + Node.object] = 0;
-  }
-  unlock(object + Field.mutex);
-  if (end !== Wake.waiting) endWait(wait);
-  return end;
-}
-
-function endWait({ inspect, node, token, object }: PendingWait): void {
-  inspect?.(node);
-  pending.delete(token);
-  freeNode(node);
-  // Behind the continuation of the wait, which uses the object.
-  queueMicrotask(() => queueMicrotask(() => unpin(object)));
-  if (pending.size === 0) onPendingChange();
 }
 
 /**
@@ -545,152 +269,4 @@ export function freeNode(node: number): void {
   else words[previous + Node.listNext] = next;
   deallocate(node);
   unlock(self + Slot.mutex);
-}
-
-/** What a promise-form wait rejects with, and why it was given up. */
-export interface Surrender {
-  /** Milliseconds, `Infinity` for none. */
-  timeout: number;
-  /** Ends the wait. */
-  signal?: AbortSignal;
-  /** Makes the error of a wait whose time ran out. */
-  timeoutError(): unknown;
-}
-
-/**
- * Waits in the promise form.
- *
- * @param protocol How the object lets wait.
- * @param object The object.
- * @param queue Offset of the queue.
- * @param surrender When to give up.
- * @param inspect Called at the end, while the node is still there.
- * @returns How the wait ended.
- */
-export function waitPromise(
-  protocol: Protocol,
-  object: number,
-  queue: number,
-  surrender: Surrender,
-  inspect?: (node: number) => void,
-): Promise<number> {
-  if (surrender.signal?.aborted) {
-    return Promise.reject(surrender.signal.reason);
-  }
-  const token = newToken();
-  const node = allocateNode(NodeFlag.promise, token);
-  return wait({ protocol, object, queue, node, token, inspect }, surrender);
-}
-
-/**
- * Like {@linkcode waitPromise}, with a node that `enter` puts into a queue (in
- * a critical section of its own) instead of the protocol's `take`.
- */
-export function waitEntered(
-  protocol: Protocol,
-  object: number,
-  queue: number,
-  surrender: Surrender,
-  enter: (node: number) => void,
-  inspect: (node: number) => void,
-): Promise<number> {
-  const token = newToken();
-  const node = allocateNode(NodeFlag.promise, token);
-  return wait(
-    { protocol, object, queue, node, token, inspect },
-    surrender,
-    enter,
-  );
-}
-
-function wait(
-  start: Omit<PendingWait, "resolve">,
-  { timeout, signal, timeoutError }: Surrender,
-  enter?: (node: number) => void,
-): Promise<number> {
-  const { protocol, object, node, token } = start;
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const pendingWait: PendingWait = { ...start, resolve };
-  pending.set(token, pendingWait);
-  pin(object);
-  if (enter === undefined) {
-    const end = takeOrEnqueue(pendingWait, false);
-    if (end !== Wake.waiting) return Promise.resolve(end);
-  } else {
-    enter(node);
-  }
-  if (pending.size === 1) onPendingChange();
-  if (timeout === Infinity && signal === undefined) return promise;
-
-  const giveUp = (reason: unknown) => {
-    if (!pending.has(token)) return;
-    if (!withdraw(protocol, node, object)) {
-      pendingWait.giveUpLate ??= () => giveUp(reason);
-      return;
-    }
-    endWait(pendingWait);
-    settled();
-    reject(reason);
-  };
-  const onAbort = () => giveUp(signal!.reason);
-  const settled = () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  };
-  pendingWait.resolve = (state) => {
-    settled();
-    resolve(state);
-  };
-  if (timeout !== Infinity) {
-    timer = setTimeout(() => giveUp(timeoutError()), timeout);
-  }
-  signal?.addEventListener("abort", onAbort, { once: true });
-  return promise;
-}
-
-/** Changes when the waits of this JavaScript thread were forgotten. */
-export let waitEpoch = 0;
-
-/**
- * Forgets all promise-form waits: the thread that began them has ended, and its
- * nodes are gone. Their promises stay pending for ever.
- */
-export function forgetWaits(): void {
-  waitEpoch++;
-  exchange(self + Slot.ready, 0);
-  if (pending.size === 0) return;
-  for (const { object } of pending.values()) unpin(object);
-  pending.clear();
-  onPendingChange();
-}
-
-// ---------------------------------------------------------------------------
-// Looking at the event word from the event loop
-
-let listening = false;
-let isWanted = () => false;
-
-/**
- * Looks at this thread's event word whenever it changes while the event loop
- * runs. The promise of `waitAsync` does not keep the loop alive, and needs no
- * cancelling: there is never more than one.
- *
- * @param wanted Asked after each event whether to go on. Replaces what was given
- * before: that of an ended thread must not end the listening for the next one.
- */
-export async function listen(wanted: () => boolean): Promise<void> {
-  isWanted = wanted;
-  if (listening) return;
-  listening = true;
-  while (isWanted()) {
-    const event = load(self + Slot.event);
-    checkDying();
-    drainReady();
-    onWake();
-    onTurn();
-    const result = Atomics.waitAsync(words, self + Slot.event, event);
-    if (result.async) await result.value;
-  }
-  listening = false;
 }

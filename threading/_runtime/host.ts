@@ -29,14 +29,9 @@ import {
   slotAt,
   SlotState,
 } from "../_memory/slot.ts";
-import {
-  listen,
-  pendingWaits,
-  setOnLongWait,
-  setOnPendingChange,
-  setOnTurn,
-  setOnWake,
-} from "../_memory/wait_queue.ts";
+import { listen, setOnTurn } from "../_memory/listen.ts";
+import { pendingWaits, setOnPendingChange } from "../_memory/wait_promise.ts";
+import { setOnLongWait, setOnWake } from "../_memory/wait_sync.ts";
 import { died, outOfMemory, terminated } from "./death.ts";
 import { deliverUncaught } from "./excepthook.ts";
 import { isChangingHeap } from "../_memory/mutex.ts";

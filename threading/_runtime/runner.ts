@@ -26,7 +26,8 @@ import {
 } from "../_memory/record.ts";
 import { giveBack, objectAtAs } from "../_memory/shared_object.ts";
 import { adoptTid, Dying, requestHost, self, Slot } from "../_memory/slot.ts";
-import { forgetWaits, listen } from "../_memory/wait_queue.ts";
+import { listen } from "../_memory/listen.ts";
+import { forgetWaits } from "../_memory/wait_promise.ts";
 import { exited, terminated } from "./death.ts";
 import { reportUncaught } from "./excepthook.ts";
 import { draftFields } from "./fields.ts";

@@ -13,7 +13,8 @@
 
 import { Header, load } from "../_memory/heap.ts";
 import { self, Slot, slotAt } from "../_memory/slot.ts";
-import { listen, setOnWake } from "../_memory/wait_queue.ts";
+import { listen } from "../_memory/listen.ts";
+import { setOnWake } from "../_memory/wait_sync.ts";
 import { onWorkerEnd } from "./web_lock.ts";
 
 /** The longest interval that a timer takes, in milliseconds. */
