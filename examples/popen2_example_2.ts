@@ -1,12 +1,11 @@
 /**
  * The chapter's second example of the popen2 module: playing against gnuchess.
  *
- * The gnuchess of today speaks the xboard protocol: it is silent about legal
- * moves and answers `My move is : e7e5`. It plays as it likes, so this prints
- * two moves, such as:
+ * The gnuchess of today speaks the xboard protocol: it repeats a legal move,
+ * and then says its own twice. With the depth of search set below it plays:
  *
  *     b8c6
- *     e7e5
+ *     g8f6
  *
  * @module
  */
@@ -43,22 +42,32 @@ export class Chess {
     this.#fout = stdin;
     this.#process = process;
     this.#ready = this.#greet();
-    // It is not known to answer in every case; a silent one is not waited for.
+    // A game is short; an engine that got stuck is not waited for.
     const timer = setTimeout(() => process.kill("SIGKILL"), 15_000);
     process.wait().then(() => clearTimeout(timer));
   }
 
+  /**
+   * Waits until the engine is there.
+   *
+   * Its thread that reads may come before the one that prepares the input, and
+   * then holds the lock of stdin while it waits for a line: the other one gets
+   * no further, and `Chess` never comes. Lines that mean nothing here ("move
+   * now") make it let go of the lock, again and again, until the other is
+   * quicker. More than 4096 bytes of them would be too many for it.
+   */
   async #greet(): Promise<void> {
-    if (await this.#fin.readline() !== "Chess\n") {
+    const greeting = this.#fin.readline();
+    for (let tries = 0; tries < 60; tries++) {
+      if (await Promise.race([greeting, delay(20)]) !== undefined) break;
+      await this.#fout.write("?\n".repeat(30));
+    }
+    if (await Promise.race([greeting, delay(1000)]) !== "Chess\n") {
+      this.#process.kill("SIGKILL");
       throw new Error("Cannot play: incompatible chess program");
     }
-    // Without these it thinks for long, or not at all.
-    for (const command of ["book off", "depth 1"]) {
-      await this.#fout.write(`${command}\n`);
-      await this.#fin.readline();
-      // It loses a move that comes while it gets ready.
-      await delay(1000);
-    }
+    await this.#fout.write("depth 1\n"); // else it thinks for long
+    await this.#fin.readline();
   }
 
   /**
