@@ -28,7 +28,7 @@ export const rows: readonly Row[] = [
   {
     name: "200 MB from a file, sort | uniq, to a file",
     unit: "ns",
-    rounds: 1,
+    rounds: 3,
     contestants: [skein("sort"), sh("sort", 1 / 0.95)],
   },
   {
@@ -60,7 +60,7 @@ export const rows: readonly Row[] = [
   {
     name: "lines of 200 MB through cat",
     unit: "ns",
-    rounds: 1,
+    rounds: 3,
     contestants: [skein("lines"), execa("lines (execa)", 0.5)],
   },
 ];

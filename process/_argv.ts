@@ -43,10 +43,10 @@ export function argvOf(command: Command): string[] {
   return argv;
 }
 
-/** The arguments of `argv`, with stderr joined to stdout by a shell. */
-export function merged(argv: readonly string[]): string[] {
-  // The shell replaces itself, so pid and status are those of the program.
-  return [SHELL, "-c", 'exec "$0" "$@" 2>&1', ...argv];
+/** The arguments of a command for the shell, which joins stderr to stdout. */
+export function mergedArgvOf(command: string): string[] {
+  // In a shell of its own: so the joined stream also gets its syntax errors.
+  return [SHELL, "-c", 'exec "$0" "$@" 2>&1', ...argvOf(command)];
 }
 
 /** A command as messages show it. */

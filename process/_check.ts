@@ -141,6 +141,7 @@ export function checkSource(source: unknown): void {
 export function checkSink(sink: unknown): void {
   if (sink === "inherit" || sink === "null") return;
   if (pathOf(sink) !== undefined || sink instanceof WritableStream) return;
+  if (sink instanceof Deno.FsFile) return;
   throw wrong(
     'a sink must be "inherit", "null", a file or a WritableStream',
     sink,

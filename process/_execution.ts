@@ -1,11 +1,20 @@
 // A pipeline that runs.
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync } from "node:fs";
+import { collect } from "./_collect.ts";
 import { feed, isClosedPipe } from "./_feed.ts";
+import { join } from "./_join.ts";
 import { takePipes } from "./_kernel_pipe.ts";
 import { end, type Ending, endingOf } from "./_kill.ts";
 import { commandError, failed, type Outcome } from "./_outcome.ts";
-import { Descriptors, type Job, jobsOf, type Plan } from "./_plan.ts";
-import { concat, iterate, sizeOf } from "./_source.ts";
+import {
+  Descriptors,
+  type Job,
+  jobsOf,
+  pipesFor,
+  type SentPlan,
+} from "./_plan.ts";
+import { lengthOf, startReports } from "./_progress.ts";
+import { concat, iterate, streamTo } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
 import { durationOf, timeoutError } from "../_internal/options.ts";
@@ -14,7 +23,6 @@ import type { Source } from "./options.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const WHAT = "run a command";
-const REPORT = 100;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -22,7 +30,7 @@ const NOTHING = new Uint8Array(0);
  * them. `finish` must be awaited, whatever happens.
  */
 export class Execution {
-  readonly #plan: Plan;
+  readonly #plan: SentPlan;
   readonly #ending: Ending;
   readonly #children: Deno.ChildProcess[] = [];
   /** What must be over before the pipeline is; none of these rejects. */
@@ -45,7 +53,7 @@ export class Execution {
   /** Gives the output, when the caller of `start` is who reads it. */
   output?: ReadableStreamDefaultReader<Bytes>;
 
-  private constructor(plan: Plan) {
+  private constructor(plan: SentPlan) {
     this.#plan = plan;
     this.#ending = endingOf(plan.options);
   }
@@ -53,16 +61,16 @@ export class Execution {
   /**
    * Starts a pipeline.
    *
-   * @param plan What is to be run.
+   * @param plan What is to be run, checked.
    * @param own Whether the caller reads the output.
    * @returns The running pipeline.
    */
-  static async start(plan: Plan, own = false): Promise<Execution> {
-    const { options, stages } = plan;
+  static async start(plan: SentPlan, own = false): Promise<Execution> {
+    const { options } = plan;
     options.signal?.throwIfAborted();
     const timeout = durationOf(options.timeout, WHAT, "timeout");
     const execution = new Execution(plan);
-    const pipes = await takePipes(stages.length - 1);
+    const pipes = takePipes(pipesFor(plan));
     const descriptors = new Descriptors(pipes);
     try {
       const jobs = jobsOf(plan, pipes, descriptors);
@@ -103,7 +111,8 @@ export class Execution {
 
   /** Sets what ends the pipeline early, and what tells how far it is. */
   #watch(timeout: number, descriptors: Descriptors): void {
-    const { signal, onProgress } = this.#plan.options;
+    const { sink, options } = this.#plan;
+    const { signal, onProgress } = options;
     if (timeout !== Infinity) {
       const timer = setTimeout(
         () => this.fail(timeoutError(WHAT, timeout)),
@@ -117,35 +126,17 @@ export class Execution {
       signal.addEventListener("abort", abort);
       this.#cleanups.push(() => signal.removeEventListener("abort", abort));
     }
-    if (onProgress !== undefined) this.#reportTo(onProgress, descriptors);
-  }
-
-  #reportTo(
-    onProgress: NonNullable<Plan["options"]["onProgress"]>,
-    descriptors: Descriptors,
-  ): void {
-    const total = descriptors.sourceSize ?? sizeOf(this.#plan.source);
+    if (onProgress === undefined) return;
     const fed = this.#jobs[0].options.stdin === "piped";
-    const sink = fed ? undefined : descriptors.keepSink();
-    const report = () => {
-      const bytes = sink === undefined ? this.#fed : fstatSync(sink).size;
-      onProgress({ bytes, total });
-    };
-    const timer = setInterval(() => {
-      try {
-        report();
-      } catch (error) {
-        this.fail(error);
-      }
-    }, REPORT);
-    this.#cleanups.push(() => {
-      clearInterval(timer);
-      try {
-        report();
-      } finally {
-        if (sink !== undefined) closeSync(sink);
-      }
-    });
+    const kept = fed ? undefined : descriptors.keepSink();
+    if (kept !== undefined) this.#cleanups.push(() => closeSync(kept));
+    const file = kept ?? (sink instanceof Deno.FsFile ? sink : undefined);
+    this.#cleanups.unshift(startReports({
+      onProgress,
+      total: descriptors.sourceSize,
+      bytes: fed || file === undefined ? () => this.#fed : lengthOf(file),
+      fail: (error) => this.fail(error),
+    }));
   }
 
   /** Starts everything this program does for the children. */
@@ -155,33 +146,48 @@ export class Execution {
     const last = children.length - 1;
     const piped = (i: number, name: "stdin" | "stdout" | "stderr") =>
       this.#jobs[i].options[name] === "piped";
+    const output = (i: number) => {
+      const child = children[i];
+      return this.#jobs[i].joins
+        ? join(child.stdout, child.stderr)
+        : child.stdout;
+    };
     for (let i = 0; i <= last; i++) {
       this.#stderr.push([]);
-      if (piped(i, "stderr")) {
-        this.#task(this.#collect(i, "stderr", this.#stderr[i]));
+      if (piped(i, "stderr") && !this.#jobs[i].joins) {
+        const { stderr } = children[i];
+        this.#task(this.#collect(i, "stderr", stderr, this.#stderr[i]));
       }
       if (i < last && piped(i, "stdout")) {
-        this.#task(children[i].stdout.pipeTo(children[i + 1].stdin, {
-          signal: this.#over.signal,
-        }));
+        this.#task(
+          output(i).pipeTo(children[i + 1].stdin, {
+            signal: this.#over.signal,
+          }),
+        );
       }
     }
     if (piped(0, "stdin")) {
       this.#task(feed(
-        iterate(source as Exclude<Source, URL | { path: string }>),
+        () => iterate(source as Exclude<Source, URL | { path: string }>),
         children[0].stdin,
         this.#statuses.then(() => {}),
         (bytes) => this.#fed += bytes,
       ));
     }
     if (!piped(last, "stdout")) return;
-    if (sink instanceof WritableStream) {
-      this.#task(this.#collect(last, "stdout", undefined, sink));
+    const target = sink instanceof Deno.FsFile ? streamTo(sink) : sink;
+    if (target instanceof WritableStream) {
+      this.#task(
+        this.#collect(last, "stdout", output(last), undefined, target),
+      );
     } else if (own) {
-      this.output = children[last].stdout.getReader();
+      this.output = output(last).getReader();
       this.#readers.push(this.output);
     } else {
-      this.#task(this.#collect(last, "stdout", this.#stdout, options.tee));
+      const { tee } = options;
+      this.#task(
+        this.#collect(last, "stdout", output(last), this.#stdout, tee),
+      );
     }
   }
 
@@ -199,34 +205,18 @@ export class Execution {
   async #collect(
     stage: number,
     name: "stdout" | "stderr",
+    stream: ReadableStream<Bytes>,
     chunks?: Bytes[],
     copy?: WritableStream<Uint8Array>,
   ): Promise<void> {
-    const limit = this.#plan.options.maxBuffer ?? Infinity;
-    const reader = this.#children[stage][name].getReader();
+    const { maxBuffer: limit = Infinity, tee } = this.#plan.options;
+    const reader = stream.getReader();
     this.#readers.push(reader);
-    const writer = copy?.getWriter();
-    let size = 0;
-    try {
-      while (true) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        if (chunks !== undefined) {
-          size += value.length;
-          if (size > limit) {
-            chunks.push(value.subarray(0, value.length - (size - limit)));
-            this.#overflow ??= { stage, name };
-            return void this.stop();
-          }
-          chunks.push(value);
-        }
-        await writer?.write(value);
-      }
-      if (copy === this.#plan.sink) await writer?.close();
-    } finally {
-      writer?.releaseLock();
-      // What still writes is told that nobody reads any more.
-      await reader.cancel().catch(() => {});
+    const over = this.#over.signal;
+    const closes = copy !== tee;
+    if (await collect(reader, { chunks, limit, copy, closes, over })) {
+      this.#overflow ??= { stage, name };
+      this.stop();
     }
   }
 
@@ -250,6 +240,29 @@ export class Execution {
   }
 
   /**
+   * Ends it for who reads the output: before its end, or there.
+   *
+   * @throws {CommandError} If a stage failed, unless it was ended early, or
+   * `check` is `false`.
+   */
+  async close(early: boolean): Promise<void> {
+    if (early) this.stop();
+    await this.output!.cancel();
+    await this.finish();
+  }
+
+  /** Does all of it, also when one throws. */
+  #cleanUp(): void {
+    for (const cleanup of this.#cleanups) {
+      try {
+        cleanup();
+      } catch (error) {
+        this.#failure ??= { error };
+      }
+    }
+  }
+
+  /**
    * Waits for the end of everything.
    *
    * @returns How the pipeline ended.
@@ -260,15 +273,17 @@ export class Execution {
     await this.#killing;
     await Promise.all(this.#tasks);
     await this.#killing;
-    for (const cleanup of this.#cleanups) cleanup();
+    this.#cleanUp();
     if (this.#failure !== undefined) throw this.#failure.error;
     const { stages, options } = this.#plan;
-    const ends = statuses.map((status, i) => ({
+    // How cat ended, if there is one, tells nothing.
+    const ends = statuses.slice(0, stages.length).map((status, i) => ({
       status,
       stderr: this.#stderr[i].length === 0 ? NOTHING : concat(this.#stderr[i]),
     }));
     if (this.#overflow !== undefined) {
-      const { stage, name } = this.#overflow;
+      const { name } = this.#overflow;
+      const stage = Math.min(this.#overflow.stage, stages.length - 1);
       const why =
         `${name} is larger than maxBuffer, ${options.maxBuffer} bytes`;
       throw commandError(stages, ends, stage, why);
@@ -287,7 +302,7 @@ export class Execution {
  * @param plan What is to be run.
  * @returns How it ended.
  */
-export async function execute(plan: Plan): Promise<Outcome> {
+export async function execute(plan: SentPlan): Promise<Outcome> {
   const execution = await Execution.start(plan);
   return await execution.finish();
 }

@@ -6,13 +6,13 @@ import type { Chunk } from "./options.ts";
  * Writes all that an iterator gives, and closes the stream. A reader that has
  * read enough ends it early, which is no error.
  *
- * @param iterator The chunks.
+ * @param open Gives the chunks.
  * @param stream The child's standard input.
  * @param ended Resolves when nobody is left to read.
  * @param report Is told of every chunk's size, once it is written.
  */
 export async function feed(
-  iterator: AsyncIterator<Chunk> | Iterator<Chunk>,
+  open: () => AsyncIterator<Chunk> | Iterator<Chunk>,
   stream: WritableStream<Uint8Array>,
   ended: Promise<void>,
   report?: (bytes: number) => void,
@@ -20,7 +20,9 @@ export async function feed(
   const writer = stream.getWriter();
   const over = ended.then(() => undefined);
   let done: boolean | undefined = false;
+  let iterator: ReturnType<typeof open> | undefined;
   try {
+    iterator = open();
     while (true) {
       const step = await Promise.race([iterator.next(), over]);
       done = step?.done;
@@ -41,7 +43,7 @@ export async function feed(
     done = false;
   } finally {
     // An iterator may be waiting for something that never comes.
-    if (!done) Promise.resolve(iterator.return?.()).catch(() => {});
+    if (!done) Promise.resolve(iterator?.return?.()).catch(() => {});
     writer.abort().catch(() => {});
   }
 }

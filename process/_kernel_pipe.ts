@@ -21,21 +21,34 @@ export interface KernelPipe {
 
 /** Where the FIFOs are for the moment between being made and unlinked. */
 const FOLDER = "/tmp";
-const BATCH = 16;
+
+/** How many are made at once: more each time, for a program that needs many. */
+let batch = 4;
+const MOST = 64;
+
+/**
+ * The program that passes on what it reads. A pipe of Deno's cannot be given to
+ * a child twice, so what a child writes to both its streams gets to this process
+ * by way of one of these and cat.
+ */
+export const CAT = "cat";
 
 /** Open at both ends, nothing in them, never given to a child. */
 const spare: KernelPipe[] = [];
-let refill: Promise<void> | undefined;
 
 /** Whether pipelines use pipes of the kernel; tests turn it off. */
 export const kernelPipes = { enabled: Deno.build.os !== "windows" };
 
 /** Whether what the FIFOs need is granted, without asking the user. */
-export function permitted(): boolean {
-  return kernelPipes.enabled &&
-    granted({ name: "run", command: "mkfifo" }) &&
+function permitted(): boolean {
+  return mayRun("mkfifo") &&
     granted({ name: "read", path: FOLDER }) &&
     granted({ name: "write", path: FOLDER });
+}
+
+/** Whether a program may be run, without asking the user. */
+export function mayRun(command: string): boolean {
+  return granted({ name: "run", command });
 }
 
 function granted(descriptor: Deno.PermissionDescriptor): boolean {
@@ -43,57 +56,59 @@ function granted(descriptor: Deno.PermissionDescriptor): boolean {
 }
 
 /**
- * Takes pipes, which the caller must close.
+ * Takes pipes, which the caller must close. It blocks the thread for about a
+ * millisecond when there is none to spare.
  *
  * @param count How many.
  * @returns As many pipes, or `undefined` if there can be none here: no
  * permission, no mkfifo, no place.
  */
-export async function takePipes(
-  count: number,
-): Promise<KernelPipe[] | undefined> {
+export function takePipes(count: number): KernelPipe[] | undefined {
   if (count === 0) return [];
-  if (!permitted()) return undefined;
-  while (spare.length < count) {
-    // Others wait for the same refill, so none makes more than it needs.
-    await (refill ??= makeSpare(Math.max(BATCH, count)));
-    if (!kernelPipes.enabled) return undefined;
+  if (!kernelPipes.enabled) return undefined;
+  if (spare.length < count) {
+    if (!permitted()) return undefined;
+    try {
+      batch = Math.min(2 * batch, MOST);
+      spare.push(...withFifos(Math.max(batch, count), (path) => ({
+        reader: openSync(path, "r"),
+        writer: openSync(path, "w"),
+      })));
+    } catch {
+      // Streams do the same, only slower; so no reason to fail, now or again.
+      kernelPipes.enabled = false;
+      return undefined;
+    }
   }
   return spare.splice(-count);
 }
 
-async function makeSpare(count: number): Promise<void> {
+/** Makes FIFOs, has their ends opened, and unlinks them. */
+function withFifos<T>(
+  count: number,
+  open: (path: string, i: number) => T,
+): T[] {
+  const folder = Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
   try {
-    const folder = await Deno.makeTempDir({ dir: FOLDER, prefix: "skein-" });
-    try {
-      const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
-      const { success } = await new Deno.Command("mkfifo", {
-        args: ["-m", "600", ...paths],
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      }).output();
-      if (!success) throw new Error("mkfifo failed");
-      for (const path of paths) spare.push(openBoth(path));
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  } catch {
-    // Streams do the same, only slower; so no reason to fail, now or again.
-    kernelPipes.enabled = false;
+    const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
+    const { success } = new Deno.Command("mkfifo", {
+      args: ["-m", "600", ...paths],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).outputSync();
+    if (!success) throw new Error("Cannot make pipes: mkfifo failed");
+    return paths.map((path, i) => {
+      // To open one end waits for the other; an end for both breaks the circle.
+      const both = openSync(path, constants.O_RDWR);
+      try {
+        return open(path, i);
+      } finally {
+        closeSync(both);
+      }
+    });
   } finally {
-    refill = undefined;
-  }
-}
-
-/** Opens a FIFO at both ends. */
-function openBoth(path: string): KernelPipe {
-  // To open one end waits for the other; an end for both breaks the circle.
-  const both = openSync(path, constants.O_RDWR);
-  try {
-    return { reader: openSync(path, "r"), writer: openSync(path, "w") };
-  } finally {
-    closeSync(both);
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 
@@ -106,8 +121,8 @@ export interface OwnPipe {
 }
 
 /**
- * Makes pipes between this process and a child, without waiting for the event
- * loop. An own end reads and writes at once, blocking the thread.
+ * Makes pipes between this process and a child. An own end reads and writes at
+ * once, blocking the thread.
  *
  * @param ends What this process does with its end of each.
  * @returns The pipes.
@@ -115,30 +130,11 @@ export interface OwnPipe {
  * read and write /tmp.
  */
 export function makeOwnPipes(ends: readonly ("read" | "write")[]): OwnPipe[] {
-  const folder = Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
-  try {
-    const paths = ends.map((_, i) => `${folder}/${i}`);
-    const { success } = new Deno.Command("mkfifo", {
-      args: ["-m", "600", ...paths],
-      stdout: "null",
-      stderr: "null",
-    }).outputSync();
-    if (!success) throw new Error(`Cannot make pipes: mkfifo failed`);
-    return ends.map((end, i) => {
-      const both = openSync(paths[i], constants.O_RDWR);
-      try {
-        return {
-          child: openSync(paths[i], end === "read" ? "w" : "r"),
-          own: Deno.openSync(
-            paths[i],
-            end === "read" ? { read: true } : { write: true },
-          ),
-        };
-      } finally {
-        closeSync(both);
-      }
-    });
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  return withFifos(ends.length, (path, i) => ({
+    child: openSync(path, ends[i] === "read" ? "w" : "r"),
+    own: Deno.openSync(
+      path,
+      ends[i] === "read" ? { read: true } : { write: true },
+    ),
+  }));
 }

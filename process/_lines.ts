@@ -102,3 +102,28 @@ export class Lines implements AsyncIterableIterator<string> {
     return this;
   }
 }
+
+/** A source of lines that blocks the thread. */
+export interface LineSourceSync {
+  /** The next bytes, or `undefined` at the end. */
+  read(): Uint8Array | undefined;
+  /** Is called once: at the end, after an error, or when the reader stops. */
+  close(early: boolean): void;
+}
+
+/** The lines of a source, which is opened and read as they are asked for. */
+export function* linesSync(
+  open: () => LineSourceSync,
+): Generator<string, undefined, undefined> {
+  const source = open();
+  const splitter = new LineSplitter();
+  let early = true;
+  try {
+    let bytes: Uint8Array | undefined;
+    while ((bytes = source.read()) !== undefined) yield* splitter.push(bytes);
+    yield* splitter.end();
+    early = false;
+  } finally {
+    source.close(early);
+  }
+}

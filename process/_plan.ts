@@ -1,8 +1,9 @@
 // A pipeline that is to be run, with its descriptors.
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { argvOf, merged } from "./_argv.ts";
-import type { KernelPipe } from "./_kernel_pipe.ts";
-import { pathOf } from "./_source.ts";
+import { argvOf, mergedArgvOf } from "./_argv.ts";
+import { CAT, type KernelPipe, mayRun } from "./_kernel_pipe.ts";
+import { descriptorOf } from "./_file_descriptor.ts";
+import { pathOf, sizeOf } from "./_source.ts";
 import type { SpawnOptions, Stdio } from "./_spawn.ts";
 import type {
   CommandOptions,
@@ -21,10 +22,18 @@ export interface Plan {
   readonly options: CommandOptions;
 }
 
+/** A plan where an open file may be a number: its descriptor. */
+export interface SentPlan extends Omit<Plan, "source" | "sink"> {
+  readonly source?: Plan["source"] | number;
+  readonly sink: Plan["sink"] | number;
+}
+
 /** A process that is to be started. */
 export interface Job {
   readonly argv: readonly string[];
   readonly options: SpawnOptions;
+  /** Whether this program makes one stream of its output and its error. */
+  readonly joins?: boolean;
 }
 
 /**
@@ -33,7 +42,7 @@ export interface Job {
  */
 export class Descriptors {
   readonly #all: number[] = [];
-  /** The bytes of the source file, if the source is one. */
+  /** The bytes of the source, if that is known and asked for. */
   sourceSize?: number;
   /** The output file, if there is one. */
   sink?: number;
@@ -103,58 +112,79 @@ function asDenoError(error: unknown, path: string): unknown {
 }
 
 /**
+ * How many pipes join the processes of a plan: one for each two neighbours, and
+ * one to cat if the last is an array command whose streams this program gets as
+ * one.
+ */
+export function pipesFor({ stages, sink }: SentPlan): number {
+  const { cmd, stderr } = stages[stages.length - 1];
+  const tail = stderr === "merge" && typeof cmd !== "string" &&
+    sink !== "inherit" && sink !== "null" && pathOf(sink) === undefined &&
+    openFileOf(sink) === undefined &&
+    mayRun(CAT);
+  return stages.length - 1 + (tail ? 1 : 0);
+}
+
+/**
  * The processes of a plan, with the descriptors that join them.
  *
  * @param plan The plan.
- * @param pipes A pipe for each two neighbours, or `undefined` if this program
- * carries the bytes between them.
+ * @param pipes As many as `pipesFor` says, or `undefined` if this program
+ * carries the bytes.
  * @param descriptors What is opened goes in here.
- * @returns The processes, in the order of the stages.
+ * @returns The processes, in the order of the stages, and cat after them if
+ * there is a pipe to it.
  */
 export function jobsOf(
-  { stages, source, sink, options }: Plan,
+  { stages, source, sink, options }: SentPlan,
   pipes: readonly KernelPipe[] | undefined,
   descriptors: Descriptors,
 ): Job[] {
+  if (options.onProgress) descriptors.sourceSize = sizeOf(source);
   const sourcePath = pathOf(source);
   const sinkPath = pathOf(sink);
   const first: Stdio = sourcePath !== undefined
     ? descriptors.source(sourcePath)
-    : source !== undefined
-    ? "piped"
-    : options.stdin ?? "null";
+    : openFileOf(source) ??
+      (source !== undefined ? "piped" : options.stdin ?? "null");
   const last: Stdio = sinkPath !== undefined
     ? descriptors.sink = descriptors.target(sinkPath)
-    : sink === "inherit" || sink === "null"
-    ? sink
-    : "piped";
-  return stages.map((stage, i) => {
+    : openFileOf(sink) ??
+      (sink === "inherit" || sink === "null" ? sink : "piped");
+  const detached = options.killTree === true;
+  const jobs = stages.map((stage, i): Job => {
     const stdin = i === 0 ? first : pipes?.[i - 1].reader ?? "piped";
-    const stdout = i === stages.length - 1
-      ? last
-      : pipes?.[i].writer ?? "piped";
-    const { argv, stderr } = stderrOf(stage, stdout, descriptors);
+    const stdout = pipes?.[i]?.writer ??
+      (i === stages.length - 1 ? last : "piped");
+    const { argv, stderr, joins } = stderrOf(stage, stdout, descriptors);
     const { cwd, env, clearEnv } = stage;
     return {
       argv,
-      options: {
-        cwd,
-        env,
-        clearEnv,
-        stdin,
-        stdout,
-        stderr,
-        detached: options.killTree === true,
-      },
+      options: { cwd, env, clearEnv, stdin, stdout, stderr, detached },
+      joins,
     };
   });
+  if (pipes?.length === stages.length) {
+    const stdin = pipes[stages.length - 1].reader;
+    jobs.push({
+      argv: [CAT],
+      options: { stdin, stdout: last, stderr: "null", detached },
+    });
+  }
+  return jobs;
+}
+
+/** The descriptor of an open file, which its owner closes. */
+function openFileOf(place: unknown): number | undefined {
+  if (typeof place === "number") return place;
+  return place instanceof Deno.FsFile ? descriptorOf(place) : undefined;
 }
 
 function stderrOf(
   stage: Stage,
   stdout: Stdio,
   descriptors: Descriptors,
-): { argv: readonly string[]; stderr: Stdio } {
+): { argv: readonly string[]; stderr: Stdio; joins?: boolean } {
   const argv = argvOf(stage.cmd);
   const stderr = stage.stderr ?? "capture";
   const path = pathOf(stderr);
@@ -162,17 +192,14 @@ function stderrOf(
   switch (stderr) {
     case "capture":
       return { argv, stderr: "piped" };
-    case "inherit":
-    case "null":
-      return { argv, stderr };
     case "merge":
-      // Only the kernel's pipes and files can be given to a child twice.
-      if (stdout === "piped") return { argv: merged(argv), stderr: "null" };
-      return { argv, stderr: stdout === "inherit" ? 1 : stdout };
+      if (stdout !== "piped") {
+        return { argv, stderr: stdout === "inherit" ? 1 : stdout };
+      }
+      return typeof stage.cmd === "string"
+        ? { argv: mergedArgvOf(stage.cmd), stderr: "null" }
+        : { argv, stderr: "piped", joins: true };
+    default:
+      return { argv, stderr: stderr as "inherit" | "null" };
   }
-  throw new TypeError(
-    `Cannot run a command: stderr must be capture, merge, inherit, null or a file, received ${
-      JSON.stringify(stderr)
-    }`,
-  );
 }

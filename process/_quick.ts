@@ -1,7 +1,7 @@
 // The short way for the commonest case: one command without a source, whose
 // output is captured whole. Deno has a call for it, and a blocking one too.
 import { explain } from "./_spawn.ts";
-import { argvOf, merged } from "./_argv.ts";
+import { argvOf, mergedArgvOf } from "./_argv.ts";
 import { commandError, type Outcome } from "./_outcome.ts";
 import type { Plan } from "./_plan.ts";
 import { statusOf } from "./_status.ts";
@@ -21,7 +21,8 @@ export function isQuick({ stages, source, sink, options }: Plan): boolean {
   return stages.length === 1 && source === undefined &&
     (sink === "capture" || sink === "inherit" || sink === "null") &&
     STDERR.includes(stages[0].stderr) &&
-    (sink === "capture" || stages[0].stderr !== "merge") &&
+    (stages[0].stderr !== "merge" ||
+      sink === "capture" && typeof stages[0].cmd === "string") &&
     options.timeout === undefined && options.signal === undefined &&
     options.maxBuffer === undefined && options.tee === undefined &&
     options.onProgress === undefined && options.killSignal === undefined &&
@@ -29,9 +30,10 @@ export function isQuick({ stages, source, sink, options }: Plan): boolean {
 }
 
 function commandOf({ stages: [stage], sink, options }: Plan): Deno.Command {
-  const merge = stage.stderr === "merge";
-  const argv = argvOf(stage.cmd);
-  const [file, ...args] = merge ? merged(argv) : argv;
+  const { cmd } = stage;
+  const [file, ...args] = stage.stderr === "merge" && typeof cmd === "string"
+    ? mergedArgvOf(cmd)
+    : argvOf(cmd);
   const stdout = sink === "capture" ? "piped" : sink as "inherit" | "null";
   const stderr = stage.stderr ?? "capture";
   return new Deno.Command(file, {

@@ -30,8 +30,6 @@ export function pathOf(place: unknown): FilePath | undefined {
 
 /**
  * Iterates over a source that is not a path.
- *
- * @throws {TypeError} If it is none.
  */
 export function iterate(
   source: Exclude<Source, URL | FilePath>,
@@ -40,11 +38,9 @@ export function iterate(
     return [source][Symbol.iterator]();
   }
   if (source instanceof Deno.FsFile) return readFile(source);
-  if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
-  if (Symbol.iterator in source) return source[Symbol.iterator]();
-  throw new TypeError(
-    `Cannot feed a command: a source must be text, bytes, a file, a stream or iterable, received ${source}`,
-  );
+  return Symbol.asyncIterator in source
+    ? source[Symbol.asyncIterator]()
+    : source[Symbol.iterator]();
 }
 
 async function* readFile(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
@@ -56,10 +52,14 @@ async function* readFile(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** How many bytes a source has, if that is known. */
-export function sizeOf(source: Source | undefined): number | undefined {
+/** How many bytes there are from where a source stands, if that is known. */
+export function sizeOf(source: unknown): number | undefined {
   if (typeof source === "string") return encoder.encode(source).length;
-  return source instanceof Uint8Array ? source.length : undefined;
+  if (source instanceof Uint8Array) return source.length;
+  if (!(source instanceof Deno.FsFile)) return undefined;
+  const { isFile, size } = source.statSync();
+  if (!isFile) return undefined;
+  return Math.max(0, size - source.seekSync(0, Deno.SeekMode.Current));
 }
 
 /** A source as one that can be sent to another thread. */
@@ -79,6 +79,24 @@ function* readFileSync(file: Deno.FsFile): Generator<Uint8Array> {
     const read = file.readSync(buffer);
     if (read === null) return;
     yield buffer.subarray(0, read);
+  }
+}
+
+/** A stream into an open file, which it leaves open. */
+export function streamTo(file: Deno.FsFile): WritableStream<Uint8Array> {
+  return new WritableStream({
+    async write(bytes) {
+      for (let at = 0; at < bytes.length;) {
+        at += await file.write(bytes.subarray(at));
+      }
+    },
+  });
+}
+
+/** Writes all of the bytes to an open file. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += file.writeSync(bytes.subarray(at));
   }
 }
 

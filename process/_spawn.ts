@@ -1,4 +1,6 @@
 // Starting one process, with errors that name it.
+import { checkPlace } from "./_check.ts";
+import type { PopenOptions } from "./popen2.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
 export type Stdio = "inherit" | "null" | "piped" | number;
@@ -12,6 +14,19 @@ export interface SpawnOptions {
   stdin: Stdio;
   stdout: Stdio;
   stderr: Stdio;
+}
+
+/**
+ * Where a child runs, with the standard streams of this program.
+ *
+ * @throws {TypeError} If an option is of the wrong kind.
+ */
+export function inheriting(options: PopenOptions): SpawnOptions {
+  checkPlace(options);
+  const { cwd, env, clearEnv } = options;
+  const inherit = "inherit";
+  const streams = { stdin: inherit, stdout: inherit, stderr: inherit } as const;
+  return { cwd, env, clearEnv, ...streams };
 }
 
 /**

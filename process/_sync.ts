@@ -9,16 +9,22 @@ import {
 } from "node:worker_threads";
 import { requireImport, workerUrl } from "../_internal/worker_module.ts";
 import { revive } from "./_error_wire.ts";
+import { descriptorOf } from "./_file_descriptor.ts";
+import type { LineSourceSync } from "./_lines.ts";
 import type { Outcome } from "./_outcome.ts";
-import type { Plan } from "./_plan.ts";
+import type { Plan, SentPlan } from "./_plan.ts";
 import { isQuick, quickSync } from "./_quick.ts";
-import { pathOf, settled } from "./_source.ts";
+import { pathOf, settled, writeAllSync } from "./_source.ts";
 import type { SpawnOptions } from "./_spawn.ts";
 import type { Stage, SyncSource } from "./options.ts";
 
 /** What the helper is asked to do. */
 export type Request =
-  | { type: "execute"; plan: Plan }
+  | { type: "execute"; plan: SentPlan }
+  | { type: "open"; plan: SentPlan }
+  | { type: "read"; id: number }
+  | { type: "close"; id: number; early: boolean }
+  | { type: "exec"; argv: readonly string[]; options: SpawnOptions }
   | {
     type: "spawn";
     argv: readonly string[];
@@ -81,28 +87,92 @@ export function ask(request: Request): unknown {
 }
 
 /**
+ * Checks that nothing of a plan needs the event loop of this thread.
+ *
+ * @throws {TypeError} If something does.
+ */
+export function checkSync({ source, sink, options }: Plan): void {
+  const name = (["signal", "tee", "onProgress"] as const)
+    .find((name) => options[name] !== undefined) ??
+    (sink instanceof WritableStream ||
+        typeof source === "object" && Symbol.asyncIterator in source
+      ? "a stream"
+      : undefined);
+  if (name === undefined) return;
+  throw new TypeError(
+    `Cannot run a command in the blocking form: it takes nothing that needs the event loop, received ${name}`,
+  );
+}
+
+/**
  * Runs a pipeline to its end, and blocks the thread meanwhile.
  *
  * @param plan What is to be run.
  * @returns How it ended.
  */
 export function executeSync(plan: Plan): Outcome {
+  checkSync(plan);
   if (isQuick(plan)) return quickSync(plan);
-  return ask({ type: "execute", plan: plain(plan) }) as Outcome;
+  const sent = plain(plan);
+  const outcome = ask({ type: "execute", plan: sent }) as Outcome;
+  if (sent.sink !== "capture" || plan.sink === "capture") return outcome;
+  writeAllSync(plan.sink as Deno.FsFile, outcome.stdout);
+  return { ...outcome, stdout: new Uint8Array(0) };
 }
 
-/** A plan that can be sent: URLs cannot, nor what can be iterated. */
-function plain({ stages, source, sink, options }: Plan): Plan {
+/**
+ * Runs a pipeline whose output is read block by block; it waits when nobody
+ * reads.
+ *
+ * @param plan What is to be run.
+ * @returns Its output.
+ */
+export function openSync(plan: Plan): LineSourceSync {
+  const id = ask({ type: "open", plan: plain(plan) }) as number;
+  return {
+    read: () => ask({ type: "read", id }) as Uint8Array | undefined,
+    close: (early) => void ask({ type: "close", id, early }),
+  };
+}
+
+/**
+ * A plan that can be sent: URLs cannot, nor open files, nor what can be
+ * iterated. The output for a file that only this thread can write is captured.
+ */
+function plain({ stages, source, sink, options }: Plan): SentPlan {
   return {
     stages: stages.map((stage): Stage => ({
-      ...stage,
-      cwd: stage.cwd instanceof URL ? fileURLToPath(stage.cwd) : stage.cwd,
+      ...plainOptions(stage),
       stderr: pathOf(stage.stderr) ?? stage.stderr,
     })),
-    source: source === undefined ? undefined : settled(source as SyncSource),
-    sink: pathOf(sink) ?? sink,
+    source: source === undefined
+      ? undefined
+      : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
+        settled(source as SyncSource),
+    sink: sink instanceof Deno.FsFile
+      ? descriptorOf(sink) ?? "capture"
+      : pathOf(sink) ?? sink,
     options: { ...options, signal: undefined, tee: undefined },
   };
+}
+
+function plainOptions<T extends { cwd?: string | URL }>(options: T): T {
+  const { cwd } = options;
+  return { ...options, cwd: cwd instanceof URL ? fileURLToPath(cwd) : cwd };
+}
+
+/**
+ * Runs a program in the place of this one, and blocks the thread meanwhile.
+ *
+ * @param argv The program and its arguments.
+ * @param options Where it runs, with which streams.
+ * @returns Its status.
+ */
+export function standInSync(
+  argv: readonly string[],
+  options: SpawnOptions,
+): number {
+  return ask({ type: "exec", argv, options: plainOptions(options) }) as number;
 }
 
 const DONE = 0;
@@ -116,14 +186,10 @@ export class HelpedProcess {
 
   /** Starts a process; the descriptors in the options stay the caller's. */
   constructor(argv: readonly string[], options: SpawnOptions) {
-    const cwd = options.cwd;
     this.pid = ask({
       type: "spawn",
       argv,
-      options: {
-        ...options,
-        cwd: cwd instanceof URL ? fileURLToPath(cwd) : cwd,
-      },
+      options: plainOptions(options),
       state: this.#state.buffer,
     }) as number;
   }

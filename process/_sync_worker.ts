@@ -3,6 +3,7 @@ import { workerData } from "node:worker_threads";
 import { flatten } from "./_error_wire.ts";
 import { Execution } from "./_execution.ts";
 import { spawn } from "./_spawn.ts";
+import { standIn } from "./_stand_in.ts";
 import { statusOf } from "./_status.ts";
 import {
   type Answer,
@@ -13,6 +14,8 @@ import {
 } from "./_sync.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
+const executions = new Map<number, Execution>();
+let lastId = 0;
 
 // The module is also imported, for nothing, by every other thread: see `mod.ts`.
 if (isHelperData(workerData)) serve(workerData);
@@ -39,6 +42,16 @@ async function answerTo(request: Request): Promise<unknown> {
   switch (request.type) {
     case "execute":
       return await (await Execution.start(request.plan)).finish();
+    case "open":
+      executions.set(++lastId, await Execution.start(request.plan, true));
+      return lastId;
+    case "read":
+      return (await executions.get(request.id)!.output!.read()).value;
+    case "close": {
+      const execution = executions.get(request.id)!;
+      executions.delete(request.id);
+      return await execution.close(request.early);
+    }
     case "spawn": {
       const child = spawn(request.argv, request.options);
       children.set(child.pid, child);
@@ -48,6 +61,8 @@ async function answerTo(request: Request): Promise<unknown> {
       });
       return child.pid;
     }
+    case "exec":
+      return await standIn(request.argv, request.options);
     case "kill":
       return children.get(request.pid)?.kill(request.signal);
   }

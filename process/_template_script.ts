@@ -1,4 +1,5 @@
 // A pipes.Template as a script for the shell.
+import { checkString } from "../_internal/check.ts";
 import { quote } from "./quote.ts";
 
 /**
@@ -11,6 +12,43 @@ export type StepKind = "--" | "-f" | "f-" | "ff" | ".-" | "-.";
 export interface Step {
   readonly cmd: string;
   readonly kind: StepKind;
+}
+
+const KINDS: readonly string[] = ["--", "-f", "f-", "ff", ".-", "-."];
+
+/**
+ * A step, checked.
+ *
+ * @throws {RangeError} If the kind is unknown, or the command does not name the
+ * file it should.
+ * @throws {TypeError} If the command is no string.
+ */
+export function stepOf(cmd: string, kind: StepKind): Step {
+  if (typeof cmd !== "string" || cmd.includes("\0")) {
+    throw new TypeError(
+      `Cannot add a step: the command must be a string without NUL, received ${
+        JSON.stringify(cmd)
+      }`,
+    );
+  }
+  checkString(kind, "add a step", "the kind");
+  if (!KINDS.includes(kind)) {
+    throw new RangeError(
+      `Cannot add a step: the kind must be one of ${
+        KINDS.join(" ")
+      }, received ${JSON.stringify(kind)}`,
+    );
+  }
+  for (const [i, name] of ["$IN", "$OUT"].entries()) {
+    if (kind[i] === "f" && !new RegExp(`\\${name}\\b`).test(cmd)) {
+      throw new RangeError(
+        `Cannot add a step: a command of kind ${kind} must name ${name}, received ${
+          JSON.stringify(cmd)
+        }`,
+      );
+    }
+  }
+  return { cmd, kind };
 }
 
 /** What the step does where nothing else fits. */

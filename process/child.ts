@@ -105,9 +105,11 @@ export class Child {
   }
 
   /**
-   * Sends it a signal; does nothing when it has ended.
+   * Sends it a signal; does nothing when it has ended. Needs no permission.
    *
    * @param signal The name of the signal.
+   * @throws {TypeError} If it is not a string.
+   * @throws {RangeError} If this platform has no such signal.
    *
    * @example
    * ```ts
@@ -212,9 +214,11 @@ export class ChildSync {
   }
 
   /**
-   * Sends it a signal; does nothing when it has ended.
+   * Sends it a signal; does nothing when it has ended. Needs no permission.
    *
    * @param signal The name of the signal.
+   * @throws {TypeError} If it is not a string.
+   * @throws {RangeError} If this platform has no such signal.
    *
    * @example
    * ```ts

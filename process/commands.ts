@@ -37,13 +37,17 @@ function stripped(text: string): string {
  * Runs a command and gives its status and its output, standard error among it.
  * After `commands.getstatusoutput` of Python 2.
  *
- * Needs `--allow-run=/bin/sh`, since a shell joins the two streams, and the
- * permission to run the program if the command is an array.
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). For
+ * the two streams of an array to keep their order it also needs
+ * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
  *
- * @param cmd A string for the shell, or an array that it does not interpret.
+ * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The status and the output.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program; a shell says so
+ * in its output instead.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -64,12 +68,16 @@ export async function getStatusOutput(
 }
 
 /**
- * Like {@linkcode getStatusOutput}, blocking the thread.
+ * Like {@linkcode getStatusOutput}, blocking the thread. For an array it takes a
+ * helper thread, for which Deno wants `--allow-read` for skein's own files.
  *
- * @param cmd A string for the shell, or an array that it does not interpret.
+ * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The status and the output.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program; a shell says so
+ * in its output instead.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -93,10 +101,13 @@ export function getStatusOutputSync(
  * status. After `commands.getoutput` of Python 2. Needs what
  * {@linkcode getStatusOutput} needs.
  *
- * @param cmd A string for the shell, or an array that it does not interpret.
+ * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The output, without one newline at the end.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program; a shell says so
+ * in its output instead.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -114,12 +125,16 @@ export async function getOutput(
 }
 
 /**
- * Like {@linkcode getOutput}, blocking the thread.
+ * Like {@linkcode getOutput}, blocking the thread. Needs what
+ * {@linkcode getStatusOutputSync} needs.
  *
- * @param cmd A string for the shell, or an array that it does not interpret.
+ * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The output, without one newline at the end.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotFound} If there is no such program; a shell says so
+ * in its output instead.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -149,6 +164,7 @@ function listing(file: string): string {
  * @param options Where it runs, what ends it, and so on.
  * @returns The line, or what ls says instead.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -166,12 +182,13 @@ export async function getStatus(
 }
 
 /**
- * Like {@linkcode getStatus}, blocking the thread.
+ * Like {@linkcode getStatus}, blocking the thread. Needs `--allow-run=/bin/sh`.
  *
  * @param file The path of the file.
  * @param options Where it runs, what ends it, and so on.
  * @returns The line, or what ls says instead.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts

@@ -5,25 +5,11 @@
  */
 
 import { argvOf, type Command } from "./_argv.ts";
-import { checkPlace } from "./_check.ts";
-import { spawn } from "./_spawn.ts";
-import { signalOf, statusOf } from "./_status.ts";
+import { inheriting } from "./_spawn.ts";
+import { standIn } from "./_stand_in.ts";
+import { signalOf } from "./_status.ts";
+import { standInSync } from "./_sync.ts";
 import type { PopenOptions } from "./popen2.ts";
-
-/** What is passed on. SIGUSR1 is missing: in Deno it starts the inspector. */
-const SIGNALS: readonly Deno.Signal[] = [
-  "SIGHUP",
-  "SIGINT",
-  "SIGQUIT",
-  "SIGTERM",
-  "SIGUSR2",
-  "SIGALRM",
-  "SIGCONT",
-  "SIGWINCH",
-];
-
-/** What a terminal sends to all programs on it, the new one among them. */
-const BY_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /**
  * Lets another program take over: it gets this program's streams and signals,
@@ -53,49 +39,45 @@ export async function exec(
   cmd: Command,
   options: PopenOptions = {},
 ): Promise<never> {
-  const argv = argvOf(cmd);
-  checkPlace(options);
-  const { cwd, env, clearEnv } = options;
-  const atTerminal = Deno.stdin.isTerminal();
-  // Listened to before the program starts, so that none is lost.
-  const listeners = SIGNALS.map((signal) => {
-    const pass = () => {
-      if (atTerminal && BY_TERMINAL.includes(signal)) return;
-      try {
-        child?.kill(signal);
-      } catch {
-        // It has ended, and so does this program in a moment.
-      }
-    };
-    Deno.addSignalListener(signal, pass);
-    return () => Deno.removeSignalListener(signal, pass);
-  });
-  let child: Deno.ChildProcess | undefined;
-  try {
-    child = spawn(argv, {
-      cwd,
-      env,
-      clearEnv,
-      stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
-    });
-  } catch (error) {
-    for (const remove of listeners) remove();
-    throw error;
-  }
-  const status = statusOf(await child.status);
-  for (const remove of listeners) remove();
-  const signal = signalOf(status);
-  if (signal !== undefined) await dieOf(signal as Deno.Signal);
-  Deno.exit(status < 0 ? 128 - status : status);
+  return endAs(await standIn(argvOf(cmd), inheriting(options)));
 }
 
-/** Ends this program by a signal, if that one can. */
-async function dieOf(signal: Deno.Signal): Promise<void> {
-  Deno.kill(Deno.pid, signal);
-  // It may take a moment to arrive.
-  await new Promise((resolve) => setTimeout(resolve, 100));
+/**
+ * Like {@linkcode exec}, blocking the thread. It takes a helper thread, for
+ * which Deno wants `--allow-read` for skein's own files.
+ *
+ * @param cmd A string for the shell, or an array that never meets one.
+ * @param options Where it runs.
+ * @returns Never, unless the program cannot be started.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
+ *
+ * @example
+ * ```ts
+ * import { execSync } from "@skein/std/process";
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(() => execSync(["no-such-program"]), Deno.errors.NotFound);
+ * ```
+ */
+export function execSync(cmd: Command, options: PopenOptions = {}): never {
+  return endAs(standInSync(argvOf(cmd), inheriting(options)));
+}
+
+/** Ends this program as one of this status did. */
+function endAs(status: number): never {
+  const signal = signalOf(status);
+  if (signal !== undefined) {
+    try {
+      Deno.kill(Deno.pid, signal as Deno.Signal);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    }
+    // Some do not end it; and it may take a moment to arrive.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  }
+  Deno.exit(status < 0 ? 128 - status : status);
 }
 
 /**

@@ -38,6 +38,7 @@ export * from "./pid.ts";
 export * from "./pipeline.ts";
 export * from "./popen2.ts";
 export * from "./popen2_sync.ts";
+export * from "./progress_bar.ts";
 export * from "./quote.ts";
 export * from "./result.ts";
 export * from "./run.ts";
@@ -45,6 +46,7 @@ export * from "./spawn.ts";
 export * from "./start_file.ts";
 export * from "./system.ts";
 export * from "./template.ts";
+export * from "./template_stream.ts";
 export * from "./text_stream.ts";
 export * from "./text_stream_sync.ts";
 

@@ -30,6 +30,10 @@ export type Chunk = string | Uint8Array;
  * What a program reads: a text, bytes, a file by its path, an open file (read
  * from where it stands, and left open), a stream, or anything that can be
  * iterated and gives strings or bytes.
+ *
+ * An open file is given to the program as it is on Linux with all permissions
+ * (`-A`), where its descriptor can be found; else the bytes pass through this
+ * program.
  */
 export type Source =
   | Chunk
@@ -44,18 +48,24 @@ export type Source =
 export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
 
 /**
- * Where output goes: to this program's own stream, nowhere, to a file, or to a
- * stream, which is closed at the end.
+ * Where output goes: to this program's own stream, nowhere, to a file by its
+ * path, to an open file (from where it stands, and left open), or to a stream,
+ * which is closed at the end.
+ *
+ * An open file is given to the program as it is on Linux with all permissions
+ * (`-A`), where its descriptor can be found; else the bytes pass through this
+ * program.
  */
 export type Sink =
   | "inherit"
   | "null"
   | URL
   | FilePath
+  | Deno.FsFile
   | WritableStream<Uint8Array>;
 
 /** The sinks that the blocking forms have. */
-export type SyncSink = "inherit" | "null" | URL | FilePath;
+export type SyncSink = "inherit" | "null" | URL | FilePath | Deno.FsFile;
 
 /**
  * Where the standard error of a stage goes: `capture` keeps it for the result,
@@ -83,7 +93,9 @@ export interface StageOptions {
   clearEnv?: boolean;
   /**
    * Where standard error goes. To merge that of an array command into a stream
-   * that this program reads takes a shell.
+   * that this program reads in the order in which it was written, takes
+   * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`;
+   * without, what was written at almost the same time may change places.
    *
    * @default {"capture"}
    */
@@ -105,6 +117,8 @@ export interface Progress {
   bytes: number;
   /** How many bytes the source has, where that is known. */
   total?: number;
+  /** Whether this is the last report, because the pipeline has ended. */
+  done: boolean;
 }
 
 /** What the blocking forms of commands and pipelines take. */
@@ -162,6 +176,9 @@ export interface CommandOptions extends CommandSyncOptions {
   signal?: AbortSignal;
   /** Gets what is captured while it is captured; it is left open. */
   tee?: WritableStream<Uint8Array>;
-  /** Is told about ten times a second how far it has come. */
+  /**
+   * Is told about ten times a second how far it has come, and once more at the
+   * end. {@linkcode progressBar} makes one that shows it on the terminal.
+   */
   onProgress?: (progress: Progress) => void;
 }

@@ -7,10 +7,10 @@
 import { argvOf } from "./_argv.ts";
 import { checkCommandOptions, checkSink, checkSource } from "./_check.ts";
 import { execute, Execution } from "./_execution.ts";
-import { Lines } from "./_lines.ts";
+import { Lines, linesSync } from "./_lines.ts";
 import type { Plan } from "./_plan.ts";
 import { isQuick, quick } from "./_quick.ts";
-import { executeSync } from "./_sync.ts";
+import { checkSync, executeSync, openSync } from "./_sync.ts";
 import type {
   Command,
   CommandOptions,
@@ -204,26 +204,12 @@ export class Pipeline {
    */
   runSync(): CommandResult {
     const plan = this.#final();
-    for (const name of ["signal", "tee", "onProgress"] as const) {
-      if (plan.options[name] !== undefined) {
-        throw new TypeError(
-          `Cannot run a pipeline in the blocking form: ${name} needs the event loop, use run()`,
-        );
-      }
-    }
-    if (
-      plan.sink instanceof WritableStream ||
-      typeof plan.source === "object" && Symbol.asyncIterator in plan.source
-    ) {
-      throw new TypeError(
-        "Cannot run a pipeline in the blocking form: a stream needs the event loop, use run()",
-      );
-    }
     return new CommandResult(executeSync(plan), plan.stages);
   }
 
   /**
-   * Runs the pipeline and gives its output as text.
+   * Runs the pipeline and gives its output as text. Needs what
+   * {@linkcode Pipeline.run} needs.
    *
    * @returns The text.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -242,7 +228,8 @@ export class Pipeline {
   }
 
   /**
-   * Like {@linkcode Pipeline.text}, blocking the thread.
+   * Like {@linkcode Pipeline.text}, blocking the thread. Needs what
+   * {@linkcode Pipeline.runSync} needs.
    *
    * @returns The text.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -261,7 +248,8 @@ export class Pipeline {
   }
 
   /**
-   * Runs the pipeline and gives its output as bytes.
+   * Runs the pipeline and gives its output as bytes. Needs what
+   * {@linkcode Pipeline.run} needs.
    *
    * @returns The bytes.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -281,7 +269,8 @@ export class Pipeline {
   }
 
   /**
-   * Like {@linkcode Pipeline.bytes}, blocking the thread.
+   * Like {@linkcode Pipeline.bytes}, blocking the thread. Needs what
+   * {@linkcode Pipeline.runSync} needs.
    *
    * @returns The bytes.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -301,7 +290,8 @@ export class Pipeline {
   }
 
   /**
-   * Runs the pipeline and parses its output as JSON.
+   * Runs the pipeline and parses its output as JSON. Needs what
+   * {@linkcode Pipeline.run} needs.
    *
    * @returns The value; what it is made of is not checked.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -322,7 +312,8 @@ export class Pipeline {
   }
 
   /**
-   * Like {@linkcode Pipeline.json}, blocking the thread.
+   * Like {@linkcode Pipeline.json}, blocking the thread. Needs what
+   * {@linkcode Pipeline.runSync} needs.
    *
    * @returns The value; what it is made of is not checked.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
@@ -344,7 +335,7 @@ export class Pipeline {
   /**
    * The lines of the output, without their newlines, as they are asked for:
    * the pipeline starts with the first, and waits when nobody reads. Leaving
-   * the loop early ends it.
+   * the loop early ends it. Needs what {@linkcode Pipeline.run} needs.
    *
    * @returns An iterator over the lines.
    * @throws {CommandError} After the last line, if a stage failed, unless
@@ -367,38 +358,40 @@ export class Pipeline {
       const execution = await Execution.start(plan, true);
       return {
         read: async () => (await execution.output!.read()).value,
-        close: async (early) => {
-          if (early) execution.stop();
-          await execution.output!.cancel();
-          await execution.finish();
-        },
+        close: (early) => execution.close(early),
       };
     });
   }
 
   /**
-   * Runs the pipeline, blocking the thread, and gives the lines of its output,
-   * without their newlines. All of them are kept in memory.
+   * Like {@linkcode Pipeline.lines}, blocking the thread while it waits for the
+   * next line. Needs what {@linkcode Pipeline.runSync} needs.
    *
-   * @returns The lines.
-   * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @returns An iterator over the lines.
+   * @throws {CommandError} After the last line, if a stage failed, unless
+   * `check` is `false`.
+   * @throws {TypeError} If the source or an option needs the event loop.
    *
    * @example
    * ```ts
    * import { pipeline } from "@skein/std/process";
    * import { assertEquals } from "@std/assert";
    *
-   * assertEquals(pipeline("echo a; echo b").linesSync(), ["a", "b"]);
+   * const lines = [];
+   * for (const line of pipeline(["yes"], ["head", "-n", "2"]).linesSync()) {
+   *   lines.push(line);
+   * }
+   * assertEquals(lines, ["y", "y"]);
    * ```
    */
-  linesSync(): string[] {
-    const lines = this.textSync().split("\n");
-    if (lines.at(-1) === "") lines.pop();
-    return lines;
+  linesSync(): IterableIterator<string> {
+    const plan = this.#captured("lines");
+    checkSync(plan);
+    return linesSync(() => openSync(plan));
   }
 
   /**
-   * Runs the pipeline to its end.
+   * Runs the pipeline to its end. Needs what {@linkcode Pipeline.run} needs.
    *
    * @returns The status of the first stage that failed, or 0. Without
    * `check: false` it can only be 0.
@@ -417,7 +410,8 @@ export class Pipeline {
   }
 
   /**
-   * Like {@linkcode Pipeline.status}, blocking the thread.
+   * Like {@linkcode Pipeline.status}, blocking the thread. Needs what
+   * {@linkcode Pipeline.runSync} needs.
    *
    * @returns The status of the first stage that failed, or 0.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { closeSync } from "node:fs";
+import { argvOf, type Command, mergedArgvOf } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
-import { argvOf, type Command, merged } from "./_argv.ts";
+import { join } from "./_join.ts";
+import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
 import { Child } from "./child.ts";
 import { TextReader, TextWriter } from "./text_stream.ts";
@@ -44,22 +47,19 @@ function start(
   argv: readonly string[],
   options: PopenOptions,
   stderr: Stdio,
+  stdout: Stdio = "piped",
 ): Deno.ChildProcess {
   checkPlace(options);
   const { cwd, env, clearEnv } = options;
-  return spawn(argv, {
-    cwd,
-    env,
-    clearEnv,
-    stdin: "piped",
-    stdout: "piped",
-    stderr,
-  });
+  return spawn(argv, { cwd, env, clearEnv, stdin: "piped", stdout, stderr });
 }
 
-function streams(child: Deno.ChildProcess): Popen2 {
+function streams(
+  child: Deno.ChildProcess,
+  stdout: ReadableStream<Uint8Array> = child.stdout,
+): Popen2 {
   return {
-    stdout: new TextReader(child.stdout),
+    stdout: new TextReader(stdout),
     stdin: new TextWriter(child.stdin),
     process: new Child(child),
   };
@@ -127,11 +127,15 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  * Like {@linkcode popen2}, with the standard error in the same stream as the
  * output. After `popen2.popen4` of Python 2.
  *
- * Needs `--allow-run=/bin/sh`, since a shell joins the two streams.
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). For
+ * the two streams of an array to keep their order it also needs
+ * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
  *
- * @param cmd A string for the shell, or an array that it does not interpret.
+ * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
  * @returns The streams and the process.
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
  * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
@@ -144,5 +148,26 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  * ```
  */
 export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
-  return streams(start(merged(argvOf(cmd)), options, "null"));
+  if (typeof cmd === "string") {
+    return streams(start(mergedArgvOf(cmd), options, "null"));
+  }
+  const argv = argvOf(cmd);
+  const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
+  if (pipe === undefined) {
+    const child = start(argv, options, "piped");
+    return streams(child, join(child.stdout, child.stderr));
+  }
+  const { reader, writer } = pipe;
+  try {
+    const child = start(argv, options, writer, writer);
+    const cat = spawn([CAT], {
+      stdin: reader,
+      stdout: "piped",
+      stderr: "null",
+    });
+    return streams(child, cat.stdout);
+  } finally {
+    closeSync(reader);
+    closeSync(writer);
+  }
 }

@@ -5,11 +5,10 @@
  */
 
 import { argvOf, type Command } from "./_argv.ts";
-import { spawn as startChild, type SpawnOptions } from "./_spawn.ts";
+import { inheriting, spawn as startChild } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
 import { checkInteger, shown } from "../_internal/check.ts";
 import { timeoutError, timeoutOf } from "../_internal/options.ts";
-import { checkPlace } from "./_check.ts";
 import {
   Child,
   type ChildWaitOptions,
@@ -45,16 +44,9 @@ function checkMode(mode: SpawnMode): void {
   );
 }
 
-function optionsFor(options: PopenOptions): SpawnOptions {
-  checkPlace(options);
-  const { cwd, env, clearEnv } = options;
-  const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
-  return { cwd, env, clearEnv, ...stdio } as SpawnOptions;
-}
-
 function detach(cmd: Command, options: PopenOptions): number {
   const child = startChild(argvOf(cmd), {
-    ...optionsFor(options),
+    ...inheriting(options),
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -97,7 +89,7 @@ export async function spawn(
   checkMode(mode);
   if (mode === P_WAIT) return await system(cmd, options);
   if (mode === P_DETACH) return detach(cmd, options);
-  const child = new Child(startChild(argvOf(cmd), optionsFor(options)));
+  const child = new Child(startChild(argvOf(cmd), inheriting(options)));
   children.set(child.pid, child);
   return child.pid;
 }
@@ -135,7 +127,7 @@ export function spawnSync(
   checkMode(mode);
   if (mode === P_WAIT) return systemSync(cmd, options);
   if (mode === P_DETACH) return detach(cmd, options);
-  const child = new HelpedProcess(argvOf(cmd), optionsFor(options));
+  const child = new HelpedProcess(argvOf(cmd), inheriting(options));
   children.set(child.pid, child);
   return child.pid;
 }
@@ -210,7 +202,7 @@ async function pollFor(
 /**
  * Like {@linkcode waitpid}, blocking the thread. Only a process that
  * {@linkcode spawnSync} started can be waited for so: the others need the event
- * loop.
+ * loop. Needs no permission.
  *
  * @param pid The number of the process.
  * @param options A timeout.
@@ -248,7 +240,7 @@ export function waitpidSync(
 
 /**
  * The status of a process that {@linkcode spawn} started with P_NOWAIT, without
- * waiting. After `os.waitpid` with `WNOHANG` of Python.
+ * waiting. After `os.waitpid` with `WNOHANG` of Python. Needs no permission.
  *
  * @param pid The number of the process.
  * @returns The exit status, or minus the number of the signal that ended it;

@@ -26,6 +26,8 @@ const SETTINGS = {
  * @returns The exit status, or minus the number of the signal that ended it.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
  * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts
@@ -44,13 +46,16 @@ export async function system(
 }
 
 /**
- * Like {@linkcode system}, blocking the thread.
+ * Like {@linkcode system}, blocking the thread. Needs what {@linkcode runSync}
+ * needs.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The exit status, or minus the number of the signal that ended it.
  * @throws {DOMException} `TimeoutError`, if the timeout passes first.
  * @throws {Deno.errors.NotFound} If there is no such program.
+ * @throws {Deno.errors.PermissionDenied} If the file cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
  * @example
  * ```ts

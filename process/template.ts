@@ -5,38 +5,30 @@
  */
 
 import { checkString } from "../_internal/check.ts";
-import { SHELL } from "./_argv.ts";
-import { spawn } from "./_spawn.ts";
-import { scriptOf, type Step, type StepKind } from "./_template_script.ts";
-import { Child } from "./child.ts";
+import {
+  openReader,
+  openReaderSync,
+  openWriter,
+  openWriterSync,
+} from "./_template_open.ts";
+import {
+  scriptOf,
+  type Step,
+  type StepKind,
+  stepOf,
+} from "./_template_script.ts";
 import type { CommandOptions, CommandSyncOptions } from "./options.ts";
 import { system, systemSync } from "./system.ts";
-import { TextReader, TextWriter } from "./text_stream.ts";
+import type {
+  TemplateReader,
+  TemplateReaderSync,
+  TemplateWriter,
+  TemplateWriterSync,
+} from "./template_stream.ts";
 
 export type { StepKind };
 
-const KINDS: readonly string[] = ["--", "-f", "f-", "ff", ".-", "-."];
 const FOLDER = "/tmp";
-
-/** The end of a template's pipeline that is to be read. */
-export interface TemplateReader {
-  /** What the pipeline writes. */
-  stdout: TextReader;
-  /** Its shell. */
-  process: Child;
-  /** Stops reading, and gives the status of the last step. */
-  close(): Promise<number>;
-}
-
-/** The end of a template's pipeline that is to be written to. */
-export interface TemplateWriter {
-  /** What the pipeline reads. */
-  stdin: TextWriter;
-  /** Its shell. */
-  process: Child;
-  /** Ends the input, waits for the end, and gives the last step's status. */
-  close(): Promise<number>;
-}
 
 /**
  * A conversion pipeline: steps that are put together once and used on many
@@ -79,34 +71,6 @@ export class Template {
   #steps: Step[] = [];
   #debugging = false;
 
-  #check(cmd: string, kind: StepKind): Step {
-    if (typeof cmd !== "string" || cmd.includes("\0")) {
-      throw new TypeError(
-        `Cannot add a step: the command must be a string without NUL, received ${
-          JSON.stringify(cmd)
-        }`,
-      );
-    }
-    checkString(kind, "add a step", "the kind");
-    if (!KINDS.includes(kind)) {
-      throw new RangeError(
-        `Cannot add a step: the kind must be one of ${
-          KINDS.join(" ")
-        }, received ${JSON.stringify(kind)}`,
-      );
-    }
-    for (const [i, name] of ["$IN", "$OUT"].entries()) {
-      if (kind[i] === "f" && !new RegExp(`\\${name}\\b`).test(cmd)) {
-        throw new RangeError(
-          `Cannot add a step: a command of kind ${kind} must name ${name}, received ${
-            JSON.stringify(cmd)
-          }`,
-        );
-      }
-    }
-    return { cmd, kind };
-  }
-
   /**
    * Adds a step at the end.
    *
@@ -124,7 +88,7 @@ export class Template {
    * ```
    */
   append(cmd: string, kind: StepKind): void {
-    const step = this.#check(cmd, kind);
+    const step = stepOf(cmd, kind);
     if (kind[0] === ".") {
       throw new RangeError(
         `Cannot append a step: one of kind .- can only be prepended, received ${
@@ -160,7 +124,7 @@ export class Template {
    * ```
    */
   prepend(cmd: string, kind: StepKind): void {
-    const step = this.#check(cmd, kind);
+    const step = stepOf(cmd, kind);
     if (kind[1] === ".") {
       throw new RangeError(
         `Cannot prepend a step: one of kind -. can only be appended, received ${
@@ -367,6 +331,76 @@ export class Template {
    */
   open(file: string, mode: "w"): TemplateWriter;
   open(file: string, mode: "r" | "w"): TemplateReader | TemplateWriter {
+    const { script, folder } = this.#opened(file, mode);
+    return mode === "r"
+      ? openReader(script, folder)
+      : openWriter(script, folder);
+  }
+
+  /**
+   * Like {@linkcode Template.open}, blocking the thread.
+   *
+   * Needs what {@linkcode popen2Sync} needs for a string.
+   *
+   * @param file The path of the file.
+   * @param mode `"r"` to read what the pipeline makes of the file.
+   * @returns The stream. It must be closed, which gives the status; `using` does
+   * it too.
+   * @throws {RangeError} If the mode is unknown, or the pipeline ends with a
+   * step that writes nothing.
+   * @throws {Deno.errors.NotCapable} Without the permissions.
+   *
+   * @example
+   * ```ts
+   * import { Template } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const t = new Template();
+   * t.append("wc -c", "--");
+   * using reader = t.openSync("/dev/null", "r");
+   * assertEquals(reader.stdout.read().trim(), "0");
+   * assertEquals(reader.close(), 0);
+   * ```
+   */
+  openSync(file: string, mode: "r"): TemplateReaderSync;
+  /**
+   * Opens a file to be written through the pipeline, blocking the thread.
+   *
+   * @param file The path of the file.
+   * @param mode `"w"`.
+   * @returns The stream. It must be closed, which gives the status; `using` does
+   * it too.
+   * @throws {RangeError} If the pipeline begins with a step that reads nothing.
+   * @throws {Deno.errors.NotCapable} Without the permissions.
+   *
+   * @example
+   * ```ts
+   * import { Template } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const t = new Template();
+   * t.append("tr a-z A-Z", "--");
+   * const path = Deno.makeTempFileSync({ dir: "/tmp" });
+   * const writer = t.openSync(path, "w");
+   * writer.stdin.write("spam");
+   * assertEquals(writer.close(), 0);
+   * assertEquals(Deno.readTextFileSync(path), "SPAM");
+   * Deno.removeSync(path);
+   * ```
+   */
+  openSync(file: string, mode: "w"): TemplateWriterSync;
+  openSync(
+    file: string,
+    mode: "r" | "w",
+  ): TemplateReaderSync | TemplateWriterSync {
+    const { script, folder } = this.#opened(file, mode);
+    return mode === "r"
+      ? openReaderSync(script, folder)
+      : openWriterSync(script, folder);
+  }
+
+  /** The script that has the file at one end and this program at the other. */
+  #opened(file: string, mode: "r" | "w"): { script: string; folder?: string } {
     if (mode !== "r" && mode !== "w") {
       throw new RangeError(
         `Cannot open a file through a pipeline: the mode must be "r" or "w", received ${
@@ -383,43 +417,6 @@ export class Template {
         } nothing, received mode "${mode}"`,
       );
     }
-    const { script, folder } = this.#script(
-      reads ? file : "",
-      reads ? "" : file,
-    );
-    const clean = () => {
-      if (folder !== undefined) Deno.removeSync(folder, { recursive: true });
-    };
-    let child: Deno.ChildProcess;
-    try {
-      child = spawn([SHELL, "-c", script], {
-        stdin: reads ? "inherit" : "piped",
-        stdout: reads ? "piped" : "inherit",
-        stderr: "inherit",
-      });
-    } catch (error) {
-      clean();
-      throw error;
-    }
-    const process = new Child(child);
-    // The files go when the shell does, whether anybody waits for that or not.
-    const ended = process.wait().finally(clean);
-    if (reads) {
-      const stdout = new TextReader(child.stdout);
-      const close = async () => {
-        await stdout.close();
-        return await ended;
-      };
-      return { stdout, process, close };
-    }
-    const stdin = new TextWriter(child.stdin);
-    const close = async () => {
-      await stdin.close().catch((error) => {
-        // The status says why it did not read all.
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-      });
-      return await ended;
-    };
-    return { stdin, process, close };
+    return this.#script(reads ? file : "", reads ? "" : file);
   }
 }

@@ -31,7 +31,9 @@ async function withFile<T>(
     await pipeline(cmd).to({ path }).run();
     return await work(path);
   } finally {
-    await Deno.remove(path);
+    for (const suffix of ["", ".out"]) {
+      await Deno.remove(path + suffix).catch(() => {});
+    }
   }
 }
 
@@ -48,7 +50,7 @@ await main({
       (path) =>
         once(() =>
           pipeline(["sort"], ["uniq"]).with({ env: { LC_ALL: "C" } })
-            .from({ path }).to({ path: "/dev/null" }).status()
+            .from({ path }).to({ path: `${path}.out` }).status()
         ),
     ),
   "true": () => per(RUNS, () => run(["/bin/true"])),

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   getOutput,
   getOutputSync,
@@ -19,6 +25,16 @@ Deno.test("getStatusOutput() strips one newline", async () => {
   assertEquals(await getOutput("printf 'a\\n\\n'"), "a\n");
   assertEquals(await getOutput("printf a"), "a");
   assertEquals(getOutputSync(["printf", "a\\n"]), "a");
+});
+
+Deno.test("getStatusOutput() of what cannot be run", async () => {
+  const { status, output } = await getStatusOutput("no-such-program");
+  assertEquals(status, 127);
+  assertStringIncludes(output, "no-such-program");
+  const cmd = ["no-such-program"];
+  await assertRejects(() => getStatusOutput(cmd), Deno.errors.NotFound);
+  assertThrows(() => getStatusOutputSync(cmd), Deno.errors.NotFound);
+  assertStringIncludes(await getOutput("if"), "yntax error");
 });
 
 Deno.test("getStatusOutput() of a killed command", async () => {

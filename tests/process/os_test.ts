@@ -98,30 +98,34 @@ function program(code: string, ...args: string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-Deno.test("exec() passes streams and status through", async () => {
-  const child = program(`await p.exec("cat; exit 7"); console.log("never");`);
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode("spam"));
-  await writer.close();
-  const { code, stdout } = await child.output();
-  assertEquals(new TextDecoder().decode(stdout), "spam");
-  assertEquals(code, 7);
-});
+for (const call of ["await p.exec", "p.execSync"]) {
+  const name = call.replace(/.*\./, "");
+  Deno.test(`${name}() passes streams and status through`, async () => {
+    const child = program(`${call}("cat; exit 7"); console.log("never");`);
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("spam"));
+    await writer.close();
+    const { code, stdout } = await child.output();
+    assertEquals(new TextDecoder().decode(stdout), "spam");
+    assertEquals(code, 7);
+  });
 
-Deno.test("exec() passes signals through", async () => {
-  const child = program(
-    `await p.exec("trap 'echo caught' USR2; echo ready; " +
-       "while :; do sleep 0.02; done");`,
-  );
-  await child.stdin.close();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  assertEquals((await reader.read()).value, "ready\n");
-  child.kill("SIGUSR2");
-  assertEquals((await reader.read()).value, "caught\n");
-  child.kill("SIGTERM");
-  assertEquals((await child.status).signal, "SIGTERM");
-  await reader.cancel();
-});
+  Deno.test(`${name}() passes signals through`, async () => {
+    const child = program(
+      `${call}("trap 'echo caught' USR2; echo ready; " +
+         "while :; do sleep 0.02; done");`,
+    );
+    await child.stdin.close();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    assertEquals((await reader.read()).value, "ready\n");
+    child.kill("SIGUSR2");
+    assertEquals((await reader.read()).value, "caught\n");
+    child.kill("SIGTERM");
+    assertEquals((await child.status).signal, "SIGTERM");
+    await reader.cancel();
+  });
+}
 
 Deno.test("daemonize() starts the program anew, in the background", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });

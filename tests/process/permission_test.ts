@@ -43,6 +43,40 @@ Deno.test("run() and runSync() need only the permission to run the program", asy
   assertStringIncludes(shell, "NotCapable");
 });
 
+Deno.test("getStatusOutput() of an array needs no shell", async () => {
+  const code = `return (await p.getOutput(["sort", "-q"])).length > 0;`;
+  assertEquals(await withOnly(["--allow-run=sort"], code), "true");
+});
+
+Deno.test("pipeline() hands an open file over as it is", async () => {
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  // What the stage has as its streams, and where the file stands afterwards.
+  const code = `Deno.writeTextFileSync("${folder}/in", "spam eggs");
+    const input = Deno.openSync("${folder}/in");
+    const other = Deno.openSync("${folder}/in");
+    input.seekSync(5, Deno.SeekMode.Start);
+    const output = Deno.openSync("${folder}/out", { write: true, create: true });
+    const see = "readlink /proc/self/fd/0 /proc/self/fd/1; cat";
+    const both = p.pipeline(see).from(input).to(output);
+    await both.run();
+    input.seekSync(0, Deno.SeekMode.Start);
+    both.runSync();
+    input.seekSync(0, Deno.SeekMode.Start);
+    const first = await p.pipeline(["head", "-c", "4"]).from(input).text();
+    return [Deno.readTextFileSync("${folder}/out"), first,
+      input.seekSync(0, Deno.SeekMode.Current),
+      other.seekSync(0, Deno.SeekMode.Current)].join("|");`;
+  try {
+    const places = `${folder}/in\n${folder}/out\n`;
+    assertEquals(
+      await withOnly(["-A"], code),
+      `${places}eggs${places}spam eggs|spam|4|0`,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("popen2() needs only the permission to run the program", async () => {
   const code = `const { stdout, stdin } = p.popen2(["sort"]);
     stdin.write("b\\na\\n"); stdin.close();
@@ -80,19 +114,32 @@ Deno.test("run() with killTree asks for its permission first", async () => {
   assertStringIncludes(message, "killTree");
 });
 
-Deno.test("run() with killTree ends the children of children", async () => {
-  const path = await Deno.makeTempFile({ dir: "/tmp" });
-  const code = `const script = "trap '' TERM; (trap '' TERM; " +
-      "sleep 61 & echo $! > ${path}; wait) & wait; wait; sleep 62";
-    const options = { timeout: 300, killTree: true, killGrace: 100 };
-    return await p.run(script, options).catch((error) => error.name);`;
-  assertEquals(await withOnly(["--allow-run"], code), "TimeoutError");
-  const pid = (await Deno.readTextFile(path)).trim();
-  assertMatch(pid, /^\d+$/);
-  // A killed orphan is gone, or a zombie until init looks at it.
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "stat=", "-p", pid],
-  }).output();
-  assertMatch(new TextDecoder().decode(stdout), /^(Z.*\s*)?$/);
-  await Deno.remove(path);
-});
+for (const form of ["timeout: 1500", "signal: controller.signal"]) {
+  const what = form.replace(/:.*/, "");
+  Deno.test(`run() with killTree and ${what} ends the children of children`, async () => {
+    const path = await Deno.makeTempFile({ dir: "/tmp" });
+    const code = `const script = "trap '' TERM; (trap '' TERM; " +
+        "sleep 61 & echo $! > ${path}; wait) & wait; wait; sleep 62";
+      const controller = new AbortController();
+      const poll = setInterval(() => {
+        if (Deno.readTextFileSync("${path}") === "") return;
+        clearInterval(poll);
+        controller.abort();
+      }, 20);
+      const options = { killTree: true, killGrace: 100, ${form} };
+      return await p.run(script, options).catch((error) => error.name);`;
+    const permissions = ["--allow-run", "--allow-read=/tmp"];
+    assertEquals(
+      await withOnly(permissions, code),
+      what === "timeout" ? "TimeoutError" : "AbortError",
+    );
+    const pid = (await Deno.readTextFile(path)).trim();
+    assertMatch(pid, /^\d+$/);
+    // A killed orphan is gone, or a zombie until init looks at it.
+    const { stdout } = await new Deno.Command("ps", {
+      args: ["-o", "stat=", "-p", pid],
+    }).output();
+    assertMatch(new TextDecoder().decode(stdout), /^(Z.*\s*)?$/);
+    await Deno.remove(path);
+  });
+}

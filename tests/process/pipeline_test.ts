@@ -5,7 +5,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { CommandError, pipeline, type Stage } from "../../process/mod.ts";
+import {
+  CommandError,
+  pipeline,
+  type Progress,
+  type Stage,
+} from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
 /** A test that is run with pipes of the kernel and again without them. */
@@ -98,6 +103,35 @@ both("pipeline() writes to a stream and closes it", async () => {
   await pipeline("echo spam", ["cat"]).to(writable).status();
   assertEquals(await text, "spam\n");
 });
+
+both("pipeline() with a sink that is stuck ends by its timeout", async () => {
+  const stuck = () =>
+    new WritableStream({ write: () => new Promise(() => {}) });
+  const yes = pipeline(["yes"], ["cat"]).with({ timeout: 50 });
+  for (const run of [yes.to(stuck()), yes.with({ tee: stuck() })]) {
+    const error = await assertRejects(() => run.run(), DOMException);
+    assertEquals(error.name, "TimeoutError");
+  }
+});
+
+both(
+  "pipeline() writes to an open file from where it stands",
+  () =>
+    temporary(async (folder) => {
+      const path = `${folder}/out`;
+      using file = await Deno.open(path, { write: true, create: true });
+      await file.write(new TextEncoder().encode("spam "));
+      const seen: Progress[] = [];
+      await pipeline(["cat"], ["cat"]).from("eggs ").to(file).run();
+      await pipeline(["echo", "ham"])
+        .with({ onProgress: (progress) => void seen.push(progress) })
+        .to(file).run();
+      pipeline(["cat"]).from("again\n").to(file).runSync();
+      await file.write(new TextEncoder().encode("end"));
+      assertEquals(await Deno.readTextFile(path), "spam eggs ham\nagain\nend");
+      assertEquals(seen.at(-1)?.bytes, "spam eggs ham\n".length);
+    }),
+);
 
 both("pipeline() with a head that has enough is no failure", async () => {
   const { stdout, stages, status } = await pipeline(["yes"], ["cat"], [
@@ -193,10 +227,57 @@ both(
       const merge = { cmd, stderr: "merge" } as const;
       assertEquals(await pipeline(merge).text(), "out\nerr\n");
       assertEquals(await pipeline(merge, ["cat"]).text(), "out\nerr\n");
+      const array = {
+        cmd: ["sh", "-c", "echo out; sleep 0.05; echo err >&2"],
+        stderr: "merge",
+      } as const;
+      assertEquals(await pipeline(array).text(), "out\nerr\n");
+      assertEquals(await pipeline(array, ["cat"]).text(), "out\nerr\n");
+      const lines = pipeline(["cat"], array).lines();
+      assertEquals(await Array.fromAsync(lines), ["out", "err"]);
+      await pipeline(array).to({ path }).run();
+      assertEquals(await Deno.readTextFile(path), "out\nerr\n");
       await pipeline(merge).from("x").to({ path }).run();
       assertEquals(await Deno.readTextFile(path), "out\nerr\n");
     }),
 );
+
+both("pipeline() merges standard error without a shell", async () => {
+  const missing = { cmd: ["no-such-program"], stderr: "merge" } as const;
+  await assertRejects(
+    () => pipeline(missing).run(),
+    Deno.errors.NotFound,
+    '"no-such-program"',
+  );
+  const failing = { cmd: ["sh", "-c", "exit 3"], stderr: "merge" } as const;
+  const error = await assertRejects(
+    () => pipeline(["true"], failing).run(),
+    CommandError,
+  );
+  assertEquals([error.stage, error.status], [1, 3]);
+  const flood = {
+    cmd: ["sh", "-c", "yes >&2 & yes"],
+    stderr: "merge",
+  } as const;
+  await assertRejects(
+    () => pipeline(flood).with({ maxBuffer: 1_000_000 }).run(),
+    CommandError,
+    "maxBuffer",
+  );
+  for await (const line of pipeline(flood).lines()) {
+    assertEquals(line, "y");
+    break;
+  }
+});
+
+Deno.test("pipeline() merges standard error in its order", async () => {
+  const script = "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo e$i >&2; done";
+  const expected = "123456789".replaceAll(/./g, "$&\ne$&\n");
+  const cmd = ["sh", "-c", script];
+  const text = await pipeline({ cmd, stderr: "merge" }).text();
+  assertEquals(text, expected);
+  assertEquals(pipeline({ cmd, stderr: "merge" }).textSync(), expected);
+});
 
 both("pipeline() gives each stage its folder and environment", async () => {
   const stages: Stage[] = [
@@ -251,6 +332,35 @@ Deno.test("Pipeline.lines() reads a line of 100 MB", async () => {
   assertEquals(lengths, [100_000_000, 3]);
 });
 
+Deno.test("Pipeline.linesSync() reads on demand and ends early", () =>
+  temporary(async (folder) => {
+    const path = `${folder}/written`;
+    const cmd = `yes | head -c 2000000; echo > ${path}`;
+    const lines = pipeline(cmd).linesSync();
+    assertEquals(lines.next().value, "y");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+    assertEquals([...lines].length, 999_999);
+    assert(Deno.statSync(path).isFile);
+    const seen: string[] = [];
+    for (const line of pipeline(["yes"], ["cat", "-n"]).linesSync()) {
+      seen.push(line.trim());
+      if (seen.length === 3) break;
+    }
+    assertEquals(seen, ["1\ty", "2\ty", "3\ty"]);
+    const failing = pipeline("echo a; printf é; exit 3").linesSync();
+    assertEquals([failing.next().value, failing.next().value], ["a", "é"]);
+    assertThrows(() => failing.next(), CommandError);
+    const missing = pipeline(["no-such-program"]).linesSync();
+    assertThrows(() => missing.next(), Deno.errors.NotFound);
+    const slow = pipeline("echo a; exec sleep 60").with({ timeout: 50 })
+      .linesSync();
+    assertEquals(slow.next().value, "a");
+    assertThrows(() => slow.next(), DOMException, "50 ms");
+    const source = pipeline(["cat"]).from(ReadableStream.from(["a"]));
+    assertThrows(() => source.linesSync(), TypeError, "event loop");
+  }));
+
 Deno.test("Pipeline.json() parses the output", async () => {
   assertEquals(await pipeline(["echo", '{"a":[1]}']).json(), { a: [1] });
   await assertRejects(() => pipeline(["echo", "no"]).json(), SyntaxError);
@@ -279,19 +389,24 @@ both("Pipeline.with() reports progress", () =>
   temporary(async (folder) => {
     const path = `${folder}/in`;
     await Deno.writeFile(path, BYTES);
-    const seen: { bytes: number; total?: number }[] = [];
+    const seen: Progress[] = [];
     const options = {
-      onProgress: (progress: { bytes: number; total?: number }) =>
-        void seen.push(progress),
+      onProgress: (progress: Progress) => void seen.push(progress),
     };
     const cat = pipeline(["cat"], "cat; sleep 0.25").with(options);
     await cat.from({ path }).to({ path: `${folder}/out` }).status();
     assert(seen.length >= 2);
-    const end = { bytes: BYTES.length, total: BYTES.length };
+    const end = { bytes: BYTES.length, total: BYTES.length, done: true };
     assertEquals(seen.at(-1), end);
     await cat.from(BYTES).status();
     assertEquals(seen.at(-1), end);
   }));
+
+Deno.test("pipeline() with a locked stream ends what it started", async () => {
+  const locked = new ReadableStream();
+  locked.getReader();
+  await assertRejects(() => pipeline(["cat"]).from(locked).run(), TypeError);
+});
 
 Deno.test("pipeline() without a command throws", () => {
   assertThrows(() => pipeline(), TypeError);
@@ -311,7 +426,7 @@ both("pipeline() with no source file says so", async () => {
 Deno.test("Pipeline.runSync() blocks for the same", () => {
   const sort = pipeline(["sort"], ["uniq"]);
   assertEquals(sort.from("b\na\nb\n").textSync(), "a\nb\n");
-  assertEquals(sort.from(["b\n", "a"]).linesSync(), ["a", "b"]);
+  assertEquals([...sort.from(["b\n", "a"]).linesSync()], ["a", "b"]);
   assertEquals(pipeline(["cat"], ["cat"]).from(BYTES).bytesSync(), BYTES);
   assertEquals(pipeline(["echo", "[1]"], ["cat"]).jsonSync(), [1]);
   const error = assertThrows(

@@ -7,6 +7,7 @@ import {
   popen4,
   popen4Sync,
 } from "../../process/mod.ts";
+import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
 Deno.test("popen2() writes and reads", async () => {
   const { stdin, stdout, process } = popen2(["sort"]);
@@ -47,8 +48,29 @@ Deno.test("popen3() has standard error apart", async () => {
 Deno.test("popen4() has both in one", async () => {
   const { stdout } = popen4("echo a; echo b >&2; echo c");
   assertEquals(await stdout.read(), "a\nb\nc\n");
-  const { stdout: array } = popen4(["sh", "-c", "echo a; echo b >&2"]);
-  assertEquals(await array.read(), "a\nb\n");
+  const array = ["sh", "-c", "echo a; echo b >&2; sleep 0.05; cat"];
+  for (const enabled of [true, false]) {
+    const before = kernelPipes.enabled;
+    kernelPipes.enabled = enabled;
+    try {
+      const child = popen4(array);
+      await child.stdin.write("c\n");
+      await child.stdin.close();
+      assertEquals((await child.stdout.readlines()).sort(), [
+        "a\n",
+        "b\n",
+        "c\n",
+      ]);
+      assertEquals(await child.process.wait(), 0);
+      const { stdout, process } = popen4(["yes"]);
+      assertEquals(await stdout.readline(), "y\n");
+      await stdout.close();
+      assertEquals(await process.wait(), -13);
+      assertThrows(() => popen4(["no-such-program"]), Deno.errors.NotFound);
+    } finally {
+      kernelPipes.enabled = before;
+    }
+  }
 });
 
 Deno.test("TextReader.read() counts characters", async () => {
@@ -66,6 +88,16 @@ Deno.test("TextReader.readline() called twice at once", async () => {
   const { stdout } = popen2("printf 'a\\n'; sleep 0.05; printf 'b\\nc\\n'");
   const lines = [stdout.readline(), stdout.readline(), stdout.readline()];
   assertEquals(await Promise.all(lines), ["a\n", "b\n", "c\n"]);
+});
+
+Deno.test("TextReader.readline() reads a line of 100 MB", async () => {
+  const cmd = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
+  const { stdout } = popen2(cmd);
+  assertEquals((await stdout.readline()).length, 100_000_001);
+  assertEquals(await stdout.readline(), "end\n");
+  using child = popen2Sync(cmd);
+  assertEquals(child.stdout.readline().length, 100_000_001);
+  assertEquals(child.stdout.readline(), "end\n");
 });
 
 Deno.test("TextReader can be iterated", async () => {

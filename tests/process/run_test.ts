@@ -142,7 +142,7 @@ Deno.test("run() kills who ignores the signal, after a grace", async () => {
   assert(took >= 240 && took < 5000, `${took} ms`);
   const { stderr } = await assertRejects(
     () =>
-      run("trap 'echo caught >&2; exit 7' INT; echo; sleep 60 & wait", {
+      run("trap 'echo caught >&2; exit 7' INT; echo; sleep 1 & wait", {
         killSignal: "SIGINT",
         timeout: 100,
         stderr: "inherit",

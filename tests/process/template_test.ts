@@ -82,6 +82,25 @@ Deno.test("Template.open() reads and writes through the steps", () =>
     await empty.close();
   }));
 
+Deno.test("Template.openSync() reads and writes through the steps", () =>
+  temporary(async (infile, outfile) => {
+    const t = template(["sort", "--"], ['uniq > "$OUT"', "-f"]);
+    const reader = t.openSync(infile, "r");
+    assertEquals(reader.stdout.readlines(), ["a\n", "b\n"]);
+    assertEquals([reader.close(), reader.close()], [0, 0]);
+    const writer = t.openSync(outfile, "w");
+    writer.stdin.write("z\ny\nz\n");
+    assertEquals(writer.close(), 0);
+    assertEquals(await Deno.readTextFile(outfile), "y\nz\n");
+    const failing = template(["cat; exit 3", "--"]).openSync(outfile, "w");
+    assertEquals(failing.close(), 3);
+    const early = template(["cat -", "--"]).openSync("/dev/zero", "r");
+    assertEquals(early.stdout.read(2), "\0\0");
+    // The shell says 128 + SIGPIPE of what it ran.
+    assertEquals(early.close(), 141);
+    assertThrows(() => t.openSync("/tmp/x", "a" as "r"), RangeError);
+  }));
+
 Deno.test("Template.clone(), reset() keep to themselves", () =>
   temporary(async (infile, outfile) => {
     const t = template(["sort", "--"]);

@@ -4,6 +4,7 @@ import * as skein from "../../../mod.ts";
 const CALLS: Record<string, () => unknown> = {
   daemonize: () => skein.daemonize(),
   exec: () => skein.exec(["true"]),
+  execSync: () => skein.execSync(["true"]),
   getOutput: () => skein.getOutput("true"),
   getOutputSync: () => skein.getOutputSync("true"),
   getStatus: () => skein.getStatus("/dev/null"),
@@ -13,6 +14,7 @@ const CALLS: Record<string, () => unknown> = {
   kill: () => skein.kill(1, 0),
   "Pipeline.run": () => skein.pipeline(["true"], ["true"]).run(),
   "Pipeline.runSync": () => skein.pipeline(["true"], ["true"]).runSync(),
+  "Pipeline.linesSync": () => skein.pipeline(["true"]).linesSync().next(),
   popen2: () => skein.popen2(["true"]),
   popen2Sync: () => skein.popen2Sync(["true"]),
   popen3: () => skein.popen3(["true"]),
@@ -32,6 +34,7 @@ const CALLS: Record<string, () => unknown> = {
   "Template.copy": () => new skein.Template().copy("/dev/null", ""),
   "Template.copySync": () => new skein.Template().copySync("/dev/null", ""),
   "Template.open": () => new skein.Template().open("/dev/null", "r"),
+  "Template.openSync": () => new skein.Template().openSync("/dev/null", "r"),
   "Thread.start": () => new skein.Thread().start(),
 };
 

@@ -2,6 +2,7 @@ import {
   type Child,
   type ChildSync,
   exec,
+  execSync,
   getOutput,
   getOutputSync,
   getStatus,
@@ -18,6 +19,7 @@ import {
   popen3Sync,
   popen4,
   popen4Sync,
+  progressBar,
   quote,
   run,
   runSync,
@@ -240,6 +242,10 @@ export const processTable: Table = {
     TypeError: [() => new Template().open(bad.number, "r")],
     RangeError: [() => new Template().open("/dev/null", "rw" as never)],
   },
+  "Template.openSync": {
+    TypeError: [() => new Template().openSync(bad.number, "r")],
+    RangeError: [() => new Template().openSync("/dev/null", "rw" as never)],
+  },
   "TextReader.read": badCount((count) => ended.reader.read(count)),
   "TextReaderSync.read": badCount((count) => ended.readerSync.read(count)),
   "TextWriter.write": {
@@ -258,22 +264,26 @@ export const processTable: Table = {
     badCommand((cmd) => exec(cmd)),
     badPlace((o) => exec(["true"], o)),
   ),
+  execSync: join(
+    badCommand((cmd) => execSync(cmd)),
+    badPlace((o) => execSync(["true"], o)),
+  ),
   getOutput: join(
-    noCommand(getOutput),
+    badCommand(getOutput),
     badAsyncOptions((o) => getOutput("true", o)),
   ),
   getOutputSync: join(
-    noCommand(getOutputSync),
+    badCommand(getOutputSync),
     badOptions((o) => getOutputSync("true", o)),
   ),
   getStatus: badAsyncOptions((o) => getStatus("/dev/null", o)),
   getStatusSync: badOptions((o) => getStatusSync("/dev/null", o)),
   getStatusOutput: join(
-    noCommand(getStatusOutput),
+    badCommand(getStatusOutput),
     badAsyncOptions((o) => getStatusOutput("true", o)),
   ),
   getStatusOutputSync: join(
-    noCommand(getStatusOutputSync),
+    badCommand(getStatusOutputSync),
     badOptions((o) => getStatusOutputSync("true", o)),
   ),
   mkarg: { TypeError: [() => mkarg(bad.number), () => mkarg("a\0b")] },
@@ -296,8 +306,12 @@ export const processTable: Table = {
     badCommand(popen3Sync),
     badPlace((o) => popen3Sync(["true"], o)),
   ),
-  popen4: badPlace((o) => popen4(["true"], o)),
-  popen4Sync: badPlace((o) => popen4Sync(["true"], o)),
+  popen4: join(badCommand(popen4), badPlace((o) => popen4(["true"], o))),
+  popen4Sync: join(
+    badCommand(popen4Sync),
+    badPlace((o) => popen4Sync(["true"], o)),
+  ),
+  progressBar: { TypeError: [() => progressBar(bad.number)] },
   quote: { TypeError: [() => quote(bad.number), () => quote("a\0b")] },
   run: join(
     both((cmd) => run(cmd), (o) => run(["true"], o)),

@@ -1,0 +1,124 @@
+// The shell of a template, with this program at one end of it.
+import { closeSync } from "node:fs";
+import { argvOf } from "./_argv.ts";
+import { makeOwnPipes } from "./_kernel_pipe.ts";
+import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
+import { HelpedProcess } from "./_sync.ts";
+import { Child, ChildSync } from "./child.ts";
+import type {
+  TemplateReader,
+  TemplateReaderSync,
+  TemplateWriter,
+  TemplateWriterSync,
+} from "./template_stream.ts";
+import { TextReader, TextWriter } from "./text_stream.ts";
+import { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
+
+/** Removes the folder of the steps' files, if there is one. */
+function remove(folder: string | undefined): void {
+  if (folder !== undefined) Deno.removeSync(folder, { recursive: true });
+}
+
+function start(
+  script: string,
+  folder: string | undefined,
+  piped: Partial<SpawnOptions>,
+) {
+  try {
+    const child = spawn(argvOf(script), { ...inheriting({}), ...piped });
+    const process = new Child(child);
+    // The files go when the shell does, whether anybody waits for that or not.
+    const ended = process.wait().finally(() => remove(folder));
+    return { child, process, ended };
+  } catch (error) {
+    remove(folder);
+    throw error;
+  }
+}
+
+/** Reads what the script writes; the folder goes when it has ended. */
+export function openReader(script: string, folder?: string): TemplateReader {
+  const { child, process, ended } = start(script, folder, { stdout: "piped" });
+  const stdout = new TextReader(child.stdout);
+  const close = async () => {
+    await stdout.close();
+    return await ended;
+  };
+  return { stdout, process, close };
+}
+
+/** Writes what the script reads; the folder goes when it has ended. */
+export function openWriter(script: string, folder?: string): TemplateWriter {
+  const { child, process, ended } = start(script, folder, { stdin: "piped" });
+  const stdin = new TextWriter(child.stdin);
+  const close = async () => {
+    await stdin.close().catch((error) => {
+      // The status says why it did not read all.
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    });
+    return await ended;
+  };
+  return { stdin, process, close };
+}
+
+function startSync(
+  script: string,
+  folder: string | undefined,
+  end: "read" | "write",
+) {
+  try {
+    const [{ own, child }] = makeOwnPipes([end]);
+    try {
+      const piped = end === "read" ? { stdout: child } : { stdin: child };
+      const options = { ...inheriting({}), ...piped };
+      const process = new ChildSync(new HelpedProcess(argvOf(script), options));
+      return { own, process };
+    } catch (error) {
+      own.close();
+      throw error;
+    } finally {
+      closeSync(child);
+    }
+  } catch (error) {
+    remove(folder);
+    throw error;
+  }
+}
+
+/** Closes this program's end and waits for the other, once. */
+function closing(
+  stream: { close(): void },
+  process: ChildSync,
+  folder: string | undefined,
+): () => number {
+  let status: number | undefined;
+  return () => {
+    if (status !== undefined) return status;
+    stream.close();
+    status = process.waitSync();
+    remove(folder);
+    return status;
+  };
+}
+
+/** Like `openReader`, blocking the thread. */
+export function openReaderSync(
+  script: string,
+  folder?: string,
+): TemplateReaderSync {
+  const { own, process } = startSync(script, folder, "read");
+  const stdout = new TextReaderSync(own);
+  const close = closing(stdout, process, folder);
+  return { stdout, process, close, [Symbol.dispose]: () => void close() };
+}
+
+/** Like `openWriter`, blocking the thread. */
+export function openWriterSync(
+  script: string,
+  folder?: string,
+): TemplateWriterSync {
+  const { own, process } = startSync(script, folder, "write");
+  const stdin = new TextWriterSync(own);
+  const close = closing(stdin, process, folder);
+  return { stdin, process, close, [Symbol.dispose]: () => void close() };
+}
