@@ -6,7 +6,7 @@
 
 import { shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
-import { compareExchange, load, store, words } from "./_memory/heap.ts";
+import { add, compareExchange, load, store, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -23,13 +23,18 @@ import {
 } from "./_memory/shared_object.ts";
 import { waitPromise } from "./_memory/wait_promise.ts";
 import {
+  dequeue,
+  firstOf,
   MAIN_QUEUE,
+  Node,
   type Protocol,
   Wake,
+  wake,
   wakeFirst,
 } from "./_memory/wait_queue.ts";
 import { waitSync } from "./_memory/wait_sync.ts";
 import { surrenderOf } from "./_surrender.ts";
+import { isOwnTask } from "./_unseen.ts";
 
 const SemaphoreField = {
   /** Permits that are free. */
@@ -67,10 +72,27 @@ function addPermits(address: number, n: number): void {
 /**
  * While somebody waits no permit is free: `release` hands permits to waiters
  * first, and a waiter looks for one under the mutex before it joins the queue.
+ * But for tasks whose thread is blocked: what they were handed goes to others,
+ * or is free until their thread goes on.
  */
 const protocol: Protocol = {
   take(object) {
     return takePermit(object) ? Wake.granted : Wake.waiting;
+  },
+  decline(object, node) {
+    lock(object + Field.mutex);
+    if (words[node + Node.state] === Wake.granted) {
+      words[node + Node.state] = Wake.retry;
+      let next = firstOf(object);
+      while (next !== 0 && isOwnTask(next)) next = words[next + Node.next];
+      if (next === 0) {
+        add(object + SemaphoreField.value, 1);
+      } else {
+        dequeue(next);
+        wake(next, Wake.granted);
+      }
+    }
+    unlock(object + Field.mutex);
   },
 };
 

@@ -26,3 +26,12 @@ export const decrement = sendable(
     }
   },
 );
+
+/** Notifies and ends with the lock held. */
+export const notifyAndKeep = sendable(
+  import.meta,
+  function notifyAndKeep(condition: Condition) {
+    condition.acquireSync();
+    condition.notify();
+  },
+);

@@ -19,7 +19,7 @@ import {
 } from "../../threading/mod.ts";
 import { testOptions } from "./wait_options.ts";
 import { dieHolding, echo, hold } from "./wait_fixture.ts";
-import { decrement } from "./condition_fixture.ts";
+import { decrement, notifyAndKeep } from "./condition_fixture.ts";
 
 for (const Class of [Lock, RLock]) {
   testOptions(`Condition(${Class.name}).wait`, () => {
@@ -261,6 +261,20 @@ Deno.test("Condition.waitSync() throws if nobody is left to notify", () => {
   );
   assert(condition.locked());
   condition.release();
+});
+
+Deno.test("Condition.waitSync() throws if who notified has ended and kept the lock", () => {
+  for (const timeout of [50, undefined]) {
+    const condition = new Condition(new Lock()).acquireSync();
+    const thread = new Thread({ target: notifyAndKeep, args: [condition] });
+    thread.start();
+    assertThrows(
+      () => condition.waitSync({ timeout }),
+      ThreadingError,
+      "Cannot wait for a Condition: this would never end",
+    );
+    assert(condition.locked());
+  }
 });
 
 Deno.test("Condition is shared with a thread, and is the same when it comes back", async () => {

@@ -4,16 +4,17 @@ import {
   type InterpreterLock,
   type Lock,
   type RLock,
+  type Semaphore,
   sendable,
   type SharedMap,
 } from "../../threading/mod.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 
-/** Blocks for a lock while tasks of its own stand in line before it. */
+/** Blocks for what is like a lock while tasks of its own stand in line before it. */
 export const blockBehindTasks = sendable(
   import.meta,
   async function blockBehindTasks(
-    lock: Lock | RLock | InterpreterLock,
+    lock: Lock | RLock | InterpreterLock | Semaphore,
     inLine: Event,
   ): Promise<string[]> {
     const order: string[] = [];

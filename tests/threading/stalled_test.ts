@@ -8,6 +8,7 @@ import {
   Lock,
   OwnerDiedError,
   RLock,
+  Semaphore,
   setExcepthook,
   SharedMap,
   Thread,
@@ -46,6 +47,22 @@ for (const Class of [Lock, RLock, InterpreterLock]) {
     assertEquals(await thread.join(SOON), ["sync", "task", "task", "task"]);
   });
 }
+
+Deno.test("Semaphore.acquireSync() overtakes all tasks of its thread", async () => {
+  const semaphore = new Semaphore(0);
+  const inLine = new Event();
+  const thread = new Thread({
+    target: blockBehindTasks,
+    args: [semaphore, inLine],
+  });
+  thread.start();
+  await inLine.wait(SOON);
+  sleepSync(50);
+  semaphore.release();
+  assertEquals(await thread.join(SOON), ["sync", "task", "task", "task"]);
+  assert(semaphore.acquireNowait());
+  semaphore.free();
+});
 
 Deno.test("InterpreterLock.acquireSync() overtakes a task that has been given it", async () => {
   const lock = new InterpreterLock();

@@ -12,6 +12,7 @@ import { isMain, self, Slot } from "./slot.ts";
 import {
   enqueue,
   enqueueFirst,
+  lockObjectOf,
   Node,
   prepare,
   type Protocol,
@@ -177,15 +178,25 @@ export function finishSync(
   if (!woken && withdraw(protocol, node, object)) {
     words[self + Slot.waitsFor] = 0;
     if (deadline !== Infinity) return Wake.waiting;
-    throw new ThreadingError(
-      `Cannot ${what}: this would never end, since no other thread is left that could end it`,
-    );
+    throw neverEnds(what);
   }
   // It may have been moved to another queue, where no time can run out.
-  while (!woken) woken = sleepUntilWoken(node, Infinity);
+  while (!woken) {
+    woken = sleepUntilWoken(node, Infinity);
+    if (woken) break;
+    const other = lockObjectOf(node);
+    unlock(other + Field.mutex);
+    if (withdraw(classOf(other)!.protocol!, node, other)) throw neverEnds(what);
+  }
   words[self + Slot.waitsFor] = 0;
   const state = words[node + Node.state];
   // A node that is to retry counts as waiting on until it has been taken in.
   if (state !== Wake.retry) words[node + Node.object] = 0;
   return state;
+}
+
+function neverEnds(what: string): ThreadingError {
+  return new ThreadingError(
+    `Cannot ${what}: this would never end, since no other thread is left that could end it`,
+  );
 }
