@@ -20,12 +20,12 @@ import { Field, releaseReference } from "../threading/_memory/shared_object.ts";
 import {
   dequeue,
   firstOf,
+  isOwnTask,
   Node,
   type Protocol,
   Wake,
   wake,
   wakeAll,
-  wakeFirst,
 } from "../threading/_memory/wait_queue.ts";
 import { countOf, insertBlock, isBlockRight, linkBlock } from "./_block.ts";
 import { copyCell } from "./_cell.ts";
@@ -73,20 +73,29 @@ const NodeItem = { cell: Node.value, block: Node.value };
 
 /** After items were put in: gives them to those who wait. */
 function feedGetters(queue: number, inserted: number): void {
-  if (words[queue + QueueField.order] === Order.priority) {
-    for (let left = inserted; left > 0; left--) {
-      if (!wakeFirst(queue, QueueField.getters, Wake.retry)) return;
-    }
-    return;
-  }
-  for (;;) {
-    const node = firstOf(queue, QueueField.getters);
-    if (node === 0 || words[queue + QueueField.length] === 0) return;
-    dequeue(node);
+  let left = words[queue + QueueField.order] === Order.priority
+    ? inserted
+    : Infinity;
+  while (left-- > 0 && feed(queue, firstOf(queue, QueueField.getters)));
+}
+
+/** Gives a getter an item, or wakes it to take one; false if that cannot be. */
+function feed(queue: number, node: number): boolean {
+  if (node === 0 || words[queue + QueueField.length] === 0) return false;
+  dequeue(node);
+  if (words[queue + QueueField.order] !== Order.priority) {
     copyCell(node + NodeItem.cell, removeNext(queue));
     words[node + Node.flags] |= HANDED;
-    wake(node, Wake.retry);
   }
+  wake(node, Wake.retry);
+  return true;
+}
+
+/** The same for the first that is not as stuck as this thread's tasks. */
+function feedOthers(queue: number): void {
+  let node = firstOf(queue, QueueField.getters);
+  while (node !== 0 && isOwnTask(node)) node = words[node + Node.next];
+  feed(queue, node);
 }
 
 /** After items were taken out: puts in those that wait for room. */
@@ -199,24 +208,49 @@ export const getProtocol: Protocol = {
     return Wake.granted;
   },
   withdraw,
+  decline(queue, node) {
+    const isGetter = words[node + Node.queue] === QueueField.getters;
+    if (isGetter && words[node + Node.state] === Wake.retry) {
+      passOn(queue, node, feedOthers);
+    }
+  },
 };
 
 /** Passes on what a dead thread's node was given and did not take. */
 export function abandon(queue: number, node: number, state: number): void {
   if (state !== Wake.retry) return;
-  if (words[queue + QueueField.order] === Order.hooks) return;
+  if (passOn(queue, node, feedFirst)) return;
+  lock(queue + Field.mutex);
+  releasePlace(node + NodeItem.cell, false);
+  unlock(queue + Field.mutex);
+}
+
+function feedFirst(queue: number): void {
+  feedGetters(queue, 1);
+}
+
+/**
+ * Gives others what a node was woken for that has not taken it.
+ *
+ * @param feedNext Gives it to one of them, under the mutex.
+ * @returns `false` if the node has an item, and there is no room to put it back.
+ */
+function passOn(
+  queue: number,
+  node: number,
+  feedNext: (queue: number) => void,
+): boolean {
+  if (words[queue + QueueField.order] === Order.hooks) return true;
   if (words[node + Node.flags] & HANDED) {
-    words[node + Node.flags] &= ~HANDED;
     const cell = node + NodeItem.cell;
-    if (returnItem(queue, words[cell], words[cell + 1], () => {})) return;
-    lock(queue + Field.mutex);
-    releasePlace(cell, false);
-    unlock(queue + Field.mutex);
-    return;
+    return returnItem(queue, words[cell], words[cell + 1], () => {
+      words[node + Node.flags] &= ~HANDED;
+    }, feedNext);
   }
   lock(queue + Field.mutex);
-  if (words[queue + QueueField.length] > 0) feedGetters(queue, 1);
+  feedNext(queue);
   unlock(queue + Field.mutex);
+  return true;
 }
 
 /**
@@ -226,6 +260,7 @@ export function abandon(queue: number, node: number, state: number): void {
  * @param low The low word of its cell.
  * @param high The high word.
  * @param settle Called under the mutex when it is back.
+ * @param feedNext Gives it to one who waits.
  * @returns Whether it is back; if not, the heap is full.
  */
 export function returnItem(
@@ -233,6 +268,7 @@ export function returnItem(
   low: number,
   high: number,
   settle: () => void,
+  feedNext: (queue: number) => void = feedFirst,
 ): boolean {
   const { entry, beginning, sequence } = taken;
   for (;;) {
@@ -251,7 +287,7 @@ export function returnItem(
   taken.sequence = sequence;
   putBack(queue, low, high);
   settle();
-  feedGetters(queue, 1);
+  feedNext(queue);
   unlock(queue + Field.mutex);
   return true;
 }

@@ -38,6 +38,7 @@ import { ownerWord } from "./_memory/slot.ts";
 import {
   dequeue,
   firstOf,
+  isOwnTask,
   MAIN_QUEUE,
   Node,
   NodeFlag,
@@ -47,7 +48,6 @@ import {
   wakeAll,
   wakeFirst,
 } from "./_memory/wait_queue.ts";
-import { isOwnTask } from "./_unseen.ts";
 
 const PATIENCE_MS = 1;
 

@@ -30,6 +30,7 @@ import {
   allocateNode,
   dequeue,
   firstOf,
+  isOwnTask,
   Node,
   type Protocol,
   Wake,
@@ -43,7 +44,7 @@ import {
   lockEntry,
   removeIfUnused,
 } from "./_map_table.ts";
-import { isOwnTask, isUnseen } from "./_unseen.ts";
+import { isUnseen } from "./_unseen.ts";
 
 /** Flags of a node: it is a claim; it waits for a value, whoever makes it. */
 const CLAIM = 1 << 8;

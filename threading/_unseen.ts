@@ -12,7 +12,7 @@
 
 import { load, words } from "./_memory/heap.ts";
 import { self, Slot } from "./_memory/slot.ts";
-import { Node, NodeFlag, Wake } from "./_memory/wait_queue.ts";
+import { Node, Wake } from "./_memory/wait_queue.ts";
 
 /**
  * Whether a thread has been given something that it has not seen. To be called
@@ -34,10 +34,4 @@ export function isUnseen(object: number, value = 0, slot = self): boolean {
     node = words[node + Node.listNext];
   }
   return false;
-}
-
-/** Whether a node is a promise-form wait of this thread. */
-export function isOwnTask(node: number): boolean {
-  return words[node + Node.slot] === self &&
-    (words[node + Node.flags] & NodeFlag.promise) !== 0;
 }

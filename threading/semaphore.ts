@@ -25,6 +25,7 @@ import { waitPromise } from "./_memory/wait_promise.ts";
 import {
   dequeue,
   firstOf,
+  isOwnTask,
   MAIN_QUEUE,
   Node,
   type Protocol,
@@ -34,7 +35,6 @@ import {
 } from "./_memory/wait_queue.ts";
 import { waitSync } from "./_memory/wait_sync.ts";
 import { surrenderOf } from "./_surrender.ts";
-import { isOwnTask } from "./_unseen.ts";
 
 const SemaphoreField = {
   /** Permits that are free. */

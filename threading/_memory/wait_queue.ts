@@ -105,6 +105,12 @@ export function firstOf(object: number, queue = MAIN_QUEUE as number): number {
   return words[object + queue];
 }
 
+/** Whether a node is a promise-form wait of this thread. */
+export function isOwnTask(node: number): boolean {
+  return words[node + Node.slot] === self &&
+    (words[node + Node.flags] & NodeFlag.promise) !== 0;
+}
+
 /** Puts a node at the end of a queue. */
 export function enqueue(object: number, queue: number, node: number): void {
   const last = words[object + queue + 1];
