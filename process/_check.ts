@@ -1,5 +1,4 @@
 // What the functions of this module are given, checked before anything starts.
-import { constants } from "node:os";
 import {
   checkFunction,
   checkOptions,
@@ -7,6 +6,7 @@ import {
   shown,
 } from "../_internal/check.ts";
 import { durationOf } from "../_internal/options.ts";
+import { numberOf } from "../_internal/signum.ts";
 import { pathOf } from "./_source.ts";
 import type { CommandOptions } from "./options.ts";
 import type { PopenOptions } from "./popen2.ts";
@@ -66,7 +66,7 @@ export function checkCommandOptions(options: CommandOptions): void {
   checkPlace(options);
   durationOf(options.timeout, WHAT, "timeout");
   durationOf(options.killGrace, WHAT, "killGrace");
-  if (options.killSignal !== undefined) checkSignalName(options.killSignal);
+  if (options.killSignal !== undefined) numberOf(options.killSignal, WHAT);
   checkSignal(options.signal, WHAT);
   checkMaxBuffer(options.maxBuffer);
   checkBoolean(options.check, "check");
@@ -94,24 +94,6 @@ function checkMaxBuffer(bytes: unknown): void {
   if (bytes >= 0) return;
   throw new RangeError(
     `Cannot ${WHAT}: maxBuffer must be from 0, received ${bytes}`,
-  );
-}
-
-/**
- * Checks the name of a signal.
- *
- * @throws {TypeError} If it is not a string.
- * @throws {RangeError} If this platform has no such signal.
- */
-export function checkSignalName(name: unknown, what = WHAT): void {
-  if (typeof name !== "string") {
-    throw new TypeError(
-      `Cannot ${what}: a signal is given by its name, received ${shown(name)}`,
-    );
-  }
-  if (Object.hasOwn(constants.signals, name)) return;
-  throw new RangeError(
-    `Cannot ${what}: ${Deno.build.os} has no such signal, received "${name}"`,
   );
 }
 

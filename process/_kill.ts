@@ -1,7 +1,7 @@
 // Ending processes that should not go on.
 import { delay } from "@std/async/delay";
 import { durationOf } from "../_internal/options.ts";
-import { checkSignalName } from "./_check.ts";
+import { nameOf, numberOf } from "../_internal/signum.ts";
 import type { CommandSyncOptions } from "./options.ts";
 
 /** How processes are ended. */
@@ -11,6 +11,7 @@ export interface Ending {
   readonly tree: boolean;
 }
 
+const WHAT = "run a command";
 const STEP = 10;
 
 /**
@@ -30,11 +31,9 @@ export function endingOf(options: CommandSyncOptions): Ending {
       "Cannot run a command with killTree: signals to process groups need --allow-run without a list",
     );
   }
-  const signal = options.killSignal ?? "SIGTERM";
-  checkSignalName(signal);
   return {
-    signal,
-    grace: durationOf(options.killGrace ?? 1000, "run a command", "killGrace"),
+    signal: nameOf(numberOf(options.killSignal ?? "SIGTERM", WHAT)),
+    grace: durationOf(options.killGrace ?? 1000, WHAT, "killGrace"),
     tree,
   };
 }

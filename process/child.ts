@@ -6,27 +6,17 @@
 
 import { statusOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
-import { timeoutError, timeoutOf } from "../_internal/options.ts";
-import { checkSignalName } from "./_check.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
+import { nameOf, numberOf, type Signum } from "../_internal/signum.ts";
 import { within } from "./_wait.ts";
 
-const WHAT = "wait for a process";
-
-/** What waiting for a process takes, blocking the thread. */
-export interface ChildWaitSyncOptions {
-  /**
-   * Milliseconds after which the wait gives up; the process goes on.
-   *
-   * @default {Infinity}
-   */
-  timeout?: number;
-}
-
-/** What waiting for a process takes. */
-export interface ChildWaitOptions extends ChildWaitSyncOptions {
-  /** Ends the wait when it is aborted; the process goes on. */
-  signal?: AbortSignal;
-}
+const WAIT = "wait for a process";
+const KILL = "kill a process";
 
 /**
  * A process that {@linkcode popen2} or one of its relatives started.
@@ -85,7 +75,7 @@ export class Child {
   }
 
   /**
-   * Waits for its end.
+   * Waits for its end. A wait that is given up leaves the process alone.
    *
    * @param options A timeout, a signal that ends the wait.
    * @returns The exit status, or minus the number of the signal that ended it.
@@ -99,16 +89,16 @@ export class Child {
    * assertEquals(await popen2("exit 2").process.wait({ timeout: 5000 }), 2);
    * ```
    */
-  async wait(options: ChildWaitOptions = {}): Promise<number> {
-    const timeout = timeoutOf(options, WHAT);
-    return await within(this.#ended, { ...options, timeout }, WHAT);
+  async wait(options: WaitOptions = {}): Promise<number> {
+    const timeout = timeoutOf(options, WAIT);
+    return await within(this.#ended, { ...options, timeout }, WAIT);
   }
 
   /**
    * Sends it a signal; does nothing when it has ended. Needs no permission.
    *
-   * @param signal The name of the signal.
-   * @throws {TypeError} If it is not a string.
+   * @param signum The signal, by number or name.
+   * @throws {TypeError} If it is neither a number nor a string.
    * @throws {RangeError} If this platform has no such signal.
    *
    * @example
@@ -121,8 +111,8 @@ export class Child {
    * assertEquals(await process.wait(), -15);
    * ```
    */
-  kill(signal: Deno.Signal = "SIGTERM"): void {
-    checkSignalName(signal, "kill a process");
+  kill(signum: Signum = "SIGTERM"): void {
+    const signal = nameOf(numberOf(signum, KILL));
     if (this.#status !== undefined) return;
     try {
       this.#child.kill(signal);
@@ -191,7 +181,8 @@ export class ChildSync {
   }
 
   /**
-   * Waits for its end, blocking the thread.
+   * Waits for its end, blocking the thread. A wait that is given up leaves the
+   * process alone.
    *
    * @param options A timeout.
    * @returns The exit status, or minus the number of the signal that ended it.
@@ -206,18 +197,18 @@ export class ChildSync {
    * assertEquals(child.process.waitSync(), 2);
    * ```
    */
-  waitSync(options: ChildWaitSyncOptions = {}): number {
-    const timeout = timeoutOf(options, WHAT);
+  waitSync(options: WaitSyncOptions = {}): number {
+    const timeout = timeoutOf(options, WAIT);
     const status = this.#child.wait(timeout);
-    if (status === undefined) throw timeoutError(WHAT, timeout);
+    if (status === undefined) throw timeoutError(WAIT, timeout);
     return status;
   }
 
   /**
    * Sends it a signal; does nothing when it has ended. Needs no permission.
    *
-   * @param signal The name of the signal.
-   * @throws {TypeError} If it is not a string.
+   * @param signum The signal, by number or name.
+   * @throws {TypeError} If it is neither a number nor a string.
    * @throws {RangeError} If this platform has no such signal.
    *
    * @example
@@ -230,8 +221,8 @@ export class ChildSync {
    * assertEquals(child.process.waitSync(), -15);
    * ```
    */
-  kill(signal: Deno.Signal = "SIGTERM"): void {
-    checkSignalName(signal, "kill a process");
+  kill(signum: Signum = "SIGTERM"): void {
+    const signal = nameOf(numberOf(signum, KILL));
     if (this.poll() === undefined) this.#child.kill(signal);
   }
 }

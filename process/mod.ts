@@ -26,29 +26,42 @@
  * @module
  */
 
-export * from "./child.ts";
-export * from "./command_error.ts";
-export * from "./commands.ts";
-export * from "./daemonize.ts";
-export * from "./exec.ts";
-// The one function of the chapter that both modules have.
-export { kill } from "../signal/raise.ts";
-export * from "./options.ts";
-export * from "./pid.ts";
-export * from "./pipeline.ts";
-export * from "./popen2.ts";
-export * from "./popen2_sync.ts";
-export * from "./progress_bar.ts";
-export * from "./quote.ts";
-export * from "./result.ts";
+// Commands and pipelines
 export * from "./run.ts";
-export * from "./spawn.ts";
-export * from "./start_file.ts";
-export * from "./system.ts";
+export * from "./pipeline.ts";
+export * from "./result.ts";
+export * from "./command_error.ts";
+export * from "./progress_bar.ts";
+
+// The chapter's `commands` module
+export * from "./commands.ts";
+export * from "./quote.ts";
+
+// The chapter's `pipes` module
 export * from "./template.ts";
 export * from "./template_stream.ts";
+
+// The chapter's `popen2` module: a child and its streams
+export * from "./popen2.ts";
+export * from "./popen2_sync.ts";
 export * from "./text_stream.ts";
 export * from "./text_stream_sync.ts";
+export * from "./child.ts";
+
+// What `os` has for processes
+export * from "./system.ts";
+export * from "./spawn.ts";
+export * from "./exec.ts";
+export * from "./daemonize.ts";
+export * from "./start_file.ts";
+export * from "./pid.ts";
+// The one function of the chapter that `signal` has too.
+export { kill } from "../signal/raise.ts";
+
+// What they have in common
+export * from "./options.ts";
+export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+export type { Signum } from "../_internal/signum.ts";
 
 // For nothing but to have it in the program: a helper that had to download it
 // would wait for the thread it helps, and `deno compile` would leave it out.

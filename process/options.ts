@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Signum } from "../_internal/signum.ts";
 import type { Command } from "./_argv.ts";
 
 export type { Command };
@@ -130,11 +131,12 @@ export interface CommandSyncOptions extends StageOptions {
    */
   timeout?: number;
   /**
-   * The signal that ends the processes when time is up or the call is aborted.
+   * The signal, by number or name, that ends the processes when time is up or
+   * the call is aborted.
    *
    * @default {"SIGTERM"}
    */
-  killSignal?: Deno.Signal;
+  killSignal?: Signum;
   /**
    * Milliseconds between `killSignal` and SIGKILL.
    *

@@ -8,12 +8,13 @@ import { argvOf, type Command } from "./_argv.ts";
 import { inheriting, spawn as startChild } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
 import { checkInteger, shown } from "../_internal/check.ts";
-import { timeoutError, timeoutOf } from "../_internal/options.ts";
 import {
-  Child,
-  type ChildWaitOptions,
-  type ChildWaitSyncOptions,
-} from "./child.ts";
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
+import { Child } from "./child.ts";
 import type { PopenOptions } from "./popen2.ts";
 import { system, systemSync } from "./system.ts";
 
@@ -171,7 +172,7 @@ function childOf(pid: number): Child | HelpedProcess {
  */
 export async function waitpid(
   pid: number,
-  options: ChildWaitOptions = {},
+  options: WaitOptions = {},
 ): Promise<number> {
   const child = childOf(pid);
   const status = child instanceof Child
@@ -184,7 +185,7 @@ export async function waitpid(
 /** Waits for a child that lives with the helper thread, looking at it. */
 async function pollFor(
   child: HelpedProcess,
-  options: ChildWaitOptions,
+  options: WaitOptions,
 ): Promise<number> {
   const what = "wait for a process";
   const most = timeoutOf(options, what);
@@ -222,7 +223,7 @@ async function pollFor(
  */
 export function waitpidSync(
   pid: number,
-  options: ChildWaitSyncOptions = {},
+  options: WaitSyncOptions = {},
 ): number {
   const what = "wait for a process";
   const timeout = timeoutOf(options, what);

@@ -11,7 +11,7 @@
 import { Local } from "../threading/mod.ts";
 import { SIG_DFL, type SignalAction } from "./action.ts";
 import { tellHandled } from "./_handled.ts";
-import { nameOf } from "./_number.ts";
+import { nameOf } from "../_internal/signum.ts";
 
 /** Is told of a signal. */
 export type Taker = (signum: number, name: Deno.Signal) => void;

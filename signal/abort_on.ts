@@ -6,7 +6,7 @@
 
 import { subscribe } from "./_delivery.ts";
 import { SignalInterrupt } from "./interrupt.ts";
-import { catchable } from "./_number.ts";
+import { catchable } from "./_catchable.ts";
 import type { Signum } from "./signals.ts";
 
 /**

@@ -6,7 +6,8 @@
 
 import { shown } from "../_internal/check.ts";
 import { entries, entryOf, settle } from "./_delivery.ts";
-import { catchable, numberOf } from "./_number.ts";
+import { numberOf } from "../_internal/signum.ts";
+import { catchable } from "./_catchable.ts";
 import { SIG_DFL, SIG_IGN, type SignalAction } from "./action.ts";
 import type { Signum } from "./signals.ts";
 

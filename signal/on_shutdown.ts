@@ -14,7 +14,7 @@ import { checkDuration } from "../_internal/options.ts";
 import { subscribe } from "./_delivery.ts";
 import type { SignalHandler } from "./action.ts";
 import { isMain } from "./_main.ts";
-import { catchable } from "./_number.ts";
+import { catchable } from "./_catchable.ts";
 import type { Signum } from "./signals.ts";
 
 /** What `onShutdown` takes besides the cleanup. */

@@ -5,7 +5,7 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import { nameOf, numberOf } from "./_number.ts";
+import { nameOf, numberOf } from "../_internal/signum.ts";
 import type { Signum } from "./signals.ts";
 
 /**

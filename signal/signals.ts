@@ -6,10 +6,9 @@
 
 import { constants } from "node:os";
 import { DESCRIPTIONS } from "./_descriptions.ts";
-import { numberOf } from "./_number.ts";
+import { numberOf, type Signum } from "../_internal/signum.ts";
 
-/** A signal, by its number on this platform or by its name. */
-export type Signum = number | Deno.Signal;
+export type { Signum };
 
 /**
  * The numbers of this platform's signals, by name. After `signal.Signals` of

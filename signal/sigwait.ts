@@ -7,7 +7,7 @@
 import type { WaitOptions } from "../threading/mod.ts";
 import { checkIterable } from "../_internal/check.ts";
 import { subscribe } from "./_delivery.ts";
-import { catchable } from "./_number.ts";
+import { catchable } from "./_catchable.ts";
 import type { Signum } from "./signals.ts";
 import { wait } from "./_wait.ts";
 

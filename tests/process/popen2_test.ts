@@ -131,6 +131,15 @@ Deno.test("Child.wait() gives up, the process does not", async () => {
   process.kill();
 });
 
+Deno.test("Child.kill() takes numbers too", async () => {
+  const { process } = popen2(["sleep", "60"]);
+  process.kill(9);
+  assertEquals(await process.wait(), -9);
+  using child = popen2Sync(["sleep", "60"]);
+  child.process.kill(9);
+  assertEquals(child.process.waitSync(), -9);
+});
+
 Deno.test("popen2Sync() writes and reads, blocking", () => {
   const { stdin, stdout, process } = popen2Sync(["sort"]);
   stdin.write("foo\n");

@@ -156,6 +156,15 @@ Deno.test("run() kills who ignores the signal, after a grace", async () => {
   );
 });
 
+Deno.test("run() takes killSignal by its number too", async () => {
+  const options = { check: false, killSignal: 2, maxBuffer: 0 } as const;
+  const trap = "trap 'exit 7' INT; echo; while :; do sleep 0.05; done";
+  const error = await assertRejects(() => run(trap, options), CommandError);
+  assertEquals(error.status, 7);
+  const sync = assertThrows(() => runSync(trap, options), CommandError);
+  assertEquals(sync.status, 7);
+});
+
 Deno.test("run() does not wait for children of a killed child", async () => {
   const start = performance.now();
   const path = await Deno.makeTempFile({ dir: "/tmp" });

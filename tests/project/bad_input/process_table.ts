@@ -93,6 +93,7 @@ const badOptions = (call: (options: never) => unknown): Row =>
     ].map((options) => () => call(options as never)),
     RangeError: [
       { killSignal: "SIGFOO" },
+      { killSignal: 1000 },
       { killGrace: -1 },
       { maxBuffer: -1 },
       { maxBuffer: NaN },
@@ -187,12 +188,20 @@ export const processTable: Table = {
   "Child.wait": badAsyncWait((options) => ended.child.wait(options)),
   "Child.kill": {
     TypeError: [() => ended.child.kill(bad.null)],
-    RangeError: [() => ended.child.kill("SIGFOO" as never)],
+    RangeError: [
+      () => ended.child.kill("SIGFOO" as never),
+      () => ended.child.kill(0),
+      () => ended.child.kill(9.5),
+    ],
   },
   "ChildSync.waitSync": badWait((options) => ended.childSync.waitSync(options)),
   "ChildSync.kill": {
     TypeError: [() => ended.childSync.kill(bad.null)],
-    RangeError: [() => ended.childSync.kill("SIGFOO" as never)],
+    RangeError: [
+      () => ended.childSync.kill("SIGFOO" as never),
+      () => ended.childSync.kill(0),
+      () => ended.childSync.kill(9.5),
+    ],
   },
   "Pipeline.from": badSource((source) => text.from(source)),
   "Pipeline.to": badSink((sink) => text.to(sink)),

@@ -1,5 +1,14 @@
+/**
+ * Signals by number and by name.
+ *
+ * @module
+ */
+
 import { constants } from "node:os";
-import { shown } from "../_internal/check.ts";
+import { shown } from "./check.ts";
+
+/** A signal, by its number on this platform or by its name. */
+export type Signum = number | Deno.Signal;
 
 const numbers = new Map(Object.entries(constants.signals));
 
@@ -7,15 +16,6 @@ const numbers = new Map(Object.entries(constants.signals));
 const names = new Map(
   [...numbers].reverse().map(([name, number]) => [number, name as Deno.Signal]),
 );
-
-/** Deno refuses to listen to these; the kernel allows it for three of them. */
-const UNCATCHABLE = new Set([
-  "SIGKILL",
-  "SIGSTOP",
-  "SIGILL",
-  "SIGFPE",
-  "SIGSEGV",
-]);
 
 /**
  * The number of a signal.
@@ -49,24 +49,4 @@ export function numberOf(signum: unknown, what: string): number {
 /** The usual name of a signal that {@linkcode numberOf} has returned. */
 export function nameOf(number: number): Deno.Signal {
   return names.get(number)!;
-}
-
-/**
- * The number of a signal that can be caught.
- *
- * @throws {TypeError} If it cannot be caught, or is no signal at all.
- * @throws {RangeError} If this platform has no such signal.
- */
-export function catchable(signum: unknown, what: string): number {
-  const number = numberOf(signum, what);
-  if (UNCATCHABLE.has(nameOf(number))) {
-    throw new TypeError(
-      `Cannot ${what}: ${
-        nameOf(number)
-      } cannot be caught; a program that is to clean up is sent SIGTERM, received ${
-        JSON.stringify(signum)
-      }`,
-    );
-  }
-  return number;
 }
