@@ -1,6 +1,7 @@
 // The shell of a template, with this program at one end of it.
 import { closeSync } from "node:fs";
 import { argvOf } from "./_argv.ts";
+import { closeUnread } from "./_close_unread.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
@@ -44,7 +45,12 @@ export function openReader(script: string, folder?: string): TemplateReader {
     await stdout.close();
     return await ended;
   };
-  return { stdout, process, close };
+  return {
+    stdout,
+    process,
+    close,
+    [Symbol.asyncDispose]: async () => void await close(),
+  };
 }
 
 /** Writes what the script reads; the folder goes when it has ended. */
@@ -52,13 +58,16 @@ export function openWriter(script: string, folder?: string): TemplateWriter {
   const { child, process, ended } = start(script, folder, { stdin: "piped" });
   const stdin = new TextWriter(child.stdin);
   const close = async () => {
-    await stdin.close().catch((error) => {
-      // The status says why it did not read all.
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    });
+    // The status says why, if it did not read all.
+    await closeUnread(stdin);
     return await ended;
   };
-  return { stdin, process, close };
+  return {
+    stdin,
+    process,
+    close,
+    [Symbol.asyncDispose]: async () => void await close(),
+  };
 }
 
 function startSync(

@@ -7,6 +7,7 @@
 import { closeSync } from "node:fs";
 import { argvOf, type Command, mergedArgvOf } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
+import { closeUnread } from "./_close_unread.ts";
 import { join } from "./_join.ts";
 import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
@@ -27,8 +28,13 @@ export interface PopenOptions {
   clearEnv?: boolean;
 }
 
-/** A child with its input and output. */
-export interface Popen2 {
+/**
+ * A child with its input and output. At the end of the block that `await using`
+ * is in, the streams are closed: the child reads the end of its input, and gets
+ * SIGPIPE if it goes on writing. What was written to it and not awaited is
+ * waited for, its end is not.
+ */
+export interface Popen2 extends AsyncDisposable {
   /** What it writes. */
   stdout: TextReader;
   /** What it reads. */
@@ -54,20 +60,37 @@ function start(
   return spawn(argv, { cwd, env, clearEnv, stdin: "piped", stdout, stderr });
 }
 
-function streams(
+function together(
   child: Deno.ChildProcess,
-  stdout: ReadableStream<Uint8Array> = child.stdout,
-): Popen2 {
+  output: ReadableStream<Uint8Array>,
+  error?: ReadableStream<Uint8Array>,
+): Popen3 {
+  const stdin = new TextWriter(child.stdin);
+  const stdout = new TextReader(output);
+  // Without a stream of its own nobody can get at it.
+  const stderr = error === undefined ? undefined! : new TextReader(error);
   return {
-    stdout: new TextReader(stdout),
-    stdin: new TextWriter(child.stdin),
+    stdin,
+    stdout,
+    stderr,
     process: new Child(child),
+    async [Symbol.asyncDispose]() {
+      // At once: the child may read no more before it can write.
+      await Promise.all([
+        stdout.close(),
+        stderr?.close(),
+        closeUnread(stdin),
+      ]);
+    },
   };
 }
 
 /**
  * Starts a command and gives its input and output as streams of text; its
  * standard error is that of this program. After `popen2.popen2` of Python 2.
+ *
+ * A child whose streams are not read or written to their ends is closed with
+ * `await using`.
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
  *
@@ -90,10 +113,14 @@ function streams(
  * assertEquals(await stdout.readline(), "bar\n");
  * assertEquals(await stdout.readline(), "foo\n");
  * await stdout.close();
+ *
+ * await using child = popen2(["yes"]); // closed at the end of the block
+ * assertEquals(await child.stdout.readline(), "y\n");
  * ```
  */
 export function popen2(cmd: Command, options: PopenOptions = {}): Popen2 {
-  return streams(start(argvOf(cmd), options, "inherit"));
+  const child = start(argvOf(cmd), options, "inherit");
+  return together(child, child.stdout);
 }
 
 /**
@@ -120,7 +147,7 @@ export function popen2(cmd: Command, options: PopenOptions = {}): Popen2 {
  */
 export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
   const child = start(argvOf(cmd), options, "piped");
-  return { ...streams(child), stderr: new TextReader(child.stderr) };
+  return together(child, child.stdout, child.stderr);
 }
 
 /**
@@ -149,13 +176,14 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  */
 export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
   if (typeof cmd === "string") {
-    return streams(start(mergedArgvOf(cmd), options, "null"));
+    const child = start(mergedArgvOf(cmd), options, "null");
+    return together(child, child.stdout);
   }
   const argv = argvOf(cmd);
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
   if (pipe === undefined) {
     const child = start(argv, options, "piped");
-    return streams(child, join(child.stdout, child.stderr));
+    return together(child, join(child.stdout, child.stderr));
   }
   const { reader, writer } = pipe;
   try {
@@ -165,7 +193,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
       stdout: "piped",
       stderr: "null",
     });
-    return streams(child, cat.stdout);
+    return together(child, cat.stdout);
   } finally {
     closeSync(reader);
     closeSync(writer);

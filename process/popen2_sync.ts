@@ -15,7 +15,8 @@ import { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
 
 /**
  * A child with its input and output. At the end of the block that `using` is
- * in, the streams are closed; the child reads the end of its input.
+ * in, the streams are closed: the child reads the end of its input, and gets
+ * SIGPIPE if it goes on writing. Its end is not waited for.
  */
 export interface Popen2Sync extends Disposable {
   /** What it writes. */

@@ -287,7 +287,8 @@ export class Template {
    * @param file The path of the file.
    * @param mode `"r"` to read what the pipeline makes of the file, `"w"` to
    * write what it makes the file of.
-   * @returns The stream. It must be closed, which gives the status.
+   * @returns The stream. It must be closed, which gives the status; `await
+   * using` does it too.
    * @throws {RangeError} If the mode is unknown, or the pipeline begins or ends
    * with nothing at the side that would be opened.
    * @throws {Deno.errors.NotCapable} Without the permissions.
@@ -310,7 +311,8 @@ export class Template {
    *
    * @param file The path of the file.
    * @param mode `"w"`.
-   * @returns The stream. It must be closed, which gives the status.
+   * @returns The stream. It must be closed, which gives the status; `await
+   * using` does it too.
    * @throws {RangeError} If the pipeline begins with a step that reads nothing.
    * @throws {Deno.errors.NotCapable} Without the permissions.
    *

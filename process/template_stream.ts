@@ -9,7 +9,7 @@ import type { TextReader, TextWriter } from "./text_stream.ts";
 import type { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
 
 /** The end of a template's pipeline that is to be read. */
-export interface TemplateReader {
+export interface TemplateReader extends AsyncDisposable {
   /** What the pipeline writes. */
   stdout: TextReader;
   /** Its shell. */
@@ -19,7 +19,7 @@ export interface TemplateReader {
 }
 
 /** The end of a template's pipeline that is to be written to. */
-export interface TemplateWriter {
+export interface TemplateWriter extends AsyncDisposable {
   /** What the pipeline reads. */
   stdin: TextWriter;
   /** Its shell. */

@@ -131,6 +131,67 @@ Deno.test("Child.wait() gives up, the process does not", async () => {
   process.kill();
 });
 
+Deno.test("popen2(), popen3(), popen4() close their streams with await using", async () => {
+  for (const start of [popen2, popen3, popen4]) {
+    let reading;
+    let writing;
+    {
+      await using child = start(["cat"]);
+      reading = child.process;
+    }
+    assertEquals(await reading.wait(), 0);
+    {
+      await using child = start(["yes"]);
+      writing = child.process;
+      assertEquals(await child.stdout.readline(), "y\n");
+    }
+    assertEquals(await writing.wait(), -13);
+  }
+});
+
+Deno.test("popen2() is closed while both pipes are full", async () => {
+  let process;
+  {
+    await using child = popen2(["cat"]);
+    process = child.process;
+    child.stdin.write("x".repeat(10_000_000));
+  }
+  assertEquals(await process.wait(), -13);
+});
+
+Deno.test("popen3() closes standard error with await using", async () => {
+  let process;
+  {
+    await using child = popen3("exec yes >&2");
+    process = child.process;
+    assertEquals(await child.stderr.readline(), "y\n");
+  }
+  assertEquals(await process.wait(), -13);
+});
+
+Deno.test("popen2Sync() closes its streams with using", () => {
+  let reading;
+  {
+    using child = popen2Sync(["cat"]);
+    reading = child.process;
+  }
+  assertEquals(reading.waitSync(), 0);
+  let writing;
+  {
+    using child = popen2Sync(["yes"]);
+    writing = child.process;
+  }
+  assertEquals(writing.waitSync(), -13);
+});
+
+Deno.test("popen2() is closed twice without harm", async () => {
+  await using child = popen2(["cat"]);
+  await child.stdin.close();
+  await child.stdout.close();
+  assertEquals(await child.process.wait(), 0);
+  await child[Symbol.asyncDispose]();
+});
+
 Deno.test("Child.kill() takes numbers too", async () => {
   const { process } = popen2(["sleep", "60"]);
   process.kill(9);

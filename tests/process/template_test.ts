@@ -80,6 +80,18 @@ Deno.test("Template.open() reads and writes through the steps", () =>
     const empty = new Template().open(infile, "r");
     assertEquals(await empty.stdout.read(), "b\na\nb\n");
     await empty.close();
+    {
+      await using writer = template(["sort", "--"]).open(outfile, "w");
+      await writer.stdin.write("b\na\n");
+    }
+    assertEquals(await Deno.readTextFile(outfile), "a\nb\n");
+    let endless;
+    {
+      await using reader = template(["cat -", "--"]).open("/dev/zero", "r");
+      endless = reader.process;
+      assertEquals(await reader.stdout.read(2), "\0\0");
+    }
+    assertEquals(endless.poll(), 141);
   }));
 
 Deno.test("Template.openSync() reads and writes through the steps", () =>
