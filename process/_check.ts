@@ -7,8 +7,9 @@ import {
 } from "../_internal/check.ts";
 import { durationOf } from "../_internal/options.ts";
 import { numberOf } from "../_internal/signum.ts";
+import { argvOf } from "./_argv.ts";
 import { pathOf } from "./_source.ts";
-import type { CommandOptions } from "./options.ts";
+import type { CommandOptions, Stage } from "./options.ts";
 import type { PopenOptions } from "./popen2.ts";
 
 const WHAT = "run a command";
@@ -83,6 +84,29 @@ export function checkCommandOptions(options: CommandOptions): void {
   }
   if (options.onProgress !== undefined) {
     checkFunction(options.onProgress, WHAT, "onProgress");
+  }
+}
+
+/**
+ * Checks the stages of a pipeline.
+ *
+ * @throws {TypeError} If there is none, or one is none.
+ */
+export function checkStages(stages: readonly Stage[]): void {
+  const what = "make a pipeline";
+  if (!Array.isArray(stages)) {
+    throw new TypeError(
+      `Cannot ${what}: stages must be an array, received ${shown(stages)}`,
+    );
+  }
+  if (stages.length === 0) {
+    throw new TypeError(
+      `Cannot ${what}: it needs a command, received none`,
+    );
+  }
+  for (const stage of stages) {
+    checkCommandOptions(stage);
+    argvOf(stage.cmd);
   }
 }
 

@@ -4,8 +4,12 @@
  * @module
  */
 
-import { argvOf } from "./_argv.ts";
-import { checkCommandOptions, checkSink, checkSource } from "./_check.ts";
+import {
+  checkCommandOptions,
+  checkSink,
+  checkSource,
+  checkStages,
+} from "./_check.ts";
 import { execute, Execution } from "./_execution.ts";
 import { Lines, linesSync } from "./_lines.ts";
 import type { Plan } from "./_plan.ts";
@@ -43,6 +47,9 @@ export class Pipeline {
    * @param source What the first stage reads.
    * @param sink Where the output of the last stage goes.
    * @param options What holds for the whole pipeline.
+   * @throws {TypeError} If there is no stage, or one of these is of the wrong
+   * kind.
+   * @throws {RangeError} If a number is negative, NaN or too large.
    */
   constructor(
     stages: readonly Stage[],
@@ -50,12 +57,11 @@ export class Pipeline {
     sink: Sink | "capture" = "capture",
     options: CommandOptions = {},
   ) {
-    if (stages.length === 0) {
-      throw new TypeError(
-        "Cannot make a pipeline: it needs a command, received none",
-      );
-    }
-    this.#plan = { stages, source, sink, options };
+    checkStages(stages);
+    if (source !== undefined) checkSource(source);
+    if (sink !== "capture") checkSink(sink);
+    checkCommandOptions(options);
+    this.#plan = { stages: [...stages], source, sink, options };
   }
 
   /**
@@ -459,11 +465,6 @@ function isStage(command: Command | Stage): command is Stage {
  */
 export function pipeline(...commands: (Command | Stage)[]): Pipeline {
   return new Pipeline(
-    commands.map((command) => {
-      const stage = isStage(command) ? command : { cmd: command };
-      argvOf(stage.cmd);
-      checkCommandOptions(stage);
-      return stage;
-    }),
+    commands.map((command) => isStage(command) ? command : { cmd: command }),
   );
 }

@@ -12,6 +12,7 @@ import {
   mkarg,
   P_NOWAIT,
   P_WAIT,
+  Pipeline,
   pipeline,
   popen2,
   popen2Sync,
@@ -203,6 +204,21 @@ export const processTable: Table = {
       () => ended.childSync.kill(9.5),
     ],
   },
+  "new Pipeline": join(
+    {
+      TypeError: [5, null, [], [5], [null], [["true"]], [{ cmd: 5 }]]
+        .map((stages) => () => new Pipeline(stages as never)),
+    },
+    join(
+      join(
+        badSource((source) => new Pipeline([{ cmd: "true" }], source)),
+        badSink((sink) => new Pipeline([{ cmd: "true" }], "", sink)),
+      ),
+      badAsyncOptions((options) =>
+        new Pipeline([{ cmd: "true" }], "", "null", options)
+      ),
+    ),
+  ),
   "Pipeline.from": badSource((source) => text.from(source)),
   "Pipeline.to": badSink((sink) => text.to(sink)),
   "Pipeline.with": badAsyncOptions((options) => text.with(options)),
