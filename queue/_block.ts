@@ -12,6 +12,7 @@
  * @module
  */
 
+import { allocate } from "../threading/_memory/allocator.ts";
 import {
   addDraft,
   referenceDraft,
@@ -21,7 +22,6 @@ import { doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import { commitRecord } from "../threading/_memory/record.ts";
 import {
-  createObject,
   Field,
   giveBack,
   registerClass,
@@ -52,7 +52,6 @@ import {
   nextSequence,
   offer,
 } from "./_offer.ts";
-import { cellAt } from "./_places.ts";
 import { releasePlace } from "./_take.ts";
 
 const BlockField = {
@@ -72,10 +71,13 @@ const KIND = registerClass(import.meta, { constructor: Block, destroy });
 function createBlock(queue: number, count: number): number {
   const priority = words[queue + QueueField.order] === Order.priority;
   const size = priority ? SLOT_WORDS : CELL_WORDS;
-  const block = createObject(KIND, BlockField.places + count * size);
+  // Unlike other objects, not all zero: that would cost more than the rest.
+  const block = allocate(BlockField.places + count * size);
+  for (let i = 0; i < BlockField.places; i++) words[block + i] = 0;
+  words[block + Field.kind] = KIND;
+  words[block + Field.references] = 1;
   words[block + BlockField.priority] = priority ? 1 : 0;
   lock(self + Slot.mutex);
-  words[block + Field.references] = 1;
   removeDraft(block);
   addDraft(referenceDraft(block));
   unlock(self + Slot.mutex);
@@ -119,11 +121,12 @@ interface Drafted {
  */
 export function draftBlock(queue: number, items: readonly unknown[]): number {
   const block = createBlock(queue, items.length);
+  const forHeap = isForHeap(block);
   const drafted: Drafted[] = [];
   let kind = 0;
   try {
     for (let i = 0; i < items.length; i++) {
-      if (!isForHeap(block) && isBare(items[i])) continue;
+      if (!forHeap && isBare(items[i])) continue;
       draftOffer(queue, items[i]);
       drafted.push(takeOffer());
       if (i === 0) kind = offer.kind;
@@ -165,16 +168,22 @@ function append(
   drafted: Drafted[],
   kind: number,
 ): void {
+  const forHeap = isForHeap(block);
   let next = 0;
   lock(self + Slot.mutex);
-  for (let i = countOf(block); i < end; i++) {
-    const place = placeOf(block, i);
-    if (!isForHeap(block) && isBare(items[i])) {
+  const start = countOf(block);
+  let place = placeOf(block, start);
+  for (
+    let i = start;
+    i < end;
+    i++, place += forHeap ? SLOT_WORDS : CELL_WORDS
+  ) {
+    if (!forHeap && isBare(items[i])) {
       writeBare(place, items[i]);
       continue;
     }
     const { record, entry, beginning } = drafted[next++];
-    if (isForHeap(block)) {
+    if (forHeap) {
       doubles[place + SlotField.beginning >> 1] = beginning;
       words[place + SlotField.entry] = entry;
       if (entry !== 0) removeDraft(entry);
@@ -202,17 +211,23 @@ export function isBlockRight(queue: number, block: number): boolean {
  */
 export function insertBlock(queue: number, block: number): boolean {
   const count = countOf(block);
-  if (isForHeap(block)) {
-    if (!insertSlots(queue, block, count)) return false;
-  } else {
-    for (let i = 0; i < count; i++) {
-      const length = words[queue + QueueField.length];
-      copyCell(cellAt(queue, length), placeOf(block, i));
-      words[queue + QueueField.length] = length + 1;
-    }
-  }
+  if (!isForHeap(block)) insertCells(queue, block, count);
+  else if (!insertSlots(queue, block, count)) return false;
   words[block + BlockField.count] = 0;
   return true;
+}
+
+function insertCells(queue: number, block: number, count: number): void {
+  const places = words[queue + QueueField.places];
+  const shift = words[queue + QueueField.placeShift];
+  const last = words[queue + QueueField.capacity] - 1;
+  const length = words[queue + QueueField.length];
+  const end = words[queue + QueueField.first] + length;
+  const cells = placeOf(block, 0);
+  for (let i = 0; i < count; i++) {
+    copyCell(places + ((end + i & last) << shift), cells + i * CELL_WORDS);
+  }
+  words[queue + QueueField.length] = length + count;
 }
 
 function insertSlots(queue: number, block: number, count: number): boolean {

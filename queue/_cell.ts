@@ -63,6 +63,12 @@ export function copyCell(to: number, from: number): void {
   words[to + 1] = words[from + 1];
 }
 
+/** Whether a cell holds a number, the quickest of all to take. */
+export function isNumberIn(cell: number): boolean {
+  const high = words[cell + 1];
+  return high !== NO_NUMBER && high !== MESSAGE;
+}
+
 /** The record in a cell, or 0 if it has none. */
 export function recordIn(cell: number): number {
   const low = words[cell];

@@ -130,12 +130,11 @@ export function getSync(queue: number, timeout: number): unknown {
  * @returns How often this thread has looked, `SPINS` if it is to wait.
  */
 function spin(queue: number, spins: number): number {
+  // Once: looking again and again would take the mutex' cache line away from
+  // who puts.
+  if (load(queue + QueueField.getters) !== 0) return SPINS;
   const length = queue + QueueField.length;
-  const getters = queue + QueueField.getters;
-  while (spins < SPINS && load(length) === 0) {
-    if (load(getters) !== 0) return SPINS;
-    spins++;
-  }
+  while (spins < SPINS && load(length) === 0) spins++;
   return spins + 1;
 }
 

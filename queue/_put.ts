@@ -57,14 +57,11 @@ function putOffer(queue: number, spins: number): boolean {
     unlock(queue + Field.mutex);
     if (end === Put.done) return true;
     if (end === Put.full) {
+      // Who waits is served first.
+      if (load(queue + QueueField.putters) !== 0) return false;
       const limit = words[queue + QueueField.limit];
       const length = queue + QueueField.length;
-      const putters = queue + QueueField.putters;
-      while (spin < spins && load(length) >= limit) {
-        // They are served first.
-        if (load(putters) !== 0) return false;
-        spin++;
-      }
+      while (spin < spins && load(length) >= limit) spin++;
       if (spin >= spins) return false;
       spin++;
       continue;

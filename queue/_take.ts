@@ -13,7 +13,7 @@ import {
   releaseRecord,
   takeRecord,
 } from "../threading/_memory/record.ts";
-import { bareIn, messageLengthIn, recordIn } from "./_cell.ts";
+import { bareIn, isNumberIn, messageLengthIn, recordIn } from "./_cell.ts";
 import { Order, QueueField } from "./_fields.ts";
 import {
   insertSlot,
@@ -80,6 +80,7 @@ export function takeOut(queue: number, n = 0): unknown {
 
 /** Takes the item of a cell that was taken out, with its message, if any. */
 export function takeCell(cell: number, message: number, n: number): unknown {
+  if (isNumberIn(cell)) return doubles[cell >> 1];
   const length = messageLengthIn(cell);
   taken.length = length;
   taken.record = 0;
