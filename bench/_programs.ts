@@ -114,15 +114,31 @@ export function node(url: URL): Program {
     if (!(await output(["node", "--version"])).startsWith("v")) {
       throw new Skipped("node is not installed");
     }
-    const copy = `${workspace()}/node`;
-    await Deno.mkdir(copy);
-    for await (const entry of Deno.readDir(new URL(".", url))) {
-      if (!entry.isFile) continue;
-      await Deno.copyFile(new URL(entry.name, url), `${copy}/${entry.name}`);
-    }
-    await install(copy);
+    const copy = await copyOf(new URL(".", url));
     return ["node", `${copy}/${basename(fileURLToPath(url))}`];
   });
+}
+
+/** Copies of folders, each made once, by their URLs. */
+const copies = new Map<string, Promise<string>>();
+
+function copyOf(folder: URL): Promise<string> {
+  let copy = copies.get(folder.href);
+  if (copy === undefined) {
+    copy = makeCopy(folder, `${workspace()}/node-${copies.size}`);
+    copies.set(folder.href, copy);
+  }
+  return copy;
+}
+
+async function makeCopy(folder: URL, copy: string): Promise<string> {
+  await Deno.mkdir(copy);
+  for await (const entry of Deno.readDir(folder)) {
+    if (!entry.isFile) continue;
+    await Deno.copyFile(new URL(entry.name, folder), `${copy}/${entry.name}`);
+  }
+  await install(copy);
+  return copy;
 }
 
 async function install(directory: string): Promise<void> {
