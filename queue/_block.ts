@@ -21,12 +21,8 @@ import {
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import { commitRecord } from "../threading/_memory/record.ts";
-import {
-  Field,
-  giveBack,
-  registerClass,
-  SharedObject,
-} from "../threading/_memory/shared_object.ts";
+import { Field, registerClass } from "../threading/_memory/shared_class.ts";
+import { giveBack, SharedObject } from "../threading/_memory/shared_object.ts";
 import { self, Slot } from "../threading/_memory/slot.ts";
 import {
   CELL_WORDS,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
 
 /** Offsets in a queue; the first two pairs of words are doubles. */
 export const QueueField = {

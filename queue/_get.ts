@@ -15,7 +15,7 @@ import {
   readRecord,
   refersToNothing,
 } from "../threading/_memory/record.ts";
-import { Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
 import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";

@@ -15,7 +15,8 @@ import {
   releaseRecord,
   shareRecord,
 } from "../threading/_memory/record.ts";
-import { addressOf, Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import { addressOf } from "../threading/_memory/shared_object.ts";
 import {
   insertAt,
   lockWithRoom,

@@ -12,9 +12,9 @@
 
 import { add, doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
-  Field,
   objectAt,
   objectAtAs,
   type SharedObject,

@@ -8,11 +8,10 @@
 import { checkInteger } from "../_internal/check.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { releaseRecord } from "../threading/_memory/record.ts";
+import { Field, registerClass } from "../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   createObject,
-  Field,
-  registerClass,
   releaseReference,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";

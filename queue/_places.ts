@@ -15,7 +15,7 @@ import {
 import { removeDraft } from "../threading/_memory/draft.ts";
 import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
 import { CELL_WORDS, copyCell } from "./_cell.ts";
 import { PlaceShift, QueueField } from "./_fields.ts";
 

@@ -6,7 +6,8 @@
 
 import { load, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { Field, giveBack } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import { giveBack } from "../threading/_memory/shared_object.ts";
 import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { blockOfOffer, countOf, draftBlock } from "./_block.ts";

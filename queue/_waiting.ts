@@ -16,7 +16,8 @@
 
 import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { Field, releaseReference } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import { releaseReference } from "../threading/_memory/shared_object.ts";
 import {
   dequeue,
   firstOf,

@@ -12,7 +12,8 @@ import {
   draftRecord,
   readRecord,
 } from "../threading/_memory/record.ts";
-import { addressOf, Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import { addressOf } from "../threading/_memory/shared_object.ts";
 import { compareItems } from "./_compare_items.ts";
 import { Order, PlaceShift, QueueField } from "./_fields.ts";
 import { attachList, hasHooks, markBuiltIn } from "./_hooks.ts";

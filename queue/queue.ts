@@ -13,7 +13,8 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { addressOf, Field } from "../threading/_memory/shared_object.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import { addressOf } from "../threading/_memory/shared_object.ts";
 import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";

@@ -21,7 +21,8 @@
 import { BrokenBarrierError } from "./errors.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field, pin, unpin } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
+import { pin, unpin } from "./_memory/shared_object.ts";
 import { waitEpoch } from "./_memory/wait_promise.ts";
 import {
   allocateNode,

@@ -21,7 +21,7 @@
 import { load, words } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
 import { type Surrender, waitEntered } from "./_memory/wait_promise.ts";
 import {

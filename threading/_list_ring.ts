@@ -14,7 +14,7 @@ import { removeDraft } from "./_memory/draft.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { releaseRecord } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 
 /** The words of a list. */
 export const RingField = {

@@ -22,7 +22,7 @@ import {
   takeRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 import {
   insertAt,
   lockWithRoom,

@@ -9,7 +9,7 @@ import { ThreadingError } from "./errors.ts";
 import { load } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
 import { type Surrender, waitPromise } from "./_memory/wait_promise.ts";
 import { MAIN_QUEUE, type Protocol, Wake } from "./_memory/wait_queue.ts";

@@ -37,7 +37,7 @@ import {
   readRecord,
   releaseRecord,
 } from "./_memory/record.ts";
-import { classOf, Field } from "./_memory/shared_object.ts";
+import { classOf, Field } from "./_memory/shared_class.ts";
 import { MAX_LOCKS, self, Slot, slotOf, tid } from "./_memory/slot.ts";
 import { MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
 import { isUnseen } from "./_unseen.ts";

@@ -24,7 +24,8 @@ import type { Encoded } from "./_memory/codec/encode.ts";
 import { addDraft, referenceDraft } from "./_memory/draft.ts";
 import { add, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field, giveBack } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
+import { giveBack } from "./_memory/shared_object.ts";
 import { isLiveTid, tid } from "./_memory/slot.ts";
 import {
   allocateNode,

@@ -18,7 +18,8 @@ import {
   shareRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field, giveBack } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
+import { giveBack } from "./_memory/shared_object.ts";
 import {
   type Surrender,
   waitEpoch,

@@ -14,7 +14,7 @@ import {
   shareRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 import {
   encodeKey,
   Entry,

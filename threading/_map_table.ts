@@ -21,7 +21,7 @@ import {
   holdsEncoded,
   releaseRecord,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 
 /** The words of a map. */
 export const MapField = {

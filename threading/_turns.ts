@@ -23,7 +23,7 @@ import {
 } from "./_lock_word.ts";
 import { compareExchange, load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field } from "./_memory/shared_object.ts";
+import { Field } from "./_memory/shared_class.ts";
 import { ownerWord, self } from "./_memory/slot.ts";
 import {
   dequeue,

@@ -27,10 +27,10 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { waitPromise } from "./_memory/wait_promise.ts";

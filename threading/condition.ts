@@ -14,14 +14,13 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
-  Field,
   objectAt,
   pinUntil,
-  registerClass,
   releaseReference,
   SharedObject,
 } from "./_memory/shared_object.ts";

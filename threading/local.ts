@@ -16,11 +16,10 @@ import {
   readRecord,
   releaseRecord,
 } from "./_memory/record.ts";
+import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  Field,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { self, Slot } from "./_memory/slot.ts";

@@ -14,11 +14,10 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  Field,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { waitPromise } from "./_memory/wait_promise.ts";

@@ -6,11 +6,10 @@
 
 import { VIEWS } from "./_memory/codec/tags.ts";
 import { memory, words } from "./_memory/heap.ts";
+import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  Field,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 

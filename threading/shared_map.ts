@@ -11,10 +11,10 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { abandonClaim, claimProtocol, type Request } from "./_map_claim.ts";

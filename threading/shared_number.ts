@@ -5,11 +5,10 @@
  */
 
 import { addDouble, loadDouble, storeDouble } from "./_memory/heap.ts";
+import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  Field,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 

@@ -21,11 +21,11 @@ import {
   loadModulesOf,
   readRecord,
 } from "./_memory/record.ts";
+import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
   pinUntil,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { isMain, MAIN_SLOT, self, Slot, slotOf } from "./_memory/slot.ts";

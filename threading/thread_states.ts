@@ -7,9 +7,9 @@
 import { heldLocks } from "./_lock_word.ts";
 import { Header, load, words } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
+import { classOf } from "./_memory/shared_class.ts";
 import {
   borrow,
-  classOf,
   giveBack,
   objectAt,
   type SharedObject,

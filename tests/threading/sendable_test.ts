@@ -10,10 +10,9 @@ import { decode } from "../../threading/_memory/codec/decode.ts";
 import { encode } from "../../threading/_memory/codec/encode.ts";
 import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
 import { intern, interned } from "../../threading/_memory/intern.ts";
+import { Field, registerClass } from "../../threading/_memory/shared_class.ts";
 import {
   createObject,
-  Field,
-  registerClass,
   SharedObject,
 } from "../../threading/_memory/shared_object.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";

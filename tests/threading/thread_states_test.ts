@@ -12,7 +12,8 @@ import {
   threadStates,
 } from "../../threading/thread_states.ts";
 import { load } from "../../threading/_memory/heap.ts";
-import { addressOf, Field } from "../../threading/_memory/shared_object.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
+import { addressOf } from "../../threading/_memory/shared_object.ts";
 import {
   doze,
   flicker,

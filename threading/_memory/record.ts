@@ -33,13 +33,8 @@ import {
 import { addDraft, COUNTED, removeDraft } from "./draft.ts";
 import { add, bytes, memory, words } from "./heap.ts";
 import { lock, unlock } from "./mutex.ts";
-import {
-  addressOf,
-  classOf,
-  classUrl,
-  Field,
-  releaseReference,
-} from "./shared_object.ts";
+import { classOf, classUrl, Field } from "./shared_class.ts";
+import { addressOf, releaseReference } from "./shared_object.ts";
 import { MAX_DRAFTS, self, Slot } from "./slot.ts";
 
 const Record = {

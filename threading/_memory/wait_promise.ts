@@ -10,7 +10,8 @@
 
 import { exchange, words } from "./heap.ts";
 import { lock, unlock } from "./mutex.ts";
-import { Field, pin, unpin } from "./shared_object.ts";
+import { Field } from "./shared_class.ts";
+import { pin, unpin } from "./shared_object.ts";
 import { self, Slot } from "./slot.ts";
 import {
   allocateNode,

@@ -22,7 +22,7 @@ import { allocateZeroed, deallocate } from "./allocator.ts";
 import { removeDraft } from "./draft.ts";
 import { compareExchange, load, store, words } from "./heap.ts";
 import { lock, unlock } from "./mutex.ts";
-import { Field } from "./shared_object.ts";
+import { Field } from "./shared_class.ts";
 import { self, Slot, tid, wakeSlot } from "./slot.ts";
 
 /** The words of a node. */

@@ -7,7 +7,7 @@
 import { ThreadingError } from "../errors.ts";
 import { Header, load, words } from "./heap.ts";
 import { checkDying, lock, unlock } from "./mutex.ts";
-import { classOf, Field } from "./shared_object.ts";
+import { classOf, Field } from "./shared_class.ts";
 import { isMain, self, Slot } from "./slot.ts";
 import {
   enqueue,

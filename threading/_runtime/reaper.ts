@@ -26,12 +26,8 @@ import {
   releaseDraftsOf,
   releaseRecord,
 } from "../_memory/record.ts";
-import {
-  classOf,
-  Field,
-  giveBack,
-  releaseHoldsOf,
-} from "../_memory/shared_object.ts";
+import { classOf, Field } from "../_memory/shared_class.ts";
+import { giveBack, releaseHoldsOf } from "../_memory/shared_object.ts";
 import { Dying, requestHost, Slot } from "../_memory/slot.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";

@@ -8,7 +8,8 @@ import { add, Header, load, store, words } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import { addDraft, referenceDraft } from "../_memory/draft.ts";
 import { commitRecord, readRecord, releaseRecord } from "../_memory/record.ts";
-import { borrow, Field } from "../_memory/shared_object.ts";
+import { Field } from "../_memory/shared_class.ts";
+import { borrow } from "../_memory/shared_object.ts";
 import { requestHost, Slot } from "../_memory/slot.ts";
 import {
   MAIN_QUEUE,

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { classOf, classUrl, objectAt, objectAtAs } from "../shared_object.ts";
+import { classOf, classUrl } from "../shared_class.ts";
+import { objectAt, objectAtAs } from "../shared_object.ts";
 import { readBuiltIn, readInstance } from "./decode_built_in.ts";
 import { readFields } from "./decode_shape.ts";
 import { loadModuleSync, loadSendableSync } from "./load.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { addressOf, classOf, SharedObject } from "../shared_object.ts";
+import { classOf } from "../shared_class.ts";
+import { addressOf, SharedObject } from "../shared_object.ts";
 import { refuseInstance } from "./encode_built_in.ts";
 import { sendableId } from "./registry.ts";
 import { constructorOf } from "./refusal.ts";
