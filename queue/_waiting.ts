@@ -21,7 +21,7 @@ import { releaseReference } from "../threading/_memory/shared_object.ts";
 import {
   dequeue,
   firstOf,
-  isOwnTask,
+  firstOther,
   Node,
   type Protocol,
   Wake,
@@ -94,9 +94,7 @@ function feed(queue: number, node: number): boolean {
 
 /** The same for the first that is not as stuck as this thread's tasks. */
 function feedOthers(queue: number): void {
-  let node = firstOf(queue, QueueField.getters);
-  while (node !== 0 && isOwnTask(node)) node = words[node + Node.next];
-  feed(queue, node);
+  feed(queue, firstOther(queue, QueueField.getters));
 }
 
 /** After items were taken out: puts in those that wait for room. */

@@ -173,16 +173,17 @@ export function abandonRound(
   state: number,
 ): void {
   lock(address + Field.mutex);
-  if (words[node + Node.flags] & TURN) breakRound(address, node);
-  else if (state === Wake.retry) completeNext(address);
+  if (words[node + Node.flags] & TURN) {
+    if (isCurrent(address, node)) refuseAll(address, Phase.broken);
+  } else if (state === Wake.retry) {
+    completeNext(address);
+  }
   unlock(address + Field.mutex);
 }
 
-/** In the critical section: breaks the barrier unless it was reset meanwhile. */
-function breakRound(address: number, turn: number): void {
-  if (words[turn + Node.value] === words[address + BarrierField.generation]) {
-    refuseAll(address, Phase.broken);
-  }
+/** Whether the barrier has not been reset or broken since a turn was taken. */
+function isCurrent(address: number, turn: number): boolean {
+  return words[turn + Node.value] === words[address + BarrierField.generation];
 }
 
 /** The next wait of this thread is at a barrier without an action. */
@@ -216,17 +217,16 @@ export class Turn {
 
   /** The action failed: breaks the barrier. */
   fail(): void {
-    this.#close(breakRound);
+    this.#close((address) => refuseAll(address, Phase.broken));
   }
 
-  #close(end: (address: number, turn: number) => void): boolean {
+  #close(end: (address: number) => void): boolean {
     if (this.#epoch !== waitEpoch) return false;
     const address = this.#address;
     const turn = this.#node;
     lock(address + Field.mutex);
-    const same =
-      words[turn + Node.value] === words[address + BarrierField.generation];
-    if (same) end(address, turn);
+    const same = isCurrent(address, turn);
+    if (same) end(address);
     words[turn + Node.object] = 0;
     unlock(address + Field.mutex);
     return same;

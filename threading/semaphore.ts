@@ -23,8 +23,7 @@ import {
 import { waitPromise } from "./_memory/wait_promise.ts";
 import {
   dequeue,
-  firstOf,
-  isOwnTask,
+  firstOther,
   MAIN_QUEUE,
   Node,
   type Protocol,
@@ -82,8 +81,7 @@ const protocol: Protocol = {
     lock(object + Field.mutex);
     if (words[node + Node.state] === Wake.granted) {
       words[node + Node.state] = Wake.retry;
-      let next = firstOf(object);
-      while (next !== 0 && isOwnTask(next)) next = words[next + Node.next];
+      const next = firstOther(object);
       if (next === 0) {
         add(object + SemaphoreField.value, 1);
       } else {

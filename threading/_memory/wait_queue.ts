@@ -111,6 +111,19 @@ export function isOwnTask(node: number): boolean {
     (words[node + Node.flags] & NodeFlag.promise) !== 0;
 }
 
+/**
+ * The first node of a queue that is no promise-form wait of this thread, or 0:
+ * while the thread is blocked its own could not use what they are given.
+ */
+export function firstOther(
+  object: number,
+  queue = MAIN_QUEUE as number,
+): number {
+  let node = firstOf(object, queue);
+  while (node !== 0 && isOwnTask(node)) node = words[node + Node.next];
+  return node;
+}
+
 /** Puts a node at the end of a queue. */
 export function enqueue(object: number, queue: number, node: number): void {
   const last = words[object + queue + 1];

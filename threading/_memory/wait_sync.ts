@@ -12,7 +12,6 @@ import { isMain, self, Slot } from "./slot.ts";
 import {
   enqueue,
   enqueueFirst,
-  lockObjectOf,
   Node,
   prepare,
   type Protocol,
@@ -184,8 +183,7 @@ export function finishSync(
   while (!woken) {
     woken = sleepUntilWoken(node, Infinity);
     if (woken) break;
-    const other = lockObjectOf(node);
-    unlock(other + Field.mutex);
+    const other = load(node + Node.object);
     if (withdraw(classOf(other)!.protocol!, node, other)) throw neverEnds(what);
   }
   words[self + Slot.waitsFor] = 0;
