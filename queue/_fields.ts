@@ -1,52 +1,70 @@
 /**
- * The words of a queue. They change under the object's mutex only, but for
- * those that say so.
+ * The words of a queue. They change under the queue's mutex only, with the ends
+ * closed, but for those that say otherwise.
  *
  * @module
  */
 
 import { Field } from "../threading/_memory/shared_class.ts";
 
-/** Offsets in a queue; the first two pairs of words are doubles. */
+/**
+ * Offsets in a queue; doubles are at even ones. What is written all the time at
+ * an end is 16 words, a cache line, away from the other end's, and from what
+ * both read and hardly any call writes, which comes first.
+ */
 export const QueueField = {
-  /** Who waits to get. */
+  /** Who waits to get, and who waits to put. */
   getters: Field.head,
-  /** `maxsize`, a double; fixed. */
-  maxsize: Field.own,
-  /**
-   * Items that were put and not yet reported as done, a double. With hooks only
-   * those that are not in the queue any more.
-   */
-  unfinished: Field.own + 2,
-  /** Who waits to put. */
-  putters: Field.own + 4,
-  /** Who waits until all is done. */
-  joiners: Field.own + 6,
+  putters: Field.own,
+  /** Odd while the ends are open; grows whenever they are opened or closed. */
+  opening: Field.own + 2,
   /** The most items there may be; fixed. */
-  limit: Field.own + 8,
+  limit: Field.own + 3,
   /** The block of places, its number of places, a power of two or 0. */
-  places: Field.own + 9,
-  capacity: Field.own + 10,
-  /** The first place in use, and how many are. */
-  first: Field.own + 11,
-  length: Field.own + 12,
-  /** An `Order`; fixed. */
-  order: Field.own + 13,
-  /** 1 when the queue was shut down. */
-  shutDown: Field.own + 14,
-  /** What kind of keys the items have, while there are any. */
-  keyKind: Field.own + 15,
-  /** Number of the next item, orders equal ones. */
-  sequence: Field.own + 16,
-  /** The list, the lock and the record of the order of a queue with hooks. */
-  list: Field.own + 17,
-  lock: Field.own + 18,
-  compare: Field.own + 19,
+  places: Field.own + 4,
+  capacity: Field.own + 5,
   /** A `PlaceShift`. */
-  placeShift: Field.own + 20,
+  placeShift: Field.own + 6,
+  /** An `Order`; fixed. */
+  order: Field.own + 7,
+  /** 1 when the queue was shut down. */
+  shutDown: Field.own + 8,
+  /** The tail when the ends were opened. */
+  openedAt: Field.own + 9,
+  /**
+   * Items that were put and not yet reported as done, a double; but for those
+   * put since the ends were opened, and with hooks only those that are not in
+   * the queue any more. Changes under the mutex, open or closed.
+   */
+  unfinished: Field.own + 10,
+  /** `maxsize`, a double; fixed. */
+  maxsize: Field.own + 12,
+  /** Who waits until all is done. Changes under the mutex, open or closed. */
+  joiners: Field.own + 14,
+  /** What kind of keys the items have, while there are any. */
+  keyKind: Field.own + 16,
+  /** Number of the next item, orders equal ones. */
+  sequence: Field.own + 17,
+  /** The list, the lock and the record of the order of a queue with hooks. */
+  list: Field.own + 18,
+  lock: Field.own + 19,
+  compare: Field.own + 20,
+  /** The first place in use, and how many are; while the ends are closed. */
+  first: Field.own + 21,
+  length: Field.own + 22,
+  /** The end where items are got; see `_ends.ts`. */
+  headMutex: Field.own + 24,
+  /** How many items have been got, from some beginning. */
+  head: Field.own + 25,
+  /** What the index of the other end was when this one looked last. */
+  seenTail: Field.own + 26,
+  /** The end where items are put. */
+  tailMutex: Field.own + 40,
+  tail: Field.own + 41,
+  seenHead: Field.own + 42,
 } as const;
 /** Size of a queue in words. */
-export const QUEUE_WORDS = Field.own + 21;
+export const QUEUE_WORDS = Field.own + 56;
 
 /** The logarithm to base 2 of the size of a place in words. */
 export const PlaceShift = {

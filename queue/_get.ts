@@ -13,17 +13,17 @@ import {
   dropRecord,
   loadModulesOf,
   readRecord,
-  refersToNothing,
 } from "../threading/_memory/record.ts";
-import { Field } from "../threading/_memory/shared_class.ts";
 import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { NO_NUMBER } from "./_cell.ts";
+import { areOpen, enter, leave, sizeOf } from "./_ends.ts";
 import { Empty, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";
-import { MAX_RECEIVED, readReceived } from "./_message.ts";
+import { isEmptyAtHead, isWastefulAtHead, takeAtHead } from "./_head.ts";
+import { readReceived } from "./_message.ts";
 import { isWasteful, shrink } from "./_places.ts";
 import { taken, takeOut, UNREAD } from "./_take.ts";
 import { admitPutters, getProtocol, got, returnItem } from "./_waiting.ts";
@@ -32,10 +32,12 @@ import { admitPutters, getProtocol, got, returnItem } from "./_waiting.ts";
 export const GET = "get an item";
 
 /**
- * Before it sleeps, a thread looks for an item about as long as it would take
- * to wake it: so one that is nearly as fast as who puts never sleeps.
+ * For so many milliseconds a thread looks for an item before it sleeps, about
+ * as long as it would take to wake it: so one that is nearly as fast as who puts
+ * never sleeps.
  */
-const SPINS = 8000;
+const SPIN_MS = 0.05;
+
 /** The error of a get from an empty queue. */
 export function empty(timeout?: number): Empty {
   return new Empty(
@@ -53,19 +55,41 @@ export function getShutDown(): ShutDown {
 /** What {@linkcode tryGet} returns when there is no item. */
 const NOTHING: unique symbol = Symbol("nothing");
 
+/** Takes the head's mutex if the ends are open; whether they are. */
+export function enterHead(queue: number): boolean {
+  if (!areOpen(queue)) return false;
+  lock(queue + QueueField.headMutex);
+  if (areOpen(queue)) return true;
+  unlock(queue + QueueField.headMutex);
+  return false;
+}
+
 /** Takes the next item if there is one; it may be `UNREAD`. */
 function tryGet(queue: number): unknown {
-  lock(queue + Field.mutex);
+  if (!enterHead(queue)) return tryGetClosed(queue);
+  if (isEmptyAtHead(queue)) {
+    unlock(queue + QueueField.headMutex);
+    return NOTHING;
+  }
+  const value = takeAtHead(queue);
+  const wasteful = isWastefulAtHead(queue);
+  unlock(queue + QueueField.headMutex);
+  if (wasteful) shrink(queue);
+  return value;
+}
+
+function tryGetClosed(queue: number): unknown {
+  enter(queue);
   if (words[queue + QueueField.length] === 0) {
     const ended = words[queue + QueueField.shutDown] !== 0;
-    unlock(queue + Field.mutex);
+    leave(queue);
     if (ended) throw getShutDown();
     return NOTHING;
   }
   const value = takeOut(queue);
   if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
   const wasteful = isWasteful(queue);
-  unlock(queue + Field.mutex);
+  leave(queue);
   if (wasteful) shrink(queue);
   return value;
 }
@@ -89,12 +113,14 @@ function readTaken(queue: number): unknown {
   return value;
 }
 
-function drop(record: number, entry: number): void {
+/** Gives back what an item that was taken lay in. */
+export function drop(record: number, entry: number): void {
   dropRecord(record);
   if (entry !== 0) discard(entry);
 }
 
-function returnTaken(queue: number): boolean {
+/** Puts back what is in {@linkcode taken}; whether that was possible. */
+export function returnTaken(queue: number): boolean {
   const { record, entry } = taken;
   return returnItem(queue, record, NO_NUMBER, () => {
     removeDraft(record | COUNTED);
@@ -111,11 +137,9 @@ function notLoaded(error: ModuleNotLoaded): ThreadingError {
 
 /** Gets an item, and blocks until there is one. */
 export function getSync(queue: number, timeout: number): unknown {
-  for (let spins = 0; spins < SPINS;) {
-    const value = tryGet(queue);
-    if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
-    spins = spin(queue, spins);
-  }
+  let value = tryGet(queue);
+  if (value === NOTHING) value = spin(queue);
+  if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
   const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
   if (end === Wake.granted) {
     got.fresh = false;
@@ -124,18 +148,18 @@ export function getSync(queue: number, timeout: number): unknown {
   throw end === Wake.waiting ? empty(timeout) : getShutDown();
 }
 
-/**
- * Looks for an item, but not while others wait: they get the next ones.
- *
- * @returns How often this thread has looked, `SPINS` if it is to wait.
- */
-function spin(queue: number, spins: number): number {
-  // Once: looking again and again would take the mutex' cache line away from
-  // who puts.
-  if (load(queue + QueueField.getters) !== 0) return SPINS;
-  const length = queue + QueueField.length;
-  while (spins < SPINS && load(length) === 0) spins++;
-  return spins + 1;
+/** Looks for an item for a while, but not if others wait: they come first. */
+function spin(queue: number): unknown {
+  const end = performance.now() + SPIN_MS;
+  while (load(queue + QueueField.getters) === 0) {
+    // The clock keeps it from looking so often that who puts is held up.
+    while (sizeOf(queue) === 0) {
+      if (performance.now() >= end) return NOTHING;
+    }
+    const value = tryGet(queue);
+    if (value !== NOTHING) return value;
+  }
+  return NOTHING;
 }
 
 /** Gets an item if there is one. */
@@ -207,74 +231,4 @@ export async function get(
   );
   if (end !== Wake.granted) throw getShutDown();
   return finish(reading!);
-}
-
-interface Unread {
-  record: number;
-  length: number;
-  entry: number;
-  beginning: number;
-  sequence: number;
-  /** Its place in the result. */
-  index: number;
-}
-
-/**
- * Gets more items until there are `n` of them or the queue is empty. One that
- * cannot be read goes back and ends it: the next get tells why.
- */
-export function getMore(queue: number, n: number, items: unknown[]): void {
-  for (;;) {
-    const unread = takeRound(queue, n, items);
-    if (unread === undefined) return;
-    for (const [i, item] of unread.entries()) {
-      const { record, length, entry, index } = item;
-      if (length !== 0) {
-        items[index] = readReceived(i, length);
-        continue;
-      }
-      try {
-        items[index] = readRecord(record);
-      } catch {
-        // It is the last one of its round.
-        Object.assign(taken, item);
-        if (returnTaken(queue)) {
-          items.pop();
-          return;
-        }
-      }
-      drop(record, entry);
-    }
-  }
-}
-
-/**
- * What is to be read of the items taken, in order; `undefined` if there were
- * none. An item that refers to something is the last of its round, since
- * reading it may fail.
- */
-function takeRound(
-  queue: number,
-  n: number,
-  items: unknown[],
-): Unread[] | undefined {
-  const unread: Unread[] = [];
-  const before = items.length;
-  lock(queue + Field.mutex);
-  while (
-    items.length < n && unread.length < MAX_RECEIVED &&
-    words[queue + QueueField.length] > 0
-  ) {
-    const value = takeOut(queue, unread.length);
-    if (value === UNREAD) unread.push({ ...taken, index: items.length });
-    items.push(value);
-    if (
-      value === UNREAD && taken.record !== 0 && !refersToNothing(taken.record)
-    ) break;
-  }
-  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
-  const wasteful = isWasteful(queue);
-  unlock(queue + Field.mutex);
-  if (wasteful) shrink(queue);
-  return items.length === before ? undefined : unread;
 }

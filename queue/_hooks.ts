@@ -31,7 +31,7 @@ import { Lock } from "../threading/lock.ts";
 import { SharedList } from "../threading/shared_list.ts";
 import { Order, QueueField } from "./_fields.ts";
 import { empty, GET, getShutDown } from "./_get.ts";
-import { full, PUT, putShutDown } from "./_put.ts";
+import { full, PUT, putShutDown } from "./_prepare.ts";
 import { HookList, undoOnThrow } from "./_hook_list.ts";
 import { releaseJoiners } from "./_tasks.ts";
 

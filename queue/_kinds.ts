@@ -15,6 +15,7 @@ import {
   releaseReference,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";
+import { close } from "./_ends.ts";
 import {
   Order,
   PlaceShift,
@@ -85,6 +86,7 @@ function destroy(queue: number): void {
   // Of a damaged one nobody knows what it owns.
   if (words[queue + Field.damaged] !== 0) return;
   if (words[queue + QueueField.order] !== Order.hooks) {
+    close(queue);
     releaseItems(queue);
     return;
   }

@@ -152,7 +152,8 @@ export function insertOffer(queue: number): boolean {
   return true;
 }
 
-function writeOffer(cell: number): void {
+/** Writes the offer of a queue without keys into a free cell. */
+export function writeOffer(cell: number): void {
   const { record, message } = offer;
   if (message !== undefined) {
     writeMessageLength(cell, message.length);

@@ -14,21 +14,24 @@ import {
 } from "../threading/_memory/allocator.ts";
 import { removeDraft } from "../threading/_memory/draft.ts";
 import { words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { Field } from "../threading/_memory/shared_class.ts";
 import { CELL_WORDS, copyCell } from "./_cell.ts";
+import { enter, leave } from "./_ends.ts";
 import { PlaceShift, QueueField } from "./_fields.ts";
 
 const FIRST_CAPACITY = 8;
 /** A block of up to so many words never shrinks. */
 const KEPT_WORDS = 4096;
 
-/** The cell at a place of a ring, counted from the first. */
-export function cellAt(queue: number, place: number): number {
-  const at = words[queue + QueueField.first] + place &
-    words[queue + QueueField.capacity] - 1;
+/** The cell at an index of a ring, which goes round. */
+export function cellOf(queue: number, index: number): number {
+  const at = index & words[queue + QueueField.capacity] - 1;
   return words[queue + QueueField.places] +
     (at << words[queue + QueueField.placeShift]);
+}
+
+/** The cell at a place of a ring, counted from the first. */
+export function cellAt(queue: number, place: number): number {
+  return cellOf(queue, words[queue + QueueField.first] + place);
 }
 
 /** Where a wide cell has its message. */
@@ -83,10 +86,14 @@ export function widen(queue: number): void {
 
 /** Under the mutex: whether it is time to give memory back. */
 export function isWasteful(queue: number): boolean {
-  const capacity = words[queue + QueueField.capacity];
-  return capacity > keptCapacity(queue) &&
-    words[queue + QueueField.length] <= capacity >> 3 &&
+  return words[queue + QueueField.length] <= wastefulLength(queue) &&
     words[queue + QueueField.putters] === 0;
+}
+
+/** With so few items there are far too many places; -1 if there never are. */
+export function wastefulLength(queue: number): number {
+  const capacity = words[queue + QueueField.capacity];
+  return capacity > keptCapacity(queue) ? capacity >> 3 : -1;
 }
 
 function keptCapacity(queue: number): number {
@@ -120,7 +127,7 @@ function resize(
   wanted: () => boolean,
 ): void {
   const block = allocate(capacity * (1 << shift));
-  lock(queue + Field.mutex);
+  enter(queue);
   const moves = wanted();
   if (moves) {
     const old = words[queue + QueueField.places];
@@ -139,7 +146,7 @@ function resize(
     removeDraft(block);
     if (old !== 0) deallocate(old);
   }
-  unlock(queue + Field.mutex);
+  leave(queue);
   if (!moves) discard(block);
 }
 

@@ -11,6 +11,7 @@ import {
   Wake,
   wakeAll,
 } from "../threading/_memory/wait_queue.ts";
+import { unfinishedIn } from "./_ends.ts";
 import { Order, QueueField } from "./_fields.ts";
 
 /** How `join` waits. */
@@ -20,7 +21,7 @@ export const joinProtocol: Protocol = {
   },
 };
 
-/** Counts items that were put into a queue without hooks. */
+/** Counts items that were put into a queue without hooks whose ends are closed. */
 export function countPut(queue: number, count: number): void {
   doubles[queue + QueueField.unfinished >> 1] += count;
 }
@@ -33,7 +34,7 @@ export function countThrownAway(queue: number, count: number): void {
 
 /** How many items were put and not yet reported as done. */
 function unfinished(queue: number): number {
-  const count = doubles[queue + QueueField.unfinished >> 1];
+  const count = unfinishedIn(queue);
   return words[queue + QueueField.order] === Order.hooks
     ? count + words[queue + QueueField.length]
     : count;

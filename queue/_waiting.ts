@@ -30,6 +30,7 @@ import {
 } from "../threading/_memory/wait_queue.ts";
 import { countOf, insertBlock, isBlockRight, linkBlock } from "./_block.ts";
 import { copyCell } from "./_cell.ts";
+import { close, enter, leave, open } from "./_ends.ts";
 import { Order, QueueField } from "./_fields.ts";
 import { insertOffer, offer } from "./_offer.ts";
 import { growTo, hasPlaces, isWide } from "./_places.ts";
@@ -164,15 +165,21 @@ function withdraw(queue: number, node: number): void {
   releaseReference(words[node + NodeItem.block]);
   // It may have kept smaller ones behind it from going in.
   admitPutters(queue);
+  open(queue);
 }
 
 /** How a put waits; what it puts is in {@linkcode waiting}. */
 export const putProtocol: Protocol = {
   take(queue, node) {
     const { block } = waiting;
+    close(queue);
     const end = tryPutBlock(queue, block);
-    if (end !== Put.full) return end;
+    if (end !== Put.full) {
+      open(queue);
+      return end;
+    }
     if (words[queue + QueueField.capacity] < words[queue + QueueField.limit]) {
+      open(queue);
       return Put.growToLimit;
     }
     linkBlock(block);
@@ -195,13 +202,16 @@ export const getProtocol: Protocol = {
     if (words[node + Node.flags] & HANDED) {
       words[node + Node.flags] &= ~HANDED;
       got.value = takeCell(node + NodeItem.cell, NO_MESSAGE, 0);
-    } else if (words[queue + QueueField.length] > 0) {
+    } else {
+      close(queue);
+      if (words[queue + QueueField.length] === 0) {
+        return words[queue + QueueField.shutDown] !== 0
+          ? Wake.refused
+          : Wake.waiting;
+      }
       got.value = takeOut(queue);
       admitPutters(queue);
-    } else {
-      return words[queue + QueueField.shutDown] !== 0
-        ? Wake.refused
-        : Wake.waiting;
+      open(queue);
     }
     got.fresh = true;
     return Wake.granted;
@@ -246,9 +256,9 @@ function passOn(
       words[node + Node.flags] &= ~HANDED;
     }, feedNext);
   }
-  lock(queue + Field.mutex);
+  enter(queue);
   feedNext(queue);
-  unlock(queue + Field.mutex);
+  leave(queue);
   return true;
 }
 
@@ -271,10 +281,10 @@ export function returnItem(
 ): boolean {
   const { entry, beginning, sequence } = taken;
   for (;;) {
-    lock(queue + Field.mutex);
+    enter(queue);
     if (hasPlaces(queue, 1)) break;
     const needed = words[queue + QueueField.length] + 1;
-    unlock(queue + Field.mutex);
+    leave(queue);
     try {
       growTo(queue, needed);
     } catch {
@@ -287,7 +297,7 @@ export function returnItem(
   putBack(queue, low, high);
   settle();
   feedNext(queue);
-  unlock(queue + Field.mutex);
+  leave(queue);
   return true;
 }
 

@@ -21,6 +21,7 @@ import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared_list.ts";
 import { ShutDown } from "./errors.ts";
+import { enter, leave, sizeOf } from "./_ends.ts";
 import { QueueField } from "./_fields.ts";
 import * as hooks from "./_hooks.ts";
 import {
@@ -145,7 +146,7 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   full(): boolean {
     const queue = addressOf(this);
-    return words[queue + QueueField.length] >= words[queue + QueueField.limit];
+    return sizeOf(queue) >= words[queue + QueueField.limit];
   }
 
   /**
@@ -255,9 +256,9 @@ export class Queue<T> extends SimpleQueue<T> {
       hooks.shutDown(hooks.hooked(this), queue, immediate);
       return;
     }
-    lock(queue + Field.mutex);
+    enter(queue);
     shutDown(queue, immediate);
-    unlock(queue + Field.mutex);
+    leave(queue);
   }
 
   /**

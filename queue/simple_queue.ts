@@ -5,18 +5,20 @@
  */
 
 import { checkIterable, shown } from "../_internal/check.ts";
-import { words } from "../threading/_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { addressOf, SharedObject } from "../threading/_memory/shared_object.ts";
-import { QueueField } from "./_fields.ts";
+import { sizeOf } from "./_ends.ts";
 import * as getting from "./_get.ts";
+import { getMany, getManyNowait, getManySync } from "./_get_many.ts";
 import * as hooks from "./_hooks.ts";
 import { createQueue, keepAlive, registerQueue } from "./_kinds.ts";
+import { PUT } from "./_prepare.ts";
 import * as putting from "./_put.ts";
+import { putMany, putManyNowait, putManySync } from "./_put_many.ts";
 
 /**
  * A first-in first-out queue of any length that any thread reads and writes
@@ -68,7 +70,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async put(item: T, options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, putting.PUT);
+    const timeout = timeoutOf(options, PUT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -100,7 +102,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putSync(item: T, options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, putting.PUT);
+    const timeout = timeoutOf(options, PUT);
     const queue = addressOf(this);
     if (!hooks.hasHooks(queue)) putting.putSync(queue, item, timeout);
     else hooks.putSync(hooks.hooked(this), queue, [item], timeout);
@@ -153,14 +155,14 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, putting.PUT);
+    const timeout = timeoutOf(options, PUT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
     const list = listOf(items);
     await (hooks.hasHooks(queue)
       ? hooks.put(hooks.hooked(this), queue, list, timeout, signal)
-      : putting.putMany(queue, list, timeout, signal));
+      : putMany(queue, list, timeout, signal));
     keepAlive(this);
   }
 
@@ -188,10 +190,10 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, putting.PUT);
+    const timeout = timeoutOf(options, PUT);
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hooks.hasHooks(queue)) putting.putManySync(queue, list, timeout);
+    if (!hooks.hasHooks(queue)) putManySync(queue, list, timeout);
     else hooks.putSync(hooks.hooked(this), queue, list, timeout);
   }
 
@@ -217,7 +219,7 @@ export class SimpleQueue<T> extends SharedObject {
   putManyNowait(items: Iterable<T>): void {
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hooks.hasHooks(queue)) putting.putManyNowait(queue, list);
+    if (!hooks.hasHooks(queue)) putManyNowait(queue, list);
     else hooks.putNowait(hooks.hooked(this), queue, list);
   }
 
@@ -343,8 +345,7 @@ export class SimpleQueue<T> extends SharedObject {
     if (hooks.hasHooks(queue)) {
       items = await hooks.get(hooks.hooked(this), queue, n, timeout, signal);
     } else {
-      items = [await getting.get(queue, timeout, signal)];
-      getting.getMore(queue, n, items);
+      items = await getMany(queue, n, timeout, signal);
     }
     keepAlive(this);
     return items as T[];
@@ -382,9 +383,7 @@ export class SimpleQueue<T> extends SharedObject {
     if (hooks.hasHooks(queue)) {
       return hooks.getSync(hooks.hooked(this), queue, n, timeout) as T[];
     }
-    const items = [getting.getSync(queue, timeout)];
-    getting.getMore(queue, n, items);
-    return items as T[];
+    return getManySync(queue, n, timeout) as T[];
   }
 
   /**
@@ -411,9 +410,7 @@ export class SimpleQueue<T> extends SharedObject {
     if (hooks.hasHooks(queue)) {
       return hooks.getNowait(hooks.hooked(this), queue, n) as T[];
     }
-    const items = [getting.getNowait(queue)];
-    getting.getMore(queue, n, items);
-    return items as T[];
+    return getManyNowait(queue, n) as T[];
   }
 
   /**
@@ -430,7 +427,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   qsize(): number {
-    return words[addressOf(this) + QueueField.length];
+    return sizeOf(addressOf(this));
   }
 
   /**

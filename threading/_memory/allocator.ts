@@ -234,6 +234,15 @@ export function rebuild(): void {
   words[Header.allocatedWords] = allocated;
 }
 
+/** The address of the block that a word lies in: goes through all before it. */
+export function addressAround(word: number): number {
+  lockInner(Header.allocatorMutex);
+  let block = FIRST_BLOCK;
+  while (block + sizeOf(block) <= word) block += sizeOf(block);
+  unlockInner(Header.allocatorMutex);
+  return block + HEADER_WORDS;
+}
+
 /** Checks the chain, the links and the counts; for tests. */
 export function checkHeap(): { blocks: number; allocatedWords: number } {
   let before = 0;

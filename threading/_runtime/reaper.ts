@@ -9,7 +9,7 @@
  * @module
  */
 
-import { deallocate, rebuild } from "../_memory/allocator.ts";
+import { addressAround, deallocate, rebuild } from "../_memory/allocator.ts";
 import {
   compareExchange,
   exchange,
@@ -130,7 +130,8 @@ function breakGround(slot: number): void {
   const outer = words[slot + Slot.ground];
   if (outer !== 0 && holderOf(outer) === slot) {
     const isObject = outer > TABLES && outer !== slot + Slot.mutex;
-    if (isObject) words[outer - Field.mutex + Field.damaged] = 1;
+    // An object may have other mutexes besides the one that all have.
+    if (isObject) words[addressAround(outer) + Field.damaged] = 1;
     breakMutex(outer);
   }
   words[slot + Slot.ground] = 0;

@@ -1,0 +1,78 @@
+/**
+ * Putting several items at once into a queue without hooks.
+ *
+ * @module
+ */
+
+import { words } from "../threading/_memory/heap.ts";
+import { giveBack } from "../threading/_memory/shared_object.ts";
+import { draftBlock } from "./_block.ts";
+import { areOpen } from "./_ends.ts";
+import { QueueField } from "./_fields.ts";
+import { full } from "./_prepare.ts";
+import { spinForRoom } from "./_put.ts";
+import { putBlock, waitSyncToPut, waitToPut } from "./_put_block.ts";
+import { areBare, AtTail, putBareAtTail } from "./_tail.ts";
+
+function checkCount(queue: number, count: number): void {
+  const limit = words[queue + QueueField.limit];
+  if (count <= limit) return;
+  throw new RangeError(
+    `Cannot put items: they go in together, so there must not be more than the queue's maxsize of ${limit}, received ${count}`,
+  );
+}
+
+/** Puts items together that need nothing but room; an `AtTail`. */
+function putAsTheyAre(queue: number, items: readonly unknown[]): number {
+  return areOpen(queue) && areBare(items)
+    ? putBareAtTail(queue, items)
+    : AtTail.closed;
+}
+
+/** Puts items together, and blocks until there is room for all. */
+export function putManySync(
+  queue: number,
+  items: readonly unknown[],
+  timeout: number,
+): void {
+  const count = items.length;
+  if (count === 0) return;
+  checkCount(queue, count);
+  const end = putAsTheyAre(queue, items);
+  if (end === AtTail.done) return;
+  if (end === AtTail.full) {
+    const attempt = () => putAsTheyAre(queue, items) === AtTail.done;
+    if (spinForRoom(queue, count, attempt)) return;
+  }
+  const block = draftBlock(queue, items);
+  if (putBlock(queue, block, items)) return;
+  waitSyncToPut(queue, block, timeout, items);
+}
+
+/** Puts items together if there is room for all. */
+export function putManyNowait(queue: number, items: readonly unknown[]): void {
+  const count = items.length;
+  if (count === 0) return;
+  checkCount(queue, count);
+  if (putAsTheyAre(queue, items) === AtTail.done) return;
+  const block = draftBlock(queue, items);
+  if (putBlock(queue, block, items)) return;
+  giveBack(block);
+  throw full(queue);
+}
+
+/** Puts items together; a promise if that must wait. */
+export function putMany(
+  queue: number,
+  items: readonly unknown[],
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<void> | undefined {
+  const count = items.length;
+  if (count === 0) return undefined;
+  checkCount(queue, count);
+  if (putAsTheyAre(queue, items) === AtTail.done) return undefined;
+  const block = draftBlock(queue, items);
+  if (putBlock(queue, block, items)) return undefined;
+  return waitToPut(queue, block, timeout, signal, items);
+}
