@@ -7,7 +7,10 @@ import * as work from "./queue_workers.ts";
 
 const MAXSIZE = 1024;
 
-function oneToOne(kind: string, count: number): number {
+// The main thread awaits the others: if it blocked, it would be given a sentinel
+// after a while, a further worker, whose start would be measured with them.
+
+async function oneToOne(kind: string, count: number): Promise<number> {
   const queue = new Queue<unknown>(kind === "bytes" ? 64 : MAXSIZE);
   const warm = Math.min(work.WARM, count);
   const consumer = new Thread({
@@ -20,14 +23,14 @@ function oneToOne(kind: string, count: number): number {
   });
   consumer.start();
   producer.start();
-  producer.joinSync();
-  return consumer.joinSync();
+  await producer.join();
+  return await consumer.join();
 }
 
-function many(): number {
+async function many(): Promise<number> {
   const queue = new Queue<number>(MAXSIZE);
-  const count = 1_000_000;
-  const warm = work.BATCH * 2000;
+  const count = 3_000_000;
+  const warm = work.BATCH * 20_000;
   const consumer = new Thread({
     target: work.consumeMany,
     args: [queue, warm, count],
@@ -38,13 +41,13 @@ function many(): number {
   });
   consumer.start();
   producer.start();
-  producer.joinSync();
-  return consumer.joinSync();
+  await producer.join();
+  return await consumer.join();
 }
 
-function fourToFour(): number {
+async function fourToFour(): Promise<number> {
   const queue = new Queue<unknown>(MAXSIZE);
-  const count = 100_000;
+  const count = 250_000;
   const warm = work.WARM;
   const threads = Array.from({ length: 4 }, () =>
     new Thread({
@@ -57,8 +60,9 @@ function fourToFour(): number {
       args: [queue, "number", warm + count],
     }));
   for (const thread of [...threads, ...producers]) thread.start();
-  for (const thread of producers) thread.joinSync();
-  return Math.max(...threads.map((thread) => thread.joinSync())) / 4;
+  for (const thread of producers) await thread.join();
+  const took = await Promise.all(threads.map((thread) => thread.join()));
+  return Math.max(...took) / 4;
 }
 
 function priority(): number {
@@ -79,7 +83,7 @@ function priority(): number {
   return took * 1e6 / count;
 }
 
-function handOver(): number {
+async function handOver(): Promise<number> {
   const queues = [new Queue<number>(), new Queue<number>()] as const;
   const other = new Thread({
     target: work.play,
@@ -91,8 +95,8 @@ function handOver(): number {
     args: [0, queues[0], queues[1]],
   });
   first.start();
-  other.joinSync();
-  return first.joinSync();
+  await other.join();
+  return await first.join();
 }
 
 async function promise(): Promise<number> {
@@ -129,9 +133,9 @@ function memory(): number {
 
 if (import.meta.main) {
   await main({
-    "numbers": () => oneToOne("number", 300_000),
+    "numbers": () => oneToOne("number", 1_000_000),
     "many": many,
-    "objects": () => oneToOne("object", 200_000),
+    "objects": () => oneToOne("object", 400_000),
     "bytes": () => oneToOne("bytes", 10_000),
     "four": fourToFour,
     "priority": priority,

@@ -2,7 +2,11 @@
 import type { Queue } from "../../queue/mod.ts";
 import { sendable } from "../../threading/mod.ts";
 
-export const WARM = 50_000;
+/**
+ * So many items each thread handles first: the compiler's threads are slow while
+ * the cores are busy with these.
+ */
+export const WARM = 300_000;
 export const BATCH = 64;
 export const TRIPS = 5000;
 const WARM_TRIPS = 2000;
