@@ -7,7 +7,8 @@
  *     record + 2   number of marked functions and classes in it
  *     record + 3   by how many it is owned: 1 for the place where it is linked,
  *                  1 for each thread that reads it, see `shareRecord`
- *     record + 4   addresses of the former, numbers of the latter, the bytes
+ *     record + 4   addresses of the former, numbers of the latter
+ *     behind them  at an even word, the bytes
  *
  * A record that is linked somewhere keeps the objects alive that it refers to.
  * But for the owners, it never changes.
@@ -60,7 +61,7 @@ export function draftRecord(value: unknown): number {
 /** Like {@linkcode draftRecord}, of a value that has been encoded. */
 export function draftEncoded(value: Encoded): number {
   const { bytes: encoded, length, references, sendables } = value;
-  const start = Record.lists + references.length + sendables.length;
+  const start = startIn(references.length + sendables.length);
   const record = allocate(start + (length + 3 >> 2));
   words[record + Record.length] = length;
   words[record + Record.references] = references.length;
@@ -69,8 +70,13 @@ export function draftEncoded(value: Encoded): number {
   let at = record + Record.lists;
   for (const reference of references) words[at++] = addressOf(reference);
   for (const id of sendables) words[at++] = id;
-  copyIn(encoded, length, at * 4);
+  copyIn(encoded, length, (record + start) * 4);
   return record;
+}
+
+/** Where the bytes are behind lists of so many words. */
+function startIn(listed: number): number {
+  return Record.lists + listed + 1 & ~1;
 }
 
 function copyIn(source: Uint8Array, length: number, at: number): void {
@@ -184,8 +190,9 @@ export function holdsEncoded(record: number, value: Encoded): boolean {
 }
 
 function startOf(record: number): number {
-  return (record + Record.lists + words[record + Record.references] +
-    words[record + Record.sendables]) * 4;
+  const listed = words[record + Record.references] +
+    words[record + Record.sendables];
+  return (record + startIn(listed)) * 4;
 }
 
 /**

@@ -30,7 +30,7 @@ export function readBuiltIn(r: Reader, tag: number): unknown {
     case VIEW:
       return readView(r);
     case BUFFER:
-      return r.add(r.raw(r.uint32()).buffer);
+      return readBuffer(r);
     case RESIZABLE_BUFFER:
       return readResizable(r);
     case DATE:
@@ -63,10 +63,17 @@ function readBuiltInInstance(r: Reader): object {
   return object;
 }
 
+function readBuffer(r: Reader): ArrayBuffer {
+  const length = r.uint32();
+  r.align();
+  return r.add(r.raw(length).buffer);
+}
+
 function readResizable(r: Reader): ArrayBuffer {
   const length = r.uint32();
   const maxByteLength = r.uint32();
   const buffer = new ArrayBuffer(length, { maxByteLength });
+  r.align();
   new Uint8Array(buffer).set(r.bytes.subarray(r.at, r.at += length));
   return r.add(buffer);
 }

@@ -25,6 +25,7 @@ export function writeBuffer(w: Writer, buffer: ArrayBuffer): void {
   const bytes = new Uint8Array(buffer);
   w.tagged(buffer.resizable ? RESIZABLE_BUFFER : BUFFER, bytes.length);
   if (buffer.resizable) w.uint32(buffer.maxByteLength);
+  w.align();
   w.raw(bytes);
 }
 

@@ -35,6 +35,7 @@ export class Reader {
   bytes: Uint8Array = NO_BYTES;
   view: DataView = NO_VIEW;
   at = 0;
+  #start = 0;
   /** The objects of the message by number. */
   objects: unknown[] = [];
   count = 0;
@@ -55,6 +56,7 @@ export class Reader {
       );
     }
     this.at = start;
+    this.#start = start;
   }
 
   /** Lets go of everything but memory that is shared anyway. */
@@ -112,11 +114,15 @@ export class Reader {
     return value;
   }
 
+  /** Skips what fills up to a multiple of 8 bytes, see `Writer.align`. */
+  align(): void {
+    this.at += this.#start - this.at & 7;
+  }
+
   /** A copy of the next bytes, on a buffer of its own. */
   raw(size: number): Uint8Array<ArrayBuffer> {
-    const start = this.at;
-    this.at += size;
-    return this.bytes.slice(start, this.at) as Uint8Array<ArrayBuffer>;
+    // Twice as fast as `slice`, which fills the new buffer with zeros first.
+    return new Uint8Array(this.bytes.subarray(this.at, this.at += size));
   }
 
   /** Reads a string with its tag. */

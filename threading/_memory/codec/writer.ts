@@ -130,6 +130,14 @@ export class Writer {
     this.length += 8;
   }
 
+  /**
+   * Fills reserved room up to a multiple of 8. Copying from and to shared memory
+   * is several times slower where the addresses differ in their last bits.
+   */
+  align(): void {
+    while (this.length & 7) this.bytes[this.length++] = 0;
+  }
+
   /** Writes raw bytes; the room needs no reservation. */
   raw(source: Uint8Array): void {
     this.grow(source.length);
