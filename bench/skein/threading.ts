@@ -16,13 +16,17 @@ const afterImport = performance.now();
 import { main, perCall } from "../_measure.ts";
 import type { Thread as AnyThread } from "../../threading/mod.ts";
 
+/**
+ * Runs two threads, and awaits them: a main thread that blocked would be given a
+ * sentinel after a while, whose start would be measured with them.
+ */
 function both(
   first: AnyThread<number>,
   second: AnyThread<number>,
-): [number, number] {
+): Promise<[number, number]> {
   first.start();
   second.start();
-  return [first.joinSync(), second.joinSync()];
+  return Promise.all([first.join(), second.join()]);
 }
 
 function lockPair(): number {
@@ -35,11 +39,11 @@ function lockPair(): number {
   });
 }
 
-function increment(): number {
+async function increment(): Promise<number> {
   const { increment: target, COUNTER, INCREMENTS, WARM_INCREMENTS } = work;
   const lock = new Lock();
   const words = new SharedArray(Int32Array, 32);
-  const took = both(
+  const took = await both(
     new Thread({ target, args: [0, lock, words] }),
     new Thread({ target, args: [1, lock, words] }),
   );
@@ -119,32 +123,35 @@ function mapSet(): number {
   });
 }
 
-function condition(): number {
+async function condition(): Promise<number> {
   const args = [new Condition(), new SharedArray(Int32Array, 1)] as const;
   const target = work.playCondition;
-  return both(
+  const [took] = await both(
     new Thread({ target, args: [0, ...args] }),
     new Thread({ target, args: [1, ...args] }),
-  )[0] / work.TRIPS;
+  );
+  return took / work.TRIPS;
 }
 
-function event(): number {
+async function event(): Promise<number> {
   const [mine, other] = [new Event(), new Event()];
   mine.set();
   const target = work.playEvent;
-  return both(
+  const [took] = await both(
     new Thread({ target, args: [0, mine, other] }),
     new Thread({ target, args: [1, other, mine] }),
-  )[0] / work.TRIPS;
+  );
+  return took / work.TRIPS;
 }
 
-function semaphore(): number {
+async function semaphore(): Promise<number> {
   const [mine, other] = [new Semaphore(1), new Semaphore(0)];
   const target = work.playSemaphore;
-  return both(
+  const [took] = await both(
     new Thread({ target, args: [0, mine, other] }),
     new Thread({ target, args: [1, other, mine] }),
-  )[0] / work.TRIPS;
+  );
+  return took / work.TRIPS;
 }
 
 if (import.meta.main) {
