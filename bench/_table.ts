@@ -17,7 +17,7 @@ export function table(results: ReadonlyArray<[Row, Outcome[]]>): string {
   for (const [row, outcomes] of results) {
     for (const [i, contestant] of row.contestants.entries()) {
       lines.push([
-        i === 0 ? row.name : "",
+        i === 0 ? cell(row.name) : "",
         contestant.name,
         ...numbers(row, outcomes[i]),
         ...comparison(row, outcomes, i),
