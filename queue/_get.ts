@@ -25,8 +25,9 @@ import { QueueField } from "./_fields.ts";
 import { isEmptyAtHead, isWastefulAtHead, takeAtHead } from "./_head.ts";
 import { readReceived } from "./_message.ts";
 import { isWasteful, shrink } from "./_places.ts";
+import { admitPutters } from "./_serve.ts";
 import { taken, takeOut, UNREAD } from "./_take.ts";
-import { admitPutters, getProtocol, got, returnItem } from "./_waiting.ts";
+import { getProtocol, got, returnItem } from "./_waiting.ts";
 
 /** What is done, for messages. */
 export const GET = "get an item";

@@ -21,8 +21,8 @@ import {
 import { isWastefulAtHead, lookAtTail } from "./_head.ts";
 import { MAX_RECEIVED, readReceived } from "./_message.ts";
 import { isWasteful, messageOf, shrink } from "./_places.ts";
+import { admitPutters } from "./_serve.ts";
 import { takeCell, taken, takeOut, UNREAD } from "./_take.ts";
-import { admitPutters } from "./_waiting.ts";
 
 /** Gets from 1 to `n` items, and blocks until there is one. */
 export function getManySync(
@@ -115,7 +115,7 @@ function read(
 function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
   const unread: Unread[] = [];
   const open = enterHead(queue);
-  if (open) takeAtHead(queue, n, items, unread);
+  if (open) takeOpen(queue, n, items, unread);
   else takeClosed(queue, n, items, unread);
   const wasteful = open ? isWastefulAtHead(queue) : isWasteful(queue);
   if (open) unlock(queue + QueueField.headMutex);
@@ -124,7 +124,7 @@ function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
   return unread;
 }
 
-function takeAtHead(
+function takeOpen(
   queue: number,
   n: number,
   items: unknown[],

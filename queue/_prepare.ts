@@ -11,7 +11,7 @@ import { QueueField } from "./_fields.ts";
 import { mismatch } from "./_key.ts";
 import { draftMessage } from "./_offer.ts";
 import { growTo, widen } from "./_places.ts";
-import { Put } from "./_waiting.ts";
+import { Put } from "./_serve.ts";
 
 /** What is done, for messages. */
 export const PUT = "put an item";

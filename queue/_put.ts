@@ -12,7 +12,8 @@ import { discardOffer, draftOffer, offer } from "./_offer.ts";
 import { full, prepare } from "./_prepare.ts";
 import { waitSyncToPut, waitToPut } from "./_put_block.ts";
 import { AtTail, putOfferAtTail } from "./_tail.ts";
-import { Put, tryPut } from "./_waiting.ts";
+import { Put } from "./_serve.ts";
+import { tryPut } from "./_try_put.ts";
 
 /** For so many milliseconds a thread looks for room before it sleeps. */
 const SPIN_MS = 0.05;

@@ -11,7 +11,9 @@ import { countOf } from "./_block.ts";
 import { enter, leave } from "./_ends.ts";
 import { QueueField } from "./_fields.ts";
 import { failure, full, prepare, PUT } from "./_prepare.ts";
-import { Put, putProtocol, tryPutBlock, waiting } from "./_waiting.ts";
+import { Put } from "./_serve.ts";
+import { tryPutBlock } from "./_try_put.ts";
+import { putProtocol, waiting } from "./_waiting.ts";
 
 /**
  * Puts the items of a block in if there is room for all.

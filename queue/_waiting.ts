@@ -1,15 +1,10 @@
 /**
- * Who waits for a queue, and how what happens to it lets them go on.
+ * How a put and a get wait, and what becomes of what they leave behind.
  *
- * A put that waits leaves its items with its node: whoever makes room for them
- * puts them in, so they are there at once even if the thread that put them is
- * busy. Likewise an item that is put while somebody waits to get goes to the
- * node of the first one, which is woken to take it over. What a node has
- * belongs to the queue: if the thread is killed or gives up, the items of a put
- * go with it, and an item that was handed over goes back to where it was.
- *
- * In a ring nobody waits to get while there are items. In a priority queue those
- * who wait are woken to take the lowest item there is by then.
+ * A put that waits leaves its items with its node, and a get that waits is
+ * handed an item there, see `_serve.ts`. What a node has belongs to the queue: if
+ * the thread is killed or gives up, the items of a put go with it, and an item
+ * that was handed over goes back to where it was.
  *
  * @module
  */
@@ -21,139 +16,37 @@ import { releaseReference } from "../threading/_memory/shared_object.ts";
 import {
   dequeue,
   firstOf,
-  firstOther,
   Node,
   type Protocol,
   Wake,
   wake,
   wakeAll,
 } from "../threading/_memory/wait_queue.ts";
-import { countOf, insertBlock, isBlockRight, linkBlock } from "./_block.ts";
-import { copyCell } from "./_cell.ts";
+import { linkBlock } from "./_block.ts";
 import { close, enter, leave, open } from "./_ends.ts";
 import { Order, QueueField } from "./_fields.ts";
-import { insertOffer, offer } from "./_offer.ts";
-import { growTo, hasPlaces, isWide } from "./_places.ts";
+import { growTo, hasPlaces } from "./_places.ts";
+import {
+  admitPutters,
+  feedGetters,
+  feedOthers,
+  HANDED,
+  NodeItem,
+  Put,
+} from "./_serve.ts";
 import {
   putBack,
   releaseItems,
   releasePlace,
-  removeNext,
   takeCell,
   taken,
   takeOut,
 } from "./_take.ts";
-import { countPut, countThrownAway, releaseJoiners } from "./_tasks.ts";
+import { countThrownAway, releaseJoiners } from "./_tasks.ts";
+import { tryPutBlock } from "./_try_put.ts";
 
-/** How an attempt to put ended, with the numbers of `Wake`. */
-export const Put = {
-  full: Wake.waiting,
-  done: Wake.granted,
-  shutDown: Wake.refused,
-  /** More places are needed. */
-  grow: 4,
-  /** As many places as the limit allows are needed, so that it can wait. */
-  growToLimit: 5,
-  /** The item cannot be compared. */
-  mismatch: 6,
-  /** Wide places are needed, for a message. */
-  widen: 7,
-  /** A record is needed: somebody waits, whose node cannot have a message. */
-  record: 8,
-} as const;
-
-/** A getter's node has been handed an item; a flag of the node. */
-const HANDED = 4;
 /** It never is a message. */
 const NO_MESSAGE = 0;
-
-/**
- * Where a node has what it was handed (two words, as a cell), or the block of
- * what it puts.
- */
-const NodeItem = { cell: Node.value, block: Node.value };
-
-/** After items were put in: gives them to those who wait. */
-function feedGetters(queue: number, inserted: number): void {
-  let left = words[queue + QueueField.order] === Order.priority
-    ? inserted
-    : Infinity;
-  while (left-- > 0 && feed(queue, firstOf(queue, QueueField.getters)));
-}
-
-/** Gives a getter an item, or wakes it to take one; false if that cannot be. */
-function feed(queue: number, node: number): boolean {
-  if (node === 0 || words[queue + QueueField.length] === 0) return false;
-  dequeue(node);
-  if (words[queue + QueueField.order] !== Order.priority) {
-    copyCell(node + NodeItem.cell, removeNext(queue));
-    words[node + Node.flags] |= HANDED;
-  }
-  wake(node, Wake.retry);
-  return true;
-}
-
-/** The same for the first that is not as stuck as this thread's tasks. */
-function feedOthers(queue: number): void {
-  feed(queue, firstOther(queue, QueueField.getters));
-}
-
-/** After items were taken out: puts in those that wait for room. */
-export function admitPutters(queue: number): void {
-  for (;;) {
-    const node = firstOf(queue, QueueField.putters);
-    if (node === 0) return;
-    const block = words[node + NodeItem.block];
-    const count = countOf(block);
-    if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
-    dequeue(node);
-    const done = insertBlock(queue, block);
-    releaseReference(block);
-    wake(node, done ? Put.done : Put.mismatch);
-    if (!done) continue;
-    countPut(queue, count);
-    if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue, count);
-  }
-}
-
-function hasRoom(queue: number, count: number): boolean {
-  return words[queue + QueueField.length] <=
-    words[queue + QueueField.limit] - count;
-}
-
-/** Under the mutex: puts the offer in, if that can be done now. */
-export function tryPut(queue: number): number {
-  if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
-  if (!hasRoom(queue, 1) || words[queue + QueueField.putters] !== 0) {
-    return Put.full;
-  }
-  if (offer.message !== undefined) {
-    if (words[queue + QueueField.getters] !== 0) return Put.record;
-    if (!isWide(queue)) return Put.widen;
-  }
-  if (!hasPlaces(queue, 1)) return Put.grow;
-  if (!insertOffer(queue)) return Put.mismatch;
-  countPut(queue, 1);
-  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, 1);
-  return Put.done;
-}
-
-/** Under the mutex: puts a block of this thread in, if that can be done now. */
-export function tryPutBlock(queue: number, block: number): number {
-  if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
-  if (!isBlockRight(queue, block)) return Put.mismatch;
-  const count = countOf(block);
-  if (!hasRoom(queue, count) || words[queue + QueueField.putters] !== 0) {
-    return Put.full;
-  }
-  if (!hasPlaces(queue, count)) return Put.grow;
-  if (!insertBlock(queue, block)) return Put.mismatch;
-  linkBlock(block);
-  releaseReference(block);
-  countPut(queue, count);
-  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, count);
-  return Put.done;
-}
 
 /** The block that is about to wait, and whether it belongs to a node now. */
 export const waiting = { block: 0, linked: false };
