@@ -45,7 +45,7 @@ export const Put = {
 } as const;
 
 /** A getter's node has been handed an item; a flag of the node. */
-export const HANDED = 8;
+export const HANDED = 1 << 8;
 /**
  * Where a node has what it was handed (two words, as a cell), or the block of
  * what it puts.
