@@ -30,8 +30,8 @@ import { Field } from "../threading/_memory/shared_class.ts";
 import { Order, QueueField } from "./_fields.ts";
 
 /**
- * An end's index that is greater is not counted on: the ends are closed and
- * opened again, and the indices begin anew.
+ * No index grows beyond this: then the ends are closed and opened again, and the
+ * indices begin anew.
  */
 export const MAX_INDEX = 2 ** 30;
 
@@ -103,7 +103,7 @@ export function unfinishedIn(queue: number): number {
   return counted + putSinceOpened(queue, load(queue + QueueField.tail));
 }
 
-/** How many items a queue has at the moment, by no mutex. */
+/** How many items a queue has at the moment; takes no mutex. */
 export function sizeOf(queue: number): number {
   for (;;) {
     const opening = load(queue + QueueField.opening);

@@ -26,18 +26,12 @@ import { isEmptyAtHead, isWastefulAtHead, takeAtHead } from "./_head.ts";
 import { readReceived } from "./_message.ts";
 import { isWasteful, shrink } from "./_places.ts";
 import { admitPutters } from "./_serve.ts";
+import { LOOKS, pause } from "./_spin.ts";
 import { taken, takeOut, UNREAD } from "./_take.ts";
 import { getProtocol, got, returnItem } from "./_waiting.ts";
 
 /** What is done, for messages. */
 export const GET = "get an item";
-
-/**
- * For so many milliseconds a thread looks for an item before it sleeps, about
- * as long as it would take to wake it: so one that is nearly as fast as who puts
- * never sleeps.
- */
-const SPIN_MS = 0.05;
 
 /** The error of a get from an empty queue. */
 export function empty(timeout?: number): Empty {
@@ -151,16 +145,13 @@ export function getSync(queue: number, timeout: number): unknown {
 
 /** Looks for an item for a while, but not if others wait: they come first. */
 function spin(queue: number): unknown {
-  const end = performance.now() + SPIN_MS;
-  while (load(queue + QueueField.getters) === 0) {
-    // The clock keeps it from looking so often that who puts is held up.
-    while (sizeOf(queue) === 0) {
-      if (performance.now() >= end) return NOTHING;
-    }
-    const value = tryGet(queue);
-    if (value !== NOTHING) return value;
+  let value: unknown = NOTHING;
+  for (let looks = 0; looks < LOOKS && value === NOTHING; looks++) {
+    if (load(queue + QueueField.getters) !== 0) break;
+    if (sizeOf(queue) > 0) value = tryGet(queue);
+    else pause();
   }
-  return NOTHING;
+  return value;
 }
 
 /** Gets an item if there is one. */

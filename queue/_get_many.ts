@@ -114,12 +114,17 @@ function read(
  */
 function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
   const unread: Unread[] = [];
-  const open = enterHead(queue);
-  if (open) takeOpen(queue, n, items, unread);
-  else takeClosed(queue, n, items, unread);
-  const wasteful = open ? isWastefulAtHead(queue) : isWasteful(queue);
-  if (open) unlock(queue + QueueField.headMutex);
-  else leave(queue);
+  let wasteful: boolean;
+  if (enterHead(queue)) {
+    takeOpen(queue, n, items, unread);
+    wasteful = isWastefulAtHead(queue);
+    unlock(queue + QueueField.headMutex);
+  } else {
+    enter(queue);
+    takeClosed(queue, n, items, unread);
+    wasteful = isWasteful(queue);
+    leave(queue);
+  }
   if (wasteful) shrink(queue);
   return unread;
 }
@@ -153,7 +158,6 @@ function takeClosed(
   items: unknown[],
   unread: Unread[],
 ): void {
-  enter(queue);
   while (items.length < n && words[queue + QueueField.length] > 0) {
     if (!note(takeOut(queue, unread.length), items, unread)) break;
   }

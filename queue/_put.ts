@@ -11,12 +11,10 @@ import { QueueField } from "./_fields.ts";
 import { discardOffer, draftOffer, offer } from "./_offer.ts";
 import { full, prepare } from "./_prepare.ts";
 import { waitSyncToPut, waitToPut } from "./_put_block.ts";
-import { AtTail, putOfferAtTail } from "./_tail.ts";
 import { Put } from "./_serve.ts";
+import { LOOKS, pause } from "./_spin.ts";
+import { AtTail, putOfferAtTail } from "./_tail.ts";
 import { tryPut } from "./_try_put.ts";
-
-/** For so many milliseconds a thread looks for room before it sleeps. */
-const SPIN_MS = 0.05;
 
 /**
  * Puts the offer in, or finds that there is no room.
@@ -25,7 +23,7 @@ const SPIN_MS = 0.05;
  */
 function putOffer(queue: number): boolean {
   for (;;) {
-    const end = attempt(queue);
+    const end = tryOffer(queue);
     if (end === Put.done) return true;
     if (end === Put.full) return false;
     try {
@@ -55,17 +53,16 @@ export function spinForRoom(
   const limit = words[queue + QueueField.limit];
   const most = limit - count;
   const enough = Math.min(most, limit - (limit >> 2));
-  const end = performance.now() + SPIN_MS;
-  while (load(queue + QueueField.putters) === 0) {
-    while (sizeOf(queue) > enough && performance.now() < end);
+  for (let looks = 0; load(queue + QueueField.putters) === 0;) {
+    for (; looks < LOOKS && sizeOf(queue) > enough; looks++) pause();
     if (sizeOf(queue) <= most && attempt()) return true;
-    if (performance.now() >= end) break;
+    if (looks++ >= LOOKS) break;
   }
   return false;
 }
 
 /** Puts the offer in, if that can be done now. */
-function attempt(queue: number): number {
+function tryOffer(queue: number): number {
   if (areOpen(queue)) {
     const end = putOfferAtTail(queue);
     if (end === AtTail.done) return Put.done;
