@@ -20,7 +20,7 @@ export const QueueField = {
   opening: Field.own + 2,
   /** The most items there may be; fixed. */
   limit: Field.own + 3,
-  /** The block of places, its number of places, a power of two or 0. */
+  /** The first of the places, and how many there are, a power of two or 0. */
   places: Field.own + 4,
   capacity: Field.own + 5,
   /** A `PlaceShift`. */
@@ -52,6 +52,8 @@ export const QueueField = {
   /** The first place in use, and how many are; while the ends are closed. */
   first: Field.own + 21,
   length: Field.own + 22,
+  /** The block that the places are in. */
+  block: Field.own + 23,
   /** The end where items are got; see `_ends.ts`. */
   headMutex: Field.own + 24,
   /** How many items have been got, from some beginning. */

@@ -19,6 +19,8 @@ import { enter, leave } from "./_ends.ts";
 import { PlaceShift, QueueField } from "./_fields.ts";
 
 const FIRST_CAPACITY = 8;
+/** The words of a cache line: a wide cell lies in one, and not in two. */
+const LINE_WORDS = 16;
 /** A block of up to so many words never shrinks. */
 const KEPT_WORDS = 4096;
 
@@ -126,20 +128,23 @@ function resize(
   shift: number,
   wanted: () => boolean,
 ): void {
-  const block = allocate(capacity * (1 << shift));
+  const slack = shift === PlaceShift.wideCell ? LINE_WORDS - 1 : 0;
+  const block = allocate(capacity * (1 << shift) + slack);
+  const places = block + slack & ~slack;
   enter(queue);
   const moves = wanted();
   if (moves) {
-    const old = words[queue + QueueField.places];
+    const old = words[queue + QueueField.block];
     if (shift === words[queue + QueueField.placeShift]) {
-      copyPlaces(queue, block, shift);
+      copyPlaces(queue, places, shift);
     } else {
       const length = words[queue + QueueField.length];
       for (let i = 0; i < length; i++) {
-        copyCell(block + (i << shift), cellAt(queue, i));
+        copyCell(places + (i << shift), cellAt(queue, i));
       }
     }
-    words[queue + QueueField.places] = block;
+    words[queue + QueueField.block] = block;
+    words[queue + QueueField.places] = places;
     words[queue + QueueField.capacity] = capacity;
     words[queue + QueueField.placeShift] = shift;
     words[queue + QueueField.first] = 0;
@@ -150,7 +155,7 @@ function resize(
   if (!moves) discard(block);
 }
 
-function copyPlaces(queue: number, block: number, shift: number): void {
+function copyPlaces(queue: number, to: number, shift: number): void {
   const places = words[queue + QueueField.places];
   const first = words[queue + QueueField.first];
   const length = words[queue + QueueField.length];
@@ -159,9 +164,9 @@ function copyPlaces(queue: number, block: number, shift: number): void {
     words[queue + QueueField.capacity] - first,
   );
   const start = places + (first << shift);
-  words.copyWithin(block, start, start + (toEnd << shift));
+  words.copyWithin(to, start, start + (toEnd << shift));
   words.copyWithin(
-    block + (toEnd << shift),
+    to + (toEnd << shift),
     places,
     places + (length - toEnd << shift),
   );
@@ -169,9 +174,9 @@ function copyPlaces(queue: number, block: number, shift: number): void {
 
 /** Under the mutex: gives the block back, whose places are all free. */
 export function dropPlaces(queue: number): void {
-  if (words[queue + QueueField.places] === 0) return;
-  deallocate(words[queue + QueueField.places]);
-  words[queue + QueueField.places] = 0;
+  if (words[queue + QueueField.block] === 0) return;
+  deallocate(words[queue + QueueField.block]);
+  words[queue + QueueField.block] = 0;
   words[queue + QueueField.capacity] = 0;
   words[queue + QueueField.first] = 0;
 }
