@@ -35,6 +35,9 @@ import { Order, QueueField } from "./_fields.ts";
  */
 export const MAX_INDEX = 2 ** 30;
 
+/** What `opening` is, modulo 4: 1 is open, 2 is about to be closed. */
+const CLOSED = 0;
+
 /**
  * Whether the ends are open. To be asked under the mutex of the queue or of one
  * of the ends; under the latter they stay open then.
@@ -59,7 +62,8 @@ export function leave(queue: number): void {
 /** Under the queue's mutex: closes the ends. */
 export function close(queue: number): void {
   if (!areOpen(queue)) return;
-  store(queue + QueueField.opening, words[queue + QueueField.opening] + 1);
+  const closing = words[queue + QueueField.opening] + 1;
+  store(queue + QueueField.opening, closing);
   pass(queue + QueueField.tailMutex);
   pass(queue + QueueField.headMutex);
   const head = words[queue + QueueField.head];
@@ -68,6 +72,7 @@ export function close(queue: number): void {
     words[queue + QueueField.capacity] - 1;
   words[queue + QueueField.length] = tail - head;
   doubles[queue + QueueField.unfinished >> 1] += putSinceOpened(queue, tail);
+  store(queue + QueueField.opening, closing + 2);
 }
 
 function pass(mutex: number): void {
@@ -108,7 +113,8 @@ export function sizeOf(queue: number): number {
   for (;;) {
     const opening = load(queue + QueueField.opening);
     let size: number;
-    if (opening & 1) {
+    // While they are being closed the length is still to be written.
+    if ((opening & 3) !== CLOSED) {
       // In this order it is not negative; items may have passed in between.
       const head = load(queue + QueueField.head);
       const tail = load(queue + QueueField.tail);

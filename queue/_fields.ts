@@ -16,7 +16,7 @@ export const QueueField = {
   /** Who waits to get, and who waits to put. */
   getters: Field.head,
   putters: Field.own,
-  /** Odd while the ends are open; grows whenever they are opened or closed. */
+  /** Whether the ends are open; grows whenever that changes, see `_ends.ts`. */
   opening: Field.own + 2,
   /** The most items there may be; fixed. */
   limit: Field.own + 3,

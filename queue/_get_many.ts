@@ -83,7 +83,13 @@ function getAvailable(queue: number, n: number, items: unknown[]): unknown[] {
   return items;
 }
 
-/** Reads the nth of what is unread; `false` if it is back in the queue. */
+/**
+ * Reads the nth of what is unread.
+ *
+ * @returns `false` if it cannot be read and is back in the queue.
+ * @throws Why it cannot be read, if the heap is too full to take it back and
+ * there are no other items that would be lost.
+ */
 function read(
   queue: number,
   item: Unread,
@@ -97,9 +103,12 @@ function read(
   }
   try {
     items[index] = readRecord(record);
-  } catch {
+  } catch (error) {
     Object.assign(taken, item);
     if (returnTaken(queue)) return false;
+    drop(record, entry);
+    if (items.length === 1) throw error;
+    return false;
   }
   drop(record, entry);
   return true;

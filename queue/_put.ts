@@ -26,10 +26,13 @@ function putOffer(queue: number): boolean {
     const end = tryOffer(queue);
     if (end === Put.done) return true;
     if (end === Put.full) return false;
+    // The message of an error shows the item, which may run code of the user's
+    // that makes another offer.
+    const { item, record, entry } = offer;
     try {
-      prepare(queue, end, 1, offer.item);
+      prepare(queue, end, 1, item);
     } catch (error) {
-      discardOffer(offer.record, offer.entry);
+      discardOffer(record, entry);
       throw error;
     }
   }

@@ -10,7 +10,11 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { addressOf, SharedObject } from "../threading/_memory/shared_object.ts";
+import {
+  addressOf,
+  pinUntil,
+  SharedObject,
+} from "../threading/_memory/shared_object.ts";
 import { sizeOf } from "./_ends.ts";
 import * as getting from "./_get.ts";
 import { getMany, getManyNowait, getManySync } from "./_get_many.ts";
@@ -345,7 +349,8 @@ export class SimpleQueue<T> extends SharedObject {
     if (hooks.hasHooks(queue)) {
       items = await hooks.get(hooks.hooked(this), queue, n, timeout, signal);
     } else {
-      items = await getMany(queue, n, timeout, signal);
+      // It goes on with the queue after a wait.
+      items = await pinUntil(queue, getMany(queue, n, timeout, signal));
     }
     keepAlive(this);
     return items as T[];

@@ -1,3 +1,4 @@
+import { assertThrows } from "@std/assert";
 import { Empty, type Queue } from "../../queue/mod.ts";
 import { sendable, type SharedArray } from "../../threading/mod.ts";
 import { dice } from "./stress_fixture.ts";
@@ -87,5 +88,50 @@ export const watchSize = sendable(
       most = Math.max(most, size);
     }
     return [least, most];
+  },
+);
+
+/**
+ * Fills a queue and empties it, again and again, and closes its ends at both.
+ * `phase` is odd while there is one item at the most.
+ */
+export const fillAndEmpty = sendable(
+  import.meta,
+  function fillAndEmpty(
+    queue: Queue<unknown>,
+    phase: SharedArray<Int32Array>,
+    rounds: number,
+  ) {
+    for (let round = 0; round < rounds; round++) {
+      queue.putManySync(Array.from({ length: 100 }, (_, i) => i));
+      queue.putManySync([{ closes: "the ends" }]);
+      queue.getManySync(200);
+      Atomics.add(phase.view, 0, 1);
+      for (let i = 0; i < 5; i++) {
+        queue.putSync(i);
+        queue.getSync();
+        assertThrows(() => queue.getSync({ timeout: 0 }), Empty);
+      }
+      Atomics.add(phase.view, 0, 1);
+    }
+    Atomics.store(phase.view, 0, -1);
+  },
+);
+
+/** The greatest size that a queue seemed to have in an odd phase. */
+export const watchPhases = sendable(
+  import.meta,
+  function watchPhases(
+    queue: Queue<unknown>,
+    phase: SharedArray<Int32Array>,
+  ): number {
+    let most = 0;
+    for (;;) {
+      const before = Atomics.load(phase.view, 0);
+      if (before < 0) return most;
+      const size = queue.qsize();
+      const after = Atomics.load(phase.view, 0);
+      if (before === after && before % 2 === 1) most = Math.max(most, size);
+    }
   },
 );

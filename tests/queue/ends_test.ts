@@ -8,7 +8,13 @@ import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { MAX_SLOTS, Slot, slotAt } from "../../threading/_memory/slot.ts";
 import { reap } from "../../threading/_runtime/reaper.ts";
 import { SEED, STRESS } from "../threading/shared_support.ts";
-import { getInOrder, putInOrder, watchSize } from "./ends_fixture.ts";
+import {
+  fillAndEmpty,
+  getInOrder,
+  putInOrder,
+  watchPhases,
+  watchSize,
+} from "./ends_fixture.ts";
 
 const PRODUCERS = 3;
 
@@ -43,6 +49,22 @@ for (const maxsize of [3, 50, 0]) {
     assertEquals(queue.qsize(), 0);
   });
 }
+
+Deno.test("Queue.qsize() is right while the ends are being closed", async () => {
+  const queue = new Queue<unknown>();
+  const phase = new SharedArray(Int32Array, 1);
+  const rounds = Math.ceil(500 * STRESS);
+  const watcher = new Thread({ target: watchPhases, args: [queue, phase] });
+  const worker = new Thread({
+    target: fillAndEmpty,
+    args: [queue, phase, rounds],
+  });
+  watcher.start();
+  worker.start();
+  await worker.join();
+  const most = await watcher.join();
+  assert(most <= 1, `${most} items`);
+});
 
 Deno.test("Queue: its ends begin anew before an index is too great", async () => {
   const queue = new Queue<number>(4);

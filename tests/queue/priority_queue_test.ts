@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Full, PriorityQueue } from "../../queue/mod.ts";
 import { NotSendableError, sendable } from "../../threading/mod.ts";
+import { checkHeap } from "../../threading/_memory/allocator.ts";
 
 function drain<T>(queue: PriorityQueue<T>): T[] {
   const items: T[] = [];
@@ -143,6 +144,27 @@ const byLength = sendable(
     return a.length - b.length;
   },
 );
+
+Deno.test("PriorityQueue copes with an error message that puts something else", () => {
+  const numbers = new PriorityQueue<unknown>();
+  const others = new PriorityQueue<unknown>();
+  numbers.putSync(5);
+  const item = Object.defineProperty(
+    ["a", "text".repeat(30)],
+    Symbol.for("Deno.customInspect"),
+    {
+      value() {
+        others.putSync(["b", "text".repeat(30)]);
+        return "shown";
+      },
+    },
+  );
+  assertThrows(() => numbers.putSync(item), TypeError, "shown");
+  checkHeap();
+  assertEquals(others.getSync(), ["b", "text".repeat(30)]);
+  assertEquals(numbers.getSync(), 5);
+  checkHeap();
+});
 
 Deno.test("PriorityQueue with a compare", () => {
   const queue = new PriorityQueue<string>({ compare: byLength, maxsize: 4 });

@@ -319,6 +319,26 @@ Deno.test("Queue: skein's own objects arrive as themselves", () => {
   assert(item.queue === queue);
 });
 
+Deno.test("Queue.free(): a getMany() that waited takes nothing from the next queue", async () => {
+  const queue = new Queue<string>();
+  const batch = queue.getMany(5);
+  queue.putSync("spam");
+  let next: Queue<string> | undefined;
+  while (next === undefined) {
+    await null;
+    try {
+      queue.free();
+    } catch {
+      continue;
+    }
+    // At the address of the one that has gone.
+    next = new Queue<string>();
+    next.putSync("egg");
+  }
+  assertEquals(await batch, ["spam"]);
+  assertEquals(next.getNowait(), "egg");
+});
+
 Deno.test("Queue.free() gives the handle back", () => {
   const queue = new Queue();
   queue.free();

@@ -16,7 +16,6 @@ import {
   Header,
   load,
   store,
-  TABLES,
   words,
 } from "../_memory/heap.ts";
 import { addDraft, removeDraft } from "../_memory/draft.ts";
@@ -28,7 +27,7 @@ import {
 } from "../_memory/record.ts";
 import { classOf, Field } from "../_memory/shared_class.ts";
 import { giveBack, releaseHoldsOf } from "../_memory/shared_object.ts";
-import { Dying, requestHost, Slot } from "../_memory/slot.ts";
+import { Dying, requestHost, Slot, SLOTS_END } from "../_memory/slot.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";
 import { outOfMemory } from "./death.ts";
@@ -129,7 +128,7 @@ function breakGround(slot: number): void {
   }
   const outer = words[slot + Slot.ground];
   if (outer !== 0 && holderOf(outer) === slot) {
-    const isObject = outer > TABLES && outer !== slot + Slot.mutex;
+    const isObject = outer >= SLOTS_END;
     // An object may have other mutexes besides the one that all have.
     if (isObject) words[addressAround(outer) + Field.damaged] = 1;
     breakMutex(outer);
