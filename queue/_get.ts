@@ -99,10 +99,10 @@ function readTaken(queue: number): unknown {
   } catch (error) {
     if (error instanceof ModuleNotLoaded) {
       Object.assign(taken, { record, entry, beginning, sequence });
-      if (returnTaken(queue)) throw notLoaded(error);
+      if (returnTaken(queue)) throw explained(error);
     }
     drop(record, entry);
-    throw error;
+    throw explained(error);
   }
   drop(record, entry);
   return value;
@@ -123,7 +123,9 @@ export function returnTaken(queue: number): boolean {
   });
 }
 
-function notLoaded(error: ModuleNotLoaded): ThreadingError {
+/** What the caller gets for an error of reading an item. */
+export function explained(error: unknown): unknown {
+  if (!(error instanceof ModuleNotLoaded)) return error;
   return new ThreadingError(
     `Cannot ${GET}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
     { cause: error.cause },

@@ -13,6 +13,7 @@ import { QueueField } from "./_fields.ts";
 import {
   drop,
   enterHead,
+  explained,
   get,
   getNowait,
   getSync,
@@ -107,7 +108,7 @@ function read(
     Object.assign(taken, item);
     if (returnTaken(queue)) return false;
     drop(record, entry);
-    if (items.length === 1) throw error;
+    if (items.length === 1) throw explained(error);
     return false;
   }
   drop(record, entry);
