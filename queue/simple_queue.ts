@@ -420,6 +420,8 @@ export class SimpleQueue<T> extends SharedObject {
 
   /**
    * How many items there are now. The answer may be out of date when it arrives.
+   * It can exceed a `maxsize` for a while: an item that was handed to a thread
+   * that could not take it (it was killed, say) goes back to where it was.
    *
    * @returns The number of items.
    *
