@@ -48,6 +48,7 @@ import {
   nextSequence,
   offer,
 } from "./_offer.ts";
+import { cellAt } from "./_places.ts";
 import { releasePlace } from "./_take.ts";
 
 const BlockField = {
@@ -214,14 +215,9 @@ export function insertBlock(queue: number, block: number): boolean {
 }
 
 function insertCells(queue: number, block: number, count: number): void {
-  const places = words[queue + QueueField.places];
-  const shift = words[queue + QueueField.placeShift];
-  const last = words[queue + QueueField.capacity] - 1;
   const length = words[queue + QueueField.length];
-  const end = words[queue + QueueField.first] + length;
-  const cells = placeOf(block, 0);
   for (let i = 0; i < count; i++) {
-    copyCell(places + ((end + i & last) << shift), cells + i * CELL_WORDS);
+    copyCell(cellAt(queue, length + i), placeOf(block, i));
   }
   words[queue + QueueField.length] = length + count;
 }

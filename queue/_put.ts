@@ -13,7 +13,7 @@ import { full, prepare } from "./_prepare.ts";
 import { waitSyncToPut, waitToPut } from "./_put_block.ts";
 import { Put } from "./_serve.ts";
 import { LOOKS, pause } from "./_spin.ts";
-import { AtTail, putOfferAtTail } from "./_tail.ts";
+import { putOfferAtTail } from "./_tail.ts";
 import { tryPut } from "./_try_put.ts";
 
 /**
@@ -68,8 +68,7 @@ export function spinForRoom(
 function tryOffer(queue: number): number {
   if (areOpen(queue)) {
     const end = putOfferAtTail(queue);
-    if (end === AtTail.done) return Put.done;
-    if (end === AtTail.full) return Put.full;
+    if (end !== Put.closed) return end;
   }
   enter(queue);
   const end = tryPut(queue);

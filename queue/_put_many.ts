@@ -12,7 +12,8 @@ import { QueueField } from "./_fields.ts";
 import { full } from "./_prepare.ts";
 import { spinForRoom } from "./_put.ts";
 import { putBlock, waitSyncToPut, waitToPut } from "./_put_block.ts";
-import { areBare, AtTail, putBareAtTail } from "./_tail.ts";
+import { Put } from "./_serve.ts";
+import { areBare, putBareAtTail } from "./_tail.ts";
 
 function checkCount(queue: number, count: number): void {
   const limit = words[queue + QueueField.limit];
@@ -22,11 +23,11 @@ function checkCount(queue: number, count: number): void {
   );
 }
 
-/** Puts items together that need nothing but room; an `AtTail`. */
+/** Puts items together that need nothing but room; a `Put`. */
 function putAsTheyAre(queue: number, items: readonly unknown[]): number {
   return areOpen(queue) && areBare(items)
     ? putBareAtTail(queue, items)
-    : AtTail.closed;
+    : Put.closed;
 }
 
 /** Puts items together, and blocks until there is room for all. */
@@ -39,9 +40,9 @@ export function putManySync(
   if (count === 0) return;
   checkCount(queue, count);
   const end = putAsTheyAre(queue, items);
-  if (end === AtTail.done) return;
-  if (end === AtTail.full) {
-    const attempt = () => putAsTheyAre(queue, items) === AtTail.done;
+  if (end === Put.done) return;
+  if (end === Put.full) {
+    const attempt = () => putBareAtTail(queue, items) === Put.done;
     if (spinForRoom(queue, count, attempt)) return;
   }
   const block = draftBlock(queue, items);
@@ -54,7 +55,7 @@ export function putManyNowait(queue: number, items: readonly unknown[]): void {
   const count = items.length;
   if (count === 0) return;
   checkCount(queue, count);
-  if (putAsTheyAre(queue, items) === AtTail.done) return;
+  if (putAsTheyAre(queue, items) === Put.done) return;
   const block = draftBlock(queue, items);
   if (putBlock(queue, block, items)) return;
   giveBack(block);
@@ -71,7 +72,7 @@ export function putMany(
   const count = items.length;
   if (count === 0) return undefined;
   checkCount(queue, count);
-  if (putAsTheyAre(queue, items) === AtTail.done) return undefined;
+  if (putAsTheyAre(queue, items) === Put.done) return undefined;
   const block = draftBlock(queue, items);
   if (putBlock(queue, block, items)) return undefined;
   return waitToPut(queue, block, timeout, signal, items);

@@ -42,6 +42,8 @@ export const Put = {
   widen: 7,
   /** A record is needed: somebody waits, whose node cannot have a message. */
   record: 8,
+  /** It takes the queue's mutex to tell, see `_tail.ts`. */
+  closed: 9,
 } as const;
 
 /** A getter's node has been handed an item; a flag of the node. */

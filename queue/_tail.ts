@@ -12,44 +12,38 @@ import { areOpen, MAX_INDEX } from "./_ends.ts";
 import { QueueField } from "./_fields.ts";
 import { offer, writeOffer } from "./_offer.ts";
 import { cellOf, isWide } from "./_places.ts";
+import { Put } from "./_serve.ts";
 
-/** What came of an attempt to put at the tail. */
-export const AtTail = {
-  /** The items are in. */
-  done: 0,
-  /** The queue is full. */
-  full: 1,
-  /** It takes the queue's mutex to tell. */
-  closed: 2,
-} as const;
-
-/** Under the tail's mutex: whether there is room for so many items. */
+/**
+ * Under the tail's mutex: `done` if there is room for so many items, `full`, or
+ * `closed`.
+ */
 function lookForRoom(queue: number, count: number): number {
-  if (!areOpen(queue)) return AtTail.closed;
+  if (!areOpen(queue)) return Put.closed;
   const end = words[queue + QueueField.tail] + count;
-  if (end > MAX_INDEX) return AtTail.closed;
+  if (end > MAX_INDEX) return Put.closed;
   const capacity = words[queue + QueueField.capacity];
   const limit = words[queue + QueueField.limit];
   const room = Math.min(capacity, limit);
-  if (end - words[queue + QueueField.seenHead] <= room) return AtTail.done;
+  if (end - words[queue + QueueField.seenHead] <= room) return Put.done;
   const head = load(queue + QueueField.head);
   words[queue + QueueField.seenHead] = head;
-  if (end - head <= room) return AtTail.done;
-  return end - head > limit ? AtTail.full : AtTail.closed;
+  if (end - head <= room) return Put.done;
+  return end - head > limit ? Put.full : Put.closed;
 }
 
 /** Puts the offer of a queue without keys in, if that takes nothing else. */
 export function putOfferAtTail(queue: number): number {
   lock(queue + QueueField.tailMutex);
-  let end = lookForRoom(queue, 1);
-  if (end === AtTail.done) {
+  let end: number = lookForRoom(queue, 1);
+  if (end === Put.done) {
     if (offer.message === undefined || isWide(queue)) {
       const tail = words[queue + QueueField.tail];
       writeOffer(cellOf(queue, tail));
       if (offer.record !== 0) commitRecord(offer.record);
       store(queue + QueueField.tail, tail + 1);
     } else {
-      end = AtTail.closed;
+      end = Put.closed;
     }
   }
   unlock(queue + QueueField.tailMutex);
@@ -64,7 +58,7 @@ export function putBareAtTail(
   const count = items.length;
   lock(queue + QueueField.tailMutex);
   const end = lookForRoom(queue, count);
-  if (end === AtTail.done) {
+  if (end === Put.done) {
     const places = words[queue + QueueField.places];
     const last = words[queue + QueueField.capacity] - 1;
     const shift = words[queue + QueueField.placeShift];

@@ -3,6 +3,9 @@ import { Empty, type Queue } from "../../queue/mod.ts";
 import { sendable, type SharedArray } from "../../threading/mod.ts";
 import { dice } from "./stress_fixture.ts";
 
+/** An item is a sequence number times this, and the number of its producer. */
+const PRODUCERS = 8;
+
 /** Puts items of one producer in order, one by one and together. */
 export const putInOrder = sendable(
   import.meta,
@@ -13,12 +16,11 @@ export const putInOrder = sendable(
     seed: number,
   ) {
     const roll = dice(seed);
-    const step = 8;
     for (let sequence = 0; sequence < count;) {
       const size = Math.min(1 + roll(3), count - sequence);
       const items = Array.from(
         { length: size },
-        () => sequence++ * step + producer,
+        () => sequence++ * PRODUCERS + producer,
       );
       if (size > 1) queue.putManySync(items);
       else queue.putSync(items[0]);
@@ -40,12 +42,12 @@ export const getInOrder = sendable(
     done: SharedArray<Int32Array>,
   ): number {
     const roll = dice(seed);
-    const next = new Array(8).fill(0);
+    const next = new Array(PRODUCERS).fill(0);
     let wrong = 0;
     for (let got = 0; got < count;) {
       for (const item of getSome(queue, roll)) {
-        const producer = item % 8;
-        if ((item - producer) / 8 !== next[producer]++) wrong++;
+        const producer = item % PRODUCERS;
+        if ((item - producer) / PRODUCERS !== next[producer]++) wrong++;
         got++;
         Atomics.add(done.view, 0, 1);
         queue.taskDone();
