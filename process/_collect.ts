@@ -1,4 +1,5 @@
 // Reading what a child writes.
+import { INTERRUPTED, type Interruptible } from "./_wait.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -9,11 +10,9 @@ export interface Collecting {
   /** How many are kept at most. */
   limit: number;
   /** Where they are written, if they are. */
-  copy?: WritableStream<Uint8Array>;
-  /** Whether the copy is closed at the end. */
-  closes: boolean;
-  /** Aborted when nobody is to wait for the copy any more. */
-  over: AbortSignal;
+  copy?: WritableStreamDefaultWriter<Uint8Array>;
+  /** Interrupted when nobody is to wait for the copy any more. */
+  until: Interruptible;
 }
 
 /**
@@ -25,17 +24,13 @@ export interface Collecting {
  */
 export async function collect(
   reader: ReadableStreamDefaultReader<Bytes>,
-  { chunks, limit, copy, closes, over }: Collecting,
+  { chunks, limit, copy, until }: Collecting,
 ): Promise<boolean> {
-  const writer = copy?.getWriter();
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const abort = () => resolve();
-  over.addEventListener("abort", abort);
   let size = 0;
   try {
     while (true) {
       const { value, done } = await reader.read();
-      if (done) break;
+      if (done) return false;
       if (chunks !== undefined) {
         size += value.length;
         if (size > limit) {
@@ -45,13 +40,11 @@ export async function collect(
         chunks.push(value);
       }
       // The copy may be stuck; then only the end of the pipeline helps.
-      if (writer) await Promise.race([writer.write(value), aborted]);
+      if (copy && await until.wait(copy.write(value)) === INTERRUPTED) {
+        return false;
+      }
     }
-    if (writer && closes) await Promise.race([writer.close(), aborted]);
-    return false;
   } finally {
-    over.removeEventListener("abort", abort);
-    writer?.releaseLock();
     // What still writes is told that nobody reads any more.
     await reader.cancel().catch(() => {});
   }

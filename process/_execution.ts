@@ -1,7 +1,7 @@
 // A pipeline that runs.
 import { closeSync } from "node:fs";
 import { collect } from "./_collect.ts";
-import { feed, isClosedPipe } from "./_feed.ts";
+import { feed } from "./_feed.ts";
 import { join } from "./_join.ts";
 import { takePipes } from "./_kernel_pipe.ts";
 import { end, type Ending, endingOf } from "./_kill.ts";
@@ -14,9 +14,10 @@ import {
   type SentPlan,
 } from "./_plan.ts";
 import { lengthOf, startReports } from "./_progress.ts";
-import { concat, iterate, streamTo } from "./_source.ts";
+import { concat, discard, type Input, openInput, streamTo } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
+import { forOneTurn, Interruptible } from "./_wait.ts";
 import { durationOf, timeoutError } from "../_internal/options.ts";
 import type { Source } from "./options.ts";
 
@@ -39,12 +40,19 @@ export class Execution {
   readonly #stderr: Bytes[][] = [];
   readonly #stdout: Bytes[] = [];
   readonly #cleanups: (() => void)[] = [];
-  /** Aborted when whoever still waits for a child should stop. */
-  readonly #over = new AbortController();
+  /** Interrupted when nobody needs more of the source. */
+  readonly #sourceWait = new Interruptible();
+  /** Interrupted when the children were ended, so that nothing may last. */
+  readonly #waits: Interruptible[] = [];
+  /** Whether the children were ended. */
+  #over = false;
   #jobs: readonly Job[] = [];
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
   #statuses!: Promise<number[]>;
+  /** The stream that the output goes to, if it goes to one. */
+  #sink?: WritableStreamDefaultWriter<Uint8Array>;
+  #stopReports?: () => Promise<void>;
   #failure?: { error: unknown };
   #overflow?: { stage: number; name: string };
   #killing?: Promise<void>;
@@ -59,13 +67,23 @@ export class Execution {
   }
 
   /**
-   * Starts a pipeline.
+   * Starts a pipeline. If it cannot start, its source is left and its sink
+   * aborted, as if it had started and failed.
    *
    * @param plan What is to be run, checked.
    * @param own Whether the caller reads the output.
    * @returns The running pipeline.
    */
   static async start(plan: SentPlan, own = false): Promise<Execution> {
+    try {
+      return await Execution.#start(plan, own);
+    } catch (error) {
+      discard(plan.source, plan.sink, error);
+      throw error;
+    }
+  }
+
+  static async #start(plan: SentPlan, own: boolean): Promise<Execution> {
     const { options } = plan;
     options.signal?.throwIfAborted();
     const timeout = durationOf(options.timeout, WHAT, "timeout");
@@ -97,8 +115,12 @@ export class Execution {
         return Promise.all([
           end(child, this.#ending),
           stdin === "piped" ? child.stdin.abort().catch(() => {}) : undefined,
-          stdout === "piped" ? child.stdout.cancel() : undefined,
-          stderr === "piped" ? child.stderr.cancel() : undefined,
+          stdout === "piped"
+            ? child.stdout.cancel().catch(() => {})
+            : undefined,
+          stderr === "piped"
+            ? child.stderr.cancel().catch(() => {})
+            : undefined,
         ]);
       }));
       throw error;
@@ -131,12 +153,12 @@ export class Execution {
     const kept = fed ? undefined : descriptors.keepSink();
     if (kept !== undefined) this.#cleanups.push(() => closeSync(kept));
     const file = kept ?? (sink instanceof Deno.FsFile ? sink : undefined);
-    this.#cleanups.unshift(startReports({
+    this.#stopReports = startReports({
       onProgress,
       total: descriptors.sourceSize,
       bytes: fed || file === undefined ? () => this.#fed : lengthOf(file),
       fail: (error) => this.fail(error),
-    }));
+    });
   }
 
   /** Starts everything this program does for the children. */
@@ -156,68 +178,102 @@ export class Execution {
       this.#stderr.push([]);
       if (piped(i, "stderr") && !this.#jobs[i].joins) {
         const { stderr } = children[i];
-        this.#task(this.#collect(i, "stderr", stderr, this.#stderr[i]));
+        this.#collect(i, "stderr", stderr, this.#stderr[i]);
       }
       if (i < last && piped(i, "stdout")) {
-        this.#task(
-          output(i).pipeTo(children[i + 1].stdin, {
-            signal: this.#over.signal,
-          }),
-        );
+        const stream = output(i);
+        this.#feed(i + 1, () => openInput(stream), this.#interruptible());
       }
     }
     if (piped(0, "stdin")) {
-      this.#task(feed(
-        () => iterate(source as Exclude<Source, URL | { path: string }>),
-        children[0].stdin,
-        this.#statuses.then(() => {}),
-        (bytes) => this.#fed += bytes,
-      ));
+      const until = this.#sourceWait;
+      this.#statuses.then(() => until.interrupt());
+      const open = () =>
+        openInput(source as Exclude<Source, URL | { path: string }>);
+      this.#feed(0, open, until, (bytes) => this.#fed += bytes);
     }
     if (!piped(last, "stdout")) return;
     const target = sink instanceof Deno.FsFile ? streamTo(sink) : sink;
     if (target instanceof WritableStream) {
-      this.#task(
-        this.#collect(last, "stdout", output(last), undefined, target),
-      );
+      this.#sink = this.#writerOf(target);
+      this.#collect(last, "stdout", output(last), undefined, this.#sink);
     } else if (own) {
       this.output = output(last).getReader();
       this.#readers.push(this.output);
     } else {
-      const { tee } = options;
-      this.#task(
-        this.#collect(last, "stdout", output(last), this.#stdout, tee),
-      );
+      const copy = options.tee && this.#writerOf(options.tee);
+      if (copy) this.#cleanups.push(() => copy.releaseLock());
+      this.#collect(last, "stdout", output(last), this.#stdout, copy);
     }
   }
 
+  /** Takes hold of a stream of the user's; a locked one fails the pipeline. */
+  #writerOf(
+    stream: WritableStream<Uint8Array>,
+  ): WritableStreamDefaultWriter<Uint8Array> | undefined {
+    try {
+      return stream.getWriter();
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
+  }
+
+  /** Something to wait with that does not outlast the children's ending. */
+  #interruptible(): Interruptible {
+    const wait = new Interruptible();
+    if (this.#over) wait.interrupt();
+    else this.#waits.push(wait);
+    return wait;
+  }
+
+  /** Sees that the pipeline waits for this, and fails with it. */
   #task(work: Promise<unknown>): void {
     this.#tasks.push(work.then(
       () => {},
       (error) => {
-        if (isClosedPipe(error) || this.#over.signal.aborted) return;
-        this.fail(error);
+        // The streams of children that were ended break, which is no news.
+        if (!this.#over) this.fail(error);
       },
     ));
   }
 
+  /** Writes what an input gives to a child. */
+  #feed(
+    stage: number,
+    open: () => Input,
+    until: Interruptible,
+    report?: (bytes: number) => void,
+  ): void {
+    this.#task(feed({
+      open,
+      stdin: this.#children[stage].stdin,
+      until,
+      ended: this.#statuses,
+      report,
+      fail: (error) => this.fail(error),
+      reason: () => this.#failure?.error,
+    }));
+  }
+
   /** Reads a stream of a child to its end. */
-  async #collect(
+  #collect(
     stage: number,
     name: "stdout" | "stderr",
     stream: ReadableStream<Bytes>,
     chunks?: Bytes[],
-    copy?: WritableStream<Uint8Array>,
-  ): Promise<void> {
-    const { maxBuffer: limit = Infinity, tee } = this.#plan.options;
+    copy?: WritableStreamDefaultWriter<Uint8Array>,
+  ): void {
+    const { maxBuffer: limit = Infinity } = this.#plan.options;
     const reader = stream.getReader();
     this.#readers.push(reader);
-    const over = this.#over.signal;
-    const closes = copy !== tee;
-    if (await collect(reader, { chunks, limit, copy, closes, over })) {
+    const until = this.#interruptible();
+    const collected = collect(reader, { chunks, limit, copy, until });
+    this.#task(collected.then((exceeds) => {
+      if (!exceeds) return;
       this.#overflow ??= { stage, name };
       this.stop();
-    }
+    }));
   }
 
   /** Ends the pipeline, which then fails with this error. */
@@ -229,11 +285,15 @@ export class Execution {
   /** Ends the pipeline, without an error. */
   stop(): void {
     this.#stopped = true;
+    this.#sourceWait.interrupt();
+    // The last one first: the end of one is the end of input for the next, which
+    // would take what it has got for complete.
     this.#killing ??= Promise.all(
-      this.#children.map((child) => end(child, this.#ending)),
+      this.#children.toReversed().map((child) => end(child, this.#ending)),
     ).then(() => {
       // Children of theirs may have the pipes still open.
-      this.#over.abort();
+      this.#over = true;
+      for (const wait of this.#waits) wait.interrupt();
       for (const reader of this.#readers) reader.cancel().catch(() => {});
     });
     this.#killing.catch(() => {});
@@ -273,8 +333,43 @@ export class Execution {
     await this.#killing;
     await Promise.all(this.#tasks);
     await this.#killing;
+    let outcome: Outcome;
+    try {
+      outcome = this.#outcome(statuses);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    // All that may take its time comes before the timer is cleared.
+    await this.#endSink();
+    await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
     if (this.#failure !== undefined) throw this.#failure.error;
+    return outcome!;
+  }
+
+  /**
+   * Closes the stream that got the output; if the pipeline failed, aborts it, so
+   * that nobody takes for complete what is not.
+   */
+  async #endSink(): Promise<void> {
+    const writer = this.#sink;
+    if (writer === undefined) return;
+    try {
+      if (this.#failure === undefined) {
+        await this.#interruptible().wait(writer.close());
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+    if (this.#failure !== undefined) {
+      // It may be stuck; and why the pipeline failed is known.
+      await forOneTurn(writer.abort(this.#failure.error).catch(() => {}));
+    }
+    writer.releaseLock();
+  }
+
+  /** How the pipeline ended, if it did not fail before. */
+  #outcome(statuses: readonly number[]): Outcome {
     const { stages, options } = this.#plan;
     // How cat ended, if there is one, tells nothing.
     const ends = statuses.slice(0, stages.length).map((status, i) => ({

@@ -1,55 +1,88 @@
 // Writing a source to a child's standard input.
-import { bytesOf } from "./_source.ts";
-import type { Chunk } from "./options.ts";
+import { bytesOf, type Input } from "./_source.ts";
+import { forOneTurn, INTERRUPTED, type Interruptible } from "./_wait.ts";
 
-/**
- * Writes all that an iterator gives, and closes the stream. A reader that has
- * read enough ends it early, which is no error.
- *
- * @param open Gives the chunks.
- * @param stream The child's standard input.
- * @param ended Resolves when nobody is left to read.
- * @param report Is told of every chunk's size, once it is written.
- */
-export async function feed(
-  open: () => AsyncIterator<Chunk> | Iterator<Chunk>,
-  stream: WritableStream<Uint8Array>,
-  ended: Promise<void>,
-  report?: (bytes: number) => void,
-): Promise<void> {
-  const writer = stream.getWriter();
-  const over = ended.then(() => undefined);
-  let done: boolean | undefined = false;
-  let iterator: ReturnType<typeof open> | undefined;
-  try {
-    iterator = open();
-    while (true) {
-      const step = await Promise.race([iterator.next(), over]);
-      done = step?.done;
-      if (step === undefined || step.done) break;
-      const bytes = bytesOf(step.value);
-      if (bytes.length === 0) continue;
-      const written = writer.write(bytes).then(() => true);
-      if (await Promise.race([written, over]) === undefined) {
-        written.catch(() => {});
-        break;
-      }
-      report?.(bytes.length);
-    }
-    if (done) await Promise.race([writer.close(), over]);
-  } catch (error) {
-    done = true;
-    if (!isClosedPipe(error)) throw error;
-    done = false;
-  } finally {
-    // An iterator may be waiting for something that never comes.
-    if (!done) Promise.resolve(iterator?.return?.()).catch(() => {});
-    writer.abort().catch(() => {});
-  }
+/** What is written, to whom, and who hears of it. */
+export interface Feeding {
+  /** Opens the source. */
+  open: () => Input;
+  /** The child's standard input. */
+  stdin: WritableStream<Uint8Array>;
+  /** Interrupted when nobody needs more of the source. */
+  until: Interruptible;
+  /** Resolves when the children have ended. */
+  ended: Promise<unknown>;
+  /** Is told of every chunk's size, once it is written. */
+  report?: (bytes: number) => void;
+  /** Is told of an error of the source; it ends the children. */
+  fail: (error: unknown) => void;
+  /** The error for which the pipeline ends, if there is one. */
+  reason: () => unknown;
 }
 
-/** Whether an error says that the reader of a pipe is gone. */
-export function isClosedPipe(error: unknown): boolean {
-  return error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.ConnectionReset;
+/**
+ * Writes all that a source gives, and closes the child's standard input. A
+ * child that reads no more of it ends this early, which is no error; every
+ * error of the source is one. A source that is not read to its end is left:
+ * cancelled, or told to return.
+ */
+export async function feed(feeding: Feeding): Promise<void> {
+  const { stdin, ended, fail, reason } = feeding;
+  const writer = stdin.getWriter();
+  let input: Input | undefined;
+  let finished = false;
+  try {
+    input = feeding.open();
+    finished = await pump(input, writer, feeding);
+  } catch (error) {
+    fail(error);
+  }
+  try {
+    await forOneTurn(input?.leave(reason()));
+  } catch (error) {
+    fail(error);
+  }
+  // A child that reads the end of its input takes it for complete. So what is
+  // not complete ends with the child.
+  if (!finished) await ended;
+  writer.abort().catch(() => {});
+}
+
+/** Says whether the child has got all of it, or does not read any more. */
+async function pump(
+  input: Input,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  { until, report }: Feeding,
+): Promise<boolean> {
+  while (true) {
+    const step = await until.wait(input.next());
+    if (step === INTERRUPTED) return false;
+    if (step.done) break;
+    const bytes = bytesOf(step.value);
+    if (bytes.length === 0) continue;
+    const written = await until.wait(unlessUnread(writer.write(bytes)));
+    if (written === INTERRUPTED) return false;
+    if (!written) return true;
+    report?.(bytes.length);
+  }
+  return await until.wait(unlessUnread(writer.close())) !== INTERRUPTED;
+}
+
+/**
+ * Waits for a write to a child's standard input, the one place where a broken
+ * pipe is no error.
+ *
+ * @returns Whether there is somebody who reads it.
+ */
+async function unlessUnread(written: Promise<void>): Promise<boolean> {
+  try {
+    await written;
+    return true;
+  } catch (error) {
+    if (
+      error instanceof Deno.errors.BrokenPipe ||
+      error instanceof Deno.errors.ConnectionReset
+    ) return false;
+    throw error;
+  }
 }

@@ -13,23 +13,37 @@ export function join(
   ...streams: readonly ReadableStream<Bytes>[]
 ): ReadableStream<Bytes> {
   const readers = streams.map((stream) => stream.getReader());
-  const next = (i: number) => {
-    const step = readers[i].read().then((result) => ({ i, ...result }));
-    // It may fail before anybody asks for it.
-    step.catch(() => {});
-    return step;
+  /** What has come and was not passed on yet; at most one for each stream. */
+  const come: (() => Bytes | undefined)[] = [];
+  let wake: (() => void) | undefined;
+  let left = readers.length;
+  const next = (reader: ReadableStreamDefaultReader<Bytes>) => {
+    const add = (take: () => Bytes | undefined) => {
+      come.push(take);
+      wake?.();
+    };
+    reader.read().then(
+      ({ value, done }) =>
+        add(() => {
+          if (done) return void left--;
+          next(reader);
+          return value;
+        }),
+      (error) =>
+        add(() => {
+          throw error;
+        }),
+    );
   };
-  const coming = new Map(readers.map((_, i) => [i, next(i)]));
+  readers.forEach(next);
   return new ReadableStream({
     async pull(controller) {
-      while (coming.size > 0) {
-        const { i, value, done } = await Promise.race(coming.values());
-        if (done) {
-          coming.delete(i);
-          continue;
+      while (left > 0) {
+        if (come.length === 0) {
+          await new Promise<void>((resolve) => wake = resolve);
         }
-        coming.set(i, next(i));
-        return controller.enqueue(value);
+        const bytes = come.shift()!();
+        if (bytes !== undefined) return controller.enqueue(bytes);
       }
       controller.close();
     },

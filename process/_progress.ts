@@ -6,7 +6,7 @@ const INTERVAL = 100;
 
 /** What is told about, and to whom. */
 export interface Reports {
-  onProgress: (progress: Progress) => void;
+  onProgress: (progress: Progress) => unknown;
   /** How many bytes there will be, if that is known. */
   total?: number;
   /** How many there are. */
@@ -16,24 +16,30 @@ export interface Reports {
 }
 
 /**
- * Reports now and then, until it is told to stop.
+ * Reports now and then, until it is told to stop. After an error there are no
+ * more reports.
  *
  * @param reports What is told about, and to whom.
- * @returns Stops it, with a last report.
+ * @returns Stops it, with a last report, and waits for what that began.
  */
 export function startReports(
   { onProgress, total, bytes, fail }: Reports,
-): () => void {
-  const timer = setInterval(() => {
+): () => Promise<void> {
+  let failed = false;
+  const report = async (done: boolean) => {
+    if (failed) return;
     try {
-      onProgress({ bytes: bytes(), total, done: false });
+      // It may be an async function, whose errors nobody else would hear.
+      await onProgress({ bytes: bytes(), total, done });
     } catch (error) {
+      failed = true;
       fail(error);
     }
-  }, INTERVAL);
-  return () => {
+  };
+  const timer = setInterval(() => void report(false), INTERVAL);
+  return async () => {
     clearInterval(timer);
-    onProgress({ bytes: bytes(), total, done: true });
+    await report(true);
   };
 }
 

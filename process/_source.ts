@@ -28,11 +28,92 @@ export function pathOf(place: unknown): FilePath | undefined {
   return undefined;
 }
 
+/** A source that is being read. */
+export interface Input {
+  /** The next chunk. */
+  next(): Promise<IteratorResult<Chunk, unknown>>;
+  /**
+   * Ends the reading, wherever it stands: a stream is cancelled and unlocked, an
+   * iterator told to return, unless it is at its end or has failed.
+   *
+   * @param reason Why, for a stream.
+   * @returns What the source does for that; it need not come to an end.
+   */
+  leave(reason: unknown): unknown;
+}
+
 /**
- * Iterates over a source that is not a path.
+ * Begins to read a source that is not a path.
+ *
+ * @throws {TypeError} If it is a locked stream.
  */
-export function iterate(
-  source: Exclude<Source, URL | FilePath>,
+export function openInput(source: Exclude<Source, URL | FilePath>): Input {
+  if (source instanceof ReadableStream) {
+    const reader = source.getReader();
+    return reading(() => reader.read(), (reason) => {
+      // A read that waits ends by that, which an iterator's return() does not
+      // bring about.
+      const cancelled = reader.cancel(reason);
+      reader.releaseLock();
+      return cancelled;
+    }, () => reader.releaseLock());
+  }
+  const iterator = iterate(source);
+  return reading(() => iterator.next(), () => iterator.return?.());
+}
+
+function reading(
+  next: () => unknown,
+  leave: (reason: unknown) => unknown,
+  close?: () => void,
+): Input {
+  // At the end, or after an error.
+  let over = false;
+  return {
+    async next() {
+      try {
+        const step = await next() as IteratorResult<Chunk, unknown>;
+        if (step.done) over = true;
+        return step;
+      } catch (error) {
+        over = true;
+        throw error;
+      }
+    },
+    leave(reason) {
+      if (over) return close?.();
+      over = true;
+      return leave(reason);
+    },
+  };
+}
+
+/**
+ * Leaves a source and a sink that were given to a pipeline that could not
+ * start. What they say to that is not heard: there is an error already.
+ */
+export function discard(source: unknown, sink: unknown, reason: unknown): void {
+  const quietly = (work: () => unknown) => {
+    try {
+      Promise.resolve(work()).catch(() => {});
+    } catch {
+      // A generator may throw when it is told to return.
+    }
+  };
+  if (source instanceof ReadableStream) {
+    quietly(() => source.cancel(reason));
+  } else if (!(source instanceof Deno.FsFile)) {
+    // Of what can be iterated, only an iterator has begun.
+    quietly(() => {
+      const iterator = source as Iterator<unknown> | undefined;
+      return typeof iterator?.next === "function" ? iterator.return?.() : null;
+    });
+  }
+  if (sink instanceof WritableStream) quietly(() => sink.abort(reason));
+}
+
+function iterate(
+  source: Exclude<Source, URL | FilePath | ReadableStream<Chunk>>,
 ): AsyncIterator<Chunk> | Iterator<Chunk> {
   if (typeof source === "string" || source instanceof Uint8Array) {
     return [source][Symbol.iterator]();

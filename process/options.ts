@@ -32,6 +32,11 @@ export type Chunk = string | Uint8Array;
  * from where it stands, and left open), a stream, or anything that can be
  * iterated and gives strings or bytes.
  *
+ * A program need not read all of it. A stream that is left before its end,
+ * because the program wants no more of it or the command fails, is cancelled and
+ * unlocked, and an iterator is told to `return()`. What the source itself throws
+ * fails the command.
+ *
  * An open file is given to the program as it is on Linux with all permissions
  * (`-A`), where its descriptor can be found; else the bytes pass through this
  * program.
@@ -51,7 +56,7 @@ export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
 /**
  * Where output goes: to this program's own stream, nowhere, to a file by its
  * path, to an open file (from where it stands, and left open), or to a stream,
- * which is closed at the end.
+ * which is closed at the end; if the command fails, it is aborted instead.
  *
  * An open file is given to the program as it is on Linux with all permissions
  * (`-A`), where its descriptor can be found; else the bytes pass through this
@@ -180,7 +185,8 @@ export interface CommandOptions extends CommandSyncOptions {
   tee?: WritableStream<Uint8Array>;
   /**
    * Is told about ten times a second how far it has come, and once more at the
-   * end. {@linkcode progressBar} makes one that shows it on the terminal.
+   * end. What it throws, or rejects with, fails the command.
+   * {@linkcode progressBar} makes one that shows it on the terminal.
    */
   onProgress?: (progress: Progress) => void;
 }
