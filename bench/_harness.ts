@@ -13,6 +13,16 @@ export interface Contestant {
    * skein itself, in the row's unit.
    */
   atMost?: number;
+  /**
+   * What it is measured beyond: a program that runs beside it in every round
+   * and is subtracted.
+   */
+  beyond?: {
+    program: Program;
+    row: string;
+    /** What the difference is divided by; 1 if it is not given. */
+    parts?: number;
+  };
 }
 
 /** What is measured, and for whom; skein comes first. */
@@ -25,6 +35,11 @@ export interface Row {
   contestants: readonly [Contestant, ...Contestant[]];
   /** The most rounds there are, where the usual number would take long. */
   rounds?: number;
+  /**
+   * Whether a first round does not count: it fills the caches of Deno and of
+   * the disk, which a program finds full whenever it is started again.
+   */
+  rehearsed?: boolean;
 }
 
 /** What came out for one contestant: numbers, or why there are none. */
@@ -33,7 +48,7 @@ export type Outcome =
   | { skipped: string }
   | { failed: string };
 
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000;
 
 /**
  * Measures one row. The rounds of the contestants are interleaved (A B C A B
@@ -46,11 +61,13 @@ const TIMEOUT = 30_000;
 export async function measure(row: Row, rounds: number): Promise<Outcome[]> {
   const samples = row.contestants.map((): number[] => []);
   const lost = new Map<number, Outcome>();
-  for (let round = 0; round < Math.min(rounds, row.rounds ?? rounds); round++) {
+  const count = Math.min(rounds, row.rounds ?? rounds);
+  for (let round = row.rehearsed ? -1 : 0; round < count; round++) {
     for (const [i, contestant] of row.contestants.entries()) {
       if (lost.has(i)) continue;
       try {
-        samples[i].push(await sample(contestant, row.unit));
+        const value = await sample(contestant, row.unit);
+        if (round >= 0) samples[i].push(value);
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         lost.set(
@@ -66,7 +83,18 @@ export async function measure(row: Row, rounds: number): Promise<Outcome[]> {
 }
 
 async function sample(
-  { program, row }: Contestant,
+  { beyond, program, row }: Contestant,
+  unit: Row["unit"],
+): Promise<number> {
+  const value = await resultOf(program, row, unit);
+  if (beyond === undefined) return value;
+  const base = await resultOf(beyond.program, beyond.row, unit);
+  return (value - base) / (beyond.parts ?? 1);
+}
+
+async function resultOf(
+  program: Program,
+  row: string,
   unit: Row["unit"],
 ): Promise<number> {
   const [file, ...args] = await program();
@@ -79,7 +107,7 @@ async function sample(
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    child.kill("SIGKILL");
+    child.kill("SIGTERM"); // which the meter passes on to what it runs
   }, TIMEOUT);
   const { success, stdout, stderr } = await child.output();
   clearTimeout(timer);

@@ -104,19 +104,56 @@ export function python(url: URL): Program {
   });
 }
 
+async function needNode(): Promise<void> {
+  // Where there is no node, Deno takes its place; that is another peer.
+  if ((await output(["node", "--version"])).startsWith("v")) return;
+  throw new Skipped("node is not installed");
+}
+
+/** A Node program that needs no packages. */
+export function node(url: URL): Program {
+  return once(async () => {
+    await needNode();
+    return ["node", fileURLToPath(url)];
+  });
+}
+
 /**
  * A Node program whose directory is copied, with the packages that its
  * package.json names installed in the copy.
  */
-export function node(url: URL): Program {
+export function nodeWithPackages(url: URL): Program {
   return once(async () => {
-    // Where there is no node, Deno takes its place; that is another peer.
-    if (!(await output(["node", "--version"])).startsWith("v")) {
-      throw new Skipped("node is not installed");
-    }
+    await needNode();
     const copy = await copyOf(new URL(".", url));
     return ["node", `${copy}/${basename(fileURLToPath(url))}`];
   });
+}
+
+/** The same, but Deno runs the program. */
+export function denoWithPackages(url: URL): Program {
+  return once(async () => {
+    const copy = await copyOf(new URL(".", url));
+    const file = `${copy}/${basename(fileURLToPath(url))}`;
+    return [Deno.execPath(), "run", "-A", "-q", file];
+  });
+}
+
+const meter = python(new URL("./_meter.py", import.meta.url));
+
+/**
+ * A program measured from outside, from its start to its end.
+ *
+ * @param what The time that passes, what all its threads compute (user and
+ * system), or the most memory that it has at once.
+ * @param program The program; what it prints does not count.
+ * @returns The program that runs it and prints what it took.
+ */
+export function whole(
+  what: "time" | "cpu" | "memory",
+  program: Program,
+): Program {
+  return async () => [...await meter(), what, ...await program()];
 }
 
 /** Copies of folders, each made once, by their URLs. */

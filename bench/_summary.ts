@@ -28,9 +28,9 @@ const LINES: readonly Line[] = [
     peers: ["Python", "piscina"],
   },
   {
-    what: "first thread of a process",
-    row: "first thread of a process, cold",
-    peers: ["Deno Worker"],
+    what: "first thread with its import, CPU of the program",
+    row: "first thread with its import, CPU of the program",
+    peers: ["Deno node:worker_threads", "Node worker_threads"],
   },
   {
     what: "wake a thread by an event, and back",
@@ -51,6 +51,11 @@ const LINES: readonly Line[] = [
     what: "a small object through a queue",
     row: "small objects, one producer, one consumer",
     peers: ["Node MessagePort", "Python multiprocessing.Queue"],
+  },
+  {
+    what: "a program that gets 30 000 objects from a thread",
+    row: "30 000 small objects from a thread, whole program",
+    peers: ["Node worker_threads", "Python"],
   },
   {
     what: "1 GB through a pipeline",

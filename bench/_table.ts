@@ -88,9 +88,10 @@ const SCALES: Record<string, ReadonlyArray<[size: number, name: string]>> = {
 /** Three digits and the unit that suits the size. */
 export function quantity(value: number, unit: string): string {
   const scale = SCALES[unit];
-  const [size, name] = scale.find(([size]) => value >= size) ?? scale.at(-1)!;
+  const [size, name] = scale.find(([size]) => Math.abs(value) >= size) ??
+    scale.at(-1)!;
   const scaled = value / size;
-  const digits = scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
+  const digits = Math.abs(scaled) >= 100 ? 0 : Math.abs(scaled) >= 10 ? 1 : 2;
   return `${String(Number(scaled.toFixed(digits)))} ${name}`;
 }
 

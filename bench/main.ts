@@ -10,12 +10,12 @@ import { rows as queue } from "./queue.ts";
 import { rows as process } from "./process.ts";
 import { rows as signal } from "./signal.ts";
 import { rows as threading } from "./threading.ts";
+import { rows as whole } from "./whole.ts";
 
-const SUITES: Record<string, readonly Row[]> = {
-  threading,
-  queue,
-  signal,
-  process,
+/** The suites of rows in the sections of the table. */
+const SECTIONS: Record<string, Record<string, readonly Row[]>> = {
+  "Warm": { threading, queue, signal, process },
+  "As users meet it": { "as users meet it": whole },
 };
 const TABLE: Marks = {
   file: new URL("./README.md", import.meta.url),
@@ -62,29 +62,38 @@ function parse(args: readonly string[]): Options {
   return options;
 }
 
-async function run(options: Options): Promise<Array<[Row, Outcome[]]>> {
-  const results: Array<[Row, Outcome[]]> = [];
-  for (const [suite, rows] of Object.entries(SUITES)) {
-    for (const row of rows) {
-      const name = `${suite}: ${row.name}`;
-      if (!name.toLowerCase().includes(options.filter)) continue;
-      console.error(name);
-      results.push([row, await measure(row, options.rounds)]);
+type Results = Array<[Row, Outcome[]]>;
+
+/** The results by section; sections without a row of the filter are left out. */
+async function run(options: Options): Promise<Map<string, Results>> {
+  const sections = new Map<string, Results>();
+  for (const [title, suites] of Object.entries(SECTIONS)) {
+    const results: Results = [];
+    for (const [suite, rows] of Object.entries(suites)) {
+      for (const row of rows) {
+        const name = `${suite}: ${row.name}`;
+        if (!name.toLowerCase().includes(options.filter)) continue;
+        console.error(name);
+        results.push([row, await measure(row, options.rounds)]);
+      }
     }
+    if (results.length > 0) sections.set(title, results);
   }
-  if (results.length === 0) {
-    const names = Object.values(SUITES).flat().map((row) => row.name);
+  if (sections.size === 0) {
+    const names = Object.values(SECTIONS).flatMap((suites) =>
+      Object.values(suites).flat().map((row) => `"${row.name}"`)
+    );
     throw new RangeError(
       `Cannot run the bench: the filter leaves none of ${
-        names.map((name) => `"${name}"`).join(", ")
+        names.join(", ")
       }, received ${options.filter}`,
     );
   }
-  return results;
+  return sections;
 }
 
 /** Whether a program broke; one that was skipped did not. */
-function failed(results: ReadonlyArray<[Row, Outcome[]]>): boolean {
+function failed(results: Results): boolean {
   return results.some(([, outcomes]) =>
     outcomes.some((outcome) => "failed" in outcome)
   );
@@ -112,11 +121,12 @@ async function write(marks: Marks, text: string): Promise<void> {
 if (import.meta.main) {
   const options = parse(Deno.args);
   try {
-    const results = await run(options);
+    const sections = await run(options);
+    const results = [...sections.values()].flat();
     const text = [
-      table(results),
+      ...[...sections].map(([title, rows]) => `### ${title}\n\n${table(rows)}`),
       verdicts(results),
-      `Medians of ${options.rounds} rounds (at most 3 where threads are many). ` +
+      `Medians of ${options.rounds} rounds (at most 3 where threads or items are many). ` +
       "The range is from the best round to the worst.",
       await machine(),
     ].join("\n\n");

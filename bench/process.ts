@@ -1,10 +1,10 @@
 // The rows of the process suite: who takes part, and what is to be reached.
 import { contestant, type Row } from "./_harness.ts";
-import { deno, node, python } from "./_programs.ts";
+import { deno, nodeWithPackages, python } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const denoProgram = deno(here("./peers/deno/process.ts"));
-const nodeProgram = node(here("./peers/node/process.js"));
+const nodeProgram = nodeWithPackages(here("./peers/node/process.js"));
 
 const skein = contestant("skein", deno(here("./skein/process.ts")));
 const command = contestant("Deno.Command", denoProgram);

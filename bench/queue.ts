@@ -1,18 +1,8 @@
 // The rows of the queue suite: who takes part, and what is to be reached.
-import { fileURLToPath } from "node:url";
 import { contestant, type Row } from "./_harness.ts";
-import { deno, java, output, python, Skipped } from "./_programs.ts";
+import { deno, denoWithPackages, java, node, python } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
-
-/** Node, with nothing to install. */
-async function nodeProgram(): Promise<string[]> {
-  // Where there is no node, Deno takes its place; that is another peer.
-  if (!(await output(["node", "--version"])).startsWith("v")) {
-    throw new Skipped("node is not installed");
-  }
-  return ["node", fileURLToPath(here("./peers/node/queue.js"))];
-}
 
 const pythonProgram = python(here("./peers/queue.py"));
 const denoThreading = deno(here("./peers/deno/threading.ts"));
@@ -25,12 +15,19 @@ const jvm = contestant(
   "Java ArrayBlockingQueue",
   java(here("./peers/Queues.java")),
 );
-const node = contestant("Node MessagePort", nodeProgram);
+const port = contestant(
+  "Node MessagePort",
+  node(here("./peers/node/queue.js")),
+);
 const messages = contestant(
   "Deno postMessage",
   deno(here("./peers/node/queue.js")),
 );
 const atomics = contestant("Deno Atomics", denoThreading);
+const channel = contestant(
+  "multithreading channel",
+  denoWithPackages(here("./peers/node/multithreading.js")),
+);
 const trips = contestant("Deno postMessage", denoThreading);
 
 /** The rows, in the order of the table. */
@@ -44,7 +41,7 @@ export const rows: readonly Row[] = [
       simple("numbers-simple"),
       processes("numbers-process"),
       jvm("numbers"),
-      node("numbers"),
+      port("numbers"),
       messages("numbers"),
     ],
   },
@@ -60,8 +57,9 @@ export const rows: readonly Row[] = [
       skein("objects", 800),
       py("objects"),
       processes("objects-process", 0.2),
-      node("objects", 0.5),
+      port("objects", 0.5),
       messages("objects"),
+      channel("objects-warm"),
     ],
   },
   {
@@ -71,7 +69,7 @@ export const rows: readonly Row[] = [
     contestants: [
       skein("bytes", 65_536 / 1.4),
       processes("bytes-process"),
-      node("bytes"),
+      port("bytes", 1.3),
       messages("bytes"),
     ],
   },

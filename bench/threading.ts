@@ -1,13 +1,20 @@
 // The rows of the threading suite: who takes part, and what is to be reached.
 import { contestant, type Row } from "./_harness.ts";
-import { c, deno, java, node, python } from "./_programs.ts";
+import {
+  c,
+  deno,
+  denoWithPackages,
+  java,
+  nodeWithPackages,
+  python,
+} from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const skeinProgram = deno(here("./skein/threading.ts"));
 const denoProgram = deno(here("./peers/deno/threading.ts"));
 const javaProgram = java(here("./peers/Threading.java"));
 const pythonProgram = python(here("./peers/threading.py"));
-const nodeProgram = node(here("./peers/node/threading.js"));
+const nodeProgram = nodeWithPackages(here("./peers/node/threading.js"));
 
 const skein = contestant("skein", skeinProgram);
 const posix = contestant("C pthread", c(here("./peers/threading.c")));
@@ -21,6 +28,10 @@ const atomics = contestant("Deno Atomics", denoProgram);
 const messages = contestant("Deno postMessage", denoProgram);
 const worker = contestant("Deno Worker", denoProgram);
 const map = contestant("Deno Map, no lock", denoProgram);
+const mutex = contestant(
+  "multithreading Mutex",
+  denoWithPackages(here("./peers/node/multithreading.js")),
+);
 const pool = (name: string) => contestant(name, nodeProgram)(name);
 
 const HAND_OVER = 1.3;
@@ -37,6 +48,17 @@ export const rows: readonly Row[] = [
       monitor("lock-pair-synchronized"),
       reentrant("lock-pair-reentrant"),
       atomics("lock-pair"),
+      mutex("lock-pair"),
+    ],
+  },
+  {
+    name: "Lock acquire + release with `using`, uncontended",
+    unit: "ns",
+    contestants: [
+      skein("lock-using"),
+      contestant("skein, acquireSync and release", skeinProgram)("lock-pair"),
+      py("lock-with"),
+      mutex("lock-using"),
     ],
   },
   {
@@ -65,31 +87,6 @@ export const rows: readonly Row[] = [
     ],
   },
   {
-    name: "first thread of a process, cold",
-    unit: "ns",
-    contestants: [
-      skein("first-thread", 40e6),
-      contestant("skein, with its import", skeinProgram)("first-import"),
-      worker("first-thread"),
-      py("first-thread"),
-    ],
-  },
-  {
-    name: "100 threads alive and waiting, start",
-    unit: "ns",
-    rounds: 3,
-    contestants: [skein("hundred", 3e9), worker("hundred")],
-  },
-  {
-    name: "100 threads alive and waiting, memory of the process",
-    unit: "bytes",
-    rounds: 3,
-    contestants: [
-      skein("hundred-memory", 1e9),
-      worker("hundred-memory"),
-    ],
-  },
-  {
     name: "SharedMap get",
     unit: "ns",
     contestants: [
@@ -114,7 +111,7 @@ export const rows: readonly Row[] = [
     unit: "ns",
     contestants: [
       skein("condition"),
-      atomics("round-trip", HAND_OVER),
+      atomics("round-trip", 1.2),
       posix("condition"),
       py("condition"),
       jvm("condition"),

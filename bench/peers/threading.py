@@ -25,6 +25,16 @@ def lock_pair():
     return (perf_counter_ns() - start) / n
 
 
+def lock_with():
+    lock = Lock()
+    n = 1_000_000
+    start = perf_counter_ns()
+    for _ in range(n):
+        with lock:
+            pass
+    return (perf_counter_ns() - start) / n
+
+
 def increment():
     lock = Lock()
     counter = 0
@@ -57,14 +67,6 @@ def start_join():
         thread.start()
         thread.join()
     return (perf_counter_ns() - start) / n
-
-
-def first_thread():
-    start = perf_counter_ns()
-    thread = Thread(target=nothing)
-    thread.start()
-    thread.join()
-    return perf_counter_ns() - start
 
 
 def condition():
@@ -167,9 +169,9 @@ def round_trip(hand_over):
 
 ROWS = {
     "lock-pair": lock_pair,
+    "lock-with": lock_with,
     "increment": increment,
     "start-join": start_join,
-    "first-thread": first_thread,
     "condition": condition,
     "event": event,
     "semaphore": semaphore,

@@ -1,28 +1,24 @@
 // The rows of the threading suite with skein.
-// Run: deno run -A threading.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
-const beforeImport = performance.now();
-const {
+// Run: deno run -A threading.ts ROW; prints {"name", "ns"}.
+import {
   Condition,
   Event,
   Lock,
   Semaphore,
   SharedArray,
   SharedMap,
-  sleepSync,
   Thread,
-} = await import("../../threading/mod.ts");
-const work = await import("./threading_workers.ts");
-const afterImport = performance.now();
+} from "../../threading/mod.ts";
 import { main, perCall } from "../_measure.ts";
-import type { Thread as AnyThread } from "../../threading/mod.ts";
+import * as work from "./threading_workers.ts";
 
 /**
  * Runs two threads, and awaits them: a main thread that blocked would be given a
  * sentinel after a while, whose start would be measured with them.
  */
 function both(
-  first: AnyThread<number>,
-  second: AnyThread<number>,
+  first: Thread<number>,
+  second: Thread<number>,
 ): Promise<[number, number]> {
   first.start();
   second.start();
@@ -35,6 +31,15 @@ function lockPair(): number {
     for (let i = 0; i < turns; i++) {
       lock.acquireSync();
       lock.release();
+    }
+  });
+}
+
+function lockUsing(): number {
+  const lock = new Lock();
+  return perCall(20_000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      using _ = lock.acquireSync();
     }
   });
 }
@@ -64,38 +69,6 @@ function startJoin(): number {
   return perCall(10, (turns) => {
     for (let i = 0; i < turns; i++) startAndJoin();
   });
-}
-
-function firstThread(): number {
-  const start = performance.now();
-  startAndJoin();
-  return (performance.now() - start) * 1e6;
-}
-
-function firstImport(): number {
-  return firstThread() + (afterImport - beforeImport) * 1e6;
-}
-
-function hundred(): number {
-  const event = new Event();
-  const words = new SharedArray(Int32Array, 32);
-  const { ARRIVED } = work;
-  const start = performance.now();
-  for (let i = 0; i < 100; i++) {
-    new Thread({ target: work.wait, args: [event, words], daemon: true })
-      .start();
-  }
-  for (let there = 0; there < 100;) {
-    Atomics.wait(words.view, ARRIVED, there, 50);
-    there = Atomics.load(words.view, ARRIVED);
-  }
-  return (performance.now() - start) * 1e6;
-}
-
-function hundredMemory(): number {
-  hundred();
-  sleepSync(100); // until the last one waits
-  return Deno.memoryUsage().rss;
 }
 
 const KEYS = Array.from({ length: 64 }, (_, i) => `key${i}`);
@@ -157,12 +130,9 @@ async function semaphore(): Promise<number> {
 if (import.meta.main) {
   await main({
     "lock-pair": lockPair,
+    "lock-using": lockUsing,
     "increment": increment,
     "start-join": startJoin,
-    "first-thread": firstThread,
-    "first-import": firstImport,
-    "hundred": hundred,
-    "hundred-memory": hundredMemory,
     "map-get": mapGet,
     "map-set": mapSet,
     condition,

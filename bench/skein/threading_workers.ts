@@ -56,16 +56,6 @@ export const increment = sendable(
   },
 );
 
-/** Says that it is there, then waits. */
-export const wait = sendable(
-  import.meta,
-  function wait(event: Event, shared: SharedArray<Int32Array>): void {
-    Atomics.add(shared.view, ARRIVED, 1);
-    Atomics.notify(shared.view, ARRIVED);
-    event.waitSync();
-  },
-);
-
 /** Times the turns of one of two players. */
 function play(me: number, turn: () => void): number {
   pin(me);

@@ -1,15 +1,53 @@
 import { assertEquals } from "@std/assert";
+import { measure } from "../../bench/_harness.ts";
 import { summary } from "../../bench/_summary.ts";
+import { quantity } from "../../bench/_table.ts";
 import { rows as process } from "../../bench/process.ts";
 import { rows as queue } from "../../bench/queue.ts";
 import { rows as signal } from "../../bench/signal.ts";
 import { rows as threading } from "../../bench/threading.ts";
+import { rows as whole } from "../../bench/whole.ts";
 
 Deno.test("bench: the short table names rows and peers that there are", () => {
-  const rows = [...threading, ...queue, ...process, ...signal];
+  const rows = [...threading, ...queue, ...process, ...signal, ...whole];
   const text = summary(rows.map((row) => [
     row,
     row.contestants.map(() => ({ median: 1, least: 1, most: 1 })),
   ]));
   assertEquals(text.match(/—/g), null);
+});
+
+/** A program that says that it took one number after the other. */
+function printing(...values: number[]) {
+  return () =>
+    Promise.resolve(["printf", `{"ns": ${values.shift()}}%.0s`] as const);
+}
+
+Deno.test("bench: a base is subtracted in each round, the difference divided", async () => {
+  const [outcome] = await measure({
+    name: "row",
+    unit: "ns",
+    contestants: [{
+      name: "skein",
+      program: printing(10, 12, 17),
+      row: "row",
+      beyond: { program: printing(4, 8, 7), row: "row", parts: 2 },
+    }],
+  }, 3);
+  assertEquals(outcome, { median: 3, least: 2, most: 5 });
+});
+
+Deno.test("bench: the first round of a rehearsed row does not count", async () => {
+  const [outcome] = await measure({
+    name: "row",
+    unit: "ns",
+    rehearsed: true,
+    contestants: [{ name: "skein", program: printing(100, 1, 2), row: "row" }],
+  }, 2);
+  assertEquals(outcome, { median: 1.5, least: 1, most: 2 });
+});
+
+Deno.test("bench: a difference may be negative", () => {
+  assertEquals(quantity(-3.2e6, "ns"), "-3.2 ms");
+  assertEquals(quantity(162, "ns"), "162 ns");
 });

@@ -83,21 +83,6 @@ async function startWarm(): Promise<number> {
   return sum / 10;
 }
 
-async function hundred(): Promise<number> {
-  const start = performance.now();
-  for (let me = 0; me < 100; me++) worker({ kind: "wait", me });
-  for (let there = 0; there < 100; there = Atomics.load(cells, 0)) {
-    await Atomics.waitAsync(cells, 0, there, 50).value;
-  }
-  return (performance.now() - start) * 1e6;
-}
-
-async function hundredMemory(): Promise<number> {
-  await hundred();
-  await new Promise((resolve) => setTimeout(resolve, 100)); // until all wait
-  return Deno.memoryUsage().rss;
-}
-
 const KEYS = Array.from({ length: 64 }, (_, i) => `key${i}`);
 const map = new Map(KEYS.map((key, i) => [key, i]));
 
@@ -123,9 +108,6 @@ if (import.meta.main) {
     "round-trip": roundTrip,
     "message": message,
     "start-warm": startWarm,
-    "first-thread": startEnd,
-    "hundred": hundred,
-    "hundred-memory": hundredMemory,
     "map-get": mapGet,
     "map-set": mapSet,
   });

@@ -6,7 +6,7 @@ import { acquire, release } from "./mutex.ts";
 /** What a worker is told to do. */
 export interface Task {
   /** Which of the tasks below. */
-  kind: "nothing" | "increment" | "round-trip" | "echo" | "wait";
+  kind: "nothing" | "increment" | "round-trip" | "echo";
   /** Which of two workers this is. */
   me: number;
   /** Memory that all workers share. */
@@ -74,20 +74,11 @@ function echo(): number {
   return 0;
 }
 
-// A word of its own is what a worker waits at, so that no other wakes it.
-function wait({ cells, me }: Task): number {
-  Atomics.add(cells, 0, 1);
-  Atomics.notify(cells, 0);
-  Atomics.wait(cells, 100 + me, 0);
-  return 0;
-}
-
 const TASKS = {
   nothing: () => 0,
   increment,
   "round-trip": roundTrip,
   echo,
-  wait,
 };
 
 if (typeof WorkerGlobalScope !== "undefined") {

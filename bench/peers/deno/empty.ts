@@ -1,0 +1,2 @@
+// The empty program: what of a whole program is Deno's own.
+export {};
