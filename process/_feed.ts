@@ -69,12 +69,12 @@ async function pump(
 }
 
 /**
- * Waits for a write to a child's standard input, the one place where a broken
- * pipe is no error.
+ * Waits until something is written to a child's standard input, or that is
+ * closed: the one place where a broken pipe is no error.
  *
  * @returns Whether there is somebody who reads it.
  */
-async function unlessUnread(written: Promise<void>): Promise<boolean> {
+export async function unlessUnread(written: Promise<void>): Promise<boolean> {
   try {
     await written;
     return true;

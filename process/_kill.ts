@@ -51,7 +51,7 @@ export async function end(
 ): Promise<void> {
   const send = tree
     ? (signal: Deno.Signal) => killGroup(child.pid, signal)
-    : (signal: Deno.Signal) => killChild(child, signal);
+    : (signal: Deno.Signal) => sendSignal(child, signal);
   let left = child.status.then(() => false);
   if (!send(signal)) return void await left;
   // The group lives on while one of it does, whether its leader does or not.
@@ -100,12 +100,20 @@ function killGroup(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
-function killChild(child: Deno.ChildProcess, signal: Deno.Signal): boolean {
+/**
+ * Sends a signal to a child.
+ *
+ * @returns Whether it runs; if it has ended, nothing happens.
+ */
+export function sendSignal(
+  child: Deno.ChildProcess,
+  signal: Deno.Signal,
+): boolean {
   try {
     child.kill(signal);
     return true;
   } catch (error) {
-    // It has ended, whether Deno knows that already or not.
+    // It has ended, whether Deno knows that already (TypeError) or not.
     if (error instanceof TypeError || error instanceof Deno.errors.NotFound) {
       return false;
     }

@@ -1,4 +1,5 @@
 // A program that stands in for this one.
+import { sendSignal } from "./_kill.ts";
 import { spawn, type SpawnOptions } from "./_spawn.ts";
 import { statusOf } from "./_status.ts";
 
@@ -35,11 +36,8 @@ export async function standIn(
   const listeners = SIGNALS.map((signal) => {
     const pass = () => {
       if (atTerminal && BY_TERMINAL.includes(signal)) return;
-      try {
-        child?.kill(signal);
-      } catch {
-        // It has ended, and so does this program in a moment.
-      }
+      // If it has ended, so does this program in a moment.
+      if (child !== undefined) sendSignal(child, signal);
     };
     Deno.addSignalListener(signal, pass);
     return () => Deno.removeSignalListener(signal, pass);

@@ -2,6 +2,7 @@
 import { workerData } from "node:worker_threads";
 import { flatten } from "./_error_wire.ts";
 import { Execution } from "./_execution.ts";
+import { sendSignal } from "./_kill.ts";
 import { spawn } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
 import { statusOf } from "./_status.ts";
@@ -63,7 +64,9 @@ async function answerTo(request: Request): Promise<unknown> {
     }
     case "exec":
       return await standIn(request.argv, request.options);
-    case "kill":
-      return children.get(request.pid)?.kill(request.signal);
+    case "kill": {
+      const child = children.get(request.pid);
+      return child !== undefined && sendSignal(child, request.signal);
+    }
   }
 }

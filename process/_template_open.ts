@@ -1,7 +1,7 @@
 // The shell of a template, with this program at one end of it.
 import { closeSync } from "node:fs";
 import { argvOf } from "./_argv.ts";
-import { closeUnread } from "./_close_unread.ts";
+import { unlessUnread } from "./_feed.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
@@ -59,7 +59,7 @@ export function openWriter(script: string, folder?: string): TemplateWriter {
   const stdin = new TextWriter(child.stdin);
   const close = async () => {
     // The status says why, if it did not read all.
-    await closeUnread(stdin);
+    await unlessUnread(stdin.close());
     return await ended;
   };
   return {

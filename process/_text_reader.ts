@@ -23,6 +23,12 @@ export class TextBuffer {
     return text.includes("\n");
   }
 
+  /** Drops all text. */
+  clear(): void {
+    this.#parts = [];
+    this.#length = 0;
+  }
+
   #joined(): string {
     if (this.#parts.length !== 1) this.#parts = [this.#parts.join("")];
     return this.#parts[0];
@@ -39,8 +45,7 @@ export class TextBuffer {
   take(count: number): string {
     const text = this.#joined();
     if (count >= text.length) {
-      this.#parts = [];
-      this.#length = 0;
+      this.clear();
       return text;
     }
     // A character beyond the first 65536 is two units, never cut in two.

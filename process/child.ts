@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sendSignal } from "./_kill.ts";
 import { statusOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
 import {
@@ -113,13 +114,7 @@ export class Child {
    */
   kill(signum: Signum = "SIGTERM"): void {
     const signal = nameOf(numberOf(signum, KILL));
-    if (this.#status !== undefined) return;
-    try {
-      this.#child.kill(signal);
-    } catch (error) {
-      // It ended, and its status has not been told yet.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    sendSignal(this.#child, signal);
   }
 }
 

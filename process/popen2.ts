@@ -7,7 +7,7 @@
 import { closeSync } from "node:fs";
 import { argvOf, type Command, mergedArgvOf } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
-import { closeUnread } from "./_close_unread.ts";
+import { unlessUnread } from "./_feed.ts";
 import { join } from "./_join.ts";
 import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
@@ -79,7 +79,7 @@ function together(
       await Promise.all([
         stdout.close(),
         stderr?.close(),
-        closeUnread(stdin),
+        unlessUnread(stdin.close()),
       ]);
     },
   };
@@ -180,6 +180,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
     return together(child, child.stdout);
   }
   const argv = argvOf(cmd);
+  checkPlace(options);
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
   if (pipe === undefined) {
     const child = start(argv, options, "piped");
@@ -187,13 +188,18 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
   }
   const { reader, writer } = pipe;
   try {
-    const child = start(argv, options, writer, writer);
+    // First, since a child that has no cat would be left behind.
     const cat = spawn([CAT], {
       stdin: reader,
       stdout: "piped",
       stderr: "null",
     });
-    return together(child, cat.stdout);
+    try {
+      return together(start(argv, options, writer, writer), cat.stdout);
+    } catch (error) {
+      cat.stdout.cancel().catch(() => {});
+      throw error;
+    }
   } finally {
     closeSync(reader);
     closeSync(writer);

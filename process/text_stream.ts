@@ -27,6 +27,7 @@ export class TextReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #buffer = new TextBuffer();
   #ended = false;
+  #closed = false;
   #turn: Promise<unknown> = Promise.resolve();
   #busy = 0;
 
@@ -57,6 +58,7 @@ export class TextReader {
   /** Gets more text; says whether a newline came. */
   async #fill(): Promise<boolean> {
     const { value, done } = await this.#reader.read();
+    if (this.#closed) return false;
     this.#ended = done;
     return this.#buffer.push(value);
   }
@@ -132,7 +134,9 @@ export class TextReader {
   }
 
   /**
-   * Stops reading; a child that goes on writing gets SIGPIPE.
+   * Stops reading; a child that goes on writing gets SIGPIPE. From then on every
+   * read is at the end, also one that waits: what came and was not read is
+   * dropped. Does nothing the second time, or when reading has failed.
    *
    * @returns When it is done.
    *
@@ -148,7 +152,9 @@ export class TextReader {
    */
   async close(): Promise<void> {
     this.#ended = true;
-    await this.#reader.cancel();
+    this.#closed = true;
+    this.#buffer.clear();
+    await this.#reader.cancel().catch(() => {});
   }
 
   /** The lines that are left, as `readline` gives them. */
@@ -177,6 +183,7 @@ export class TextWriter {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #encoder = new TextEncoder();
   #last: Promise<void> = Promise.resolve();
+  #failed = false;
   #closed?: Promise<void>;
 
   /**
@@ -214,8 +221,8 @@ export class TextWriter {
     const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
     const written = this.#writer.write(bytes);
     this.#last = written;
-    // Who does not await it learns of the failure by flush() or close().
-    written.catch(() => {});
+    // Whoever does not await it learns of the failure by flush().
+    written.catch(() => this.#failed = true);
     return written;
   }
 
@@ -241,10 +248,11 @@ export class TextWriter {
 
   /**
    * Says that no more will be written: the child reads the end. Does nothing
-   * the second time.
+   * the second time, or when a write has failed before.
    *
    * @returns When it is done.
-   * @throws {Deno.errors.BrokenPipe} If the child did not read all of it.
+   * @throws {Deno.errors.BrokenPipe} If the child does not read what is still
+   * being written.
    *
    * @example
    * ```ts
@@ -257,6 +265,8 @@ export class TextWriter {
    * ```
    */
   close(): Promise<void> {
-    return this.#closed ??= this.#writer.close();
+    return this.#closed ??= this.#failed
+      ? Promise.resolve()
+      : this.#writer.close();
   }
 }

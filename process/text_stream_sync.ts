@@ -117,7 +117,8 @@ export class TextReaderSync {
   }
 
   /**
-   * Stops reading; a child that goes on writing gets SIGPIPE. Does nothing the
+   * Stops reading; a child that goes on writing gets SIGPIPE. From then on every
+   * read is at the end: what came and was not read is dropped. Does nothing the
    * second time.
    *
    * @example
@@ -132,9 +133,11 @@ export class TextReaderSync {
    * ```
    */
   close(): void {
-    if (!this.#closed) this.#file.close();
+    if (this.#closed) return;
     this.#closed = true;
     this.#ended = true;
+    this.#buffer.clear();
+    this.#file.close();
   }
 
   /** The lines that are left, as `readline` gives them. */
@@ -230,7 +233,8 @@ export class TextWriterSync {
    * ```
    */
   close(): void {
-    if (!this.#closed) this.#file.close();
+    if (this.#closed) return;
     this.#closed = true;
+    this.#file.close();
   }
 }

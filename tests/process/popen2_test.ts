@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   popen2,
   popen2Sync,
@@ -6,6 +6,7 @@ import {
   popen3Sync,
   popen4,
   popen4Sync,
+  run,
 } from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
@@ -238,4 +239,102 @@ Deno.test("popen3Sync(), popen4Sync() read standard error", () => {
   assertEquals(apart.process.waitSync(), 2);
   using one = popen4Sync(["sh", "-c", "echo a; echo b >&2"]);
   assertEquals(one.stdout.readlines(), ["a\n", "b\n"]);
+});
+
+/** Calls with a child, in both forms; `await` does no harm to the blocking one. */
+const FORMS = {
+  popen2: (cmd: string[]) => popen2(cmd),
+  popen3: (cmd: string[]) => popen3(cmd),
+  popen4: (cmd: string[]) => popen4(cmd),
+  popen2Sync: (cmd: string[]) => popen2Sync(cmd),
+  popen3Sync: (cmd: string[]) => popen3Sync(cmd),
+  popen4Sync: (cmd: string[]) => popen4Sync(cmd),
+};
+
+/** Waits for the end of a child. */
+async function endOf(
+  { process }: ReturnType<typeof popen2 | typeof popen2Sync>,
+): Promise<number> {
+  return "wait" in process ? await process.wait() : process.waitSync();
+}
+
+/** Closes a child as the end of a block would. */
+async function dispose(
+  child: ReturnType<typeof popen2 | typeof popen2Sync>,
+): Promise<void> {
+  if (Symbol.asyncDispose in child) await child[Symbol.asyncDispose]();
+  else child[Symbol.dispose]();
+}
+
+for (const [name, start] of Object.entries(FORMS)) {
+  Deno.test(`${name}() closes quietly what is broken already`, async () => {
+    for (const closed of [false, true]) {
+      const child = start(["true"]);
+      await endOf(child);
+      await assertRejects(
+        async () => await child.stdin.write("spam"),
+        Deno.errors.BrokenPipe,
+      );
+      if (closed) {
+        await child.stdin.close();
+        await child.stdout.close();
+      }
+      await dispose(child);
+      await child.stdin.close();
+      await child.stdout.close();
+    }
+  });
+
+  Deno.test(`${name}() kills a process that is just ending`, async () => {
+    for (let i = 0; i < 60; i++) {
+      const child = start(["true"]);
+      if (i % 3 > 0) await new Promise((resolve) => setTimeout(resolve, i % 5));
+      child.process.kill();
+      const status = await endOf(child);
+      assert(status === 0 || status === -15, `${status}`);
+      child.process.kill();
+      await dispose(child);
+    }
+  });
+
+  Deno.test(`${name}() reads nothing after close()`, async () => {
+    const child = start(["printf", "one\\ntwo\\nthree"]);
+    assertEquals(await child.stdout.read(1), "o");
+    await child.stdout.close();
+    assertEquals(await child.stdout.read(), "");
+    assertEquals(await child.stdout.read(3), "");
+    assertEquals(await child.stdout.readline(), "");
+    assertEquals(await child.stdout.readlines(), []);
+    for await (const line of child.stdout) throw new Error(line);
+    await dispose(child);
+  });
+}
+
+Deno.test("TextReader.close() ends the reads that wait", async () => {
+  await using child = popen2("printf spam; exec sleep 60");
+  const reads = [child.stdout.read(), child.stdout.readline()];
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await child.stdout.close();
+  assertEquals(await Promise.all(reads), ["", ""]);
+  child.process.kill();
+});
+
+Deno.test("TextWriter.close() tells of a write that is under way", async () => {
+  await using child = popen2(["sleep", "60"]);
+  child.stdin.write("x".repeat(1_000_000));
+  const closed = child.stdin.close();
+  child.process.kill();
+  await assertRejects(() => closed, Deno.errors.BrokenPipe);
+  await assertRejects(() => child.stdin.flush(), Deno.errors.BrokenPipe);
+});
+
+Deno.test("popen4() that cannot start leaves no child", async () => {
+  const children = async () =>
+    (await run(["ps", "-o", "comm=", "--ppid", `${Deno.pid}`])).stdout;
+  const before = await children();
+  assertThrows(() => popen4(["no-such-program"]), Deno.errors.NotFound);
+  for (let i = 0; i < 100 && await children() !== before; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assertEquals(await children(), before);
 });
