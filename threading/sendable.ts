@@ -29,6 +29,12 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * of the constructor; TypeScript's `private` fields travel, `#private` ones
  * cannot.
  *
+ * An instance of a subclass of `Lock`, `Queue` or another shared class is
+ * shared, and its own fields are copied each time it is sent. In the thread
+ * that made it, and in the one that a `Thread` runs in, they stay as that
+ * thread's code has left them; everywhere else they are those of the last
+ * arrival. A shared map takes it as a key only if it has no fields.
+ *
  * @typeParam T The function or class.
  * @param meta The `import.meta` of the module that defines it.
  * @param value The function or class, which has a name.

@@ -6,23 +6,13 @@
 
 import { checkArray, checkFunction } from "../_internal/check.ts";
 import { Event } from "./event.ts";
-import { words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
 import { checkDuration } from "../_internal/options.ts";
-import { commitRecord, draftRecord, readRecord } from "./_memory/record.ts";
 import { addressOf } from "./_memory/shared_object.ts";
-import { self, Slot } from "./_memory/slot.ts";
-import { ThreadField } from "./_runtime/thread_object.ts";
 import { sendable } from "./sendable.ts";
 import type { ThreadOptions } from "./_thread_options.ts";
 import { Thread } from "./thread.ts";
 
 type TargetOptions<R> = ThreadOptions<R | undefined, readonly []>;
-
-/** What every thread that has the Timer finds on the heap. */
-interface TimerFields {
-  _finished?: Event;
-}
 
 /**
  * A thread that runs a function once, after a while, unless it is cancelled
@@ -57,7 +47,7 @@ export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
   }
 
   private readonly _ms: number;
-  private _finished: Event | undefined;
+  private readonly _finished: Event;
 
   /**
    * Makes a timer, to be started.
@@ -81,14 +71,12 @@ export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
     super({ target: fn, args } as unknown as TargetOptions<R>);
     this._ms = ms;
     this._finished = new Event();
-    publish(addressOf(this), { _finished: this._finished });
   }
 
   /** Set when the function has run, or the timer was cancelled. */
   get finished(): Event {
-    // Also where the field is there: it says that the handle was freed.
-    const address = addressOf(this);
-    return this._finished ??= published(address)._finished ?? ended();
+    addressOf(this); // says that the handle was freed
+    return this._finished;
   }
 
   /**
@@ -154,31 +142,6 @@ async function callAndSet<T>(
   } finally {
     finished.set();
   }
-}
-
-/**
- * Puts fields where a thread that is sent the Timer, and gets just the address,
- * finds them: to the place of the fields that `run` changes. It changes none
- * of a Timer; should it change those of a subclass, then these have had their
- * time.
- */
-function publish(address: number, fields: TimerFields): void {
-  const record = draftRecord(fields);
-  lock(self + Slot.mutex);
-  words[address + ThreadField.fields] = record;
-  commitRecord(record);
-  unlock(self + Slot.mutex);
-}
-
-function published(address: number): TimerFields {
-  return readRecord(words[address + ThreadField.fields]) as TimerFields;
-}
-
-/** The event of a Timer that has ended, if nothing else is left of it. */
-function ended(): Event {
-  const event = new Event();
-  event.set();
-  return event;
 }
 
 function isSetWithin(event: Event, ms: number): boolean {

@@ -18,6 +18,7 @@ import {
   setExcepthook,
 } from "../../threading/_runtime/excepthook.ts";
 import { unreachable } from "./broken_module_fixture.ts";
+import { makeChain, throwChain } from "./error_chain_fixture.ts";
 import { elusive } from "./missing_function_fixture.ts";
 import {
   add,
@@ -202,3 +203,25 @@ Deno.test("setExcepthook() is told of what threads do not catch", async () => {
   assert(told[0].thread === thread);
   assertThrows(() => setExcepthook(5 as unknown as () => void), TypeError);
 });
+
+for (const depth of [2000, 30_000]) {
+  Deno.test(`Thread.join() gives errors in a chain of ${depth} causes`, async () => {
+    const returning = new Thread({ target: makeChain, args: [depth] });
+    returning.start();
+    assertEquals(chainLength(await returning.join({ timeout: 60_000 })), depth);
+    for (const form of ["join", "joinSync"] as const) {
+      const throwing = new Thread({ target: throwChain, args: [depth] });
+      throwing.start();
+      const error = await assertRejects(async () => {
+        await throwing[form]({ timeout: 60_000 });
+      }, Error);
+      assertEquals(chainLength(error), depth);
+    }
+  });
+}
+
+function chainLength(error: Error): number {
+  let length = 0;
+  for (let at = error; at.cause instanceof Error; at = at.cause) length++;
+  return length;
+}

@@ -277,12 +277,39 @@ export function objectAtAs(
     // Met before as one of its base class, by `enumerate`, say.
     if (constructor.prototype instanceof known.constructor) {
       Object.setPrototypeOf(known, constructor.prototype);
+      arrived.add(known);
     }
     return known;
   }
   const handle = Object.create(constructor.prototype) as SharedObject;
   adoptHandle(handle, address, false);
+  if (classOf(address)?.constructor !== constructor) arrived.add(handle);
   return handle;
+}
+
+/** The handles of marked subclasses that were not constructed in this thread. */
+const arrived = new WeakSet<SharedObject>();
+
+/**
+ * Whether a message that brings the object sets the fields of this thread's
+ * handle. Where the object was constructed, and in a Thread's own thread, the
+ * fields stay as the code there has left them; everywhere else they are those
+ * of the last arrival.
+ */
+export function takesFields(handle: SharedObject): boolean {
+  return arrived.has(handle) &&
+    words[self + Slot.thread] !== handle[ADDRESS];
+}
+
+/**
+ * A stand-in for a handle of a marked subclass, to be encoded and not kept: it
+ * is of skein's own class, without the fields of the subclass.
+ */
+export function withoutFields(handle: SharedObject): SharedObject {
+  const shared = classOf(addressOf(handle))!;
+  const plain = Object.create(shared.constructor.prototype) as SharedObject;
+  plain[ADDRESS] = handle[ADDRESS];
+  return plain;
 }
 
 const doomed: number[] = [];

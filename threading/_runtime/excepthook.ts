@@ -9,6 +9,7 @@
  */
 
 import { shown } from "../../_internal/check.ts";
+import { NotSendableError } from "../errors.ts";
 import type { Thread } from "../thread.ts";
 import { allocate, deallocate } from "../_memory/allocator.ts";
 import { loadSendableSync } from "../_memory/codec/load.ts";
@@ -23,6 +24,7 @@ import {
   readRecord,
   takeRecord,
 } from "../_memory/record.ts";
+import { withoutFields } from "../_memory/shared_object.ts";
 import { Slot, slotOf, tid, wakeSlot } from "../_memory/slot.ts";
 import { sendableError } from "./sendable_error.ts";
 
@@ -112,7 +114,7 @@ function tellHook(args: ExceptHookArgs): boolean {
 
 function post(args: ExceptHookArgs, slot: number): void {
   const error = sendableError(args.error);
-  const record = draftRecord({ error, thread: args.thread });
+  const record = draftArgs({ error, thread: args.thread });
   const link = allocate(2);
   words[link + 1] = record;
   lock(Header.registryMutex);
@@ -122,6 +124,16 @@ function post(args: ExceptHookArgs, slot: number): void {
   commitRecord(record);
   wakeSlot(slot);
   unlock(Header.registryMutex);
+}
+
+/** Encodes the arguments, if need be without the fields of a subclass. */
+function draftArgs(args: ExceptHookArgs): number {
+  try {
+    return draftRecord(args);
+  } catch (error) {
+    if (!(error instanceof NotSendableError)) throw error;
+    return draftRecord({ ...args, thread: withoutFields(args.thread) });
+  }
 }
 
 /** Tells this thread's hook of the errors that wait for it. */

@@ -6,8 +6,15 @@
  */
 
 import { classOf, classUrl } from "../shared_class.ts";
-import { objectAt, objectAtAs } from "../shared_object.ts";
-import { readBuiltIn, readInstance } from "./decode_built_in.ts";
+import type { SharedObject } from "../shared_object.ts";
+import { objectAt, objectAtAs, takesFields } from "../shared_object.ts";
+import {
+  finishInstance,
+  makeError,
+  readBuiltIn,
+  readErrorParts,
+  readInstance,
+} from "./decode_built_in.ts";
 import { readFields } from "./decode_shape.ts";
 import { loadModuleSync, loadSendableSync } from "./load.ts";
 import { Reader } from "./reader.ts";
@@ -16,7 +23,9 @@ import {
   ARRAY,
   BIGINT,
   BIGINT64,
+  BUILT_IN_INSTANCE,
   DEFERRED,
+  ERROR,
   FALSE,
   FLOAT64,
   INSTANCE,
@@ -31,6 +40,7 @@ import {
   SET,
   SHAPE,
   SHARED,
+  SHARED_FIELDS,
   SHARED_INSTANCE,
   SHORT_ARRAY,
   SHORT_TEXT,
@@ -144,10 +154,12 @@ export function readValue(r: Reader, tag: number): unknown {
     }
     case SHARED:
       return r.add(sharedAt(r.uint32()));
-    case SHARED_INSTANCE: {
-      const address = r.uint32();
-      const { value } = loadSendableSync(r.uint32());
-      return r.add(objectAtAs(address, value));
+    case SHARED_INSTANCE:
+      return r.add(sharedInstance(r));
+    case SHARED_FIELDS: {
+      const handle = r.add(sharedInstance(r));
+      readContents(r, takesFields(handle) ? handle : {});
+      return handle;
     }
     case DEFERRED:
       return readDeferred(r);
@@ -174,6 +186,12 @@ function sharedAt(address: number): unknown {
   return objectAt(address);
 }
 
+/** The same of a marked subclass, whose fields may follow. */
+function sharedInstance(r: Reader): SharedObject {
+  const address = r.uint32();
+  return objectAtAs(address, loadSendableSync(r.uint32()).value);
+}
+
 function readDeferred(r: Reader): unknown {
   const tag = r.byte();
   switch (tag) {
@@ -189,6 +207,23 @@ function readDeferred(r: Reader): unknown {
       return later(r, new Set(), 0, readMembers);
     case INSTANCE:
       return later(r, readInstance(r), 0, readContents);
+    case ERROR:
+      return later(r, makeError(r.byte()), 0, readErrorParts);
+    case BUILT_IN_INSTANCE: {
+      const { prototype } = loadSendableSync(r.uint32()).value;
+      const object = readValue(r, r.byte()) as object;
+      // After the contents of the built-in part, which are left for later, too:
+      // they are read by its own methods, not by those of the class.
+      const read = () => finishInstance(r, object, prototype);
+      r.deferred.push({ object, count: 0, read });
+      return object;
+    }
+    case SHARED_FIELDS: {
+      const handle = r.add(sharedInstance(r));
+      const object = takesFields(handle) ? handle : {};
+      r.deferred.push({ object, count: 0, read: readContents });
+      return handle;
+    }
     default:
       throw new RangeError(`Cannot decode contents: received the tag ${tag}`);
   }

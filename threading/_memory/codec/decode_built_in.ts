@@ -57,10 +57,19 @@ export function readInstance(r: Reader): object {
 
 function readBuiltInInstance(r: Reader): object {
   const { prototype } = loadSendableSync(r.uint32()).value;
-  const object = readValue(r, r.byte()) as Record<string, unknown>;
-  Object.setPrototypeOf(object, prototype);
-  readFields(r, r.byte(), object, prototype);
+  const object = readValue(r, r.byte()) as object;
+  finishInstance(r, object, prototype);
   return object;
+}
+
+/** Makes a built-in an instance of the class of `prototype`, with its fields. */
+export function finishInstance(
+  r: Reader,
+  object: object,
+  prototype: object,
+): void {
+  Object.setPrototypeOf(object, prototype);
+  readFields(r, r.byte(), object as Record<string, unknown>, prototype);
 }
 
 function readBuffer(r: Reader): ArrayBuffer {
@@ -89,23 +98,28 @@ function readView(r: Reader): ArrayBufferView {
 }
 
 function readError(r: Reader): Error {
-  const kind = r.byte();
+  const error = r.add(makeError(r.byte()));
+  readErrorParts(r, error);
+  return error;
+}
+
+/** Reads all of an error but its kind. */
+export function readErrorParts(r: Reader, error: Error): void {
   const mask = r.byte();
-  const error = r.add(makeError(kind));
   for (let part = 0; part < ERROR_PARTS.length; part++) {
     if ((mask & 1 << part) === 0) continue;
     const name = ERROR_PARTS[part];
     const value = readValue(r, r.byte());
     // The stack is an accessor, which structured cloning keeps too.
-    if (name === "stack") error.stack = value;
+    if (name === "stack") error.stack = value as string;
     else hide(error, name, value);
   }
-  readFields(r, r.byte(), error, Object.getPrototypeOf(error));
-  return error;
+  const fields = error as unknown as Record<string, unknown>;
+  readFields(r, r.byte(), fields, Object.getPrototypeOf(error));
 }
 
 /** An error of the kind, with no own property but its stack. */
-function makeError(kind: number): Error {
+export function makeError(kind: number): Error {
   const error = new Error();
   const { prototype } = ERRORS[kind];
   if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);

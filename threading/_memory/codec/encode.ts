@@ -69,10 +69,23 @@ let active = 0;
  * @throws {NotSendableError} If something in the value cannot be sent.
  */
 export function encode(value: unknown): Encoded {
+  return encodeAs(value, false);
+}
+
+/**
+ * Like {@linkcode encode}, of the key of a map: its bytes depend on nothing but
+ * which key it is.
+ */
+export function encodeAsKey(value: unknown): Encoded {
+  return encodeAs(value, true);
+}
+
+function encodeAs(value: unknown, isKey: boolean): Encoded {
   const w = writers[active] ??= new Writer();
   active++;
   try {
     w.begin();
+    w.isKey = isKey;
     writeValue(w, value);
     if (w.deferred.length > 0) writeDeferred(w);
     w.end();

@@ -118,15 +118,11 @@ function writeInstance(
     open(w, object, Object.keys(object), writeFields);
     return;
   }
-  if (w.depth >= 2 * MAX_DEPTH) {
-    throw new Refusal("it is nested too deeply", object);
-  }
+  if (w.depth >= MAX_DEPTH) w.byte(DEFERRED);
   w.tagged(BUILT_IN_INSTANCE, id);
-  w.depth++;
   builtIn(w, object, true);
   w.reserve();
-  writeFields(w, object, fieldsOf(object));
-  w.depth--;
+  open(w, object, fieldsOf(object), writeFields);
 }
 
 /** The own fields that are not written with the built-in part. */

@@ -6,9 +6,10 @@
  * @module
  */
 
-import { writeValue } from "./encode.ts";
+import { open, writeValue } from "./encode.ts";
 import { Refusal, within } from "./refusal.ts";
 import {
+  DEFERRED,
   DOM_EXCEPTION,
   ERROR,
   ERROR_PARTS,
@@ -18,23 +19,34 @@ import {
 } from "./tags.ts";
 import type { Writer } from "./writer.ts";
 
+const NO_KEYS: string[] = [];
+
 /**
  * Writes an error without its class. A `marked` one gives its own fields to
  * the caller to write, and its class gives the name.
  */
 export function writeError(w: Writer, error: Error, marked: boolean): void {
-  if (w.depth >= 2 * MAX_DEPTH) {
-    throw new Refusal("it is nested too deeply", error);
-  }
   w.identities.add(error);
-  const kind = kindOf(error);
+  if (w.depth >= MAX_DEPTH) w.byte(DEFERRED);
   w.byte(ERROR);
-  w.byte(kind);
+  w.byte(kindOf(error));
+  open(w, error, NO_KEYS, marked ? writeMarkedParts : writeUnmarkedParts);
+}
+
+function writeMarkedParts(w: Writer, error: object): void {
+  writeParts(w, error as Error, true);
+}
+
+function writeUnmarkedParts(w: Writer, error: object): void {
+  writeParts(w, error as Error, false);
+}
+
+function writeParts(w: Writer, error: Error, marked: boolean): void {
+  const kind = kindOf(error);
   const maskAt = w.length;
   w.byte(0);
   let mask = 0;
   let part = 0;
-  w.depth++;
   try {
     for (; part < ERROR_PARTS.length; part++) {
       const name = ERROR_PARTS[part];
@@ -47,7 +59,6 @@ export function writeError(w: Writer, error: Error, marked: boolean): void {
   }
   w.bytes[maskAt] = mask;
   writeExtras(w, error, marked);
-  w.depth--;
 }
 
 /** The built-in class nearest to that of `error`. */

@@ -70,13 +70,17 @@ export const BUILT_IN_INSTANCE = 0x22;
 export const SHARED = 0x23;
 /** The address of a shared object, the id of its marked class. */
 export const SHARED_INSTANCE = 0x24;
+/** The same, and then its own fields. */
+export const SHARED_FIELDS = 0x25;
 
 /**
  * Something nested so deeply that its contents come after the rest of the
  * message, in the order in which these tags came: neither side ever recurses
  * deeper than `MAX_DEPTH`. Followed by one of `SHAPE` (a plain object),
- * `ARRAY`, `SPARSE_ARRAY`, `MAP`, `SET`, `INSTANCE` and what stands between
- * that tag and the contents.
+ * `ARRAY`, `SPARSE_ARRAY`, `MAP`, `SET`, `ERROR`, `INSTANCE`,
+ * `BUILT_IN_INSTANCE`, `SHARED_FIELDS` and what stands between that tag and the
+ * contents. The built-in part of a `BUILT_IN_INSTANCE` is a value of its own,
+ * so it is written before the fields are left for later.
  */
 export const DEFERRED = 0x30;
 

@@ -43,6 +43,8 @@ export class Writer {
   length = 0;
   /** How many containers are open around the value being written. */
   depth = 0;
+  /** Whether equal values must give equal bytes: it is the key of a map. */
+  isKey = false;
   /** The distinct shared objects met. */
   references: SharedObject[] = [];
   /** The distinct ids of marked functions and classes met. */
