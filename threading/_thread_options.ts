@@ -18,13 +18,18 @@ import type { SendableFunction } from "./sendable.ts";
  * @typeParam R What the target returns.
  * @typeParam A The target's arguments.
  */
-export type ThreadOptions<R, A extends readonly unknown[]> =
+export type ThreadOptions<
+  R = unknown,
+  A extends readonly unknown[] = unknown[],
+> =
   & {
     /**
      * The function to run, marked with `sendable`. Without one, `run` of a
      * subclass is.
      */
-    target?: (...args: [...A]) => R | PromiseLike<R>;
+    // A method, whose parameters are not checked against `unknown`: so that
+    // `Thread<string>` takes any function that returns a string.
+    target?(...args: [...A]): R | PromiseLike<R>;
     /**
      * The name, for people.
      *

@@ -46,16 +46,42 @@ import { Thread } from "./thread.ts";
  */
 export function startNewThread<A extends readonly unknown[]>(
   fn: (...args: [...A]) => unknown,
-  ...[args]: [] extends A ? [args?: A] : [args: A]
+  args: Readonly<A>,
+): number;
+/**
+ * Starts a thread of a function without arguments that dies with the main
+ * program.
+ *
+ * @param fn The function to run, marked with `sendable`.
+ * @returns The thread's identity, as its `getIdent` returns it.
+ * @throws {TypeError} If `fn` is not a function.
+ * @throws {NotSendableError} If the function is not marked.
+ * @throws {HeapExhaustedError} If the shared heap has no room.
+ * @throws {Deno.errors.NotCapable} If a module that its worker imports may
+ * not be read.
+ *
+ * @example
+ * ```ts
+ * import { sendable, startNewThread } from "@skein/std/threading";
+ *
+ * export const hello = sendable(import.meta, function hello() {
+ *   console.log("hello");
+ * });
+ *
+ * Deno.test("startNewThread without arguments", () => {
+ *   startNewThread(hello);
+ * });
+ * ```
+ */
+export function startNewThread(fn: () => unknown): number;
+export function startNewThread<A extends readonly unknown[]>(
+  fn: (...args: [...A]) => unknown,
+  args?: Readonly<A>,
 ): number {
   checkFunction(fn, "start a new thread", "fn");
   if (args !== undefined) checkArray(args, "start a new thread", "args");
   const target = fn as (...args: unknown[]) => unknown;
-  const thread = new Thread<unknown, unknown[]>({
-    target,
-    args: args ?? [],
-    daemon: true,
-  });
+  const thread = new Thread({ target, args, daemon: true });
   thread.start();
   return thread.ident!;
 }

@@ -70,7 +70,8 @@ const STARTER: unique symbol = Symbol("starter");
  * demands: skein's own modules and the one that marks the target.
  *
  * @typeParam R What the thread returns.
- * @typeParam A The arguments of its target.
+ * @typeParam A The arguments of its target. Both are found by themselves; if
+ * only `R` is given, the arguments are not checked.
  *
  * @example A function in a thread
  * ```ts
@@ -114,7 +115,7 @@ const STARTER: unique symbol = Symbol("starter");
  * });
  * ```
  */
-export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
+export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
   extends SharedObject {
   /** @ignore */
   declare [TARGET]: SendableFunction | undefined;
@@ -131,10 +132,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = readonly []>
    * @throws {TypeError} If the target is not a function, the arguments are not
    * an array, or the name is not a string.
    */
-  constructor(
-    ...[options]: [] extends A ? [options?: ThreadOptions<R, A>]
-      : [options: ThreadOptions<R, A>]
-  ) {
+  constructor(options?: ThreadOptions<R, A>) {
     const { target, args, name, daemon } = readOptions(options);
     super(createThread(daemon ?? isDaemonHere()));
     setName(addressOf(this), name ?? nextName());

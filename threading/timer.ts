@@ -12,8 +12,6 @@ import { sendable } from "./sendable.ts";
 import type { ThreadOptions } from "./_thread_options.ts";
 import { Thread } from "./thread.ts";
 
-type TargetOptions<R> = ThreadOptions<R | undefined, readonly []>;
-
 /**
  * A thread that runs a function once, after a while, unless it is cancelled
  * first. After `Timer` of Python's threading.
@@ -40,7 +38,7 @@ type TargetOptions<R> = ThreadOptions<R | undefined, readonly []>;
  * });
  * ```
  */
-export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
+export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
   extends Thread<R | undefined> {
   static {
     sendable(import.meta, this);
@@ -61,14 +59,27 @@ export class Timer<R = unknown, A extends readonly unknown[] = readonly []>
    */
   constructor(
     ms: number,
-    fn: (...args: [...A]) => R | PromiseLike<R>,
-    ...[args]: [] extends A ? [args?: A] : [args: A]
+    fn: Required<ThreadOptions<R, A>>["target"],
+    args: Readonly<A>,
+  );
+  /**
+   * Makes a timer of a function without arguments, to be started.
+   *
+   * @param ms Milliseconds, at most `TIMEOUT_MAX`.
+   * @param fn The function to run, marked with `sendable`.
+   * @throws {TypeError} If `ms` is not a number, or `fn` not a function.
+   * @throws {RangeError} If `ms` is negative, NaN or too large.
+   */
+  constructor(ms: number, fn: () => R | PromiseLike<R>);
+  constructor(
+    ms: number,
+    fn: Required<ThreadOptions<R, A>>["target"],
+    args?: Readonly<A>,
   ) {
     checkDuration(ms, "make a Timer", "ms");
     checkFunction(fn, "make a Timer", "fn");
     if (args !== undefined) checkArray(args, "make a Timer", "args");
-    // The arguments are of no interest to the type of the Thread.
-    super({ target: fn, args } as unknown as TargetOptions<R>);
+    super({ target: fn as () => R | PromiseLike<R>, args });
     this._ms = ms;
     this._finished = new Event();
   }
