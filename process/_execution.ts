@@ -16,7 +16,7 @@ import {
 import { lengthOf, startReports } from "./_progress.ts";
 import { concat, discard, type Input, openInput, streamTo } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
-import { statusOf } from "./_status.ts";
+import { endOf } from "./_status.ts";
 import { forOneTurn, Interruptible } from "./_wait.ts";
 import { durationOf, timeoutError } from "../_internal/options.ts";
 import type { Source } from "./options.ts";
@@ -125,9 +125,7 @@ export class Execution {
       }));
       throw error;
     }
-    this.#statuses = Promise.all(
-      this.#children.map(async (child) => statusOf(await child.status)),
-    );
+    this.#statuses = Promise.all(this.#children.map(endOf));
     this.#jobs = jobs;
   }
 

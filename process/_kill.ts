@@ -3,6 +3,7 @@ import { delay } from "@std/async/delay";
 import { durationOf } from "../_internal/options.ts";
 import { nameOf, numberOf } from "../_internal/signum.ts";
 import type { CommandSyncOptions } from "./options.ts";
+import { endOf } from "./_status.ts";
 
 /** How processes are ended. */
 export interface Ending {
@@ -52,12 +53,13 @@ export async function end(
   const send = tree
     ? (signal: Deno.Signal) => killGroup(child.pid, signal)
     : (signal: Deno.Signal) => sendSignal(child, signal);
-  let left = child.status.then(() => false);
+  const ended = endOf(child);
+  let left = ended.then(() => false);
   if (!send(signal)) return void await left;
   // The group lives on while one of it does, whether its leader does or not.
   if (tree) left = left.then(() => waitForGroup(child.pid, grace));
   if (signal !== "SIGKILL" && await outlives(left, grace)) send("SIGKILL");
-  await child.status;
+  await ended;
 }
 
 /** Whether the promise is still open, or says `true`, after the grace. */

@@ -57,7 +57,9 @@ export function commandError(
   const command = textOf(stages[stage].cmd);
   const signal = signalOf(status);
   const tail = decode(stderr.subarray(-TAIL)).trimEnd();
-  why ??= signal === undefined ? `exit status ${status}` : `ended by ${signal}`;
+  why ??= status < 0
+    ? `ended by ${signal ?? `signal ${-status}`}`
+    : `exit status ${status}`;
   const place = stages.length === 1
     ? ""
     : ` (stage ${stage + 1} of ${stages.length})`;

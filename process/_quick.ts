@@ -4,7 +4,7 @@ import { explain } from "./_spawn.ts";
 import { argvOf, mergedArgvOf } from "./_argv.ts";
 import { commandError, type Outcome } from "./_outcome.ts";
 import type { Plan } from "./_plan.ts";
-import { statusOf } from "./_status.ts";
+import { endOf, statusOf, statusOfError } from "./_status.ts";
 import type { StderrSink } from "./options.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -29,13 +29,13 @@ export function isQuick({ stages, source, sink, options }: Plan): boolean {
     options.killGrace === undefined && !options.killTree;
 }
 
-function commandOf({ stages: [stage], sink, options }: Plan): Deno.Command {
+function commandOf(plan: Plan): Deno.Command {
+  const { stages: [stage], sink, options } = plan;
   const { cmd } = stage;
   const [file, ...args] = stage.stderr === "merge" && typeof cmd === "string"
     ? mergedArgvOf(cmd)
     : argvOf(cmd);
   const stdout = sink === "capture" ? "piped" : sink as "inherit" | "null";
-  const stderr = stage.stderr ?? "capture";
   return new Deno.Command(file, {
     args,
     cwd: stage.cwd,
@@ -43,49 +43,73 @@ function commandOf({ stages: [stage], sink, options }: Plan): Deno.Command {
     clearEnv: stage.clearEnv,
     stdin: options.stdin ?? "null",
     stdout,
-    stderr: stderr === "inherit"
+    stderr: stage.stderr === "inherit"
       ? "inherit"
-      : stderr === "capture"
+      : capturesError(plan)
       ? "piped"
       : "null",
   });
 }
 
-function outcomeOf(plan: Plan, output: Deno.CommandOutput): Outcome {
-  const { stages, sink, options } = plan;
-  const captured = (stages[0].stderr ?? "capture") === "capture";
-  const ends = [{
-    status: statusOf(output),
-    stderr: captured ? output.stderr : NOTHING,
-  }];
-  if (ends[0].status !== 0 && options.check !== false) {
+function capturesOutput({ sink }: Plan): boolean {
+  return sink === "capture";
+}
+
+function capturesError({ stages: [{ stderr }] }: Plan): boolean {
+  return stderr === undefined || stderr === "capture";
+}
+
+function outcomeOf(
+  { stages, options }: Plan,
+  status: number,
+  stdout: Uint8Array,
+  stderr: Uint8Array,
+): Outcome {
+  const ends = [{ status, stderr }];
+  if (status !== 0 && options.check !== false) {
     throw commandError(stages, ends, 0);
   }
-  return { stages: ends, stdout: sink === "capture" ? output.stdout : NOTHING };
+  return { stages: ends, stdout };
 }
 
 /** Runs a plan for which `isQuick` holds. */
 export async function quick(plan: Plan): Promise<Outcome> {
   const command = commandOf(plan);
-  let output: Promise<Deno.CommandOutput>;
+  let child: Deno.ChildProcess;
   try {
-    output = command.output();
+    child = command.spawn();
   } catch (error) {
     throw explainFor(plan, error);
   }
-  return outcomeOf(plan, await output);
+  // As Command.output() does it, which gives no output if it does not know the
+  // signal that ended the process.
+  const [status, stdout, stderr] = await Promise.all([
+    endOf(child),
+    capturesOutput(plan) ? child.stdout.bytes() : NOTHING,
+    capturesError(plan) ? child.stderr.bytes() : NOTHING,
+  ]);
+  return outcomeOf(plan, status, stdout, stderr);
 }
 
-/** The same, blocking the thread. */
+/**
+ * The same, blocking the thread. What a process wrote that a real-time signal
+ * ended is lost: all that Deno says about it is the number.
+ */
 export function quickSync(plan: Plan): Outcome {
   const command = commandOf(plan);
   let output: Deno.CommandOutput;
   try {
     output = command.outputSync();
   } catch (error) {
-    throw explainFor(plan, error);
+    if (!(error instanceof TypeError)) throw explainFor(plan, error);
+    return outcomeOf(plan, statusOfError(error), NOTHING, NOTHING);
   }
-  return outcomeOf(plan, output);
+  return outcomeOf(
+    plan,
+    statusOf(output),
+    capturesOutput(plan) ? output.stdout : NOTHING,
+    capturesError(plan) ? output.stderr : NOTHING,
+  );
 }
 
 function explainFor({ stages: [{ cmd, cwd }] }: Plan, error: unknown): unknown {

@@ -1,7 +1,7 @@
 // A program that stands in for this one.
 import { sendSignal } from "./_kill.ts";
 import { spawn, type SpawnOptions } from "./_spawn.ts";
-import { statusOf } from "./_status.ts";
+import { endOf } from "./_status.ts";
 
 /** What is passed on. SIGUSR1 is missing: in Deno it starts the inspector. */
 const SIGNALS: readonly Deno.Signal[] = [
@@ -44,7 +44,7 @@ export async function standIn(
   });
   try {
     child = spawn(argv, options);
-    return statusOf(await child.status);
+    return await endOf(child);
   } finally {
     for (const remove of listeners) remove();
   }

@@ -14,14 +14,14 @@ import type { LineSourceSync } from "./_lines.ts";
 import type { Outcome } from "./_outcome.ts";
 import type { Plan, SentPlan } from "./_plan.ts";
 import { isQuick, quickSync } from "./_quick.ts";
-import { pathOf, settled, writeAllSync } from "./_source.ts";
+import { bytesOf, pathOf, settled, writeAllSync } from "./_source.ts";
 import type { SpawnOptions } from "./_spawn.ts";
 import type { Stage, SyncSource } from "./options.ts";
 
 /** What the helper is asked to do. */
 export type Request =
-  | { type: "execute"; plan: SentPlan }
-  | { type: "open"; plan: SentPlan }
+  | { type: "execute"; plan: SentPlan; input?: SharedBytes }
+  | { type: "open"; plan: SentPlan; input?: SharedBytes }
   | { type: "read"; id: number }
   | { type: "close"; id: number; early: boolean }
   | { type: "exec"; argv: readonly string[]; options: SpawnOptions }
@@ -33,31 +33,46 @@ export type Request =
   }
   | { type: "kill"; pid: number; signal: Deno.Signal };
 
-/** What it answers. */
-export type Answer = { value: unknown } | { error: unknown };
+/** A request as it is sent; a ping is answered by counting it. */
+export type Message = { id: number; request: Request } | "ping";
+
+/** What it answers to the request of this number. */
+export type Answer = { id: number; value: unknown } | {
+  id: number;
+  error: unknown;
+};
 
 /** Marks what a helper is started with, among the data of other workers. */
 export const HELPER = "@skein/std/process";
+
+/** The words that this thread and its helper share. */
+export const Word = { answers: 0, pongs: 1 } as const;
 
 /** What it is started with. */
 export interface HelperData {
   [HELPER]: true;
   port: MessagePort;
-  /** Counts the answers; this thread sleeps on it. */
-  answers: Int32Array<SharedArrayBuffer>;
+  /** By `Word`: how many answers it has given, how many pings it has seen. */
+  words: Int32Array<SharedArrayBuffer>;
 }
 
 // `mod.ts` imports it too, see `worker_module.ts`.
 const WORKER_URL = new URL("./_sync_worker.ts", import.meta.url);
 
+/** How often a sleeping thread asks whether its helper lives, in ms. */
+const PING_MS = 1000;
+/** How often in vain, until it takes it for dead. */
+const PINGS = 30;
+
 let helper: HelperData | undefined;
+let lastId = 0;
 
 /** The helper of this thread, which does not keep the program alive. */
 function start(): HelperData {
   requireImport(WORKER_URL.href, "block for a command");
   const { port1, port2 } = new MessageChannel();
-  const answers = new Int32Array(new SharedArrayBuffer(4));
-  const data: HelperData = { [HELPER]: true, port: port2, answers };
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  const data: HelperData = { [HELPER]: true, port: port2, words };
   const worker = new Worker(workerUrl(WORKER_URL), {
     workerData: data,
     transferList: [port2],
@@ -70,20 +85,81 @@ function start(): HelperData {
 /**
  * Has the helper do something, and blocks this thread until it is done.
  *
- * @param request What is to be done.
+ * @param request What is to be done. No typed arrays: on its way each of their
+ * elements costs time.
  * @returns What the helper answers.
+ * @throws {Error} If the helper died.
  */
 export function ask(request: Request): unknown {
-  const { port, answers } = helper ??= start();
-  const before = Atomics.load(answers, 0);
-  port.postMessage(request);
-  Atomics.wait(answers, 0, before);
-  let received: { message: Answer } | undefined;
-  // The answer was posted before it was counted, and may still be on its way.
-  while ((received = receiveMessageOnPort(port)) === undefined);
-  const answer = received.message;
-  if ("error" in answer) throw revive(answer.error);
-  return answer.value;
+  const { port, words } = helper ??= start();
+  const id = ++lastId;
+  port.postMessage({ id, request } satisfies Message);
+  while (true) {
+    // The helper posts an answer and then counts it. So what is not there when
+    // it is looked for is counted later than that, and ends the sleep.
+    const counted = Atomics.load(words, Word.answers);
+    const received: { message: Answer } | undefined = receiveMessageOnPort(
+      port,
+    );
+    if (received === undefined) {
+      sleepUntilChanged(words, Word.answers, counted, Infinity);
+      continue;
+    }
+    const answer = received.message;
+    // An earlier one was given up.
+    if (answer.id !== id) continue;
+    if ("error" in answer) throw revive(answer.error);
+    return answer.value;
+  }
+}
+
+/**
+ * Blocks this thread until its helper changes a word, or the time is up. A
+ * helper that died changes nothing any more; so it is asked now and then.
+ *
+ * @throws {Error} If the helper died.
+ */
+function sleepUntilChanged(
+  words: Int32Array<SharedArrayBuffer>,
+  index: number,
+  value: number,
+  timeout: number,
+): void {
+  const from = helper;
+  let left = timeout;
+  let pongs = -1;
+  let silent = 0;
+  while (left > 0) {
+    const slice = Math.min(left, PING_MS);
+    if (Atomics.wait(words, index, value, slice) !== "timed-out") return;
+    left -= slice;
+    if (from === undefined || left <= 0) continue;
+    const now = Atomics.load(from.words, Word.pongs);
+    silent = now === pongs ? silent + 1 : 0;
+    pongs = now;
+    if (silent === PINGS) {
+      if (helper === from) helper = undefined;
+      throw new Error(
+        "Cannot block for a command: the helper thread of this thread died",
+      );
+    }
+    from.port.postMessage("ping" satisfies Message);
+  }
+}
+
+/** Bytes as they are sent to the other thread and back. */
+export type SharedBytes = SharedArrayBuffer;
+
+/** Bytes, to be sent. */
+export function share(bytes: Uint8Array): SharedBytes {
+  const shared = new SharedArrayBuffer(bytes.length);
+  new Uint8Array(shared).set(bytes);
+  return shared;
+}
+
+/** Bytes that were sent, as memory of this thread. */
+export function unshare(shared: SharedBytes): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint8Array(shared));
 }
 
 /**
@@ -114,10 +190,17 @@ export function executeSync(plan: Plan): Outcome {
   checkSync(plan);
   if (isQuick(plan)) return quickSync(plan);
   const sent = plain(plan);
-  const outcome = ask({ type: "execute", plan: sent }) as Outcome;
-  if (sent.sink !== "capture" || plan.sink === "capture") return outcome;
-  writeAllSync(plan.sink as Deno.FsFile, outcome.stdout);
-  return { ...outcome, stdout: new Uint8Array(0) };
+  const outcome = ask({ type: "execute", ...sent }) as SentOutcome;
+  let stdout = unshare(outcome.stdout);
+  if (sent.plan.sink === "capture" && plan.sink !== "capture") {
+    writeAllSync(plan.sink as Deno.FsFile, stdout);
+    stdout = new Uint8Array(0);
+  }
+  const stages = outcome.stages.map(({ status, stderr }) => ({
+    status,
+    stderr: unshare(stderr),
+  }));
+  return { stages, stdout };
 }
 
 /**
@@ -128,32 +211,48 @@ export function executeSync(plan: Plan): Outcome {
  * @returns Its output.
  */
 export function openSync(plan: Plan): LineSourceSync {
-  const id = ask({ type: "open", plan: plain(plan) }) as number;
+  const id = ask({ type: "open", ...plain(plan) }) as number;
   return {
-    read: () => ask({ type: "read", id }) as Uint8Array | undefined,
+    read() {
+      const shared = ask({ type: "read", id }) as SharedBytes | undefined;
+      return shared && new Uint8Array(shared);
+    },
     close: (early) => void ask({ type: "close", id, early }),
   };
 }
 
+/** How a pipeline ended, as it is sent. */
+export interface SentOutcome {
+  readonly stages: readonly { status: number; stderr: SharedBytes }[];
+  readonly stdout: SharedBytes;
+}
+
 /**
- * A plan that can be sent: URLs cannot, nor open files, nor what can be
+ * A plan that can be sent, and the bytes of its source beside it: URLs cannot, nor open files, nor what can be
  * iterated. The output for a file that only this thread can write is captured.
  */
-function plain({ stages, source, sink, options }: Plan): SentPlan {
-  return {
+function plain(
+  { stages, source, sink, options }: Plan,
+): { plan: SentPlan; input?: SharedBytes } {
+  const from = source === undefined
+    ? undefined
+    : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
+      settled(source as SyncSource);
+  const input = typeof from === "string" || from instanceof Uint8Array
+    ? share(bytesOf(from))
+    : undefined;
+  const plan = {
     stages: stages.map((stage): Stage => ({
       ...plainOptions(stage),
       stderr: pathOf(stage.stderr) ?? stage.stderr,
     })),
-    source: source === undefined
-      ? undefined
-      : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
-        settled(source as SyncSource),
+    source: input === undefined ? from : undefined,
     sink: sink instanceof Deno.FsFile
       ? descriptorOf(sink) ?? "capture"
       : pathOf(sink) ?? sink,
     options: { ...options, signal: undefined, tee: undefined },
   };
+  return { plan, input };
 }
 
 function plainOptions<T extends { cwd?: string | URL }>(options: T): T {
@@ -202,7 +301,7 @@ export class HelpedProcess {
 
   /** Its status, waited for; or `undefined` if the time passes first. */
   wait(timeout: number): number | undefined {
-    Atomics.wait(this.#state, DONE, 0, timeout);
+    sleepUntilChanged(this.#state, DONE, 0, timeout);
     return this.poll();
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { sendSignal } from "./_kill.ts";
-import { statusOf } from "./_status.ts";
+import { endOf } from "./_status.ts";
 import type { HelpedProcess } from "./_sync.ts";
 import {
   timeoutError,
@@ -43,9 +43,7 @@ export class Child {
    */
   constructor(child: Deno.ChildProcess) {
     this.#child = child;
-    this.#ended = child.status.then((status) =>
-      this.#status = statusOf(status)
-    );
+    this.#ended = endOf(child).then((status) => this.#status = status);
   }
 
   /** Its number. */

@@ -1,0 +1,114 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  CommandError,
+  getStatusOutput,
+  P_NOWAIT,
+  P_WAIT,
+  pipeline,
+  popen2,
+  popen2Sync,
+  run,
+  runSync,
+  spawn,
+  spawnSync,
+  system,
+  systemSync,
+  Template,
+  waitpid,
+  waitpidSync,
+} from "../../process/mod.ts";
+
+/** Ends by a signal that Deno has no name for. */
+const REAL_TIME = "echo a; kill -40 $$";
+
+Deno.test("run() and its relatives know real-time signals by number", async () => {
+  const check = false;
+  const timeout = 60_000;
+  for (const options of [{ check }, { check, timeout }]) {
+    const { status, stdout } = await run(REAL_TIME, options);
+    assertEquals([status, stdout], [-40, "a\n"]);
+    assertEquals(runSync(REAL_TIME, options).status, -40);
+  }
+  assertEquals(runSync(REAL_TIME, { check, timeout }).stdout, "a\n");
+  const two = pipeline(REAL_TIME, ["cat"]).with({ check });
+  for (const { stages, stdout } of [await two.run(), two.runSync()]) {
+    assertEquals(stages.map(({ status }) => status), [-40, 0]);
+    assertEquals(stdout, "a\n");
+  }
+  assertEquals(await getStatusOutput(REAL_TIME), { status: -40, output: "a" });
+  const error = assertThrows(() => runSync(REAL_TIME), CommandError);
+  assert(error.message.includes("ended by signal 40"), error.message);
+});
+
+Deno.test("popen2(), spawn() and system() know real-time signals by number", async () => {
+  const silent = "kill -40 $$";
+  await using child = popen2(silent);
+  assertEquals(await child.process.wait(), -40);
+  using childSync = popen2Sync(silent);
+  assertEquals(childSync.process.waitSync(), -40);
+  assertEquals(await system(silent), -40);
+  assertEquals(systemSync(silent), -40);
+  assertEquals(await spawn(P_WAIT, silent), -40);
+  assertEquals(spawnSync(P_WAIT, silent), -40);
+  assertEquals(await waitpid(await spawn(P_NOWAIT, silent)), -40);
+  assertEquals(waitpidSync(spawnSync(P_NOWAIT, silent)), -40);
+  const template = new Template();
+  template.append(`${silent}; cat`, "--");
+  assertEquals(await template.copy("/dev/null", "/dev/null"), -40);
+  // The helper thread of this thread has survived all that.
+  assertEquals(runSync(["cat"], { input: "spam" }).stdout, "spam");
+});
+
+const SIZE = 16 << 20;
+const BYTES = Uint8Array.from({ length: SIZE }, (_, i) => i * 7 % 251);
+
+/** What both did, and how long it took, which is about the same. */
+async function bothForms<T>(
+  promise: () => Promise<T>,
+  blocking: () => T,
+): Promise<void> {
+  const start = performance.now();
+  const expected = await promise();
+  const half = performance.now();
+  assertEquals(blocking(), expected);
+  const [one, other] = [half - start, performance.now() - half];
+  // Bytes sent element by element take a hundred times as long.
+  assert(other < 2000 + 10 * one, `${one} ms and ${other} ms`);
+}
+
+Deno.test("runSync() takes and gives bytes as fast as run()", async () => {
+  const input = BYTES;
+  await bothForms(
+    async () => (await run(["cat"], { input })).bytes.length,
+    () => runSync(["cat"], { input }).bytes.length,
+  );
+  assertEquals(runSync(["cat"], { input }).bytes, BYTES);
+  const text = "spam".repeat(SIZE / 4);
+  assertEquals(runSync(["wc", "-c"], { input: text }).stdout.trim(), `${SIZE}`);
+});
+
+Deno.test("pipeline() gives bytes and lines as fast in the blocking forms", async () => {
+  const zeros = pipeline(["head", "-c", `${SIZE}`, "/dev/zero"], ["cat"]);
+  await bothForms(
+    async () => (await zeros.bytes()).length,
+    () => zeros.bytesSync().length,
+  );
+  const lines = pipeline(`yes ${"spam-".repeat(8)} | head -c ${SIZE}`);
+  await bothForms(
+    async () => {
+      let n = 0;
+      for await (const line of lines.lines()) n += line.length;
+      return n;
+    },
+    () => {
+      let n = 0;
+      for (const line of lines.linesSync()) n += line.length;
+      return n;
+    },
+  );
+});
+
+Deno.test("runSync() keeps a large standard error", () => {
+  const { stages } = pipeline(["cat"], "cat >&2").from(BYTES).runSync();
+  assertEquals(stages[1].stderr.length > SIZE / 4, true);
+});
