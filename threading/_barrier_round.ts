@@ -22,7 +22,7 @@ import { BrokenBarrierError } from "./errors.ts";
 import { words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field } from "./_memory/shared_class.ts";
-import { pin, unpin } from "./_memory/shared_object.ts";
+import { pin, type Pins, unpin } from "./_memory/shared_object.ts";
 import { waitEpoch } from "./_memory/wait_promise.ts";
 import {
   allocateNode,
@@ -195,6 +195,7 @@ export function noTurn(): undefined {
 export class Turn {
   readonly #address: number;
   readonly #node: number;
+  readonly #pins: Pins;
   /** With the thread its turns end, though its code may run on. */
   readonly #epoch = waitEpoch;
 
@@ -203,7 +204,7 @@ export class Turn {
     this.#address = address;
     this.#node = offered = allocateNode(TURN);
     // The action must not free the barrier under its own round.
-    pin(address);
+    this.#pins = pin(address);
   }
 
   /**
@@ -234,7 +235,7 @@ export class Turn {
 
   /** Gives the turn back, whether it was taken or not. */
   [Symbol.dispose](): void {
-    unpin(this.#address);
+    unpin(this.#address, this.#pins);
     if (this.#epoch === waitEpoch) freeNode(this.#node);
   }
 }

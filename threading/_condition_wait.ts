@@ -32,6 +32,7 @@ import {
   Node,
   type Protocol,
   Wake,
+  wake,
 } from "./_memory/wait_queue.ts";
 import {
   finishSync,
@@ -190,13 +191,15 @@ export function notifyFirst(address: number, n: number): void {
   if (firstOf(address) === 0) return;
   const object = words[address + ConditionField.lock];
   lock(address + Field.mutex);
-  lockInner(object + Field.mutex);
+  const isUsable = lockInner(object + Field.mutex);
   for (let left = n; left > 0 && firstOf(address) !== 0; left--) {
     const node = firstOf(address);
     dequeue(node);
-    enqueue(object, MAIN_QUEUE, node);
+    // They find out when they take the lock again.
+    if (!isUsable) wake(node, Wake.damaged);
+    else enqueue(object, MAIN_QUEUE, node);
   }
-  if (firstOf(object) !== 0) attend(object);
+  if (isUsable && firstOf(object) !== 0) attend(object);
   unlockInner(object + Field.mutex);
   unlock(address + Field.mutex);
 }

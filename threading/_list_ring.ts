@@ -138,8 +138,6 @@ export function placeOf(list: number, index: number): number {
 
 /** Gives back what a list owns. */
 export function destroyRing(list: number): void {
-  // Of a damaged one nobody knows what it owns.
-  if (words[list + Field.damaged] !== 0) return;
   removeAll(list);
   if (words[list + RingField.items] !== 0) giveBackItems(list);
 }

@@ -283,8 +283,6 @@ export function entryAfter(
 
 /** Gives back what a map owns. */
 export function destroyTable(map: number): void {
-  // Of a damaged one nobody knows what it owns.
-  if (words[map + Field.damaged] !== 0) return;
   removeAllValues(map);
   giveBackChains(map);
 }

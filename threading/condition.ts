@@ -6,7 +6,7 @@
 
 import { checkFunction, shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
-import { add, words } from "./_memory/heap.ts";
+import { add, FREED, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -406,7 +406,10 @@ export class Condition extends SharedObject {
 }
 
 function lockOf(condition: Condition): Lock | RLock {
-  const lockAddress = words[addressOf(condition) + ConditionField.lock];
+  const address = condition[ADDRESS];
+  // A damaged condition has the same lock as before, to be released.
+  if (address === FREED) addressOf(condition);
+  const lockAddress = words[address + ConditionField.lock];
   // None yet in this thread, or one that has been freed.
   if (condition[LOCK]?.[ADDRESS] !== lockAddress) {
     condition[LOCK] = objectAt(lockAddress) as Lock | RLock;

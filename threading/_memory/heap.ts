@@ -183,6 +183,8 @@ export const Header = {
   alarm: 40,
   /** How many signals have been handled, in all threads. */
   handledSignals: 46,
+  /** How many objects have been damaged. */
+  damages: 47,
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */

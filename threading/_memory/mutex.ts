@@ -13,14 +13,24 @@
  * behind them by an atomic operation, so at least one of the two sees the
  * other's. What a victim executes after that changes nothing on the heap.
  *
+ * A thread that runs out of memory or of stack can leave a critical section in
+ * the middle. Its slot still says so (`Slot.ground`), so the thread itself, when
+ * it next comes here, or whoever cleans up after it, finishes the section: the
+ * object is marked as damaged, and its mutex stays {@linkcode DAMAGED} for ever,
+ * so that nobody enters a half-changed object (`finishSection` in
+ * `shared_object.ts`).
+ *
  * @module
  */
 
+import { ThreadingError } from "../errors.ts";
 import { compareExchange, exchange, load, store, words } from "./heap.ts";
-import { self, Slot } from "./slot.ts";
+import { self, Slot, wakeSlot } from "./slot.ts";
 
 /** Set in the word when somebody sleeps on it. */
 const CONTENDED = 0x4000_0000;
+/** The mutex of a damaged object: nobody can take it any more. */
+const DAMAGED = -1;
 const SPINS = 400;
 /**
  * A sleeper looks again by itself after so many milliseconds: the one that a
@@ -52,8 +62,38 @@ function isDying(): boolean {
   return words[self + Slot.dying] !== 0 && !exempt;
 }
 
-/** Parks for ever if this thread has been marked as dying. */
+/** Finishes a section that this thread left in the middle. */
+let finishSection: (mutex: number) => void = () => {};
+
+/** Sets how a thread finishes a section that it left in the middle. */
+export function onUnfinished(finish: (mutex: number) => void): void {
+  finishSection = finish;
+}
+
+/** Finishes the sections of this thread that an error has ended. */
+function finishOwn(): void {
+  requireStack();
+  if (words[self + Slot.innerGround] !== 0) finishInner();
+  const outer = words[self + Slot.ground];
+  if (outer !== 0) finishSection(outer);
+  words[self + Slot.ground] = 0;
+}
+
+function finishInner(): void {
+  const inner = words[self + Slot.innerGround];
+  // What finishes it takes inner mutexes itself.
+  words[self + Slot.innerGround] = 0;
+  finishSection(inner);
+}
+
+/**
+ * To be called outside of critical sections, before this thread waits: finishes
+ * what it left in the middle, and parks for ever if it has been marked as dying.
+ */
 export function checkDying(): void {
+  if ((words[self + Slot.ground] | words[self + Slot.innerGround]) !== 0) {
+    finishOwn();
+  }
   if (isDying()) park();
 }
 
@@ -87,19 +127,51 @@ function reserveStack(): void {
 
 function registers(..._: number[]): void {}
 
+/** So many frames of 2 KiB have room for whatever is not often done. */
+const DEEP = 32;
+
+/** Throws a RangeError here unless there is much stack left. */
+export function requireStack(frames: number = DEEP): void {
+  reserveStack();
+  if (frames > 0) requireStack(frames - 1);
+}
+
+/** The error of using an object that was left half-changed. */
+export function damagedError(name = "a shared object"): ThreadingError {
+  return new ThreadingError(
+    `Cannot use ${name}: a thread ran out of memory or stack while it changed it; make a new one`,
+  );
+}
+
 /**
  * Takes a ground mutex. Nothing may be thrown until {@linkcode unlock}, no
  * user code may run, and only {@linkcode lockInner} may nest in it.
+ *
+ * @throws {ThreadingError} If the object is damaged.
+ * @throws {RangeError} If there is too little stack. In both cases nothing has
+ * changed.
  */
 export function lock(mutex: number): void {
+  if (!tryLock(mutex)) throw damagedError();
+}
+
+/** Like {@linkcode lock}, but returns false if the object is damaged. */
+export function tryLock(mutex: number): boolean {
   reserveStack();
   // Atomic, so that the mark stands before `dying` is looked at.
-  exchange(self + Slot.ground, mutex);
+  const unfinished = exchange(self + Slot.ground, mutex);
+  if (unfinished !== 0) {
+    words[self + Slot.ground] = unfinished;
+    finishOwn();
+    exchange(self + Slot.ground, mutex);
+  }
   if (isDying()) {
     words[self + Slot.ground] = 0;
     park();
   }
-  if (compareExchange(mutex, 0, self) !== 0) lockSlow(mutex);
+  if (compareExchange(mutex, 0, self) === 0 || lockSlow(mutex)) return true;
+  words[self + Slot.ground] = 0;
+  return false;
 }
 
 /** Releases a ground mutex. */
@@ -108,20 +180,32 @@ export function unlock(mutex: number): void {
   store(self + Slot.ground, 0);
 }
 
-/** Takes a ground mutex inside or outside of another one's section. */
-export function lockInner(mutex: number): void {
-  exchange(self + Slot.innerGround, mutex);
+/**
+ * Takes a ground mutex inside or outside of another one's section.
+ *
+ * @returns Whether it was taken; not if its object is damaged. It is to be
+ * released with {@linkcode unlockInner} in either case.
+ */
+export function lockInner(mutex: number): boolean {
+  const unfinished = exchange(self + Slot.innerGround, mutex);
+  if (unfinished !== 0) {
+    words[self + Slot.innerGround] = unfinished;
+    finishInner();
+    exchange(self + Slot.innerGround, mutex);
+  }
   // Inside another section the outer one must be finished first.
   if (isDying() && words[self + Slot.ground] === 0) {
     words[self + Slot.innerGround] = 0;
     park();
   }
-  if (compareExchange(mutex, 0, self) !== 0) lockSlow(mutex);
+  return compareExchange(mutex, 0, self) === 0 || lockSlow(mutex);
 }
 
 /** Releases a ground mutex taken with {@linkcode lockInner}. */
 export function unlockInner(mutex: number): void {
-  if (exchange(mutex, 0) & CONTENDED) Atomics.notify(words, mutex, 1);
+  const holder = exchange(mutex, 0);
+  if (holder === DAMAGED) closeMutex(mutex);
+  else if (holder & CONTENDED) Atomics.notify(words, mutex, 1);
   store(self + Slot.innerGround, 0);
 }
 
@@ -132,31 +216,72 @@ export function isChangingHeap(slot: number): boolean {
     load(slot + Slot.openDrafts) !== 0;
 }
 
-function lockSlow(mutex: number): void {
+/** Returns false if the mutex is that of a damaged object. */
+function lockSlow(mutex: number): boolean {
   for (let spin = 0; spin < SPINS; spin++) {
-    if (load(mutex) === 0 && compareExchange(mutex, 0, self) === 0) return;
+    if (load(mutex) === 0 && compareExchange(mutex, 0, self) === 0) return true;
   }
   // From here on the word is taken as contended: there may be other sleepers.
   for (;;) {
     const holder = load(mutex);
+    if (holder === DAMAGED) return false;
     if (holder === 0) {
-      if (compareExchange(mutex, 0, self | CONTENDED) === 0) return;
+      if (compareExchange(mutex, 0, self | CONTENDED) === 0) return true;
     } else if (
       holder & CONTENDED ||
       compareExchange(mutex, holder, holder | CONTENDED) === holder
     ) {
-      Atomics.wait(words, mutex, holder | CONTENDED, RECHECK_MS);
+      const seen = holder | CONTENDED;
+      const end = Atomics.wait(words, mutex, seen, RECHECK_MS);
+      // So long is no section. Its holder may have left it in the middle: if it
+      // is in its event loop, it now finishes it, see `checkDying`.
+      if (end === "timed-out") wakeSlot(holder & ~CONTENDED);
     }
   }
 }
 
 /** The slot of the mutex' holder, or 0. */
 export function holderOf(mutex: number): number {
-  return load(mutex) & ~CONTENDED;
+  const holder = load(mutex);
+  return holder === DAMAGED ? 0 : holder & ~CONTENDED;
+}
+
+/** A section in which nobody died is over after so many milliseconds. */
+const PATIENCE_MS = 1000;
+
+/**
+ * Makes this thread the holder of a mutex so that it can close it, also if
+ * another thread died with it.
+ *
+ * @param mutex The mutex.
+ * @param dead The slot of the thread that died with it, or 0.
+ */
+export function takeToClose(mutex: number, dead: number): void {
+  exchange(self + Slot.ground, mutex);
+  const deadline = performance.now() + PATIENCE_MS;
+  while (
+    holderOf(mutex) !== dead && compareExchange(mutex, 0, self) !== 0 &&
+    performance.now() < deadline
+  ) {
+    // Sections take microseconds; nobody notifies this word.
+    const word = self + Slot.waitsFor;
+    Atomics.wait(words, word, words[word], 0.05);
+  }
 }
 
 /** Releases a mutex for a holder that is dead. */
 export function breakMutex(mutex: number): void {
   exchange(mutex, 0);
   Atomics.notify(words, mutex);
+}
+
+/** Closes the mutex of a damaged object for ever. */
+export function closeMutex(mutex: number): void {
+  exchange(mutex, DAMAGED);
+  Atomics.notify(words, mutex);
+}
+
+/** Whether the mutex is that of a damaged object. */
+export function isClosed(mutex: number): boolean {
+  return load(mutex) === DAMAGED;
 }

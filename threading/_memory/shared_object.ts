@@ -16,12 +16,27 @@
  */
 
 import { ThreadingError } from "../errors.ts";
-import { allocateZeroed, deallocate, payloadWords } from "./allocator.ts";
+import {
+  addressAround,
+  allocateZeroed,
+  deallocate,
+  payloadWords,
+  rebuild,
+} from "./allocator.ts";
 import { addDraft, referenceDraft, removeDraft } from "./draft.ts";
-import { add, FREED, words } from "./heap.ts";
-import { lock, unlock } from "./mutex.ts";
+import { add, FREED, Header, load, store, words } from "./heap.ts";
+import {
+  breakMutex,
+  closeMutex,
+  damagedError,
+  holderOf,
+  lock,
+  onUnfinished,
+  takeToClose,
+  unlock,
+} from "./mutex.ts";
 import { classOf, classUrl, Field } from "./shared_class.ts";
-import { self, Slot } from "./slot.ts";
+import { self, Slot, slotAt, SLOTS_END, wakeSlot } from "./slot.ts";
 
 /** Key of a handle's address. */
 export const ADDRESS: unique symbol = Symbol("address");
@@ -89,19 +104,32 @@ export function createObject(kind: number, count: number): number {
   return address;
 }
 
-/** How many async tasks of this thread are in the middle of using an object. */
-const pins = new Map<number, number>();
+/** How many async tasks of a thread are in the middle of using each object. */
+export type Pins = Map<number, number>;
 
-/** Keeps this thread's handle of an object from being freed. */
-export function pin(address: number): void {
+/** The pins of the thread that runs here; the next one has its own. */
+let pins: Pins = new Map();
+
+/**
+ * Keeps this thread's handle of an object from being freed.
+ *
+ * @returns The thread's pins, for {@linkcode unpin}.
+ */
+export function pin(address: number): Pins {
   pins.set(address, (pins.get(address) ?? 0) + 1);
+  return pins;
 }
 
 /** Undoes one {@linkcode pin}. */
-export function unpin(address: number): void {
-  const left = pins.get(address)! - 1;
-  if (left > 0) pins.set(address, left);
-  else pins.delete(address);
+export function unpin(address: number, of: Pins): void {
+  const left = of.get(address)! - 1;
+  if (left > 0) of.set(address, left);
+  else of.delete(address);
+}
+
+/** Forgets all pins: the thread that set them has ended. */
+export function forgetPins(): void {
+  pins = new Map();
 }
 
 /** Pins an object until a promise is settled; returns the promise. */
@@ -109,8 +137,8 @@ export function pinUntil<P extends Promise<unknown>>(
   address: number,
   promise: P,
 ): P {
-  pin(address);
-  const done = () => unpin(address);
+  const of = pin(address);
+  const done = () => unpin(address, of);
   // Not the promise's own `then`, which may mark the flow of an RLock.
   Promise.prototype.then.call(promise, done, done);
   return promise;
@@ -225,8 +253,8 @@ function releaseHold(hold: number): void {
 /**
  * The address of a shared object.
  *
- * @throws {ThreadingError} If the handle has been freed, or the object was left
- * half-changed by a thread that ran out of memory.
+ * @throws {ThreadingError} If the handle has been freed, or the object is
+ * damaged.
  */
 export function addressOf(object: SharedObject): number {
   const address = object[ADDRESS];
@@ -237,10 +265,9 @@ export function addressOf(object: SharedObject): number {
 
 function unusable(object: SharedObject): ThreadingError {
   const { name } = object.constructor;
+  if (object[ADDRESS] !== FREED) return damagedError(name);
   return new ThreadingError(
-    object[ADDRESS] === FREED
-      ? `Cannot use ${name}: this thread's handle was given back with free()`
-      : `Cannot use ${name}: a thread ran out of memory while it changed it; make a new one`,
+    `Cannot use ${name}: this thread's handle was given back with free()`,
   );
 }
 
@@ -327,7 +354,10 @@ export function releaseReference(address: number): void {
   destroying = true;
   while (doomed.length > 0) {
     const object = doomed.pop()!;
-    classOf(object)?.destroy?.(object);
+    // Of a damaged one nobody knows what it owns.
+    if (words[object + Field.damaged] === 0) classOf(object)?.destroy?.(object);
+    // A thread's table may still name it as a lock, see `heldLocks`.
+    words[object + Field.kind] = 0;
     deallocate(object);
   }
   destroying = false;
@@ -364,3 +394,43 @@ export function releaseHoldsOf(slot: number): void {
   deallocate(vector);
   unlock(self + Slot.mutex);
 }
+
+/**
+ * Finishes a critical section that a thread has left in the middle, because it
+ * ran out of memory or stack in there. Killed threads leave none, see
+ * `mutex.ts`. The allocator's lists are made anew, and an object is marked as
+ * damaged. Does no harm if it is done twice.
+ *
+ * Who sleeps at a damaged object is woken with an error: its mutex is closed
+ * first, so nobody begins to wait any more and nobody else wakes them. Then the
+ * count of damages grows and each thread is made to look at what it waits for.
+ * A thread reads its event word before it looks, so the wake-up is not lost.
+ *
+ * @param mutex The mutex of the section.
+ * @param slot The thread.
+ */
+export function finishSection(mutex: number, slot: number = self): void {
+  const isHeld = holderOf(mutex) === slot;
+  if (mutex < SLOTS_END) {
+    if (!isHeld) return;
+    if (mutex === Header.allocatorMutex) rebuild();
+    breakMutex(mutex);
+    return;
+  }
+  // An object may have other mutexes besides the one that all have.
+  const object = addressAround(mutex);
+  if (!isHeld && words[object + Field.damaged] === 0) return;
+  store(object + Field.damaged, 1);
+  const main = object + Field.mutex;
+  if (mutex !== main) closeMutex(mutex);
+  takeToClose(main, slot);
+  closeMutex(main);
+  add(Header.damages, 1);
+  const used = load(Header.usedSlots);
+  for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
+  words[self + Slot.ground] = 0;
+  // It may have been in the middle of giving objects back.
+  if (slot === self) destroying = false;
+}
+
+onUnfinished(finishSection);

@@ -8,16 +8,17 @@
  * @module
  */
 
-import { exchange, words } from "./heap.ts";
-import { lock, unlock } from "./mutex.ts";
-import { Field } from "./shared_class.ts";
-import { pin, unpin } from "./shared_object.ts";
+import { exchange, Header, load, words } from "./heap.ts";
+import { damagedError, tryLock, unlock } from "./mutex.ts";
+import { classOf, Field } from "./shared_class.ts";
+import { forgetPins, pin, type Pins, unpin } from "./shared_object.ts";
 import { self, Slot } from "./slot.ts";
 import {
   allocateNode,
   enqueue,
   enqueueFirst,
   freeNode,
+  isStranded,
   Node,
   NodeFlag,
   type Protocol,
@@ -32,7 +33,10 @@ interface PendingWait {
   node: number;
   object: number;
   queue: number;
+  /** What keeps the object's handle meanwhile. */
+  pins: Pins;
   resolve(state: number): void;
+  reject(reason: unknown): void;
   /** Called at the end, while the node is still there. */
   inspect: ((node: number) => void) | undefined;
   /** Gives up now, if it was to give up while the node had been woken. */
@@ -76,6 +80,7 @@ export function drainReady(): void {
   for (; node !== 0; node = words[node + Node.ready]) {
     woken.push(words[node + Node.token]);
   }
+  if (load(Header.damages) !== seenDamages) woken.unshift(...stranded());
   // The stack has the last one woken on top.
   for (const token of woken.reverse()) {
     const wait = pending.get(token);
@@ -85,8 +90,18 @@ export function drainReady(): void {
   if (woken.length > 0 && pending.size > 0) onPendingChange();
 }
 
+let seenDamages = 0;
+
+/** Tokens of the waits at objects that have been damaged. */
+function stranded(): number[] {
+  seenDamages = load(Header.damages);
+  const waits = Array.from(pending.values());
+  return waits.filter(({ node }) => isStranded(node)).map((w) => w.token);
+}
+
 function proceed(wait: PendingWait): void {
   const state = words[wait.node + Node.state];
+  if (state === Wake.damaged) return endDamaged(wait);
   // A node that was moved to another object's queue is that object's business.
   const moved = words[wait.node + Node.object] !== wait.object;
   if (state !== Wake.retry || moved) {
@@ -95,14 +110,27 @@ function proceed(wait: PendingWait): void {
     return;
   }
   const end = takeOrEnqueue(wait, true);
-  if (end !== Wake.waiting) wait.resolve(end);
+  if (end === Wake.damaged) endDamaged(wait);
+  else if (end !== Wake.waiting) wait.resolve(end);
   else wait.giveUpLate?.();
 }
 
-/** Returns how the wait ended, or `Wake.waiting` if it is in the queue. */
+function endDamaged(wait: PendingWait): void {
+  const name = classOf(words[wait.node + Node.object])?.constructor.name;
+  endWait(wait);
+  wait.reject(damagedError(name));
+}
+
+/**
+ * Returns how the wait ended, `Wake.waiting` if it is in the queue, or
+ * `Wake.damaged` if it is to be ended.
+ */
 function takeOrEnqueue(wait: PendingWait, again: boolean): number {
   const { protocol, object, queue, node } = wait;
-  lock(object + Field.mutex);
+  if (!tryLock(object + Field.mutex)) {
+    words[node + Node.object] = object;
+    return Wake.damaged;
+  }
   words[node + Node.state] = Wake.waiting;
   const end = protocol.take(object, node);
   if (end === Wake.waiting) {
@@ -116,12 +144,13 @@ function takeOrEnqueue(wait: PendingWait, again: boolean): number {
   return end;
 }
 
-function endWait({ inspect, node, token, object }: PendingWait): void {
+function endWait(wait: PendingWait): void {
+  const { inspect, node, token, object, pins } = wait;
   inspect?.(node);
   pending.delete(token);
   freeNode(node);
   // Behind the continuation of the wait, which uses the object.
-  queueMicrotask(() => queueMicrotask(() => unpin(object)));
+  queueMicrotask(() => queueMicrotask(() => unpin(object, pins)));
   if (pending.size === 0) onPendingChange();
 }
 
@@ -182,18 +211,26 @@ export function waitEntered(
 }
 
 function wait(
-  start: Omit<PendingWait, "resolve">,
+  start: Omit<PendingWait, "pins" | "resolve" | "reject">,
   { timeout, signal, timeoutError }: Surrender,
   enter?: (node: number) => void,
 ): Promise<number> {
   const { protocol, object, node, token } = start;
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const pendingWait: PendingWait = { ...start, resolve };
+  const pendingWait: PendingWait = {
+    ...start,
+    pins: pin(object),
+    resolve,
+    reject,
+  };
   pending.set(token, pendingWait);
-  pin(object);
   if (enter === undefined) {
     const end = takeOrEnqueue(pendingWait, false);
+    if (end === Wake.damaged) {
+      endDamaged(pendingWait);
+      return promise;
+    }
     if (end !== Wake.waiting) return Promise.resolve(end);
   } else {
     enter(node);
@@ -208,8 +245,7 @@ function wait(
       return;
     }
     endWait(pendingWait);
-    settled();
-    reject(reason);
+    pendingWait.reject(reason);
   };
   const onAbort = () => giveUp(signal!.reason);
   const settled = () => {
@@ -219,6 +255,10 @@ function wait(
   pendingWait.resolve = (state) => {
     settled();
     resolve(state);
+  };
+  pendingWait.reject = (reason) => {
+    settled();
+    reject(reason);
   };
   if (timeout !== Infinity) {
     timer = setTimeout(() => giveUp(timeoutError()), timeout);
@@ -237,8 +277,8 @@ export let waitEpoch = 0;
 export function forgetWaits(): void {
   waitEpoch++;
   exchange(self + Slot.ready, 0);
+  forgetPins();
   if (pending.size === 0) return;
-  for (const { object } of pending.values()) unpin(object);
   pending.clear();
   onPendingChange();
 }

@@ -21,7 +21,7 @@
 import { allocateZeroed, deallocate } from "./allocator.ts";
 import { removeDraft } from "./draft.ts";
 import { compareExchange, load, store, words } from "./heap.ts";
-import { lock, unlock } from "./mutex.ts";
+import { isClosed, lock, tryLock, unlock } from "./mutex.ts";
 import { Field } from "./shared_class.ts";
 import { self, Slot, tid, wakeSlot } from "./slot.ts";
 
@@ -70,6 +70,8 @@ export const Wake = {
   retry: 2,
   /** The object says no (a broken barrier, a poisoned lock). */
   refused: 3,
+  /** The object is damaged: the wait throws. */
+  damaged: -1,
 } as const;
 
 /** How an object lets wait. */
@@ -225,11 +227,26 @@ export function prepare(node: number, flags: number): void {
   words[node + Node.since] = performance.now() | 0;
 }
 
-/** Takes the mutex of the object in whose queue a node is; returns it. */
+/**
+ * Whether a node waits at a damaged object, where nobody will wake it. If so it
+ * is woken: its queue changes no more, so it may be used again.
+ */
+export function isStranded(node: number): boolean {
+  if (load(node + Node.state) !== Wake.waiting) return false;
+  if (!isClosed(load(node + Node.object) + Field.mutex)) return false;
+  store(node + Node.state, Wake.damaged);
+  return true;
+}
+
+/**
+ * Takes the mutex of the object in whose queue a node is.
+ *
+ * @returns The object, or 0 if it is damaged: then the mutex was not taken.
+ */
 export function lockObjectOf(node: number): number {
   for (;;) {
     const object = load(node + Node.object);
-    lock(object + Field.mutex);
+    if (!tryLock(object + Field.mutex)) return 0;
     // Meanwhile it may have been moved to another object's queue.
     if (load(node + Node.object) === object) return object;
     unlock(object + Field.mutex);
@@ -246,6 +263,7 @@ export function withdraw(
   expected: number,
 ): boolean {
   const object = lockObjectOf(node);
+  if (object === 0) return false;
   const waiting = object === expected &&
     words[node + Node.state] === Wake.waiting &&
     !(words[node + Node.flags] & NodeFlag.bound);

@@ -6,12 +6,20 @@
 
 import { ThreadingError } from "../errors.ts";
 import { Header, load, words } from "./heap.ts";
-import { checkDying, lock, unlock } from "./mutex.ts";
+import {
+  checkDying,
+  damagedError,
+  isClosed,
+  lock,
+  requireStack,
+  unlock,
+} from "./mutex.ts";
 import { classOf, Field } from "./shared_class.ts";
 import { isMain, self, Slot } from "./slot.ts";
 import {
   enqueue,
   enqueueFirst,
+  isStranded,
   Node,
   prepare,
   type Protocol,
@@ -48,8 +56,14 @@ export function setOnLongWait(callback: () => void): void {
   onLongWait = callback;
 }
 
-/** Makes {@linkcode OWN_NODE} ready for a wait. */
+/**
+ * Makes {@linkcode OWN_NODE} ready for a wait.
+ *
+ * @throws {RangeError} If there is too little stack for what this thread may
+ * have to do while it is blocked: it must not leave a node in a queue.
+ */
 export function prepareOwnNode(): void {
+  requireStack();
   prepare(OWN_NODE, 0);
 }
 
@@ -81,6 +95,7 @@ function sleep(node: number, deadline: number, spins: number): boolean {
     const event = load(self + Slot.event);
     checkDying();
     declineReady();
+    if (isStranded(node)) return true;
     if (load(node + Node.state) !== Wake.waiting) return true;
     onWake();
     if (load(node + Node.state) !== Wake.waiting) return true;
@@ -107,7 +122,9 @@ function declineReady(): void {
   let node = load(self + Slot.ready);
   while (node !== 0) {
     const object = words[node + Node.object];
-    classOf(object)?.protocol?.decline?.(object, node);
+    if (!isClosed(object + Field.mutex)) {
+      classOf(object)?.protocol?.decline?.(object, node);
+    }
     node = words[node + Node.ready];
   }
 }
@@ -188,6 +205,11 @@ export function finishSync(
   }
   words[self + Slot.waitsFor] = 0;
   const state = words[node + Node.state];
+  if (state === Wake.damaged) {
+    const name = classOf(words[node + Node.object])?.constructor.name;
+    words[node + Node.object] = 0;
+    throw damagedError(name);
+  }
   // A node that is to retry counts as waiting on until it has been taken in.
   if (state !== Wake.retry) words[node + Node.object] = 0;
   return state;

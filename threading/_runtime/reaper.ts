@@ -9,7 +9,7 @@
  * @module
  */
 
-import { addressAround, deallocate, rebuild } from "../_memory/allocator.ts";
+import { deallocate } from "../_memory/allocator.ts";
 import {
   compareExchange,
   exchange,
@@ -19,15 +19,19 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { addDraft, removeDraft } from "../_memory/draft.ts";
-import { breakMutex, holderOf, lock, unlock } from "../_memory/mutex.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import {
   draftRecord,
   releaseDraftsOf,
   releaseRecord,
 } from "../_memory/record.ts";
 import { classOf, Field } from "../_memory/shared_class.ts";
-import { giveBack, releaseHoldsOf } from "../_memory/shared_object.ts";
-import { Dying, requestHost, Slot, SLOTS_END } from "../_memory/slot.ts";
+import {
+  finishSection,
+  giveBack,
+  releaseHoldsOf,
+} from "../_memory/shared_object.ts";
+import { Dying, requestHost, Slot } from "../_memory/slot.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";
 import { outOfMemory } from "./death.ts";
@@ -86,7 +90,7 @@ export function reap(
   error: unknown,
   state: number = ThreadState.failed,
 ): void {
-  breakGround(slot);
+  finishSections(slot);
   abandonWaits(slot);
   if (words[slot + Slot.ending] !== 0) settle(slot);
   const thread = words[slot + Slot.thread];
@@ -115,26 +119,18 @@ function releaseJob(slot: number): void {
 }
 
 /**
- * Releases the ground mutexes of a dead thread. One that was killed has none
- * (see `mutex.ts`); one that ran out of memory may have stopped in the middle
- * of a change: then the object is marked as damaged, and the allocator's lists
- * are made anew.
+ * Finishes the critical sections of a dead thread. One that was killed has none
+ * (see `mutex.ts`); one that ran out of memory or stack may have stopped in the
+ * middle of a change.
  */
-function breakGround(slot: number): void {
-  const inner = words[slot + Slot.innerGround];
-  if (inner !== 0 && holderOf(inner) === slot) {
-    if (inner === Header.allocatorMutex) rebuild();
-    breakMutex(inner);
+function finishSections(slot: number): void {
+  for (const field of [Slot.innerGround, Slot.ground]) {
+    const mutex = words[slot + field];
+    // First: if it is this thread's own, finishing it takes mutexes, too.
+    if (field === Slot.innerGround) words[slot + field] = 0;
+    if (mutex !== 0) finishSection(mutex, slot);
+    words[slot + field] = 0;
   }
-  const outer = words[slot + Slot.ground];
-  if (outer !== 0 && holderOf(outer) === slot) {
-    const isObject = outer >= SLOTS_END;
-    // An object may have other mutexes besides the one that all have.
-    if (isObject) words[addressAround(outer) + Field.damaged] = 1;
-    breakMutex(outer);
-  }
-  words[slot + Slot.ground] = 0;
-  words[slot + Slot.innerGround] = 0;
 }
 
 /** Ends all waits of a thread that has ended, and what it had been given. */
@@ -155,6 +151,11 @@ export function abandonWaits(slot: number): void {
 function abandonWait(node: number): void {
   if (words[node + Node.object] === 0) return;
   const object = lockObjectOf(node);
+  // At a damaged object nobody is in line, and nothing is to be had.
+  if (object === 0) {
+    words[node + Node.object] = 0;
+    return;
+  }
   const shared = classOf(object);
   const state = words[node + Node.state];
   if (state === Wake.waiting) {

@@ -210,8 +210,7 @@ function end(thread: number, state: number, result: number): void {
 
 /** Ends what async tasks that nobody awaited still wait for, or claim. */
 function endWaits(): void {
-  if (words[self + Slot.nodes] === 0) return;
-  abandonWaits(self);
+  if (words[self + Slot.nodes] !== 0) abandonWaits(self);
   forgetWaits();
 }
 
