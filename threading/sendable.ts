@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../_internal/check.ts";
+import { nameByPlace, privateNameOf, stackOf } from "./_memory/codec/marks.ts";
 import { nameOf } from "./_memory/codec/refusal.ts";
 import { register } from "./_memory/codec/registry.ts";
 
@@ -24,10 +25,14 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  *
  * A thread that meets one for the first time imports its module (where
  * `import.meta.main` is `false`) and gets the same function or class. So mark
- * it at the top level of the module, where importing the module does it again.
+ * it at the top level of the module, where importing the module does it again,
+ * not in a function that is called later, and not under `if (import.meta.main)`.
+ * What has no name is known by the place where it is marked, and its text.
+ *
  * An instance arrives as a copy with the fields of the original, without a call
- * of the constructor; TypeScript's `private` fields travel, `#private` ones
- * cannot.
+ * of the constructor. So TypeScript's `private` fields travel, and a class whose
+ * instances have `#private` fields, methods or accessors is refused; static ones
+ * do no harm.
  *
  * An instance of a subclass of `Lock`, `Queue` or another shared class is
  * shared, and its own fields are copied each time it is sent. In the thread
@@ -37,11 +42,12 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  *
  * @typeParam T The function or class.
  * @param meta The `import.meta` of the module that defines it.
- * @param value The function or class, which has a name.
+ * @param value The function or class.
  * @returns The function or class itself.
- * @throws {TypeError} If it is not a function or class, or has no name, or
- * `meta` is not `import.meta`.
- * @throws {ThreadingError} If the module has marked another one of this name.
+ * @throws {TypeError} If it is not a function or class, `meta` is not
+ * `import.meta`, or instances of the class have something `#private`.
+ * @throws {ThreadingError} If the module has marked another one of this name, or
+ * another one without a name, of the same text, in the same place.
  *
  * @example A class
  * ```ts
@@ -56,13 +62,14 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * }
  * ```
  *
- * @example A function
+ * @example Functions
  * ```ts
  * import { sendable } from "@skein/std/threading";
  *
  * export const greet = sendable(import.meta, function greet(name: string) {
  *   console.log(`Hello ${name}`);
  * });
+ * export const double = sendable(import.meta, (n: number) => n * 2);
  * ```
  */
 export function sendable<T extends SendableFunction | SendableClass>(
@@ -81,13 +88,22 @@ export function sendable<T extends SendableFunction | SendableClass>(
         `received ${shown(meta)}`,
     );
   }
-  const name = nameOf(value);
-  if (name === "" || name.includes("#")) {
+  const stack = stackOf();
+  const name = nameOf(value) || nameByPlace(stack, value);
+  if (name === undefined || name.includes("#")) {
     throw new TypeError(
       `Cannot mark as sendable: the function or class must have a name by ` +
         `which other threads can find it, received ${name || "none"}`,
     );
   }
-  register(meta.url, name, value);
+  const hidden = privateNameOf(value);
+  if (hidden !== undefined) {
+    throw new TypeError(
+      `Cannot mark as sendable: the class ${name} has ${hidden}, which its ` +
+        "instances lose on the way to another thread; write TypeScript's " +
+        `private instead, received ${hidden}`,
+    );
+  }
+  register(meta.url, name, value, stack);
   return value;
 }

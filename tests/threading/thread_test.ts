@@ -14,6 +14,7 @@ import {
   Lock,
   mainThread,
   NotSendableError,
+  sendable,
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
@@ -175,4 +176,26 @@ Deno.test("Thread.run() may return a promise", async () => {
 
 Deno.test("Thread.run() may be called without a thread", () => {
   assertEquals(new Thread({ target: add, args: [2, 3] }).run(), 5);
+});
+
+Deno.test("Thread.start() calls what cannot be sent by its name", () => {
+  class Calling extends Thread {
+    static {
+      sendable(import.meta, this);
+    }
+    callback = () => {};
+  }
+  const bad = () => {};
+  const cases: [Thread, string][] = [
+    [new Thread({ target: bad }), "Cannot send target: a function"],
+    [
+      new Thread({ target: nothing, args: [1, [bad]] as never }),
+      "Cannot send args[1][0]: a function",
+    ],
+    [new Calling(), "Cannot send this.callback: a function"],
+  ];
+  for (const [thread, start] of cases) {
+    const { message } = assertThrows(() => thread.start(), NotSendableError);
+    assertEquals(message.slice(0, start.length), start);
+  }
 });

@@ -5,7 +5,9 @@
  */
 
 import { discard } from "../_memory/allocator.ts";
-import { draftRecord } from "../_memory/record.ts";
+import { encodeJob } from "../_memory/codec/encode.ts";
+import { checkMarks } from "../_memory/codec/load.ts";
+import { draftEncoded } from "../_memory/record.ts";
 import { Header, load } from "../_memory/heap.ts";
 import { isMain, requestHost, Slot, SlotState } from "../_memory/slot.ts";
 import { settleKeepAlive, startWorker } from "./host.ts";
@@ -26,7 +28,9 @@ export function startThread(
   moduleUrl: string | undefined,
 ): void {
   requirePermissions(moduleUrl);
-  const record = draftRecord(job);
+  const encoded = encodeJob(job);
+  checkMarks(encoded.sendables, "start the thread");
+  const record = draftEncoded(encoded);
   let slot: number;
   try {
     slot = assign(thread, record);

@@ -281,7 +281,14 @@ export const threadingTable: Table = {
   sendable: {
     TypeError: [
       () => sendable(import.meta, bad.text),
-      () => sendable(import.meta, () => {}),
+      () =>
+        sendable(
+          import.meta,
+          class {
+            #hidden = 1;
+            seen = this.#hidden;
+          },
+        ),
       () => sendable(bad.none, function named() {}),
       () => sendable(bad.object, function named() {}),
     ],

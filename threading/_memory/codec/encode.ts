@@ -69,7 +69,12 @@ let active = 0;
  * @throws {NotSendableError} If something in the value cannot be sent.
  */
 export function encode(value: unknown): Encoded {
-  return encodeAs(value, false);
+  return encodeAs(value, "value");
+}
+
+/** Like {@linkcode encode}, of what a thread is to run. */
+export function encodeJob(job: object): Encoded {
+  return encodeAs(job, "");
 }
 
 /**
@@ -77,35 +82,37 @@ export function encode(value: unknown): Encoded {
  * which key it is.
  */
 export function encodeAsKey(value: unknown): Encoded {
-  return encodeAs(value, true);
+  return encodeAs(value, "key");
 }
 
-function encodeAs(value: unknown, isKey: boolean): Encoded {
+/** @param root What messages call the value. */
+function encodeAs(value: unknown, root: "value" | "key" | ""): Encoded {
   const w = writers[active] ??= new Writer();
   active++;
   try {
     w.begin();
-    w.isKey = isKey;
+    w.isKey = root === "key";
     writeValue(w, value);
     if (w.deferred.length > 0) writeDeferred(w);
     w.end();
     return w;
   } catch (error) {
     w.begin();
-    throw explain(error, value);
+    throw explain(error, value, root);
   } finally {
     active--;
   }
 }
 
 /** What the caller gets for `error`; errors of getters pass unchanged. */
-function explain(error: unknown, value: unknown): unknown {
-  if (error instanceof Refusal) return error.toError();
+function explain(error: unknown, value: unknown, root: string): unknown {
+  if (error instanceof Refusal) return error.toError(root);
   if (
     error instanceof RangeError &&
     error.message === "Maximum call stack size exceeded"
   ) {
-    return new Refusal("the stack is too small to encode it", value).toError();
+    return new Refusal("the stack is too small to encode it", value)
+      .toError(root);
   }
   return error;
 }

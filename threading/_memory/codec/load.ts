@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ThreadingError } from "../../errors.ts";
+import { NotSendableError, ThreadingError } from "../../errors.ts";
+import { misplacement } from "./marks.ts";
 import {
   knownSendable,
   ModuleNotLoaded,
@@ -80,9 +81,43 @@ export async function loadSendable(id: number): Promise<void> {
   if (knownSendable(id) === undefined) missing(url, name);
 }
 
+/**
+ * Checks that other threads can find marked functions and classes.
+ *
+ * @param ids Their numbers.
+ * @param what What is being done, for the message.
+ * @throws {NotSendableError} If it is certain that they cannot.
+ */
+export function checkMarks(ids: readonly number[], what: string): void {
+  for (const id of ids) {
+    const entry = knownSendable(id);
+    if (entry?.stack === undefined) continue;
+    const { url, name, stack } = entry;
+    const where = misplacement(stack, url, () => sourceOf(url));
+    if (where !== undefined) {
+      throw new NotSendableError(
+        `Cannot ${what}: ${name} is marked ${where}, which no other thread ` +
+          "does when it imports the module; mark it at the top level, " +
+          `received ${name} of ${url}`,
+      );
+    }
+    entry.stack = undefined;
+  }
+}
+
+/** The source text of the program's main module; of others an empty one. */
+function sourceOf(url: string): string {
+  try {
+    return url === Deno.mainModule ? Deno.readTextFileSync(new URL(url)) : "";
+  } catch {
+    return "";
+  }
+}
+
 function missing(url: string, name: string): never {
   throw new ThreadingError(
     `Cannot find a marked function or class: the module ${url} does not mark ` +
-      `it when it is imported, received ${name}`,
+      "it when it is imported; mark it at the top level of the module, not in a " +
+      `function or under if (import.meta.main), received ${name}`,
   );
 }

@@ -14,9 +14,11 @@ export class Refusal {
 
   constructor(readonly why: string, readonly value: unknown) {}
 
-  /** The error for the caller of `encode`. */
-  toError(): NotSendableError {
-    const where = `value${this.path.toReversed().join("")}`;
+  /** The error for the caller of `encode`, which has its name for the value. */
+  toError(root: string): NotSendableError {
+    const where = `${root}${this.path.toReversed().join("")}`
+      // Of a job, its parts are what the user knows.
+      .replace(/^\.fields\b/, "this").replace(/^\./, "");
     return new NotSendableError(
       `Cannot send ${where}: ${this.why}, received ${describe(this.value)}`,
     );

@@ -8,6 +8,7 @@
 import * as errors from "../../errors.ts";
 import { ThreadingError } from "../../errors.ts";
 import { intern, interned } from "../intern.ts";
+import type { Stack } from "./marks.ts";
 import { nameOf } from "./refusal.ts";
 
 /** A marked function or class. */
@@ -18,6 +19,8 @@ export interface SendableEntry {
   readonly name: string;
   // deno-lint-ignore ban-types
   readonly value: Function;
+  /** The stack of the mark, until it was looked at. */
+  stack: Stack | undefined;
   /** The number of its name in this process, once it was sent. */
   id: number | undefined;
 }
@@ -47,18 +50,26 @@ export class ModuleNotLoaded extends Error {
 }
 
 /** Makes `value` known. */
-// deno-lint-ignore ban-types
-export function register(url: string, name: string, value: Function): void {
+export function register(
+  url: string,
+  name: string,
+  // deno-lint-ignore ban-types
+  value: Function,
+  stack?: Stack,
+): void {
   const text = `${url}#${name}`;
   const known = byText.get(text);
   if (known !== undefined) {
     if (known.value === value) return;
     throw new ThreadingError(
-      `Cannot mark as sendable: the module ${url} has marked another ` +
-        `function or class of this name, received ${name}`,
+      nameOf(value) === ""
+        ? `Cannot mark as sendable: the module ${url} has marked another one ` +
+          `in this place, give each a name of its own, received a ${name}`
+        : `Cannot mark as sendable: the module ${url} has marked another ` +
+          `function or class of this name, received ${name}`,
     );
   }
-  const entry = { url, name, value, id: undefined };
+  const entry = { url, name, value, stack, id: undefined };
   byText.set(text, entry);
   byValue.set(value, entry);
 }
