@@ -93,6 +93,8 @@ function withFifos<T>(
     const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
     const { success } = new Deno.Command("mkfifo", {
       args: ["-m", "600", ...paths],
+      // The current directory may be gone.
+      cwd: folder,
       stdin: "null",
       stdout: "null",
       stderr: "null",

@@ -1,19 +1,23 @@
 // Cutting a stream of bytes into lines.
 
 /**
- * Cuts text into lines as it comes. A line may be of any length: what is left
- * of one is only searched once.
+ * Cuts text into lines as it comes. A line ends with "\n" or "\r\n"; "\r" alone
+ * is a character like others. A line may be of any length: what is left of one
+ * is only searched once.
  */
 export class LineSplitter {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #rest = "";
 
-  /** The lines that these bytes complete, without their newlines. */
+  /** The lines that these bytes complete, without their ends. */
   push(bytes: Uint8Array): string[] {
     // The decoder keeps the first bytes of a character that is cut in two.
     const lines = this.#decoder.decode(bytes, { stream: true }).split("\n");
     lines[0] = this.#rest + lines[0];
     this.#rest = lines.pop()!;
+    for (let i = 0; i < lines.length; i++) {
+      if (lines[i].endsWith("\r")) lines[i] = lines[i].slice(0, -1);
+    }
     return lines;
   }
 

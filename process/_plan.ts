@@ -168,7 +168,7 @@ export function jobsOf(
     const stdin = pipes[stages.length - 1].reader;
     jobs.push({
       argv: [CAT],
-      options: { stdin, stdout: last, stderr: "null", detached },
+      options: { cwd: "/", stdin, stdout: last, stderr: "null", detached },
     });
   }
   return jobs;

@@ -1,6 +1,6 @@
 // Starting one process, with errors that name it.
 import { checkPlace } from "./_check.ts";
-import type { PopenOptions } from "./popen2.ts";
+import type { PopenOptions } from "./options.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
 export type Stdio = "inherit" | "null" | "piped" | number;
@@ -22,11 +22,9 @@ export interface SpawnOptions {
  * @throws {TypeError} If an option is of the wrong kind.
  */
 export function inheriting(options: PopenOptions): SpawnOptions {
-  checkPlace(options);
-  const { cwd, env, clearEnv } = options;
   const inherit = "inherit";
   const streams = { stdin: inherit, stdout: inherit, stderr: inherit } as const;
-  return { cwd, env, clearEnv, ...streams };
+  return { ...checkPlace(options), ...streams };
 }
 
 /**
@@ -56,37 +54,113 @@ export function spawn(
   }
 }
 
-/** The same error, saying which command could not be run and why. */
+/**
+ * The same error, saying which command could not be run and why. The system
+ * says "no such file" of a program, of its interpreter and of the folder it is
+ * to run in.
+ */
 export function explain(
   error: unknown,
   file: string,
   cwd?: string | URL,
 ): unknown {
-  if (error instanceof Deno.errors.NotFound) {
-    return new Deno.errors.NotFound(
-      isAboutCwd(error.message, file, cwd)
-        ? `Cannot run "${file}": there is no such working directory, received "${cwd}"`
-        : `Cannot run a command: there is no such program, received "${file}"`,
-      { cause: error },
-    );
-  }
   if (error instanceof Deno.errors.PermissionDenied) {
     return new Deno.errors.PermissionDenied(
-      `Cannot run a command: the file cannot be executed, received "${file}"`,
+      `Cannot run a command: the file cannot be executed${
+        cwd === undefined ? "" : `, or not in "${cwd}"`
+      }, received "${file}"`,
       { cause: error },
     );
   }
-  return error;
+  if (
+    !(error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory)
+  ) return error;
+  const { NotFound, NotADirectory } = Deno.errors;
+  const { message } = error;
+  if (message.includes("failed resolving cwd")) {
+    return new NotFound(
+      `Cannot run "${file}": the current directory is gone, received ${
+        cwd === undefined ? "no cwd" : `cwd "${cwd}"`
+      }`,
+      { cause: error },
+    );
+  }
+  const folder = cwd === undefined ? "there" : lookAtFolder(message, cwd);
+  if (folder === "missing") {
+    return new NotFound(
+      `Cannot run "${file}": there is no such working directory, received "${cwd}"`,
+      { cause: error },
+    );
+  }
+  if (folder === "a file") {
+    return new NotADirectory(
+      `Cannot run "${file}": the working directory is a file, received "${cwd}"`,
+      { cause: error },
+    );
+  }
+  // The whole path, also of a program that was looked for in PATH.
+  const path = /^Failed to spawn '(.*)': /s.exec(message)?.[1] ?? file;
+  const program = path.includes("/") ? statOf(path) : "missing";
+  if (program !== undefined && program !== "missing") {
+    return new NotFound(
+      `Cannot run "${file}": its interpreter is missing, received ${
+        interpreterOf(path)
+      }`,
+      { cause: error },
+    );
+  }
+  const why = [
+    "no such program",
+    ...program === undefined ? ["no interpreter for it"] : [],
+    ...folder === "unknown" ? [`no such working directory as "${cwd}"`] : [],
+  ];
+  return new NotFound(
+    `Cannot run a command: there is ${why.join(", or ")}, received "${file}"`,
+    { cause: error },
+  );
 }
 
-/** Whether the working directory is what is missing; Deno mostly says it. */
-function isAboutCwd(
-  message: string,
-  file: string,
-  cwd: string | URL | undefined,
-): boolean {
-  if (cwd === undefined) return false;
-  // A program that is looked for in PATH gets this message instead.
-  return message.includes("cwd") ||
-    !file.includes("/") && !message.includes("entity not found");
+type Look = "there" | "missing" | "a file" | "unknown";
+
+/** What is the matter with the working directory of a child. */
+function lookAtFolder(message: string, cwd: string | URL): Look {
+  // Some ways to start a child say it. A program that is not found in PATH gets
+  // a message of its own, before anybody looks at the folder.
+  if (message.includes("No such cwd")) return "missing";
+  if (message.includes("cwd is not a directory")) return "a file";
+  if (message.includes("entity not found")) return "there";
+  const stat = statOf(cwd);
+  if (stat === undefined || stat === "missing") return stat ?? "unknown";
+  return stat.isDirectory ? "there" : "a file";
+}
+
+/** The interpreter that a program names, as it is shown in a message. */
+function interpreterOf(path: string): string {
+  const line = firstLineOf(path);
+  return line?.startsWith("#!")
+    ? JSON.stringify(line.slice(2).trim())
+    : "a program without #!";
+}
+
+/** What is at a path; `undefined` if this program may not look. */
+function statOf(path: string | URL): Deno.FileInfo | "missing" | undefined {
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return undefined;
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "missing" : undefined;
+  }
+}
+
+function firstLineOf(path: string): string | undefined {
+  try {
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(256);
+    const length = file.readSync(bytes) ?? 0;
+    return new TextDecoder().decode(bytes.subarray(0, length)).split("\n")[0];
+  } catch {
+    return undefined; // It may be executed, but not read.
+  }
 }

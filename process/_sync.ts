@@ -67,9 +67,22 @@ const PINGS = 30;
 let helper: HelperData | undefined;
 let lastId = 0;
 
+/** Without it a worker dies when it starts. */
+function requireCurrentDirectory(): void {
+  try {
+    Deno.cwd();
+  } catch (error) {
+    throw new Deno.errors.NotFound(
+      "Cannot block for a command: the helper thread needs a current directory, received one that is gone",
+      { cause: error },
+    );
+  }
+}
+
 /** The helper of this thread, which does not keep the program alive. */
 function start(): HelperData {
   requireImport(WORKER_URL.href, "block for a command");
+  requireCurrentDirectory();
   const { port1, port2 } = new MessageChannel();
   const words = new Int32Array(new SharedArrayBuffer(8));
   const data: HelperData = { [HELPER]: true, port: port2, words };

@@ -18,12 +18,11 @@ export interface StatusOutput {
 }
 
 /** The options of a run whose status is no error, as in Python. */
-function settings<T extends CommandSyncOptions>(options: T | undefined) {
-  if (options !== undefined) checkCommandOptions(options);
+function settings<T extends CommandSyncOptions>(options: T = {} as T) {
   return {
     stdin: "inherit",
     stderr: "merge",
-    ...options,
+    ...checkCommandOptions(options),
     check: false,
     stdout: "capture",
   } as const;

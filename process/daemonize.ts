@@ -5,10 +5,14 @@
  */
 
 import { closeSync, openSync } from "node:fs";
+import { shown } from "../_internal/check.ts";
+import { checkPath, isText, readOptions } from "./_check.ts";
 import { spawn } from "./_spawn.ts";
 
 /** The variable by which the second start of a program knows that it is. */
 const MARK = "SKEIN_DAEMON";
+
+const WHAT = "become a daemon";
 
 /** What {@linkcode daemonize} takes. */
 export interface DaemonizeOptions {
@@ -41,6 +45,7 @@ export interface DaemonizeOptions {
  * the main module and, with a log, `--allow-write` for it.
  *
  * @param options The permissions of the daemon, where it works and logs.
+ * @throws {TypeError} If an option is of the wrong kind, or unknown.
  * @throws {Deno.errors.NotCapable} Without one of the permissions.
  *
  * @example
@@ -57,17 +62,31 @@ export function daemonize(options: DaemonizeOptions = {}): void {
     Deno.env.delete(MARK);
     return;
   }
-  const log = options.log === undefined ? "null" : openSync(options.log, "a");
+  const { flags = [`--allow-env=${MARK}`], cwd = "/", log: path } = readOptions(
+    options,
+    ["flags", "cwd", "log"],
+    WHAT,
+  );
+  if (!Array.isArray(flags) || !flags.every(isText)) {
+    throw new TypeError(
+      `Cannot ${WHAT}: flags must be an array of strings without NUL, received ${
+        shown(flags)
+      }`,
+    );
+  }
+  const folder = checkPath(cwd, "cwd", WHAT);
+  if (path !== undefined) checkPath(path, "log", WHAT);
+  const log = path === undefined ? "null" : openSync(path, "a");
   try {
     spawn([
       Deno.execPath(),
       "run",
       "--no-prompt",
-      ...options.flags ?? [`--allow-env=${MARK}`],
+      ...flags,
       Deno.mainModule,
       ...Deno.args,
     ], {
-      cwd: options.cwd ?? "/",
+      cwd: folder,
       env: { [MARK]: "1" },
       stdin: "null",
       stdout: log,

@@ -9,7 +9,7 @@ import { inheriting } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
 import { signalOf } from "./_status.ts";
 import { standInSync } from "./_sync.ts";
-import type { PopenOptions } from "./popen2.ts";
+import type { PopenOptions } from "./options.ts";
 
 /**
  * Lets another program take over: it gets this program's streams and signals,

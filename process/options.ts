@@ -85,6 +85,20 @@ export type StderrSink =
   | URL
   | FilePath;
 
+/** How {@linkcode popen2} and its relatives start a child. */
+export interface PopenOptions {
+  /** The working directory; by default that of this program. */
+  cwd?: string | URL;
+  /** Environment variables, added to those of this program. */
+  env?: Record<string, string>;
+  /**
+   * Whether the child gets no environment but `env`.
+   *
+   * @default {false}
+   */
+  clearEnv?: boolean;
+}
+
 /** What each stage of a pipeline may have of its own. */
 export interface StageOptions {
   /** The working directory; by default that of this program. */

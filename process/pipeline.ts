@@ -57,11 +57,12 @@ export class Pipeline {
     sink: Sink | "capture" = "capture",
     options: CommandOptions = {},
   ) {
-    checkStages(stages);
-    if (source !== undefined) checkSource(source);
-    if (sink !== "capture") checkSink(sink);
-    checkCommandOptions(options);
-    this.#plan = { stages: [...stages], source, sink, options };
+    this.#plan = {
+      stages: checkStages(stages),
+      source: source === undefined ? undefined : checkSource(source),
+      sink: sink === "capture" ? sink : checkSink(sink),
+      options: checkCommandOptions(options),
+    };
   }
 
   /**
@@ -131,18 +132,23 @@ export class Pipeline {
    * ```
    */
   with(options: CommandOptions): Pipeline {
-    checkCommandOptions(options);
+    const more = checkCommandOptions(options);
     const { stages, source, sink, options: old } = this.#plan;
-    return new Pipeline(stages, source, sink, { ...old, ...options });
+    return new Pipeline(stages, source, sink, { ...old, ...more });
   }
 
   /** The plan, with the common options in the stages. */
   #final(): Plan {
     const { stages, source, sink, options } = this.#plan;
     const { cwd, env, clearEnv, stderr, ...rest } = options;
-    const common = { cwd, env, clearEnv, stderr };
     return {
-      stages: stages.map((stage) => ({ ...common, ...stage })),
+      stages: stages.map((stage) => ({
+        cmd: stage.cmd,
+        cwd: stage.cwd ?? cwd,
+        env: stage.env ?? env,
+        clearEnv: stage.clearEnv ?? clearEnv,
+        stderr: stage.stderr ?? stderr,
+      })),
       source,
       sink,
       options: rest,
@@ -339,9 +345,11 @@ export class Pipeline {
   }
 
   /**
-   * The lines of the output, without their newlines, as they are asked for:
-   * the pipeline starts with the first, and waits when nobody reads. Leaving
-   * the loop early ends it. Needs what {@linkcode Pipeline.run} needs.
+   * The lines of the output, as they are asked for: the pipeline starts with
+   * the first, and waits when nobody reads. Leaving the loop early ends it. A
+   * line is given without its end, which is `\n` or `\r\n`; `readline` of
+   * {@linkcode TextReader} leaves both as they are. Needs what
+   * {@linkcode Pipeline.run} needs.
    *
    * @returns An iterator over the lines.
    * @throws {CommandError} After the last line, if a stage failed, unless
@@ -370,8 +378,8 @@ export class Pipeline {
   }
 
   /**
-   * Like {@linkcode Pipeline.lines}, blocking the thread while it waits for the
-   * next line. Needs what {@linkcode Pipeline.runSync} needs.
+   * Like {@linkcode Pipeline.lines}, with the same ends of lines, blocking the
+   * thread while it waits for the next one. Needs what {@linkcode Pipeline.runSync} needs.
    *
    * @returns An iterator over the lines.
    * @throws {CommandError} After the last line, if a stage failed, unless

@@ -12,21 +12,8 @@ import { join } from "./_join.ts";
 import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
 import { Child } from "./child.ts";
+import type { PopenOptions } from "./options.ts";
 import { TextReader, TextWriter } from "./text_stream.ts";
-
-/** How {@linkcode popen2} and its relatives start a child. */
-export interface PopenOptions {
-  /** The working directory; by default that of this program. */
-  cwd?: string | URL;
-  /** Environment variables, added to those of this program. */
-  env?: Record<string, string>;
-  /**
-   * Whether the child gets no environment but `env`.
-   *
-   * @default {false}
-   */
-  clearEnv?: boolean;
-}
 
 /**
  * A child with its input and output. At the end of the block that `await using`
@@ -55,9 +42,12 @@ function start(
   stderr: Stdio,
   stdout: Stdio = "piped",
 ): Deno.ChildProcess {
-  checkPlace(options);
-  const { cwd, env, clearEnv } = options;
-  return spawn(argv, { cwd, env, clearEnv, stdin: "piped", stdout, stderr });
+  return spawn(argv, {
+    ...checkPlace(options),
+    stdin: "piped",
+    stdout,
+    stderr,
+  });
 }
 
 function together(
@@ -180,22 +170,23 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
     return together(child, child.stdout);
   }
   const argv = argvOf(cmd);
-  checkPlace(options);
+  const place = checkPlace(options);
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
   if (pipe === undefined) {
-    const child = start(argv, options, "piped");
+    const child = start(argv, place, "piped");
     return together(child, join(child.stdout, child.stderr));
   }
   const { reader, writer } = pipe;
   try {
     // First, since a child that has no cat would be left behind.
     const cat = spawn([CAT], {
+      cwd: "/",
       stdin: reader,
       stdout: "piped",
       stderr: "null",
     });
     try {
-      return together(start(argv, options, writer, writer), cat.stdout);
+      return together(start(argv, place, writer, writer), cat.stdout);
     } catch (error) {
       cat.stdout.cancel().catch(() => {});
       throw error;

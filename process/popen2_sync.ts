@@ -10,7 +10,7 @@ import { checkPlace } from "./_check.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { HelpedProcess } from "./_sync.ts";
 import { ChildSync } from "./child.ts";
-import type { PopenOptions } from "./popen2.ts";
+import type { PopenOptions } from "./options.ts";
 import { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
 
 /**
@@ -42,17 +42,14 @@ function start(
   stderr: Stderr,
 ): Popen3Sync {
   const argv = argvOf(cmd);
-  checkPlace(options);
-  const { cwd, env, clearEnv } = options;
+  const place = checkPlace(options);
   const pipes = makeOwnPipes(
     stderr === "piped" ? ["write", "read", "read"] : ["write", "read"],
   );
   const [stdin, stdout, error] = pipes;
   try {
     const child = new HelpedProcess(argv, {
-      cwd,
-      env,
-      clearEnv,
+      ...place,
       stdin: stdin.child,
       stdout: stdout.child,
       stderr: stderr === "inherit"

@@ -5,7 +5,12 @@
  */
 
 import { execute } from "./_execution.ts";
-import { checkCommandOptions, checkSink, checkSource } from "./_check.ts";
+import {
+  checkCommandOptions,
+  checkSink,
+  checkSource,
+  checkStages,
+} from "./_check.ts";
 import type { Plan } from "./_plan.ts";
 import { isQuick, quick } from "./_quick.ts";
 import { executeSync } from "./_sync.ts";
@@ -45,16 +50,12 @@ export interface RunSyncOptions extends CommandSyncOptions {
 }
 
 function planOf(cmd: Command, options: RunOptions): Plan {
-  checkCommandOptions(options);
-  if (options.input !== undefined) checkSource(options.input);
-  if (options.stdout !== undefined && options.stdout !== "capture") {
-    checkSink(options.stdout);
-  }
-  const { input, stdout, cwd, env, clearEnv, stderr, ...rest } = options;
+  const { input, stdout = "capture", cwd, env, clearEnv, stderr, ...rest } =
+    checkCommandOptions(options, ["input", "stdout"]);
   return {
-    stages: [{ cmd, cwd, env, clearEnv, stderr }],
-    source: input,
-    sink: stdout ?? "capture",
+    stages: checkStages([{ cmd, cwd, env, clearEnv, stderr }]),
+    source: input === undefined ? undefined : checkSource(input),
+    sink: stdout === "capture" ? stdout : checkSink(stdout),
     options: rest,
   };
 }

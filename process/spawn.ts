@@ -15,7 +15,7 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { Child } from "./child.ts";
-import type { PopenOptions } from "./popen2.ts";
+import type { PopenOptions } from "./options.ts";
 import { system, systemSync } from "./system.ts";
 
 /** Mode of {@linkcode spawn}: wait for the end and give the status. */

@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../_internal/check.ts";
+import { isText } from "./_check.ts";
 import { spawn } from "./_spawn.ts";
 
 const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
@@ -20,6 +21,7 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
  * `explorer.exe` on Windows.
  *
  * @param path The path, or an address.
+ * @throws {TypeError} If the path is none.
  * @throws {Deno.errors.NotFound} If there is no opener.
  * @throws {Deno.errors.NotCapable} Without the permission to run it.
  *
@@ -31,9 +33,9 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
  * ```
  */
 export function startFile(path: string | URL): void {
-  if (typeof path !== "string" && !(path instanceof URL)) {
+  if (!isText(path) && !(path instanceof URL)) {
     throw new TypeError(
-      `Cannot start a file: path must be a path or a URL, received ${
+      `Cannot start a file: path must be a path without NUL or a URL, received ${
         shown(path)
       }`,
     );

@@ -39,10 +39,10 @@ const SETTINGS = {
  */
 export async function system(
   cmd: Command,
-  options?: CommandOptions,
+  options: CommandOptions = {},
 ): Promise<number> {
-  if (options !== undefined) checkCommandOptions(options);
-  return (await run(cmd, { ...SETTINGS, ...options, check: false })).status;
+  const checked = checkCommandOptions(options);
+  return (await run(cmd, { ...SETTINGS, ...checked, check: false })).status;
 }
 
 /**
@@ -67,8 +67,8 @@ export async function system(
  */
 export function systemSync(
   cmd: Command,
-  options?: CommandSyncOptions,
+  options: CommandSyncOptions = {},
 ): number {
-  if (options !== undefined) checkCommandOptions(options);
-  return runSync(cmd, { ...SETTINGS, ...options, check: false }).status;
+  const checked = checkCommandOptions(options);
+  return runSync(cmd, { ...SETTINGS, ...checked, check: false }).status;
 }

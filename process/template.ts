@@ -4,7 +4,8 @@
  * @module
  */
 
-import { checkString } from "../_internal/check.ts";
+import { shown } from "../_internal/check.ts";
+import { isText } from "./_check.ts";
 import {
   openReader,
   openReaderSync,
@@ -29,6 +30,15 @@ import type {
 export type { StepKind };
 
 const FOLDER = "/tmp";
+
+function checkFile(path: unknown, name: string): void {
+  if (isText(path)) return;
+  throw new TypeError(
+    `Cannot run a pipeline: ${name} must be a string without NUL, received ${
+      shown(path)
+    }`,
+  );
+}
 
 /**
  * A conversion pipeline: steps that are put together once and used on many
@@ -199,9 +209,8 @@ export class Template {
     infile: string,
     outfile: string,
   ): { script: string; folder?: string } {
-    const what = "run a pipeline";
-    checkString(infile, what, "the input file");
-    checkString(outfile, what, "the output file");
+    checkFile(infile, "the input file");
+    checkFile(outfile, "the output file");
     let folder: string | undefined;
     let count = 0;
     const temporary = () => {

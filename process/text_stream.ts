@@ -91,7 +91,8 @@ export class TextReader {
   }
 
   /**
-   * Reads a line.
+   * Reads a line, which ends with `\n`. Nothing is changed: also a `\r` before
+   * it is given.
    *
    * @returns The line with its newline, which the last may lack; `""` at the
    * end.

@@ -143,3 +143,58 @@ for (const form of ["timeout: 1500", "signal: controller.signal"]) {
     await Deno.remove(path);
   });
 }
+
+Deno.test("run() and its relatives say that an interpreter is missing", async () => {
+  const code = (call: string) => `
+    const path = Deno.makeTempFileSync({ dir: "/tmp" });
+    Deno.writeTextFileSync(path, "#!/no/such/interpreter -x");
+    Deno.chmodSync(path, 0o755);
+    try { await ${call}; } finally { Deno.removeSync(path); }`;
+  const rights = ["--allow-run", "--allow-write=/tmp", "--allow-read"];
+  for (
+    const call of [
+      "p.run([path])",
+      "p.runSync([path])",
+      "p.runSync([path], { timeout: 60000 })",
+      "p.pipeline(['cat'], [path]).run()",
+      "p.popen2([path])",
+      "p.execSync([path])",
+      "p.spawnSync(p.P_NOWAIT, [path])",
+    ]
+  ) {
+    const message = await withOnly(rights, code(call));
+    assertMatch(message, /^NotFound: Cannot run "\/tmp\/\w+": its interpreter/);
+    assertStringIncludes(message, '"/no/such/interpreter -x"');
+  }
+  const blind = await withOnly(rights.slice(0, 2), code("p.run([path])"));
+  assertStringIncludes(blind, "no such program, or no interpreter for it");
+});
+
+Deno.test("run() and its relatives say that the current directory is gone", async () => {
+  const code = (call: string) => `
+    const path = Deno.makeTempDirSync({ dir: "/tmp" });
+    Deno.chdir(path);
+    Deno.removeSync(path);
+    return await ${call};`;
+  for (
+    const call of [
+      "p.run('true')",
+      "p.runSync('true')",
+      "p.runSync('true', { timeout: 60000 })",
+      "p.pipeline(['cat'], ['cat']).from('').run()",
+      "p.popen2(['cat'])",
+      "p.popen2Sync(['cat'])",
+      "p.popen4(['cat'])",
+      "p.exec(['cat'])",
+      "p.spawnSync(p.P_NOWAIT, ['cat'])",
+    ]
+  ) {
+    const message = await withOnly(["-A"], code(call));
+    assertMatch(message, /^NotFound: Cannot .* current directory.* gone/);
+  }
+  const elsewhere = await withOnly(
+    ["-A"],
+    code(`p.pipeline(['pwd'], ['cat']).with({ cwd: '/' }).text()`),
+  );
+  assertEquals(elsewhere, "/");
+});

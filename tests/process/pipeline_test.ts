@@ -8,6 +8,8 @@ import {
 import {
   CommandError,
   pipeline,
+  popen2,
+  popen2Sync,
   type Progress,
   type Stage,
 } from "../../process/mod.ts";
@@ -300,6 +302,19 @@ both("Pipeline.lines() reads on demand and ends early", async () => {
   const failing = pipeline("echo a; exit 3").lines();
   assertEquals((await failing.next()).value, "a");
   await assertRejects(() => failing.next(), CommandError);
+});
+
+Deno.test("Pipeline.lines() takes both ends of a line away", async () => {
+  // One write for each part, so that ends are cut in two.
+  const parts = ["a\\r\\n\\r\\nb", "\\r", "\\nc\\rd\\n\\n", "e\\r"];
+  const cmd = parts.map((part) => `printf '${part}'; sleep 0.05`).join(";");
+  const expected = ["a", "", "b", "c\rd", "", "e\r"];
+  assertEquals(await Array.fromAsync(pipeline(cmd).lines()), expected);
+  assertEquals([...pipeline(cmd).linesSync()], expected);
+  using sync = popen2Sync("printf 'a\\r\\nb'");
+  assertEquals(sync.stdout.readlines(), ["a\r\n", "b"]);
+  const { stdout } = popen2("printf 'a\\r\\nb'");
+  assertEquals(await stdout.readlines(), ["a\r\n", "b"]);
 });
 
 Deno.test("Pipeline.lines() holds the program back", () =>

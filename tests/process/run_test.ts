@@ -5,7 +5,22 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { CommandError, run, runSync } from "../../process/mod.ts";
+import {
+  CommandError,
+  exec,
+  execSync,
+  P_NOWAIT,
+  pipeline,
+  popen2,
+  popen2Sync,
+  popen4,
+  run,
+  runSync,
+  spawn,
+  spawnSync,
+  system,
+  systemSync,
+} from "../../process/mod.ts";
 
 const MB = 1_000_000;
 
@@ -54,6 +69,85 @@ Deno.test("run() names what it cannot run", async () => {
     );
     assertStringIncludes(cwd.message, "/no/such");
   }
+});
+
+/** What starts an array command, without an answer to read. */
+const STARTS: Record<
+  string,
+  (cmd: string[], options: { cwd?: string | URL }) => unknown
+> = {
+  run,
+  "run with a timeout": (cmd, options) =>
+    run(cmd, { ...options, timeout: 60_000 }),
+  runSync,
+  "runSync with a timeout": (cmd, options) =>
+    runSync(cmd, { ...options, timeout: 60_000 }),
+  pipeline: (cmd, options) => pipeline({ cmd, ...options }, ["cat"]).run(),
+  popen2,
+  popen2Sync,
+  popen4,
+  exec,
+  execSync,
+  system,
+  systemSync,
+  spawn: (cmd, options) => spawn(P_NOWAIT, cmd, options),
+  spawnSync: (cmd, options) => spawnSync(P_NOWAIT, cmd, options),
+};
+
+for (const [name, start] of Object.entries(STARTS)) {
+  Deno.test(`${name}() says what is missing`, async () => {
+    const folder = await Deno.makeTempDir({ dir: "/tmp" });
+    const file = `${folder}/file`;
+    await Deno.writeTextFile(file, "");
+    const { NotFound, NotADirectory } = Deno.errors;
+    const messageOf = async (
+      cmd: string[],
+      cwd: string | URL | undefined,
+      type: new () => Error,
+    ) =>
+      (await assertRejects(async () => await start(cmd, { cwd }), type))
+        .message;
+    for (const cwd of [`${folder}/none`, new URL(`file://${folder}/none`)]) {
+      for (const cmd of [["/bin/sh", "-c", ""], ["true"]]) {
+        assertStringIncludes(
+          await messageOf(cmd, cwd, NotFound),
+          `no such working directory, received "${folder}/none"`,
+        );
+      }
+    }
+    assertStringIncludes(
+      await messageOf(["true"], file, NotADirectory),
+      "the working directory is a file",
+    );
+    for (const cwd of [undefined, "/", `${folder}/none`]) {
+      assertStringIncludes(
+        await messageOf(["no-such-program"], cwd, NotFound),
+        'no such program, received "no-such-program"',
+      );
+    }
+    await Deno.remove(folder, { recursive: true });
+  });
+}
+
+Deno.test("run() reads every option once, at the call", async () => {
+  const reads: string[] = [];
+  const options = new Proxy({ env: { SKEIN_A: "1" }, timeout: 60_000 }, {
+    get: (target, name) => {
+      reads.push(String(name));
+      return Reflect.get(target, name);
+    },
+  });
+  const cmd = ["sh", "-c", "echo $SKEIN_A"];
+  const running = run(cmd, options);
+  options.env.SKEIN_A = "2";
+  cmd[2] = "echo no";
+  assertEquals((await running).stdout, "1\n");
+  assertEquals(reads.filter((name) => name === "timeout").length, 1);
+  const stage = { cmd: ["sh", "-c", "echo $SKEIN_A"], env: { SKEIN_A: "1" } };
+  const pipe = pipeline(stage);
+  stage.env.SKEIN_A = "2";
+  stage.cmd[2] = "echo no";
+  assertEquals(await pipe.text(), "1\n");
 });
 
 // deno-lint-ignore require-await

@@ -1,6 +1,7 @@
 import {
   type Child,
   type ChildSync,
+  daemonize,
   exec,
   execSync,
   getOutput,
@@ -75,7 +76,16 @@ const badPlace = (call: (options: never) => unknown): Row => ({
     { cwd: 5 },
     { env: 5 },
     { env: { NAME: 5 } },
+    { env: { "": "empty" } },
+    { env: { "A=B": "c" } },
+    { env: { "A\0": "b" } },
+    { env: { A: "b\0" } },
+    { env: new Map([["A", "b"]]) },
+    { cwd: "/tmp\0" },
+    { cwd: new URL("http://localhost/") },
+    { cwd: new URL("file:///tmp%00") },
     { clearEnv: 1 },
+    { noSuchOption: undefined },
   ].map((options) => () => call(options as never)),
 });
 
@@ -91,6 +101,7 @@ const badOptions = (call: (options: never) => unknown): Row =>
       { stdin: "piped" },
       { stderr: "stdout" },
       { stderr: 5 },
+      { stderr: { path: "/tmp/a\0" } },
     ].map((options) => () => call(options as never)),
     RangeError: [
       { killSignal: "SIGFOO" },
@@ -108,12 +119,22 @@ const badAsyncOptions = (call: (options: never) => unknown): Row =>
     ),
   });
 
+/** What names no file. */
+const BAD_FILES = [
+  { path: "/tmp/a\0" },
+  { path: "/tmp/a", append: "yes" },
+  new URL("http://localhost/"),
+  new URL("file:///tmp/a%00"),
+];
+
 const badSource = (call: (source: never) => unknown): Row => ({
-  TypeError: [5, null, {}, true].map((source) => () => call(source as never)),
+  TypeError: [5, null, {}, true, ...BAD_FILES].map((source) => () =>
+    call(source as never)
+  ),
 });
 
 const badSink = (call: (sink: never) => unknown): Row => ({
-  TypeError: [5, null, {}, "somewhere"].map((sink) => () =>
+  TypeError: [5, null, {}, "somewhere", ...BAD_FILES].map((sink) => () =>
     call(sink as never)
   ),
 });
@@ -255,20 +276,32 @@ export const processTable: Table = {
     TypeError: [
       () => new Template().copy(bad.number, ""),
       () => new Template().copy("", bad.number),
+      () => new Template().copy("a\0b", ""),
+      () => new Template().copy("", "a\0b"),
+      () => new Template().copy("", "", { env: { "": "" } }),
     ],
   },
   "Template.copySync": {
     TypeError: [
       () => new Template().copySync(bad.number, ""),
       () => new Template().copySync("", bad.number),
+      () => new Template().copySync("a\0b", ""),
+      () => new Template().copySync("", "a\0b"),
+      () => new Template().copySync("", "", { env: { "": "" } }),
     ],
   },
   "Template.open": {
-    TypeError: [() => new Template().open(bad.number, "r")],
+    TypeError: [
+      () => new Template().open(bad.number, "r"),
+      () => new Template().open("a\0b", "w"),
+    ],
     RangeError: [() => new Template().open("/dev/null", "rw" as never)],
   },
   "Template.openSync": {
-    TypeError: [() => new Template().openSync(bad.number, "r")],
+    TypeError: [
+      () => new Template().openSync(bad.number, "r"),
+      () => new Template().openSync("a\0b", "w"),
+    ],
     RangeError: [() => new Template().openSync("/dev/null", "rw" as never)],
   },
   "TextReader.read": badCount((count) => ended.reader.read(count)),
@@ -284,6 +317,17 @@ export const processTable: Table = {
       () => ended.writerSync.write(bad.number),
       () => ended.writerSync.write("after close()"),
     ],
+  },
+  daemonize: {
+    TypeError: [
+      5,
+      { flags: "-A" },
+      { flags: [5] },
+      { flags: ["a\0b"] },
+      { cwd: 5 },
+      { log: "a\0b" },
+      { noSuchOption: 5 },
+    ].map((options) => () => daemonize(options as never)),
   },
   exec: join(
     badCommand((cmd) => exec(cmd)),
@@ -319,6 +363,8 @@ export const processTable: Table = {
         pipeline(cmd as never)
       ),
       () => pipeline({ cmd: "true", cwd: bad.number }),
+      () => pipeline({ cmd: "true", timeout: 5 } as never),
+      () => pipeline({ cmd: "true", env: { "A=B": "c" } }),
     ],
   },
   popen2: join(badCommand(popen2), badPlace((o) => popen2(["true"], o))),
@@ -372,7 +418,9 @@ export const processTable: Table = {
       TypeError: [() => spawnSync(bad.text, ["true"])],
     },
   ),
-  startFile: { TypeError: [() => startFile(bad.number)] },
+  startFile: {
+    TypeError: [() => startFile(bad.number), () => startFile("a\0b")],
+  },
   system: both(system, (o) => system(["true"], o)),
   systemSync: bothSync(systemSync, (o) => systemSync(["true"], o)),
   waitpid: badPid((pid) => waitpid(pid)),
