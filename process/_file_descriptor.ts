@@ -19,7 +19,7 @@ const known = new WeakMap<Deno.FsFile, number>();
  * @throws {Deno.errors.BadResource} If the file is closed.
  */
 export function descriptorOf(file: Deno.FsFile): number | undefined {
-  if (!file.statSync().isFile || !mayLook()) return undefined;
+  if (!file.statSync().isFile || !mayReadProc()) return undefined;
   let fd = known.get(file);
   // Only once: a child that has the file moves with it.
   if (fd === undefined && (fd = search(file)) !== undefined) {
@@ -29,7 +29,7 @@ export function descriptorOf(file: Deno.FsFile): number | undefined {
 }
 
 /** Whether all is granted, which is what Deno wants for /proc. */
-function mayLook(): boolean {
+export function mayReadProc(): boolean {
   return Deno.build.os === "linux" &&
     (["read", "write", "run", "env", "net", "sys", "ffi"] as const).every(
       (name) => Deno.permissions.querySync({ name }).state === "granted",

@@ -1,6 +1,7 @@
 // Ending processes that should not go on.
 import { delay } from "@std/async/delay";
 import { durationOf } from "../_internal/options.ts";
+import { mayReadProc } from "./_file_descriptor.ts";
 import { nameOf, numberOf } from "../_internal/signum.ts";
 import type { CommandSyncOptions } from "./options.ts";
 import { endOf } from "./_status.ts";
@@ -14,6 +15,7 @@ export interface Ending {
 
 const WHAT = "run a command";
 const STEP = 10;
+const LONGEST_PAUSE = 320;
 
 /**
  * How processes are ended by these options.
@@ -78,13 +80,82 @@ async function outlives(
   }
 }
 
+/** Waits for the end of a group; says whether it lives on after the grace. */
 async function waitForGroup(pid: number, grace: number): Promise<boolean> {
   const last = performance.now() + grace;
+  // To look at all processes takes some milliseconds, so it is done less often.
+  let pause = 2 * STEP;
+  let look = 0;
   while (groupExists(pid)) {
-    if (performance.now() > last) return true;
+    const now = performance.now();
+    if (now > last) return true;
+    if (now >= look) {
+      if (!await someoneLives(pid)) return false;
+      look = performance.now() + pause;
+      pause = Math.min(2 * pause, LONGEST_PAUSE);
+    }
     await delay(STEP);
   }
   return false;
+}
+
+/** States of the dead: a zombie has ended, and nobody has asked how. */
+const DEAD = /^[ZX]/;
+
+/**
+ * Whether a process of this group lives. The dead belong to it, too, until they
+ * are reaped, and whoever has to do that (process 1 for orphans) may take its
+ * time.
+ */
+async function someoneLives(group: number): Promise<boolean> {
+  const states = mayReadProc() ? statesInProc(group) : await statesByPs(group);
+  return states === undefined || states.some((state) => !DEAD.test(state));
+}
+
+/** The states of the processes of a group, as Linux tells them. */
+function statesInProc(group: number): string[] | undefined {
+  const states: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      const [state, of] = stateOf(name);
+      if (Number(of) === group) states.push(state);
+    }
+    return states;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The state of a process and its group; nothing if it is gone by now. */
+function stateOf(pid: string): string[] {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    // `pid (name) state parent group …`; there may be anything in the name.
+    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return [state, group];
+  } catch {
+    return [];
+  }
+}
+
+/** The same, as a program tells them; killTree has the permission to run it. */
+async function statesByPs(group: number): Promise<string[] | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command("ps", {
+      args: ["-A", "-o", "pgid=", "-o", "stat="],
+      cwd: "/",
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    if (!success) return undefined;
+    return new TextDecoder().decode(stdout).split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([of]) => Number(of) === group)
+      .map(([, state]) => state);
+  } catch {
+    return undefined; // There is no ps. So wait.
+  }
 }
 
 function groupExists(pid: number): boolean {
@@ -97,7 +168,11 @@ function killGroup(pid: number, signal: Deno.Signal): boolean {
     Deno.kill(-pid, signal);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    // Some systems refuse it when there are only dead ones.
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.PermissionDenied
+    ) return false;
     throw error;
   }
 }

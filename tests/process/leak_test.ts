@@ -27,8 +27,6 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
       await p.run("sleep 9 & sleep 9", {
         timeout: 1,
         killTree: true,
-        // An orphan that nobody has waited for still counts as alive.
-        killGrace: 20,
       })
         .catch(none);
       await p.run(["yes"], { maxBuffer: 10 }).catch(none);

@@ -144,6 +144,30 @@ for (const form of ["timeout: 1500", "signal: controller.signal"]) {
   });
 }
 
+for (const rights of [["-A"], ["--allow-run", "--allow-read=/tmp"]]) {
+  Deno.test(`run() with killTree does not wait for the dead (${rights[0]})`, async () => {
+    const path = await Deno.makeTempFile({ dir: "/tmp" });
+    // One in the group is dead, and the one that should ask how it ended is in
+    // a group of its own and never does.
+    const script = `sh -c 'sh -c "exit 0" & echo $$ > ${path}; ` +
+      `exec setsid sleep 60' </dev/null >/dev/null 2>&1 & sleep 61`;
+    const code = `
+      const options = { killTree: true, killGrace: 20000, timeout: 500 };
+      const start = performance.now();
+      const error = await p.run(${JSON.stringify(script)}, options)
+        .catch((error) => error.name);
+      return error + " " + (performance.now() - start < 10000);`;
+    try {
+      assertEquals(await withOnly(rights, code), "TimeoutError true");
+    } finally {
+      await new Deno.Command("sh", {
+        args: ["-c", `kill -9 $(cat ${path})`],
+      }).output();
+      await Deno.remove(path);
+    }
+  });
+}
+
 Deno.test("run() and its relatives say that an interpreter is missing", async () => {
   const code = (call: string) => `
     const path = Deno.makeTempFileSync({ dir: "/tmp" });
