@@ -69,12 +69,15 @@ function draftWithKey(item: unknown): void {
   if (typeof item === "number") {
     makeKey(item);
   } else {
-    const encoded = encode(item);
-    makeKey(item);
+    let encoded = encode(item);
+    if (turn === turns) {
+      makeKey(item);
+      // One of the tuple itself has put something in place of the message.
+      if (turn !== turns) encoded = encode(item);
+    }
     if (turn !== turns) {
       // A getter in the item has put something else. A copy has no getters.
-      const { bytes, length } = encode(item);
-      draftWithKey(decode(bytes, 0, length));
+      draftWithKey(decode(encoded.bytes, 0, encoded.length));
       return;
     }
     if (isMessage(encoded)) {

@@ -185,6 +185,8 @@ export const Header = {
   handledSignals: 46,
   /** How many objects have been damaged. */
   damages: 47,
+  /** A stack of objects that wait to be destroyed, see `shared_object.ts`. */
+  strangers: 48,
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */

@@ -61,6 +61,8 @@ export function draftRecord(value: unknown): number {
 /** Like {@linkcode draftRecord}, of a value that has been encoded. */
 export function draftEncoded(value: Encoded): number {
   const { bytes: encoded, length, references, sendables } = value;
+  // A getter in the value may have freed one of them.
+  for (const reference of references) addressOf(reference);
   const start = startIn(references.length + sendables.length);
   const record = allocate(start + (length + 3 >> 2));
   words[record + Record.length] = length;

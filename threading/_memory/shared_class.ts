@@ -51,6 +51,12 @@ export interface SharedClass {
 const classes = new Map<number, SharedClass>();
 
 /**
+ * The first of the objects that wait for a thread that knows their class, when
+ * none of them was known here, see `shared_object.ts`.
+ */
+export const strangers = { seen: 0 };
+
+/**
  * Registers a class of shared objects in this thread.
  *
  * @param meta The `import.meta` of its module: a thread that meets an object of
@@ -61,6 +67,7 @@ const classes = new Map<number, SharedClass>();
 export function registerClass(meta: ImportMeta, shared: SharedClass): number {
   const kind = intern(`${meta.url}#${shared.constructor.name}`);
   classes.set(kind, shared);
+  strangers.seen = 0;
   return kind;
 }
 

@@ -24,7 +24,16 @@ import {
   rebuild,
 } from "./allocator.ts";
 import { addDraft, referenceDraft, removeDraft } from "./draft.ts";
-import { add, FREED, Header, load, store, words } from "./heap.ts";
+import {
+  add,
+  compareExchange,
+  exchange,
+  FREED,
+  Header,
+  load,
+  store,
+  words,
+} from "./heap.ts";
 import {
   breakMutex,
   closeMutex,
@@ -35,7 +44,7 @@ import {
   takeToClose,
   unlock,
 } from "./mutex.ts";
-import { classOf, classUrl, Field } from "./shared_class.ts";
+import { classOf, classUrl, Field, strangers } from "./shared_class.ts";
 import { self, Slot, slotAt, SLOTS_END, wakeSlot } from "./slot.ts";
 
 /** Key of a handle's address. */
@@ -86,9 +95,15 @@ export abstract class SharedObject {
     const known = handles.get(address);
     if (known !== undefined && known.deref() === this) handles.delete(address);
     finalizers.unregister(this);
-    releaseHold(hold);
+    // A record that is being made may refer to the object already, and counts
+    // that only when it is linked.
+    if (encoding.depth === 0) releaseHold(hold);
+    else queueMicrotask(() => releaseHold(hold));
   }
 }
+
+/** How many values this thread is encoding: getters in one can send others. */
+export const encoding = { depth: 0 };
 
 /**
  * Allocates an object with all its words 0 but the kind. It is a draft until
@@ -99,6 +114,7 @@ export abstract class SharedObject {
  * @returns The address.
  */
 export function createObject(kind: number, count: number): number {
+  if (load(Header.strangers) !== strangers.seen) destroyStrangers();
   const address = allocateZeroed(count);
   words[address + Field.kind] = kind;
   return address;
@@ -350,17 +366,61 @@ let destroying = false;
 export function releaseReference(address: number): void {
   if (add(address + Field.references, -1) !== 1) return;
   doomed.push(address);
+  destroyDoomed();
+}
+
+function destroyDoomed(): void {
   if (destroying) return;
   destroying = true;
   while (doomed.length > 0) {
     const object = doomed.pop()!;
     // Of a damaged one nobody knows what it owns.
-    if (words[object + Field.damaged] === 0) classOf(object)?.destroy?.(object);
+    if (words[object + Field.damaged] === 0) {
+      const shared = classOf(object);
+      if (shared === undefined) {
+        pushStranger(object);
+        continue;
+      }
+      shared.destroy?.(object);
+    }
     // A thread's table may still name it as a lock, see `heldLocks`.
     words[object + Field.kind] = 0;
     deallocate(object);
   }
   destroying = false;
+}
+
+/**
+ * Strangers: objects that nobody refers to any more, whose last reference went
+ * in a thread that has not loaded their class and cannot know what they own.
+ * The next thread that makes an object of any class destroys those that it
+ * knows, so they are never more than what was dropped since.
+ *
+ * They are a stack from `Header.strangers`, linked by the first word of their
+ * empty wait queue.
+ */
+function pushStranger(object: number): void {
+  let first: number;
+  do {
+    first = load(Header.strangers);
+    words[object + Field.head] = first;
+  } while (compareExchange(Header.strangers, first, object) !== first);
+}
+
+function destroyStrangers(): void {
+  lock(self + Slot.mutex);
+  // All at once, so none is taken off the stack while another thread pushes.
+  let object = exchange(Header.strangers, 0);
+  while (object !== 0) {
+    const next = words[object + Field.head];
+    words[object + Field.head] = 0;
+    if (classOf(object) === undefined) pushStranger(object);
+    else doomed.push(object);
+    object = next;
+  }
+  destroyDoomed();
+  strangers.seen = load(Header.strangers);
+  unlock(self + Slot.mutex);
 }
 
 /**

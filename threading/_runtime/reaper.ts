@@ -25,7 +25,8 @@ import {
   releaseDraftsOf,
   releaseRecord,
 } from "../_memory/record.ts";
-import { classOf, Field } from "../_memory/shared_class.ts";
+import { loadModuleSync } from "../_memory/codec/load.ts";
+import { classOf, classUrl, Field } from "../_memory/shared_class.ts";
 import {
   finishSection,
   giveBack,
@@ -147,9 +148,23 @@ export function abandonWaits(slot: number): void {
   }
 }
 
+/**
+ * Loads the class of an object that only threads know which imported its module
+ * by themselves: it says what a wait at the object has been given.
+ */
+function loadClassOf(object: number): void {
+  if (classOf(object) !== undefined) return;
+  try {
+    loadModuleSync(classUrl(object));
+  } catch {
+    // Without permission to read it, what was given is lost.
+  }
+}
+
 /** Takes a dead thread's node out of its queue, or passes on what it got. */
 function abandonWait(node: number): void {
   if (words[node + Node.object] === 0) return;
+  loadClassOf(words[node + Node.object]);
   const object = lockObjectOf(node);
   // At a damaged object nobody is in line, and nothing is to be had.
   if (object === 0) {

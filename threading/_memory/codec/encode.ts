@@ -10,7 +10,7 @@
  */
 
 import { isProxy } from "node:util/types";
-import type { SharedObject } from "../shared_object.ts";
+import { encoding, type SharedObject } from "../shared_object.ts";
 import { writeShared } from "./encode_shared.ts";
 import { writeBuiltIn } from "./encode_built_in.ts";
 import { writeElements } from "./encode_collection.ts";
@@ -52,14 +52,8 @@ export interface Encoded {
   readonly sendables: number[];
 }
 
-/** A writer for each call of `encode` that can be under way at once. */
+/** A writer for each call of `encode` that is under way, and free ones. */
 const writers: Writer[] = [];
-
-/**
- * How many calls are under way: reading a value can run getters, and they can
- * send values too. Writers from here on are free.
- */
-let active = 0;
 
 /**
  * Encodes a value.
@@ -87,8 +81,9 @@ export function encodeAsKey(value: unknown): Encoded {
 
 /** @param root What messages call the value. */
 function encodeAs(value: unknown, root: "value" | "key" | ""): Encoded {
-  const w = writers[active] ??= new Writer();
-  active++;
+  // Reading a value can run getters, which can send values, too.
+  const w = writers[encoding.depth] ??= new Writer();
+  encoding.depth++;
   try {
     w.begin();
     w.isKey = root === "key";
@@ -100,7 +95,7 @@ function encodeAs(value: unknown, root: "value" | "key" | ""): Encoded {
     w.begin();
     throw explain(error, value, root);
   } finally {
-    active--;
+    encoding.depth--;
   }
 }
 
