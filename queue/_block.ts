@@ -6,7 +6,9 @@
  * items to be given back with the block, however many there are.
  *
  *     block + count      the number of items
- *     block + priority   1 if they are for a heap, whose key kind comes next
+ *     block + priority   1 if they are for a heap
+ *     block + kind       what kind of keys they have then
+ *     block + ticket     names the wait that it belongs to, see `_custom_order.ts`
  *     block + places     a slot or a cell for each
  *
  * @module
@@ -20,14 +22,16 @@ import {
 } from "../threading/_memory/draft.ts";
 import { doubles, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { commitRecord } from "../threading/_memory/record.ts";
+import { commitRecord, readRecord } from "../threading/_memory/record.ts";
 import { Field, registerClass } from "../threading/_memory/shared_class.ts";
 import { giveBack, SharedObject } from "../threading/_memory/shared_object.ts";
 import { self, Slot } from "../threading/_memory/slot.ts";
 import {
+  bareIn,
   CELL_WORDS,
   copyCell,
   isBare,
+  recordIn,
   writeBare,
   writeRecord,
 } from "./_cell.ts";
@@ -55,6 +59,7 @@ const BlockField = {
   count: Field.own,
   priority: Field.own + 1,
   kind: Field.own + 2,
+  ticket: Field.own + 3,
   places: Field.own + 4,
 } as const;
 
@@ -248,6 +253,37 @@ function insertSlots(queue: number, block: number, count: number): boolean {
 /** Under the mutex: this thread's block belongs to the queue from now on. */
 export function linkBlock(block: number): void {
   removeDraft(referenceDraft(block));
+}
+
+/** Under the mutex: a block of the queue belongs to this thread from now on. */
+export function unlinkBlock(block: number): void {
+  addDraft(referenceDraft(block));
+}
+
+/** Under the mutex: names the wait that a block belongs to. */
+export function setTicket(block: number, ticket: number): void {
+  words[block + BlockField.ticket] = ticket;
+}
+
+/** The name of the wait that a block belongs to. */
+export function ticketOf(block: number): number {
+  return words[block + BlockField.ticket];
+}
+
+/**
+ * Copies of the items of a block of cells. The block must not go meanwhile.
+ *
+ * @throws {ModuleNotLoaded} If a module must be imported first.
+ */
+export function readBlock(block: number): unknown[] {
+  const items: unknown[] = [];
+  const count = countOf(block);
+  for (let i = 0; i < count; i++) {
+    const cell = placeOf(block, i);
+    const record = recordIn(cell);
+    items.push(record === 0 ? bareIn(cell) : readRecord(record));
+  }
+  return items;
 }
 
 function destroy(block: number): void {

@@ -120,7 +120,10 @@ export function sizeOf(queue: number): number {
       const tail = load(queue + QueueField.tail);
       size = Math.min(tail - head, words[queue + QueueField.limit]);
     } else {
-      size = load(queue + QueueField.length);
+      size = Math.max(
+        0,
+        load(queue + QueueField.length) - load(queue + QueueField.reserved),
+      );
     }
     if (load(queue + QueueField.opening) === opening) return size;
   }

@@ -27,7 +27,7 @@ export const QueueField = {
   placeShift: Field.own + 6,
   /** An `Order`; fixed. */
   order: Field.own + 7,
-  /** 1 when the queue was shut down. */
+  /** A `ShutDownMode`. */
   shutDown: Field.own + 8,
   /** The tail when the ends were opened. */
   openedAt: Field.own + 9,
@@ -64,6 +64,14 @@ export const QueueField = {
   tailMutex: Field.own + 40,
   tail: Field.own + 41,
   seenHead: Field.own + 42,
+  /**
+   * How many items the getters are to take that were woken for one; the others
+   * must leave them so many. Only where items are not handed over, see
+   * `_serve.ts`.
+   */
+  reserved: Field.own + 44,
+  /** The journal of a queue with hooks, see `_custom_list.ts`. */
+  journal: Field.own + 45,
 } as const;
 /** Size of a queue in words. */
 export const QUEUE_WORDS = Field.own + 56;
@@ -86,8 +94,17 @@ export const Order = {
   lifo: 1,
   /** The lowest. */
   priority: 2,
-  /** Whatever the hooks of a subclass say. */
-  hooks: 3,
+  /** Whatever the hooks of a subclass or a `compare` say. */
+  custom: 3,
+} as const;
+
+/** Whether a queue was shut down. */
+export const ShutDownMode = {
+  no: 0,
+  /** What is there can still be got. */
+  drains: 1,
+  /** What is there was thrown away, and what comes back is, too. */
+  immediate: 2,
 } as const;
 
 /** The limit of a queue without one. */

@@ -6,7 +6,6 @@
 
 import { discard } from "../threading/_memory/allocator.ts";
 import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
-import { COUNTED, removeDraft } from "../threading/_memory/draft.ts";
 import { load, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
@@ -18,17 +17,16 @@ import { waitPromise } from "../threading/_memory/wait_promise.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import { NO_NUMBER } from "./_cell.ts";
 import { areOpen, enter, leave, sizeOf } from "./_ends.ts";
 import { Empty, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";
 import { isEmptyAtHead, isWastefulAtHead, takeAtHead } from "./_head.ts";
 import { readReceived } from "./_message.ts";
 import { isWasteful, shrink } from "./_places.ts";
-import { admitPutters } from "./_serve.ts";
+import { admitPutters, availableIn } from "./_serve.ts";
 import { LOOKS, pause } from "./_spin.ts";
 import { taken, takeOut, UNREAD } from "./_take.ts";
-import { getProtocol, got, returnItem } from "./_waiting.ts";
+import { getProtocol, got, returnTaken } from "./_waiting.ts";
 
 /** What is done, for messages. */
 export const GET = "get an item";
@@ -75,7 +73,7 @@ function tryGet(queue: number): unknown {
 
 function tryGetClosed(queue: number): unknown {
   enter(queue);
-  if (words[queue + QueueField.length] === 0) {
+  if (availableIn(queue) <= 0) {
     const ended = words[queue + QueueField.shutDown] !== 0;
     leave(queue);
     if (ended) throw getShutDown();
@@ -114,20 +112,11 @@ export function drop(record: number, entry: number): void {
   if (entry !== 0) discard(entry);
 }
 
-/** Puts back what is in {@linkcode taken}; whether that was possible. */
-export function returnTaken(queue: number): boolean {
-  const { record, entry } = taken;
-  return returnItem(queue, record, NO_NUMBER, () => {
-    removeDraft(record | COUNTED);
-    if (entry !== 0) removeDraft(entry);
-  });
-}
-
 /** What the caller gets for an error of reading an item. */
-export function explained(error: unknown): unknown {
+export function explained(error: unknown, what = GET): unknown {
   if (!(error instanceof ModuleNotLoaded)) return error;
   return new ThreadingError(
-    `Cannot ${GET}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
+    `Cannot ${what}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
     { cause: error.cause },
   );
 }

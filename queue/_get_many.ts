@@ -10,20 +10,13 @@ import { readRecord, refersToNothing } from "../threading/_memory/record.ts";
 import { isNumberIn } from "./_cell.ts";
 import { enter, leave } from "./_ends.ts";
 import { QueueField } from "./_fields.ts";
-import {
-  drop,
-  enterHead,
-  explained,
-  get,
-  getNowait,
-  getSync,
-  returnTaken,
-} from "./_get.ts";
+import { drop, enterHead, explained, get, getNowait, getSync } from "./_get.ts";
 import { isWastefulAtHead, lookAtTail } from "./_head.ts";
 import { MAX_RECEIVED, readReceived } from "./_message.ts";
 import { isWasteful, messageOf, shrink } from "./_places.ts";
-import { admitPutters } from "./_serve.ts";
+import { admitPutters, availableIn } from "./_serve.ts";
 import { takeCell, taken, takeOut, UNREAD } from "./_take.ts";
+import { returnTaken } from "./_waiting.ts";
 
 /** Gets from 1 to `n` items, and blocks until there is one. */
 export function getManySync(
@@ -168,7 +161,7 @@ function takeClosed(
   items: unknown[],
   unread: Unread[],
 ): void {
-  while (items.length < n && words[queue + QueueField.length] > 0) {
+  while (items.length < n && availableIn(queue) > 0) {
     if (!note(takeOut(queue, unread.length), items, unread)) break;
   }
   if (words[queue + QueueField.putters] !== 0) admitPutters(queue);

@@ -23,6 +23,7 @@ import {
   QueueField,
   UNLIMITED,
 } from "./_fields.ts";
+import { destroyJournal } from "./_custom_list.ts";
 import { releaseItems } from "./_take.ts";
 import { abandon, getProtocol } from "./_waiting.ts";
 
@@ -85,7 +86,7 @@ export function keepAlive(queue: SharedObject): void {
 function destroy(queue: number): void {
   // Of a damaged one nobody knows what it owns.
   if (words[queue + Field.damaged] !== 0) return;
-  if (words[queue + QueueField.order] !== Order.hooks) {
+  if (words[queue + QueueField.order] !== Order.custom) {
     close(queue);
     releaseItems(queue);
     return;
@@ -94,6 +95,7 @@ function destroy(queue: number): void {
     const part = words[queue + field];
     if (part !== 0) releaseReference(part);
   }
+  destroyJournal(queue);
   const compare = words[queue + QueueField.compare];
   if (compare !== 0) releaseRecord(compare);
 }

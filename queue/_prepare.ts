@@ -4,7 +4,7 @@
  * @module
  */
 
-import { words } from "../threading/_memory/heap.ts";
+import { load, words } from "../threading/_memory/heap.ts";
 import { sizeOf } from "./_ends.ts";
 import { Full, ShutDown } from "./errors.ts";
 import { QueueField } from "./_fields.ts";
@@ -52,7 +52,10 @@ export function prepare(
 ): void {
   switch (end) {
     case Put.grow:
-      return growTo(queue, sizeOf(queue) + count);
+      return growTo(
+        queue,
+        sizeOf(queue) + words[queue + QueueField.reserved] + count,
+      );
     case Put.growToLimit:
       return growTo(queue, words[queue + QueueField.limit]);
     case Put.widen:
@@ -62,4 +65,23 @@ export function prepare(
     default:
       throw failure(queue, end, item);
   }
+}
+
+/**
+ * Checks how many items are to be put together.
+ *
+ * @returns Whether there are any.
+ * @throws {ShutDown} If there are none, and the queue was shut down: any number
+ * of items is refused then.
+ * @throws {RangeError} If they could never be in the queue together.
+ */
+export function checkCount(queue: number, count: number): boolean {
+  if (count === 0 && load(queue + QueueField.shutDown) !== 0) {
+    throw putShutDown();
+  }
+  const limit = words[queue + QueueField.limit];
+  if (count <= limit) return count > 0;
+  throw new RangeError(
+    `Cannot put items: they go in together, so there must not be more than the queue's maxsize of ${limit}, received ${count}`,
+  );
 }

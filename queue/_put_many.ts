@@ -4,24 +4,14 @@
  * @module
  */
 
-import { words } from "../threading/_memory/heap.ts";
 import { giveBack } from "../threading/_memory/shared_object.ts";
 import { draftBlock } from "./_block.ts";
 import { areOpen } from "./_ends.ts";
-import { QueueField } from "./_fields.ts";
 import { full } from "./_prepare.ts";
 import { spinForRoom } from "./_put.ts";
 import { putBlock, waitSyncToPut, waitToPut } from "./_put_block.ts";
 import { Put } from "./_serve.ts";
 import { areBare, putBareAtTail } from "./_tail.ts";
-
-function checkCount(queue: number, count: number): void {
-  const limit = words[queue + QueueField.limit];
-  if (count <= limit) return;
-  throw new RangeError(
-    `Cannot put items: they go in together, so there must not be more than the queue's maxsize of ${limit}, received ${count}`,
-  );
-}
 
 /** Puts items together that need nothing but room; a `Put`. */
 function putAsTheyAre(queue: number, items: readonly unknown[]): number {
@@ -37,8 +27,6 @@ export function putManySync(
   timeout: number,
 ): void {
   const count = items.length;
-  if (count === 0) return;
-  checkCount(queue, count);
   const end = putAsTheyAre(queue, items);
   if (end === Put.done) return;
   if (end === Put.full) {
@@ -52,9 +40,6 @@ export function putManySync(
 
 /** Puts items together if there is room for all. */
 export function putManyNowait(queue: number, items: readonly unknown[]): void {
-  const count = items.length;
-  if (count === 0) return;
-  checkCount(queue, count);
   if (putAsTheyAre(queue, items) === Put.done) return;
   const block = draftBlock(queue, items);
   if (putBlock(queue, block, items)) return;
@@ -69,9 +54,6 @@ export function putMany(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<void> | undefined {
-  const count = items.length;
-  if (count === 0) return undefined;
-  checkCount(queue, count);
   if (putAsTheyAre(queue, items) === Put.done) return undefined;
   const block = draftBlock(queue, items);
   if (putBlock(queue, block, items)) return undefined;

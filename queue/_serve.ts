@@ -1,11 +1,16 @@
 /**
- * Serving those who wait for a queue, under its mutex with the ends closed: an
- * item that is put while somebody waits to get goes to the node of the first
- * one, which is woken to take it over; items that wait for room go in as soon as
- * there is some, even if the thread that put them is busy.
+ * Serving those who wait for a queue, in order of arrival, under its mutex with
+ * the ends closed. Whoever puts an item in, takes one out or gives up a wait
+ * serves the others before it releases the mutex, so no wake-up is lost.
  *
- * In a ring nobody waits to get while there are items. In a priority queue those
- * who wait are woken to take the lowest item there is by then.
+ * An item that is put into a ring while somebody waits to get is handed over: it
+ * goes to the node of the first one, which is woken to read it. In a priority
+ * queue and in a queue with hooks the item stays, but is reserved: whoever was
+ * woken takes the next item there is by then, and the others leave it one.
+ *
+ * Items that wait for room go in as soon as there is some, even if the thread
+ * that put them is busy. In a queue with hooks that takes code of the user's,
+ * which cannot run here: see `_custom_order.ts`.
  *
  * @module
  */
@@ -44,39 +49,81 @@ export const Put = {
   record: 8,
   /** It takes the queue's mutex to tell, see `_tail.ts`. */
   closed: 9,
+  /** It may be possible by now: try again. */
+  again: 10,
+  /** A hook threw. */
+  failed: 11,
 } as const;
 
-/** A getter's node has been handed an item; a flag of the node. */
-export const HANDED = 1 << 8;
+/** Flags of a node, above those of the ground. */
+export const WaitFlag = {
+  /** A getter was handed an item, which its node has. */
+  handed: 1 << 8,
+  /** An item is reserved for a getter. */
+  claimed: 1 << 9,
+  /** A putter was woken to put its items in, and is still in line. */
+  nudged: 1 << 10,
+  /** A woken node's wait has ended, as the bits from `END_SHIFT` on tell. */
+  ended: 1 << 11,
+} as const;
+const END_SHIFT = 12;
+
 /**
  * Where a node has what it was handed (two words, as a cell), or the block of
  * what it puts.
  */
 export const NodeItem = { cell: Node.value, block: Node.value };
 
+/** Under the mutex: whether items are handed over to those who wait for them. */
+function handsOver(queue: number): boolean {
+  return words[queue + QueueField.order] <= Order.lifo;
+}
+
+/** Under the mutex: how many items there are that are not reserved. */
+export function availableIn(queue: number): number {
+  return words[queue + QueueField.length] - words[queue + QueueField.reserved];
+}
+
+/** Under the mutex: whether the limit leaves room for so many items. */
+export function hasRoom(queue: number, count: number): boolean {
+  return availableIn(queue) <= words[queue + QueueField.limit] - count;
+}
+
 /** After items were put in: gives them to those who wait. */
-export function feedGetters(queue: number, inserted: number): void {
-  let left = words[queue + QueueField.order] === Order.priority
-    ? inserted
-    : Infinity;
-  while (left-- > 0 && feed(queue, firstOf(queue, QueueField.getters)));
+export function feedGetters(queue: number): void {
+  while (feed(queue, firstOf(queue, QueueField.getters)));
+}
+
+/** The same for those that are not as stuck as this thread's tasks. */
+export function feedOthers(queue: number): void {
+  while (feed(queue, firstOther(queue, QueueField.getters)));
 }
 
 /** Gives a getter an item, or wakes it to take one; false if that cannot be. */
 function feed(queue: number, node: number): boolean {
-  if (node === 0 || words[queue + QueueField.length] === 0) return false;
+  if (node === 0 || availableIn(queue) <= 0) return false;
   dequeue(node);
-  if (words[queue + QueueField.order] !== Order.priority) {
+  if (handsOver(queue)) {
     copyCell(node + NodeItem.cell, removeNext(queue));
-    words[node + Node.flags] |= HANDED;
+    words[node + Node.flags] |= WaitFlag.handed;
+  } else {
+    words[node + Node.flags] |= WaitFlag.claimed;
+    words[queue + QueueField.reserved]++;
   }
   wake(node, Wake.retry);
   return true;
 }
 
-/** The same for the first that is not as stuck as this thread's tasks. */
-export function feedOthers(queue: number): void {
-  feed(queue, firstOther(queue, QueueField.getters));
+/** Under the mutex: whether an item is reserved for a node. */
+export function isClaimed(node: number): boolean {
+  return (words[node + Node.flags] & WaitFlag.claimed) !== 0;
+}
+
+/** Under the mutex: the item that is reserved for a node is for anybody. */
+export function releaseClaim(queue: number, node: number): void {
+  words[node + Node.flags] &= ~WaitFlag.claimed;
+  const reserved = words[queue + QueueField.reserved];
+  words[queue + QueueField.reserved] = Math.max(0, reserved - 1);
 }
 
 /** After items were taken out: puts in those that wait for room. */
@@ -93,12 +140,38 @@ export function admitPutters(queue: number): void {
     wake(node, done ? Put.done : Put.mismatch);
     if (!done) continue;
     countPut(queue, count);
-    if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue, count);
+    if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue);
   }
 }
 
-/** Under the mutex: whether the limit leaves room for so many items. */
-export function hasRoom(queue: number, count: number): boolean {
-  return words[queue + QueueField.length] <=
-    words[queue + QueueField.limit] - count;
+/**
+ * Under the mutex of a queue with hooks: wakes a putter to put in the items of
+ * those who wait, if there is room for the first ones. It stays in line, so that
+ * nobody overtakes it, and any other thread may be faster than it.
+ */
+export function nudge(queue: number, node: number): void {
+  if (node === 0 || words[node + Node.flags] & WaitFlag.nudged) return;
+  const first = firstOf(queue, QueueField.putters);
+  if (!hasRoom(queue, countOf(words[first + NodeItem.block]))) return;
+  words[node + Node.flags] |= WaitFlag.nudged;
+  wake(node, Wake.retry);
+}
+
+/** Under the mutex: ends the wait of a putter that is in line. */
+export function endPutter(node: number, end: number): void {
+  dequeue(node);
+  releaseReference(words[node + NodeItem.block]);
+  if (words[node + Node.flags] & WaitFlag.nudged) endWoken(node, end);
+  else wake(node, end);
+}
+
+/** Under the mutex: ends the wait of a node that was woken to retry. */
+export function endWoken(node: number, end: number): void {
+  words[node + Node.flags] |= WaitFlag.ended | end << END_SHIFT;
+}
+
+/** Under the mutex: how the wait of a node ended that was woken, if it did. */
+export function endOf(node: number): number | undefined {
+  const flags = words[node + Node.flags];
+  return flags & WaitFlag.ended ? flags >> END_SHIFT : undefined;
 }

@@ -35,7 +35,7 @@ export function countThrownAway(queue: number, count: number): void {
 /** How many items were put and not yet reported as done. */
 function unfinished(queue: number): number {
   const count = unfinishedIn(queue);
-  return words[queue + QueueField.order] === Order.hooks
+  return words[queue + QueueField.order] === Order.custom
     ? count + words[queue + QueueField.length]
     : count;
 }

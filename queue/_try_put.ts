@@ -26,7 +26,7 @@ export function tryPut(queue: number): number {
   if (!hasPlaces(queue, 1)) return Put.grow;
   if (!insertOffer(queue)) return Put.mismatch;
   countPut(queue, 1);
-  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, 1);
+  if (words[queue + QueueField.getters] !== 0) feedGetters(queue);
   return Put.done;
 }
 
@@ -43,6 +43,6 @@ export function tryPutBlock(queue: number, block: number): number {
   linkBlock(block);
   releaseReference(block);
   countPut(queue, count);
-  if (words[queue + QueueField.getters] !== 0) feedGetters(queue, count);
+  if (words[queue + QueueField.getters] !== 0) feedGetters(queue);
   return Put.done;
 }

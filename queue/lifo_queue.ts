@@ -7,7 +7,7 @@
 import { words } from "../threading/_memory/heap.ts";
 import { addressOf } from "../threading/_memory/shared_object.ts";
 import { Order, QueueField } from "./_fields.ts";
-import { markBuiltIn } from "./_hooks.ts";
+import { markBuiltIn } from "./_custom_order.ts";
 import { registerQueue } from "./_kinds.ts";
 import { Queue } from "./queue.ts";
 

@@ -16,7 +16,7 @@ import { Field } from "../threading/_memory/shared_class.ts";
 import { addressOf } from "../threading/_memory/shared_object.ts";
 import { compareItems } from "./_compare_items.ts";
 import { Order, PlaceShift, QueueField } from "./_fields.ts";
-import { attachList, hasHooks, markBuiltIn } from "./_hooks.ts";
+import { attachList, isCustom, markBuiltIn } from "./_custom_order.ts";
 import { checkMaxsize, registerQueue } from "./_kinds.ts";
 import { Queue } from "./queue.ts";
 
@@ -31,7 +31,8 @@ export interface PriorityQueueOptions<T> {
   maxsize?: number;
   /**
    * Says which of two items is lower, as for `Array.prototype.sort`. A function
-   * marked with `sendable`: the thread that puts an item calls it.
+   * marked with `sendable`: the thread that puts an item calls it, or the one
+   * that makes room for it.
    */
   compare?: (a: T, b: T) => number;
 }
@@ -97,7 +98,7 @@ export class PriorityQueue<T> extends Queue<T> {
     const record = compare === undefined ? 0 : draftRecord(compare);
     super(maxsize);
     const queue = addressOf(this);
-    const isHooked = hasHooks(queue);
+    const isHooked = isCustom(queue);
     if (record !== 0) {
       lock(queue + Field.mutex);
       words[queue + QueueField.compare] = record;

@@ -23,7 +23,7 @@ import type { SharedList } from "../threading/shared_list.ts";
 import { ShutDown } from "./errors.ts";
 import { enter, leave, sizeOf } from "./_ends.ts";
 import { QueueField } from "./_fields.ts";
-import * as hooks from "./_hooks.ts";
+import * as hooks from "./_custom_order.ts";
 import {
   checkMaxsize,
   keepAlive,
@@ -252,8 +252,8 @@ export class Queue<T> extends SimpleQueue<T> {
     if (options !== undefined) checkOptions(options, "shut down a queue");
     const queue = addressOf(this);
     const immediate = options?.immediate ?? false;
-    if (hooks.hasHooks(queue)) {
-      hooks.shutDown(hooks.hooked(this), queue, immediate);
+    if (hooks.isCustom(queue)) {
+      hooks.end(hooks.hooked(this), immediate);
       return;
     }
     enter(queue);
@@ -296,7 +296,7 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   protected get queue(): SharedList<T> {
     const queue = addressOf(this);
-    if (hooks.hasHooks(queue)) {
+    if (hooks.isCustom(queue)) {
       return hooks.listOf(queue) as SharedList<T>;
     }
     throw new ThreadingError(
@@ -315,9 +315,14 @@ export class Queue<T> extends SimpleQueue<T> {
    * Puts an item into `this.queue`. A hook; it runs while no other thread uses
    * the queue, must return at once and must not use the queue's other methods.
    * An error that it throws is thrown by the put, and what it, and the hooks
-   * before it in the same put, did to `this.queue` is undone.
+   * before it in the same put, did to `this.queue` is undone. So it is if its
+   * thread is killed.
    *
-   * @param item The item.
+   * An item that waits for room is put in by the thread that makes room, which
+   * may run the hook for it. If the hook throws there, it runs once more in the
+   * thread that puts the item.
+   *
+   * @param item A copy of the item.
    */
   protected _put(item: T): void {
     this.queue.push(item);

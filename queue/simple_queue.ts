@@ -18,9 +18,9 @@ import {
 import { sizeOf } from "./_ends.ts";
 import * as getting from "./_get.ts";
 import { getMany, getManyNowait, getManySync } from "./_get_many.ts";
-import * as hooks from "./_hooks.ts";
+import * as hooks from "./_custom_order.ts";
 import { createQueue, keepAlive, registerQueue } from "./_kinds.ts";
-import { PUT } from "./_prepare.ts";
+import { checkCount, PUT } from "./_prepare.ts";
 import * as putting from "./_put.ts";
 import { putMany, putManyNowait, putManySync } from "./_put_many.ts";
 
@@ -78,7 +78,7 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    await (hooks.hasHooks(queue)
+    await (hooks.isCustom(queue)
       ? hooks.put(hooks.hooked(this), queue, [item], timeout, signal)
       : putting.put(queue, item, timeout, signal));
     keepAlive(this);
@@ -108,7 +108,7 @@ export class SimpleQueue<T> extends SharedObject {
   putSync(item: T, options?: WaitSyncOptions): void {
     const timeout = timeoutOf(options, PUT);
     const queue = addressOf(this);
-    if (!hooks.hasHooks(queue)) putting.putSync(queue, item, timeout);
+    if (!hooks.isCustom(queue)) putting.putSync(queue, item, timeout);
     else hooks.putSync(hooks.hooked(this), queue, [item], timeout);
   }
 
@@ -132,7 +132,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   putNowait(item: T): void {
     const queue = addressOf(this);
-    if (!hooks.hasHooks(queue)) putting.putNowait(queue, item);
+    if (!hooks.isCustom(queue)) putting.putNowait(queue, item);
     else hooks.putNowait(hooks.hooked(this), queue, [item]);
   }
 
@@ -164,7 +164,8 @@ export class SimpleQueue<T> extends SharedObject {
     signal?.throwIfAborted();
     const queue = addressOf(this);
     const list = listOf(items);
-    await (hooks.hasHooks(queue)
+    if (!checkCount(queue, list.length)) return;
+    await (hooks.isCustom(queue)
       ? hooks.put(hooks.hooked(this), queue, list, timeout, signal)
       : putMany(queue, list, timeout, signal));
     keepAlive(this);
@@ -197,7 +198,8 @@ export class SimpleQueue<T> extends SharedObject {
     const timeout = timeoutOf(options, PUT);
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hooks.hasHooks(queue)) putManySync(queue, list, timeout);
+    if (!checkCount(queue, list.length)) return;
+    if (!hooks.isCustom(queue)) putManySync(queue, list, timeout);
     else hooks.putSync(hooks.hooked(this), queue, list, timeout);
   }
 
@@ -223,7 +225,8 @@ export class SimpleQueue<T> extends SharedObject {
   putManyNowait(items: Iterable<T>): void {
     const queue = addressOf(this);
     const list = listOf(items);
-    if (!hooks.hasHooks(queue)) putManyNowait(queue, list);
+    if (!checkCount(queue, list.length)) return;
+    if (!hooks.isCustom(queue)) putManyNowait(queue, list);
     else hooks.putNowait(hooks.hooked(this), queue, list);
   }
 
@@ -253,7 +256,7 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    const item = hooks.hasHooks(queue)
+    const item = hooks.isCustom(queue)
       ? (await hooks.get(hooks.hooked(this), queue, 1, timeout, signal))[0]
       : await getting.get(queue, timeout, signal);
     keepAlive(this);
@@ -285,7 +288,7 @@ export class SimpleQueue<T> extends SharedObject {
   getSync(options?: WaitSyncOptions): T {
     const timeout = timeoutOf(options, getting.GET);
     const queue = addressOf(this);
-    const item = hooks.hasHooks(queue)
+    const item = hooks.isCustom(queue)
       ? hooks.getSync(hooks.hooked(this), queue, 1, timeout)[0]
       : getting.getSync(queue, timeout);
     return item as T;
@@ -310,7 +313,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getNowait(): T {
     const queue = addressOf(this);
-    const item = hooks.hasHooks(queue)
+    const item = hooks.isCustom(queue)
       ? hooks.getNowait(hooks.hooked(this), queue, 1)[0]
       : getting.getNowait(queue);
     return item as T;
@@ -320,13 +323,13 @@ export class SimpleQueue<T> extends SharedObject {
    * Waits for an item without blocking the thread, and gets it with those that
    * are there behind it.
    *
-   * @param n The most items it gets, an integer from 1.
+   * @param n The most items it gets, an integer from 1, or `Infinity`.
    * @param options A timeout in milliseconds, a signal that ends the wait.
    * @returns From 1 to `n` items.
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down and is empty.
-   * @throws {RangeError} If `n` is not an integer from 1, or the timeout is
-   * negative, NaN or too large.
+   * @throws {RangeError} If `n` is neither an integer from 1 nor `Infinity`, or
+   * the timeout is negative, NaN or too large.
    * @throws {TypeError} If `n` or the timeout is not a number.
    *
    * @example
@@ -346,7 +349,7 @@ export class SimpleQueue<T> extends SharedObject {
     signal?.throwIfAborted();
     const queue = addressOf(this);
     let items: unknown[];
-    if (hooks.hasHooks(queue)) {
+    if (hooks.isCustom(queue)) {
       items = await hooks.get(hooks.hooked(this), queue, n, timeout, signal);
     } else {
       // It goes on with the queue after a wait.
@@ -360,15 +363,15 @@ export class SimpleQueue<T> extends SharedObject {
    * Blocks the thread until there is an item, and gets it with those that are
    * there behind it.
    *
-   * @param n The most items it gets, an integer from 1.
+   * @param n The most items it gets, an integer from 1, or `Infinity`.
    * @param options A timeout in milliseconds.
    * @returns From 1 to `n` items.
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down and is empty.
    * @throws {ThreadingError} If no other thread is left that could put one, or
    * if the item needs a module that this thread cannot load while it blocks.
-   * @throws {RangeError} If `n` is not an integer from 1, or the timeout is
-   * negative, NaN or too large.
+   * @throws {RangeError} If `n` is neither an integer from 1 nor `Infinity`, or
+   * the timeout is negative, NaN or too large.
    * @throws {TypeError} If `n` or the timeout is not a number.
    *
    * @example
@@ -385,7 +388,7 @@ export class SimpleQueue<T> extends SharedObject {
     checkNumber(n);
     const timeout = timeoutOf(options, getting.GET);
     const queue = addressOf(this);
-    if (hooks.hasHooks(queue)) {
+    if (hooks.isCustom(queue)) {
       return hooks.getSync(hooks.hooked(this), queue, n, timeout) as T[];
     }
     return getManySync(queue, n, timeout) as T[];
@@ -394,11 +397,11 @@ export class SimpleQueue<T> extends SharedObject {
   /**
    * Gets the items that are there.
    *
-   * @param n The most items it gets, an integer from 1.
+   * @param n The most items it gets, an integer from 1, or `Infinity`.
    * @returns From 1 to `n` items.
    * @throws {Empty} If there is none.
    * @throws {ShutDown} If the queue was shut down and is empty.
-   * @throws {RangeError} If `n` is not an integer from 1.
+   * @throws {RangeError} If `n` is neither an integer from 1 nor `Infinity`.
    * @throws {TypeError} If `n` is not a number.
    *
    * @example
@@ -412,7 +415,7 @@ export class SimpleQueue<T> extends SharedObject {
   getManyNowait(n: number): T[] {
     checkNumber(n);
     const queue = addressOf(this);
-    if (hooks.hasHooks(queue)) {
+    if (hooks.isCustom(queue)) {
       return hooks.getNowait(hooks.hooked(this), queue, n) as T[];
     }
     return getManyNowait(queue, n) as T[];
@@ -464,7 +467,7 @@ function checkNumber(n: unknown): void {
   }
   if (n >= 1 && (Number.isInteger(n) || n === Infinity)) return;
   throw new RangeError(
-    `Cannot ${what}: n must be an integer from 1, received ${n}`,
+    `Cannot ${what}: n must be an integer from 1 or Infinity, received ${n}`,
   );
 }
 

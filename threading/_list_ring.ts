@@ -96,6 +96,15 @@ export function insertAt(list: number, place: number, record: number): void {
 
 /** Under the mutex: takes the record out that is at a place. */
 export function removeFrom(list: number, place: number): void {
+  removeKeeping(list, place);
+  if (words[list + RingField.length] === 0) shrinkEmpty(list);
+}
+
+/**
+ * The same, and keeps the storage as large as it is: the record can be put back
+ * without an allocation, which might fail.
+ */
+export function removeKeeping(list: number, place: number): void {
   const length = words[list + RingField.length] - 1;
   if (place <= length >> 1) {
     for (let i = place; i > 0; i--) {
@@ -109,9 +118,16 @@ export function removeFrom(list: number, place: number): void {
     }
   }
   words[list + RingField.length] = length;
-  if (length === 0 && words[list + RingField.capacity] > KEPT_CAPACITY) {
-    giveBackItems(list);
-  }
+}
+
+/** Whether the block of a list is larger than an empty one keeps. */
+export function isLarge(list: number): boolean {
+  return words[list + RingField.capacity] > KEPT_CAPACITY;
+}
+
+/** Under the mutex: an empty list gives back a large block. */
+export function shrinkEmpty(list: number): void {
+  if (isLarge(list)) giveBackItems(list);
 }
 
 /** Under the mutex: takes all records out and gives them back. */
@@ -119,7 +135,7 @@ export function removeAll(list: number): void {
   const length = words[list + RingField.length];
   for (let i = 0; i < length; i++) releaseRecord(words[wordAt(list, i)]);
   words[list + RingField.length] = 0;
-  if (words[list + RingField.capacity] > KEPT_CAPACITY) giveBackItems(list);
+  shrinkEmpty(list);
 }
 
 function giveBackItems(list: number): void {

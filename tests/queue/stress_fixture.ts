@@ -19,6 +19,14 @@ export class Hooked<T> extends Queue<T> {
   }
 }
 
+/** Compares numbers. */
+export const byNumber = sendable(
+  import.meta,
+  function byNumber(a: unknown, b: unknown): number {
+    return (a as number) - (b as number);
+  },
+);
+
 /** Numbers from 0 to below n, the same for the same seed. */
 export function dice(seed: number): (n: number) => number {
   let state = seed | 1;

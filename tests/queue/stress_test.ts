@@ -5,6 +5,7 @@ import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { SEED, STRESS } from "../threading/shared_support.ts";
 import {
   BATCH,
+  byNumber,
   consume,
   dice,
   Hooked,
@@ -65,8 +66,16 @@ const plans: Plan[] = [
     name: "a Queue with hooks",
     make: () => new Hooked(10),
     threads: 2,
-    items: 2000,
-    kills: 3,
+    items: 10_000,
+    kills: 5,
+  },
+  {
+    name: "a PriorityQueue with compare",
+    make: () => new PriorityQueue({ maxsize: 10, compare: byNumber }),
+    threads: 2,
+    items: 10_000,
+    kills: 5,
+    numbersOnly: true,
   },
 ];
 

@@ -109,6 +109,7 @@ function proceed(wait: PendingWait): void {
     wait.resolve(state);
     return;
   }
+  wait.protocol.attend?.(wait.object, wait.node);
   const end = takeOrEnqueue(wait, true);
   if (end === Wake.damaged) endDamaged(wait);
   else if (end !== Wake.waiting) wait.resolve(end);

@@ -88,6 +88,13 @@ export interface Protocol {
    * without the mutex, which whoever woke the node may still hold.
    */
   takeFast?(object: number, node: number): boolean;
+  /**
+   * Outside of critical sections, before a node that was woken to retry looks
+   * again in `take`: does what runs code of the user's. Until `take` the node
+   * counts as woken, so what it was given is passed on if the thread is killed.
+   * Must not throw.
+   */
+  attend?(object: number, node: number): void;
   /** In the critical section, after a node gave up and left the queue. */
   withdraw?(object: number, node: number): void;
   /**

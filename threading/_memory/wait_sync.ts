@@ -143,6 +143,7 @@ export function sleepFor(ms: number): void {
  * @param queue Offset of the queue.
  * @param timeout Milliseconds.
  * @param what For messages.
+ * @param node The node; one of its own for a wait whose `attend` may wait.
  * @returns How the wait ended; `Wake.waiting` if the time ran out.
  * @throws {ThreadingError} If nothing is left that could end the wait.
  */
@@ -152,9 +153,9 @@ export function waitSync(
   queue: number,
   timeout: number,
   what: string,
+  node: number = OWN_NODE,
 ): number {
-  const node = OWN_NODE;
-  prepareOwnNode();
+  prepare(node, 0);
   const deadline = timeout === Infinity
     ? Infinity
     : performance.now() + timeout;
@@ -177,6 +178,7 @@ export function waitSync(
       words[node + Node.object] = 0;
       return Wake.granted;
     }
+    protocol.attend?.(object, node);
     again = true;
   }
 }

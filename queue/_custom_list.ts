@@ -1,0 +1,364 @@
+/**
+ * The list of a queue with hooks, and the journal by which what hooks did to it
+ * can be undone.
+ *
+ * Hooks run as a transaction. While one runs, each change of the list is noted
+ * in the queue's journal, in the critical section that makes the change:
+ *
+ *     journal + 0   the number of changes
+ *     journal + 1   how many there is room for
+ *     journal + 2   for each its place, and the record that was taken out there,
+ *                   which the journal owns, or 0 if one was put in
+ *
+ * If a hook throws, its thread undoes the changes. If the thread is killed, the
+ * next one that runs hooks of this queue finds them and undoes them. The list
+ * keeps its storage meanwhile, so undoing never allocates.
+ *
+ * @module
+ */
+
+import {
+  allocate,
+  deallocate,
+  discard,
+} from "../threading/_memory/allocator.ts";
+import { removeDraft } from "../threading/_memory/draft.ts";
+import { words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import {
+  commitRecord,
+  draftRecord,
+  glance,
+  readShared,
+  releaseRecord,
+  shareRecord,
+  UNREAD,
+} from "../threading/_memory/record.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import {
+  ADDRESS,
+  addressOf,
+  type SharedObject,
+} from "../threading/_memory/shared_object.ts";
+import {
+  insertAt,
+  isLarge,
+  lockWithRoom,
+  placeOf,
+  removeKeeping,
+  RingField,
+  shrinkEmpty,
+  wordAt,
+} from "../threading/_list_ring.ts";
+import { sendable } from "../threading/sendable.ts";
+import { SharedList } from "../threading/shared_list.ts";
+import { QueueField } from "./_fields.ts";
+
+const JournalField = { count: 0, capacity: 1, changes: 2 } as const;
+const CHANGE_WORDS = 2;
+const FIRST_CAPACITY = 16;
+/** A larger journal is given back when its transaction ends. */
+const KEPT_CAPACITY = 256;
+
+/** A transaction of this thread. */
+interface Running {
+  handle: SharedObject;
+  queue: number;
+  list: number;
+  /** The one in whose hooks it runs. */
+  outer: Running | undefined;
+}
+
+let running: Running | undefined;
+
+/** Begins to note what is done to the list of a queue. */
+export function openJournal(handle: SharedObject, queue: number): void {
+  const list = words[queue + QueueField.list];
+  running = { handle, queue, list, outer: running };
+}
+
+/** Ends what {@linkcode openJournal} began last. */
+export function closeJournal(): void {
+  running = running?.outer;
+}
+
+/** Whether a hook of the queue is running in this thread. */
+export function isInHook(queue: number): boolean {
+  let each = running;
+  while (each !== undefined && each.queue !== queue) each = each.outer;
+  return each !== undefined;
+}
+
+/** How many changes there are in the journal of a queue. */
+export function countChanges(queue: number): number {
+  const journal = words[queue + QueueField.journal];
+  return journal === 0 ? 0 : words[journal + JournalField.count];
+}
+
+/** Makes room for more changes. */
+function reserve(queue: number, more: number): void {
+  const old = words[queue + QueueField.journal];
+  const count = countChanges(queue);
+  const known = old === 0 ? 0 : words[old + JournalField.capacity];
+  if (count + more <= known) return;
+  let capacity = FIRST_CAPACITY;
+  while (capacity < count + more) capacity *= 2;
+  const journal = allocate(JournalField.changes + capacity * CHANGE_WORDS);
+  words[journal + JournalField.count] = count;
+  words[journal + JournalField.capacity] = capacity;
+  const start = old + JournalField.changes;
+  words.copyWithin(
+    journal + JournalField.changes,
+    start,
+    start + count * CHANGE_WORDS,
+  );
+  lock(queue + Field.mutex);
+  words[queue + QueueField.journal] = journal;
+  removeDraft(journal);
+  if (old !== 0) deallocate(old);
+  unlock(queue + Field.mutex);
+}
+
+/** In the critical section of a change, with room for it: notes it. */
+function note(queue: number, place: number, record: number): void {
+  const journal = words[queue + QueueField.journal];
+  const count = words[journal + JournalField.count];
+  const change = journal + JournalField.changes + count * CHANGE_WORDS;
+  words[change] = place;
+  words[change + 1] = record;
+  words[journal + JournalField.count] = count + 1;
+}
+
+/**
+ * Undoes the changes of a queue's list that came after the first ones.
+ *
+ * @param queue The queue, whose hooks' lock this thread holds.
+ * @param kept How many changes stay.
+ */
+export function undoChanges(queue: number, kept: number): void {
+  if (countChanges(queue) <= kept) return;
+  const journal = words[queue + QueueField.journal];
+  const list = words[queue + QueueField.list];
+  lock(list + Field.mutex);
+  let count = words[journal + JournalField.count];
+  while (count > kept) {
+    const change = journal + JournalField.changes + --count * CHANGE_WORDS;
+    const place = words[change];
+    const taken = words[change + 1];
+    const length = words[list + RingField.length];
+    // A thread that changes the list outside of hooks, against the rules, may
+    // spoil the order of the items, but not the heap.
+    if (taken !== 0 && length < words[list + RingField.capacity]) {
+      insertAt(list, Math.min(place, length), taken);
+    } else if (taken !== 0) {
+      releaseRecord(taken);
+    } else if (place < length) {
+      const record = words[wordAt(list, place)];
+      removeKeeping(list, place);
+      releaseRecord(record);
+    }
+  }
+  words[journal + JournalField.count] = kept;
+  unlock(list + Field.mutex);
+}
+
+/**
+ * In a critical section: lets all changes stand, and gives back what was taken
+ * out.
+ */
+export function keepChanges(queue: number): void {
+  const journal = words[queue + QueueField.journal];
+  if (journal === 0) return;
+  const count = words[journal + JournalField.count];
+  for (let i = 0; i < count; i++) {
+    const change = journal + JournalField.changes + i * CHANGE_WORDS;
+    if (words[change + 1] !== 0) releaseRecord(words[change + 1]);
+  }
+  words[journal + JournalField.count] = 0;
+  if (words[journal + JournalField.capacity] <= KEPT_CAPACITY) return;
+  words[queue + QueueField.journal] = 0;
+  deallocate(journal);
+}
+
+/** Outside of critical sections: gives back what an empty list needs no more. */
+export function shrinkList(queue: number): void {
+  const list = words[queue + QueueField.list];
+  if (words[list + RingField.length] !== 0 || !isLarge(list)) return;
+  lock(list + Field.mutex);
+  if (words[list + RingField.length] === 0) shrinkEmpty(list);
+  unlock(list + Field.mutex);
+}
+
+/** When a queue goes: gives the journal back, with what it owns. */
+export function destroyJournal(queue: number): void {
+  keepChanges(queue);
+  const journal = words[queue + QueueField.journal];
+  if (journal !== 0) deallocate(journal);
+}
+
+/** Puts records in before a place, which `find` tells under the mutex. */
+function putIn(
+  list: number,
+  items: readonly unknown[],
+  find: (length: number) => number,
+): number {
+  const queue = queueOf(list)!;
+  const records: number[] = [];
+  try {
+    for (const item of items) records.push(draftRecord(item));
+    reserve(queue, records.length);
+    lockWithRoom(list, records.length);
+  } catch (error) {
+    records.forEach(discard);
+    throw error;
+  }
+  let place = find(words[list + RingField.length]);
+  for (let i = 0; i < records.length; i++, place++) {
+    insertAt(list, place, records[i]);
+    commitRecord(records[i]);
+    note(queue, place, 0);
+  }
+  const length = words[list + RingField.length];
+  unlock(list + Field.mutex);
+  return length;
+}
+
+const ABSENT = Symbol("absent");
+
+/** Takes the item at an index out. */
+function takeOut(list: number, index: number): unknown {
+  const queue = queueOf(list)!;
+  reserve(queue, 1);
+  const before = countChanges(queue);
+  lock(list + Field.mutex);
+  const place = placeOf(list, index);
+  if (place < 0) {
+    unlock(list + Field.mutex);
+    return ABSENT;
+  }
+  const record = words[wordAt(list, place)];
+  const value = glance(record);
+  if (value === UNREAD) shareRecord(record);
+  removeKeeping(list, place);
+  note(queue, place, record);
+  unlock(list + Field.mutex);
+  if (value !== UNREAD) return value;
+  try {
+    return readShared(record);
+  } catch (error) {
+    // Its module may not be loaded here: a hook that goes on finds it there.
+    undoChanges(queue, before);
+    throw error;
+  }
+}
+
+/** Puts another item at an index; false if none is there. */
+function replace(list: number, index: number, item: unknown): boolean {
+  const queue = queueOf(list)!;
+  const record = draftRecord(item);
+  try {
+    reserve(queue, 2);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+  lock(list + Field.mutex);
+  const place = placeOf(list, index);
+  if (place >= 0) {
+    const old = words[wordAt(list, place)];
+    removeKeeping(list, place);
+    note(queue, place, old);
+    insertAt(list, place, record);
+    commitRecord(record);
+    note(queue, place, 0);
+  }
+  unlock(list + Field.mutex);
+  if (place < 0) discard(record);
+  return place >= 0;
+}
+
+/** The queue whose hooks run over a list in this thread, if any do. */
+function queueOf(list: number): number | undefined {
+  let each = running;
+  while (each !== undefined && each.list !== list) each = each.outer;
+  // A hook may have freed the handle, and with it the queue.
+  return each?.handle[ADDRESS] === each?.queue ? each?.queue : undefined;
+}
+
+/** A list whose changes by hooks can be undone. */
+export class CustomList<T> extends SharedList<T> {
+  static {
+    sendable(import.meta, this);
+  }
+
+  override push(...items: T[]): number {
+    const list = addressOf(this);
+    if (queueOf(list) === undefined) return super.push(...items);
+    return putIn(list, items, (length) => length);
+  }
+
+  override insert(index: number, item: T): void {
+    const list = addressOf(this);
+    if (queueOf(list) === undefined || !Number.isSafeInteger(index)) {
+      return super.insert(index, item);
+    }
+    putIn(
+      list,
+      [item],
+      (length) =>
+        index < 0 ? Math.max(index + length, 0) : Math.min(index, length),
+    );
+  }
+
+  override pop(): T | undefined {
+    const list = addressOf(this);
+    if (queueOf(list) === undefined) return super.pop();
+    const value = takeOut(list, -1);
+    return value === ABSENT ? undefined : value as T;
+  }
+
+  override shift(): T | undefined {
+    const list = addressOf(this);
+    if (queueOf(list) === undefined) return super.shift();
+    const value = takeOut(list, 0);
+    return value === ABSENT ? undefined : value as T;
+  }
+
+  override removeAt(index: number): T {
+    const list = addressOf(this);
+    if (queueOf(list) !== undefined && Number.isSafeInteger(index)) {
+      const value = takeOut(list, index);
+      if (value !== ABSENT) return value as T;
+    }
+    // Outside of hooks, or with an index that it refuses.
+    return super.removeAt(index);
+  }
+
+  override set(index: number, item: T): void {
+    const list = addressOf(this);
+    if (queueOf(list) !== undefined && Number.isSafeInteger(index)) {
+      if (replace(list, index, item)) return;
+    }
+    super.set(index, item);
+  }
+
+  override clear(): void {
+    const list = addressOf(this);
+    if (queueOf(list) === undefined) return super.clear();
+    while (takeRecord(list));
+  }
+}
+
+/** Takes the last record out unread; false if there is none. */
+function takeRecord(list: number): boolean {
+  const queue = queueOf(list)!;
+  reserve(queue, 1);
+  lock(list + Field.mutex);
+  const place = words[list + RingField.length] - 1;
+  if (place >= 0) {
+    note(queue, place, words[wordAt(list, place)]);
+    removeKeeping(list, place);
+  }
+  unlock(list + Field.mutex);
+  return place >= 0;
+}

@@ -1,0 +1,723 @@
+/**
+ * Queues whose order is code of the user's: the hooks of a subclass, or a
+ * `compare`. They wait, are served, time out and end as all queues do. What is
+ * different is that items go in and out by code that cannot run in a critical
+ * section, so it runs in a transaction:
+ *
+ * 1. A thread takes the queue's `Lock`, which one thread has at a time, and no
+ *    mutex of the ground.
+ * 2. It runs the hooks for what its caller wants, then those for the puts that
+ *    wait and have room by then, in order of arrival, whoever waits with them.
+ *    What the hooks do to the list is noted in a journal (`_custom_list.ts`).
+ * 3. In one critical section it looks whether those puts still wait and nothing
+ *    else can be put in, or does more of step 2. Then it keeps what was done,
+ *    writes the length, ends the waits of the puts that are in, and wakes the
+ *    gets that there are items for.
+ *
+ * If a hook throws or the thread is killed before the end of step 3, it is all
+ * undone, and nobody has noticed. So between two transactions, nobody waits who
+ * could go on but those who were woken: a get for which an item is reserved, or
+ * a put that was nudged, because the one before it gave up. If such a one is
+ * killed, its node still tells what it was given, and `_waiting.ts` passes it
+ * on. No wake-up is lost.
+ *
+ * A put that waits has its items in a block. If another thread fails to put
+ * them in, whatever the reason, the put's own thread is woken to try it, and
+ * throws what it gets.
+ *
+ * @module
+ */
+
+import { decode } from "../threading/_memory/codec/decode.ts";
+import { encode } from "../threading/_memory/codec/encode.ts";
+import { loadModule } from "../threading/_memory/codec/load.ts";
+import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
+import { add, doubles, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import { Field } from "../threading/_memory/shared_class.ts";
+import {
+  ADDRESS,
+  addressOf,
+  borrow,
+  giveBack,
+  objectAt,
+  objectAtAs,
+  releaseReference,
+  type SharedObject,
+} from "../threading/_memory/shared_object.ts";
+import { waitPromise } from "../threading/_memory/wait_promise.ts";
+import {
+  allocateNode,
+  dequeue,
+  firstOf,
+  freeNode,
+  Node,
+  type Protocol,
+  Wake,
+  wake,
+} from "../threading/_memory/wait_queue.ts";
+import { waitSync } from "../threading/_memory/wait_sync.ts";
+import { OwnerDiedError, ThreadingError } from "../threading/errors.ts";
+import { Lock } from "../threading/lock.ts";
+import { SharedList } from "../threading/shared_list.ts";
+import {
+  countOf,
+  draftBlock,
+  linkBlock,
+  readBlock,
+  setTicket,
+  ticketOf,
+  unlinkBlock,
+} from "./_block.ts";
+import { isBare } from "./_cell.ts";
+import {
+  closeJournal,
+  countChanges,
+  CustomList,
+  isInHook,
+  keepChanges,
+  openJournal,
+  shrinkList,
+  undoChanges,
+} from "./_custom_list.ts";
+import { Order, QueueField, UNLIMITED } from "./_fields.ts";
+import { empty, explained, GET, getShutDown } from "./_get.ts";
+import { nextSequence } from "./_offer.ts";
+import { full, PUT, putShutDown } from "./_prepare.ts";
+import {
+  availableIn,
+  endOf,
+  endPutter,
+  endWoken,
+  feedGetters,
+  hasRoom,
+  isClaimed,
+  NodeItem,
+  Put,
+  releaseClaim,
+  WaitFlag,
+} from "./_serve.ts";
+import { releaseJoiners } from "./_tasks.ts";
+import { decline, getProtocol, shutDown } from "./_waiting.ts";
+
+/** What a queue with hooks has. */
+export interface Hooked extends SharedObject {
+  /** Puts an item in. */
+  _put(item: unknown): void;
+  /** Takes the next item out. */
+  _get(): unknown;
+  /** How many items there are. */
+  _qsize(): number;
+}
+
+const NAMES = ["_init", "_put", "_get", "_qsize"];
+const builtIn = new Set<unknown>();
+
+/** Makes the hooks of skein's own class known. */
+export function markBuiltIn(prototype: object): void {
+  for (const name of NAMES) builtIn.add(Reflect.get(prototype, name));
+}
+
+/** Whether the class of the queue overrides a hook. */
+export function areOverridden(handle: SharedObject): boolean {
+  return NAMES.some((name) => !builtIn.has(Reflect.get(handle, name)));
+}
+
+/** Whether the order of a queue is code of the user's. */
+export function isCustom(queue: number): boolean {
+  return words[queue + QueueField.order] === Order.custom;
+}
+
+/** A queue whose hooks, which are protected, are to be called. */
+export function hooked(queue: SharedObject): Hooked {
+  return queue as Hooked;
+}
+
+/** Gives a new queue, which no other thread knows, its list and its lock. */
+export function attachList(queue: number): void {
+  words[queue + QueueField.order] = Order.custom;
+  attach(queue, QueueField.list, new SharedList());
+  attach(queue, QueueField.lock, new Lock());
+}
+
+function attach(queue: number, field: number, part: SharedObject): void {
+  const address = part[ADDRESS];
+  lock(queue + Field.mutex);
+  add(address + Field.references, 1);
+  words[queue + field] = address;
+  unlock(queue + Field.mutex);
+  part.free();
+}
+
+/** The list of a queue with hooks. */
+export function listOf(queue: number): SharedList<unknown> {
+  const list = objectAtAs(words[queue + QueueField.list], CustomList);
+  return list as CustomList<unknown>;
+}
+
+/**
+ * Takes the lock of the hooks. If a thread was killed that had it, what its
+ * hooks did is in the journal.
+ */
+function acquire(queue: number): Lock {
+  const mutex = objectAt(words[queue + QueueField.lock]) as Lock;
+  for (;;) {
+    try {
+      return mutex.acquireSync();
+    } catch (error) {
+      if (!(error instanceof OwnerDiedError)) throw error;
+      mutex.recover();
+    }
+  }
+}
+
+/** How many items there are, as the hook says. */
+function sizeBy(handle: Hooked): number {
+  const size = handle._qsize();
+  return size > 0 ? Math.min(Math.floor(size), UNLIMITED) : 0;
+}
+
+/** What a transaction does in the critical section that makes it known. */
+interface Ending {
+  /** How many items were taken out and count as unfinished from now on. */
+  taken?: number;
+  /** How many of them were reserved. */
+  claims?: number;
+  /** Set if nothing more is to be put in. */
+  ends?: boolean;
+  /** Ends the wait that the transaction was for; words only. */
+  settle?(): void;
+}
+
+/**
+ * Runs hooks in a transaction, see above.
+ *
+ * @param handle The queue's handle.
+ * @param what What is done, for messages.
+ * @param work Calls the hooks, and tells what is to be done at the end.
+ * @throws What they throw; the queue is as it was before.
+ */
+function transact(handle: Hooked, what: string, work: () => Ending): void {
+  const queue = addressOf(handle);
+  if (isInHook(queue)) {
+    throw new ThreadingError(
+      `Cannot ${what}: a hook of this queue is running, and hooks must not use the queue's other methods, received ${handle.constructor.name}`,
+    );
+  }
+  const mutex = acquire(queue);
+  openJournal(handle, queue);
+  try {
+    undoChanges(queue, 0);
+    commit(handle, queue, work());
+    shrinkList(queue);
+  } catch (error) {
+    // A hook may have freed the handle, and with it the queue.
+    if (handle[ADDRESS] === queue) undoChanges(queue, 0);
+    throw error;
+  } finally {
+    closeJournal();
+    mutex.release();
+  }
+}
+
+/** A put that waits, while its items are put in by a transaction. */
+interface Helped {
+  node: number;
+  ticket: number;
+  /** How many changes there were before. */
+  before: number;
+}
+
+/** What {@linkcode tryCommit} found to be put in first. */
+const next = { node: 0, block: 0, ticket: 0 };
+
+/** Puts in what waits and has room, and ends a transaction. */
+function commit(handle: Hooked, queue: number, ending: Ending): void {
+  const helped: Helped[] = [];
+  for (;;) {
+    const size = sizeBy(handle);
+    addressOf(handle);
+    const gone = tryCommit(queue, size, ending, helped);
+    if (gone === COMMITTED) return;
+    if (gone !== HELP) {
+      // One has given up meanwhile: what was put in from there on comes later.
+      undoChanges(queue, helped[gone].before);
+      helped.length = gone;
+      continue;
+    }
+    const { node, block, ticket } = next;
+    const before = countChanges(queue);
+    try {
+      for (const item of readBorrowed(block)) handle._put(item);
+      helped.push({ node, ticket, before });
+    } catch {
+      addressOf(handle);
+      undoChanges(queue, before);
+      delegate(queue, node, ticket);
+    }
+  }
+}
+
+const COMMITTED = -1;
+const HELP = -2;
+
+/**
+ * In one critical section: ends a transaction, if nothing is left to do.
+ *
+ * @param queue The queue.
+ * @param size How many items there are.
+ * @param ending What else is to be done.
+ * @param helped The puts whose items are in, in order of arrival.
+ * @returns `COMMITTED`; or `HELP`, and {@linkcode next} can be put in; or the
+ * index of the first of the puts that has given up.
+ */
+function tryCommit(
+  queue: number,
+  size: number,
+  ending: Ending,
+  helped: readonly Helped[],
+): number {
+  lock(queue + Field.mutex);
+  let node = firstOf(queue, QueueField.putters);
+  for (let i = 0; i < helped.length; i++) {
+    if (node !== helped[i].node || ticketAt(node) !== helped[i].ticket) {
+      unlock(queue + Field.mutex);
+      return i;
+    }
+    node = words[node + Node.next];
+  }
+  if (node !== 0 && ending.ends !== true) {
+    const block = words[node + NodeItem.block];
+    // A get that an item was reserved for has it by now.
+    const reserved = words[queue + QueueField.reserved] - (ending.claims ?? 0);
+    const most = words[queue + QueueField.limit] + reserved;
+    if (size <= most - countOf(block)) {
+      borrow(block);
+      next.node = node;
+      next.block = block;
+      next.ticket = ticketOf(block);
+      unlock(queue + Field.mutex);
+      return HELP;
+    }
+  }
+  for (let i = 0; i < helped.length; i++) endPutter(helped[i].node, Put.done);
+  keepChanges(queue);
+  words[queue + QueueField.length] = size;
+  doubles[queue + QueueField.unfinished >> 1] += ending.taken ?? 0;
+  ending.settle?.();
+  feedGetters(queue);
+  releaseJoiners(queue);
+  unlock(queue + Field.mutex);
+  return COMMITTED;
+}
+
+function ticketAt(node: number): number {
+  return node === 0 ? 0 : ticketOf(words[node + NodeItem.block]);
+}
+
+function readBorrowed(block: number): unknown[] {
+  try {
+    return readBlock(block);
+  } finally {
+    giveBack(block);
+  }
+}
+
+/**
+ * Lets a put that waits try it itself, since this thread failed. It leaves the
+ * line, so that it does not keep the others.
+ */
+function delegate(queue: number, node: number, ticket: number): void {
+  lock(queue + Field.mutex);
+  if (isInLine(queue, node, ticket)) {
+    dequeue(node);
+    const flags = words[node + Node.flags];
+    words[node + Node.flags] = flags & ~WaitFlag.nudged;
+    if (!(flags & WaitFlag.nudged)) wake(node, Wake.retry);
+  }
+  unlock(queue + Field.mutex);
+}
+
+function isInLine(queue: number, node: number, ticket: number): boolean {
+  let each = firstOf(queue, QueueField.putters);
+  while (each !== 0 && each !== node) each = words[each + Node.next];
+  return each !== 0 && ticketAt(each) === ticket;
+}
+
+/** Puts in the items of the puts that wait, as far as there is room. */
+function serve(handle: Hooked): void {
+  transact(handle, PUT, () => ({}));
+}
+
+/**
+ * A copy of an item, as it would arrive, with no getters in it: they are the
+ * user's code and run once, now.
+ *
+ * @throws {NotSendableError} If it cannot be sent.
+ */
+function copyOf(item: unknown): unknown {
+  if (isBare(item) || typeof item === "string") return item;
+  const { bytes, length } = encode(item);
+  return decode(bytes, 0, length);
+}
+
+/**
+ * Puts items together if there is room for all.
+ *
+ * @param settle Ends the wait of a put that has waited.
+ * @returns Whether they are in.
+ */
+function tryPut(
+  handle: Hooked,
+  queue: number,
+  items: readonly unknown[],
+  settle?: () => void,
+): boolean {
+  let done = false;
+  transact(handle, PUT, () => {
+    if (words[queue + QueueField.shutDown] !== 0) throw putShutDown();
+    if (words[queue + QueueField.putters] !== 0 && settle === undefined) {
+      return {};
+    }
+    const size = sizeBy(handle) - words[queue + QueueField.reserved];
+    if (size > words[queue + QueueField.limit] - items.length) return {};
+    for (const item of items) handle._put(item);
+    done = true;
+    return { settle };
+  });
+  return done;
+}
+
+/**
+ * Gets up to `n` items.
+ *
+ * @param node The node of a get that has waited and one is reserved for, or 0.
+ * @returns The items; none if the queue is empty.
+ * @throws {ShutDown} If it is shut down and empty.
+ */
+function tryGet(
+  handle: Hooked,
+  queue: number,
+  n: number,
+  node = 0,
+): unknown[] {
+  const items: unknown[] = [];
+  transact(handle, GET, () => {
+    const claimed = node !== 0 && isClaimed(node);
+    let most = sizeBy(handle) - words[queue + QueueField.reserved];
+    // Others wait: what there is besides is for them.
+    if (words[queue + QueueField.getters] !== 0) {
+      most = Math.min(most, availableIn(queue));
+    }
+    most = Math.min(n, claimed ? most + 1 : most);
+    while (items.length < most) {
+      if (items.length > 0 && sizeBy(handle) === 0) break;
+      items.push(handle._get());
+    }
+    const found = items.length > 0;
+    if (!found && words[queue + QueueField.shutDown] !== 0) throw getShutDown();
+    const settle = () => {
+      if (isClaimed(node)) releaseClaim(queue, node);
+      if (found) endWoken(node, Put.done);
+    };
+    return node === 0
+      ? { taken: items.length }
+      : { taken: items.length, claims: claimed ? 1 : 0, settle };
+  });
+  return items;
+}
+
+/** How a put waits at a queue with hooks. */
+class PutWait implements Protocol {
+  /** Whether the block belongs to the node. */
+  linked = false;
+  /** What a hook threw that ran in this thread. */
+  error: unknown;
+
+  constructor(
+    readonly handle: Hooked,
+    readonly items: readonly unknown[],
+    readonly block: number,
+  ) {}
+
+  take(queue: number, node: number): number {
+    const end = endOf(node);
+    if (end !== undefined) return end;
+    if (words[node + Node.flags] & WaitFlag.nudged) {
+      dequeue(node);
+      words[node + Node.flags] &= ~WaitFlag.nudged;
+    }
+    if (!this.linked && words[queue + QueueField.shutDown] !== 0) {
+      return Put.shutDown;
+    }
+    // Between the attempt and here, or between two looks, there may be room.
+    const isFirst = words[queue + QueueField.putters] === 0 || this.linked;
+    if (isFirst && hasRoom(queue, countOf(this.block))) {
+      if (this.linked) unlinkBlock(this.block);
+      this.linked = false;
+      return Put.again;
+    }
+    if (!this.linked) {
+      linkBlock(this.block);
+      setTicket(this.block, nextSequence(queue));
+      words[node + NodeItem.block] = this.block;
+      this.linked = true;
+    }
+    return Wake.waiting;
+  }
+
+  /** Was nudged, or is to try it itself since another thread failed. */
+  attend(queue: number, node: number): void {
+    try {
+      if (endOf(node) !== undefined) return;
+      if (words[node + Node.flags] & WaitFlag.nudged) serve(this.handle);
+      const flags = words[node + Node.flags];
+      // Put in, or in line still.
+      if (flags & (WaitFlag.ended | WaitFlag.nudged)) return;
+      if (words[queue + QueueField.shutDown] !== 0) throw putShutDown();
+      tryPut(this.handle, queue, this.items, () => this.#end(node, Put.done));
+    } catch (error) {
+      this.error = error;
+      lock(queue + Field.mutex);
+      if (endOf(node) === undefined) {
+        if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
+        this.#end(node, Put.failed);
+      }
+      unlock(queue + Field.mutex);
+    }
+  }
+
+  #end(node: number, end: number): void {
+    releaseReference(this.block);
+    endWoken(node, end);
+  }
+
+  withdraw = getProtocol.withdraw;
+  decline = decline;
+}
+
+/** How a get waits at a queue with hooks. */
+class GetWait implements Protocol {
+  items: unknown[] = [];
+  /** What a hook threw. */
+  error: unknown;
+
+  constructor(readonly handle: Hooked, readonly n: number) {}
+
+  take(queue: number, node: number): number {
+    const end = endOf(node);
+    if (end !== undefined) return end;
+    if (availableIn(queue) > 0) return Put.again;
+    return words[queue + QueueField.shutDown] !== 0
+      ? Wake.refused
+      : Wake.waiting;
+  }
+
+  /** Was woken since there is an item for it. */
+  attend(queue: number, node: number): void {
+    if (!isClaimed(node)) return;
+    try {
+      this.items = tryGet(this.handle, queue, this.n, node);
+    } catch (error) {
+      this.error = error;
+      lock(queue + Field.mutex);
+      if (isClaimed(node)) releaseClaim(queue, node);
+      endWoken(node, Put.failed);
+      feedGetters(queue);
+      unlock(queue + Field.mutex);
+    }
+  }
+
+  withdraw = getProtocol.withdraw;
+  decline = decline;
+}
+
+/** Waits in the blocking form; with a node of its own, since hooks may wait. */
+function block(
+  protocol: Protocol,
+  queue: number,
+  line: number,
+  end: number,
+  what: string,
+): number {
+  const node = allocateNode(0);
+  try {
+    return waitSync(protocol, queue, line, leftUntil(end), what, node);
+  } finally {
+    freeNode(node);
+  }
+}
+
+function deadlineOf(timeout: number): number {
+  return timeout === Infinity ? Infinity : performance.now() + timeout;
+}
+
+function leftUntil(end: number): number {
+  return end === Infinity ? Infinity : Math.max(0, end - performance.now());
+}
+
+/** What a put that waited throws, if it did not end well. */
+function putError(end: number, wait: PutWait): unknown {
+  return end === Put.failed ? wait.error : putShutDown();
+}
+
+/** Puts items together, and blocks until there is room for all. */
+export function putSync(
+  handle: Hooked,
+  queue: number,
+  items: readonly unknown[],
+  timeout: number,
+): void {
+  const deadline = deadlineOf(timeout);
+  try {
+    const copies = items.map(copyOf);
+    while (!tryPut(handle, queue, copies)) {
+      const wait = new PutWait(handle, copies, draftBlock(queue, copies));
+      let end: number = Put.failed;
+      try {
+        end = block(wait, queue, QueueField.putters, deadline, PUT);
+      } finally {
+        if (!wait.linked) giveBack(wait.block);
+      }
+      if (end === Put.done) return;
+      if (end === Put.again) continue;
+      throw end === Put.full ? full(queue, timeout) : putError(end, wait);
+    }
+  } catch (error) {
+    throw explained(error, PUT);
+  }
+}
+
+/** Puts items together if there is room for all. */
+export function putNowait(
+  handle: Hooked,
+  queue: number,
+  items: readonly unknown[],
+): void {
+  try {
+    if (!tryPut(handle, queue, items.map(copyOf))) throw full(queue);
+  } catch (error) {
+    throw explained(error, PUT);
+  }
+}
+
+/** Puts items together without blocking the thread. */
+export async function put(
+  handle: Hooked,
+  queue: number,
+  items: readonly unknown[],
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const deadline = deadlineOf(timeout);
+  const copies = items.map(copyOf);
+  for (;;) {
+    try {
+      if (tryPut(handle, queue, copies)) return;
+    } catch (error) {
+      await loadModuleOf(error);
+      continue;
+    }
+    // No waiting in between: the order of arrival is that of the calls.
+    const wait = new PutWait(handle, copies, draftBlock(queue, copies));
+    let end: number = Put.failed;
+    try {
+      end = await waitPromise(wait, queue, QueueField.putters, {
+        timeout: leftUntil(deadline),
+        signal,
+        timeoutError: () => full(queue, timeout),
+      });
+    } finally {
+      if (!wait.linked) giveBack(wait.block);
+    }
+    if (end === Put.done) return;
+    if (end !== Put.again) await loadModuleOf(putError(end, wait));
+  }
+}
+
+/** Gets up to `n` items, and blocks until there is one. */
+export function getSync(
+  handle: Hooked,
+  queue: number,
+  n: number,
+  timeout: number,
+): unknown[] {
+  const deadline = deadlineOf(timeout);
+  try {
+    for (;;) {
+      const items = tryGet(handle, queue, n);
+      if (items.length > 0) return items;
+      const wait = new GetWait(handle, n);
+      const end = block(wait, queue, QueueField.getters, deadline, GET);
+      if (end === Put.done) return wait.items;
+      if (end === Put.again) continue;
+      if (end === Wake.waiting) throw empty(timeout);
+      throw end === Put.failed ? wait.error : getShutDown();
+    }
+  } catch (error) {
+    throw explained(error, GET);
+  }
+}
+
+/** Gets up to `n` items if there are any. */
+export function getNowait(
+  handle: Hooked,
+  queue: number,
+  n: number,
+): unknown[] {
+  try {
+    const items = tryGet(handle, queue, n);
+    if (items.length > 0) return items;
+  } catch (error) {
+    throw explained(error, GET);
+  }
+  throw empty();
+}
+
+/** Gets up to `n` items without blocking the thread. */
+export async function get(
+  handle: Hooked,
+  queue: number,
+  n: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown[]> {
+  const deadline = deadlineOf(timeout);
+  for (;;) {
+    try {
+      const items = tryGet(handle, queue, n);
+      if (items.length > 0) return items;
+    } catch (error) {
+      await loadModuleOf(error);
+      continue;
+    }
+    const wait = new GetWait(handle, n);
+    const end = await waitPromise(wait, queue, QueueField.getters, {
+      timeout: leftUntil(deadline),
+      signal,
+      timeoutError: () => empty(timeout),
+    });
+    if (end === Put.done) return wait.items;
+    if (end === Put.again) continue;
+    await loadModuleOf(end === Put.failed ? wait.error : getShutDown());
+  }
+}
+
+/**
+ * Loads the module that an item needs which a hook read.
+ *
+ * @throws The error, if it is another one.
+ */
+async function loadModuleOf(error: unknown): Promise<void> {
+  if (!(error instanceof ModuleNotLoaded)) throw error;
+  await loadModule(error.url);
+}
+
+/** Ends a queue with hooks. */
+export function end(handle: Hooked, immediate: boolean): void {
+  const queue = addressOf(handle);
+  transact(handle, "shut down a queue", () => {
+    while (immediate && sizeBy(handle) > 0) handle._get();
+    return { ends: true, settle: () => shutDown(queue, immediate) };
+  });
+}

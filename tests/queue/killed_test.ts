@@ -1,0 +1,152 @@
+// Threads that are killed in a hook, or with what they were handed.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  LifoQueue,
+  PriorityQueue,
+  Queue,
+  SimpleQueue,
+} from "../../queue/mod.ts";
+import {
+  Event,
+  sleepSync,
+  Thread,
+  ThreadingError,
+} from "../../threading/mod.ts";
+import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import * as fixture from "./killed_fixture.ts";
+
+const SOON = { timeout: 20_000 };
+
+async function kill(thread: Thread<unknown>): Promise<void> {
+  thread.terminate();
+  await assertRejects(() => thread.join(SOON), ThreadingError);
+  thread.free();
+}
+
+function start<R>(
+  target: (...args: never[]) => R,
+  ...args: unknown[]
+): Thread<Awaited<R>> {
+  const thread = new Thread({ target, args } as never) as Thread<Awaited<R>>;
+  thread.start();
+  return thread;
+}
+
+for (const [name, make] of Object.entries(fixture.makers)) {
+  Deno.test(`${name}: a thread killed in a hook leaves the queue as it was`, async () => {
+    const queue = make(3);
+    const met = new Event();
+    queue.putManyNowait([{ n: 1 }, { n: 2 }]);
+    const victim = start(fixture.put, queue, { n: 0, met });
+    await met.wait(SOON);
+    await kill(victim);
+    assertEquals(queue.qsize(), 2);
+    queue.putNowait({ n: 3 });
+    assertEquals(queue.getManyNowait(9).map(({ n }) => n), [1, 2, 3]);
+    for (let i = 0; i < 3; i++) queue.taskDone();
+    await queue.join(SOON);
+  });
+
+  Deno.test(`${name}: a thread killed while it puts another's item in puts it in once or not`, async () => {
+    const queue = make(1);
+    const met = new Event();
+    queue.putNowait({ n: 1 });
+    queue.getNowait();
+    queue.putNowait({ n: 2 });
+    const waiting = queue.put({ n: 3, met });
+    const last = queue.put({ n: 4 });
+    // Its get makes room, so it runs the hooks for the put that waits. An empty
+    // list has nothing to compare with, but with itself.
+    const victim = start(fixture.get, queue);
+    await met.wait(SOON);
+    await kill(victim);
+    const got = [1, 2, 3].map(() => queue.getNowait().n);
+    await Promise.all([waiting, last]);
+    assertEquals(got, [2, 3, 4]);
+    assert(queue.empty());
+  });
+
+  Deno.test(`${name}: others wait no longer than a thread lives that stays in a hook`, async () => {
+    const queue = make(1);
+    const met = new Event();
+    const victim = start(fixture.put, queue, { n: 1, met });
+    await met.wait(SOON);
+    const getter = start(fixture.get, queue);
+    const putter = start(fixture.put, queue, { n: 2 });
+    sleepSync(100);
+    await kill(victim);
+    assertEquals(await getter.join(SOON), 2);
+    await putter.join(SOON);
+    assertEquals(queue.qsize(), 0);
+  });
+
+  Deno.test(`${name}: the memory of a thread killed in a hook comes back`, async () => {
+    const round = async () => {
+      const queue = make(2);
+      const met = new Event();
+      queue.putNowait({ n: 1 });
+      const victim = start(fixture.put, queue, { n: 2, met });
+      await met.wait(SOON);
+      await kill(victim);
+      queue.free();
+      met.free();
+    };
+    await round();
+    await round();
+    const before = await settleHeap();
+    for (let i = 0; i < 3; i++) await round();
+    await assertHeapBackTo(before, 300);
+  });
+}
+
+for (const make of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
+  const inOrder = make === LifoQueue ? [3, 2, 1] : [1, 2, 3];
+
+  Deno.test(`${make.name}: what the tasks of a killed thread were handed goes back in order`, async () => {
+    const queue = new make<number>();
+    const [waiting, go] = [new Event(), new Event()];
+    const victim = start(fixture.stall, queue, 3, waiting, go);
+    await waiting.wait(SOON);
+    for (const n of [1, 2, 3]) queue.putNowait(n);
+    assertEquals(queue.qsize(), 0);
+    await kill(victim);
+    queue.putNowait(4);
+    const last = make === LifoQueue ? [4, ...inOrder] : [...inOrder, 4];
+    assertEquals(queue.getManyNowait(9), last);
+  });
+
+  Deno.test(`${make.name}: what the tasks of a blocked thread were handed goes back in order`, async () => {
+    const queue = new make<number>();
+    const [waiting, go] = [new Event(), new Event()];
+    const thread = start(fixture.stall, queue, 3, waiting, go);
+    await waiting.wait(SOON);
+    for (const n of [1, 2, 3]) queue.putNowait(n);
+    go.set();
+    // Its blocking get takes the first.
+    sleepSync(50);
+    queue.putNowait(4);
+    const got = await thread.join(SOON);
+    assertEquals(got[0], inOrder[0]);
+    const others = [1, 2, 3, 4].filter((n) => n !== got[0]);
+    assertEquals(got.slice(1).toSorted(), others);
+    if (make !== LifoQueue) assertEquals(got.slice(1), others);
+  });
+}
+
+for (const make of [Queue, LifoQueue, PriorityQueue]) {
+  Deno.test(`${make.name}.shutdown({ immediate }): what a killed thread was handed is done`, async () => {
+    for (const shutsFirst of [true, false]) {
+      const queue = new make<number>();
+      const [waiting, go] = [new Event(), new Event()];
+      const victim = start(fixture.stall, queue, 2, waiting, go);
+      await waiting.wait(SOON);
+      queue.putNowait(1);
+      queue.putNowait(2);
+      if (shutsFirst) queue.shutdown({ immediate: true });
+      await kill(victim);
+      if (!shutsFirst) queue.shutdown({ immediate: true });
+      queue.joinSync(SOON);
+      assertEquals(queue.qsize(), 0);
+    }
+  });
+}
