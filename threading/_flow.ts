@@ -17,17 +17,19 @@
  * reads `[Symbol.dispose]` at once) marks the context for good.
  *
  * The job ends before a caller goes on that got the lock by way of a function of
- * its own, `return await lock.acquire()`. If nothing was marked in it, the first
- * `using` block that has the lock is the holder's, since nobody else has it: its
- * context is marked then.
+ * its own, `return await lock.acquire()`. So a `using` block that has the lock
+ * marks its context, too, unless another one has it already.
+ *
+ * A `using` block ends before its function returns. So for as long as there is
+ * one, its task and what that started hold the lock, and nobody else does: no
+ * other context may release it. Without one the holder may be a caller of the
+ * function that took the lock, which has no mark. It cannot be told from any
+ * other task, so whoever releases the lock then is believed; but taking it again
+ * waits, as for any other task. Mutual exclusion comes first.
  *
  * A flow lasts from one `acquire()` to its `release()` and no longer: tasks that
  * are started later by code that once held the lock are no longer one. A
  * context lists all flows that it is in.
- *
- * A task that does none of these before it awaits something else cannot be told
- * from the code that started it. It still holds the lock and can release it; but
- * taking it again waits, as for any other task. Mutual exclusion comes first.
  *
  * @module
  */
@@ -35,8 +37,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 let storage: AsyncLocalStorage<readonly number[]> | undefined;
-/** The flows under way, and whether a context has been marked with it. */
-const marked = new Map<number, boolean>();
+/** The flows under way, with the number of `using` blocks that have the lock. */
+const blocks = new Map<number, number>();
 let lastFlow = 0;
 /** The flow whose continuation runs in this job, 0 if none. */
 let resumed = 0;
@@ -44,37 +46,62 @@ let resumed = 0;
 /** Begins a flow; returns its number, not 0. */
 export function beginFlow(): number {
   do lastFlow = (lastFlow + 1) & 0x3fff_ffff; while (
-    lastFlow === 0 || marked.has(lastFlow)
+    lastFlow === 0 || blocks.has(lastFlow)
   );
-  marked.set(lastFlow, false);
+  blocks.set(lastFlow, 0);
   return lastFlow;
 }
 
 /** Ends a flow. */
 export function endFlow(flow: number): void {
-  marked.delete(flow);
+  blocks.delete(flow);
+}
+
+/** Ends all flows: the thread that they belong to has ended. */
+export function endAllFlows(): void {
+  blocks.clear();
 }
 
 /** The flows that this code belongs to for certain. */
 function currentFlows(): readonly number[] {
   const known = storage?.getStore() ?? [];
-  if (!marked.has(resumed) || known.includes(resumed)) return known;
+  if (!blocks.has(resumed) || known.includes(resumed)) return known;
   return enter(resumed, known);
 }
 
 /** Marks the context with one more flow. */
 function enter(flow: number, known: readonly number[]): readonly number[] {
-  marked.set(flow, true);
   storage ??= new AsyncLocalStorage();
-  const flows = [...known.filter((flow) => marked.has(flow)), flow];
+  const flows = [...known.filter((flow) => blocks.has(flow)), flow];
   storage.enterWith(flows);
   return flows;
 }
 
-/** Marks the context of a `using` block that has the lock of a flow, or of 0. */
-export function joinFlow(flow: number): void {
+/** A `using` block begins that has the lock of a flow. */
+export function beginBlock(flow: number): void {
   const known = currentFlows();
-  if (marked.get(flow) === false) enter(flow, known);
+  const count = blocks.get(flow);
+  if (count === undefined) return;
+  const isIn = known.includes(flow);
+  if (!isIn && count > 0) return;
+  if (!isIn) enter(flow, known);
+  blocks.set(flow, count + 1);
+}
+
+/**
+ * The lock of a flow is released once.
+ *
+ * @param flow The flow.
+ * @param isBlock Whether that ends a `using` block.
+ * @param left How often the flow still has the lock.
+ */
+export function endOne(flow: number, isBlock: boolean, left: number): void {
+  const count = blocks.get(flow);
+  if (left === 0) endFlow(flow);
+  else if (count) {
+    // Blocks that released it before their end, or were none, are over as well.
+    blocks.set(flow, Math.min(isBlock ? count - 1 : count, left));
+  }
 }
 
 /** Whether this code belongs to the flow for certain. */
@@ -84,9 +111,7 @@ export function isInFlow(flow: number): boolean {
 
 /** Whether this code may belong to the flow. */
 export function mayBeInFlow(flow: number): boolean {
-  const flows = currentFlows();
-  return flows.includes(flow) || !marked.get(flow) ||
-    !flows.some((other) => marked.has(other));
+  return currentFlows().includes(flow) || !blocks.get(flow);
 }
 
 /**

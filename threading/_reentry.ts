@@ -1,5 +1,6 @@
 /**
- * Reentry: how often the owner of an RLock has taken it, and who that is.
+ * Reentry: how often the owner of an RLock has taken it, and who that is. An
+ * InterpreterLock, which is taken once, has the same words for its owner.
  *
  * The words `count` and `flow` of a lock belong to whoever holds it. They are 0
  * whenever it is free, and as long as a task that it was handed over to has not
@@ -8,21 +9,25 @@
  * @module
  */
 
-import { load, words } from "./_memory/heap.ts";
+import { ThreadingError } from "./errors.ts";
+import { compareExchange, load, words } from "./_memory/heap.ts";
 import type { WaitOptions } from "../_internal/options.ts";
 import { addressOf, type SharedObject } from "./_memory/shared_object.ts";
 import { ownerWord, tid } from "./_memory/slot.ts";
 import type { Surrender } from "./_memory/wait_promise.ts";
+import type { Protocol } from "./_memory/wait_queue.ts";
 import {
+  beginBlock,
   beginFlow,
+  endAllFlows,
+  endOne,
   isInFlow,
-  joinFlow,
   mayBeInFlow,
   resumeIn,
   resumeOnceIn,
 } from "./_flow.ts";
 import { waitForLock } from "./_lock_acquire.ts";
-import { lockProtocol } from "./_lock_queue.ts";
+import { lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
   LockField,
   note,
@@ -32,34 +37,53 @@ import {
   WAITERS,
 } from "./_lock_word.ts";
 import { surrenderOf } from "./_surrender.ts";
+import { onThreadEnd } from "./_runtime/globals.ts";
 
 /** For messages. */
 export const ACQUIRE = "acquire an RLock";
 
+/** A kind of lock that belongs to an async flow. */
+export interface FlowLock {
+  /** How it lets wait. */
+  protocol: Protocol;
+  /** For messages. */
+  what: string;
+  /** Whether its flow may take it again. */
+  reentrant: boolean;
+}
+
+const RLOCK: FlowLock = {
+  protocol: lockProtocol,
+  what: ACQUIRE,
+  reentrant: true,
+};
+
 /**
- * Takes an RLock in the promise form.
+ * Takes a lock in the promise form.
  *
  * @param lock The lock.
  * @param options As for `acquire`.
  * @param value What the promise resolves to.
+ * @param kind An RLock by default.
  */
 export function acquireFor<T>(
   lock: SharedObject,
   options: WaitOptions | undefined,
   value: T,
+  kind: FlowLock = RLOCK,
 ): Promise<T> {
   // Not an async function: the caller must await the promise of `resumeIn`.
   try {
-    const surrender = surrenderOf(options, ACQUIRE);
+    const surrender = surrenderOf(options, kind.what);
     const address = addressOf(lock);
-    if (takeAgainInFlow(address)) {
+    if (kind.reentrant && takeAgainInFlow(address)) {
       return resumeIn(words[address + LockField.flow], value);
     }
     note(address);
     if (takeFree(address, ownerWord | PROMISE)) {
       return resumeIn(beginInFlow(address), value);
     }
-    return resumeOnceIn(waitInFlow(address, surrender), value);
+    return resumeOnceIn(waitInFlow(address, surrender, kind), value);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -68,8 +92,9 @@ export function acquireFor<T>(
 async function waitInFlow(
   address: number,
   surrender: Surrender,
+  { protocol, what }: FlowLock,
 ): Promise<number> {
-  await waitForLock(lockProtocol, address, surrender, ACQUIRE);
+  await waitForLock(protocol, address, surrender, what);
   return beginInFlow(address);
 }
 
@@ -115,9 +140,35 @@ export function isHolder(address: number): boolean {
     mayBeInFlow(words[address + LockField.flow]);
 }
 
-/** A `using` block begins with the lock: its async task is the holder's. */
+/** A `using` block begins that has the lock: its async task is the holder's. */
 export function recognizeTask(address: number): void {
   const word = load(address + LockField.word);
   const isHeld = ownerOf(word) === tid && (word & PROMISE) !== 0;
-  joinFlow(isHeld ? words[address + LockField.flow] : 0);
+  beginBlock(isHeld ? words[address + LockField.flow] : 0);
 }
+
+/**
+ * Releases a lock once.
+ *
+ * @param address The lock.
+ * @param isBlock Whether that ends a `using` block.
+ * @throws {ThreadingError} If the caller does not hold it.
+ */
+export function releaseOnce(address: number, isBlock: boolean): void {
+  if (!isHolder(address)) {
+    throw new ThreadingError(
+      "Cannot release an RLock: it is not held by this thread and async task",
+    );
+  }
+  const left = --words[address + LockField.count];
+  const flow = words[address + LockField.flow];
+  if (flow !== 0) endOne(flow, isBlock, left);
+  if (left > 0) return;
+  words[address + LockField.flow] = 0;
+  const word = ownerWord | (load(address + LockField.word) & PROMISE);
+  if (compareExchange(address + LockField.word, word, 0) !== word) {
+    releaseSlow(address);
+  }
+}
+
+onThreadEnd(endAllFlows);

@@ -11,7 +11,7 @@
  */
 
 import { ThreadingError } from "./errors.ts";
-import { checkEnd, refuseSelfDeadlock } from "./_lock_acquire.ts";
+import { checkEnd, refuseSelfDeadlock, waitForLock } from "./_lock_acquire.ts";
 import { attend, lockProtocol, passOn } from "./_lock_queue.ts";
 import {
   LOCK_WORDS,
@@ -24,6 +24,7 @@ import {
 import { compareExchange, load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field } from "./_memory/shared_class.ts";
+import { pinUntil } from "./_memory/shared_object.ts";
 import { ownerWord, self } from "./_memory/slot.ts";
 import {
   dequeue,
@@ -107,7 +108,7 @@ function waitInLine(object: number, timeout: number, what: string): number {
  * @throws As `check` does.
  */
 export function yieldTurn(object: number, what: string): void {
-  const inPromiseForm = isInPromiseForm(object);
+  const hold = holdOf(object);
   prepareOwnNode();
   words[OWN_NODE + Node.flags] |= NodeFlag.handOver;
   lock(object + Field.mutex);
@@ -115,14 +116,14 @@ export function yieldTurn(object: number, what: string): void {
   const others = firstOf(object) !== 0;
   if (others) {
     enqueue(object, MAIN_QUEUE, OWN_NODE);
-    passOn(object);
+    suspend(object);
   }
   unlock(object + Field.mutex);
   try {
     if (!others) return;
     const end = finishSync(turnProtocol, OWN_NODE, Infinity, what);
     checkEnd(end, object, Infinity, what);
-    setForm(object, inPromiseForm);
+    resume(object, hold);
   } finally {
     comeBack(object);
   }
@@ -135,20 +136,14 @@ export function yieldTurn(object: number, what: string): void {
  * @param object The lock.
  * @param fn The function.
  * @param what For messages.
- * @param later Takes the lock again when a promise is settled that the function
- * returned.
- * @returns What the function, or `later`, returned.
+ * @returns What the function returned; its promise is settled when the lock has
+ * been taken again.
  */
-export function callAside<T>(
-  object: number,
-  fn: () => T,
-  what: string,
-  later: (promise: T) => T,
-): T {
-  const inPromiseForm = isInPromiseForm(object);
+export function callAside<T>(object: number, fn: () => T, what: string): T {
+  const hold = holdOf(object);
   lock(object + Field.mutex);
   move(object, MAIN_QUEUE, TurnField.aside);
-  passOn(object);
+  suspend(object);
   unlock(object + Field.mutex);
   let result: T;
   let isAsync = false;
@@ -159,18 +154,64 @@ export function callAside<T>(
     try {
       if (!isAsync) {
         takeTurn(object, Infinity, what);
-        setForm(object, inPromiseForm);
+        resume(object, hold);
       }
     } finally {
       comeBack(object);
     }
   }
-  return isAsync ? later(result) : result;
+  if (!isAsync) return result;
+  return pinUntil(object, takeAfter(object, hold, result, what)) as T;
 }
 
-/** Whether the lock, which this thread holds, was taken in the promise form. */
-function isInPromiseForm(object: number): boolean {
-  return (load(object + LockField.word) & PROMISE) !== 0;
+/** Takes the lock again when a promise is settled, and passes that on. */
+async function takeAfter(
+  object: number,
+  hold: Hold,
+  promise: unknown,
+  what: string,
+): Promise<unknown> {
+  try {
+    return await promise;
+  } finally {
+    note(object);
+    const at = object + LockField.word;
+    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
+      await waitForLock(turnProtocol, object, FOR_EVER, what);
+    }
+    resume(object, { ...hold, promise: true });
+  }
+}
+
+const FOR_EVER = { timeout: Infinity, timeoutError: () => undefined };
+
+/** How this thread holds the lock. */
+interface Hold {
+  /** Whether it was taken in the promise form. */
+  promise: boolean;
+  /** The async flow that it belongs to. */
+  flow: number;
+}
+
+function holdOf(object: number): Hold {
+  return {
+    promise: (load(object + LockField.word) & PROMISE) !== 0,
+    flow: words[object + LockField.flow],
+  };
+}
+
+/** In the critical section: releases the lock for a while. */
+function suspend(object: number): void {
+  words[object + LockField.count] = 0;
+  words[object + LockField.flow] = 0;
+  passOn(object);
+}
+
+/** Restores how the lock was held, which this thread has again in some form. */
+function resume(object: number, { promise, flow }: Hold): void {
+  words[object + LockField.count] = 1;
+  words[object + LockField.flow] = flow;
+  setForm(object, promise);
 }
 
 function isPromise(value: unknown): boolean {

@@ -36,7 +36,7 @@ import {
   waitNotifiedSync,
 } from "./_condition_wait.ts";
 import { Lock } from "./lock.ts";
-import { acquireFor } from "./_reentry.ts";
+import { acquireFor, releaseOnce } from "./_reentry.ts";
 import { RLock } from "./rlock.ts";
 import { surrenderOf } from "./_surrender.ts";
 
@@ -401,8 +401,14 @@ export class Condition extends SharedObject {
   get [Symbol.dispose](): () => void {
     // Read when the block begins: an RLock recognizes the async task by that.
     lockOf(this)[Symbol.dispose];
-    return Condition.prototype.release;
+    return endBlock;
   }
+}
+
+function endBlock(this: Condition): void {
+  const lock = lockOf(this);
+  if (lock instanceof RLock) releaseOnce(addressOf(lock), true);
+  else lock.release();
 }
 
 function lockOf(condition: Condition): Lock | RLock {

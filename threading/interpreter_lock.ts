@@ -6,15 +6,12 @@
 
 import { checkFunction, shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
-import { takeNowait, waitForLock } from "./_lock_acquire.ts";
+import { takeNowait } from "./_lock_acquire.ts";
 import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {
   destroyLock,
   isFree,
   LockField,
-  note,
-  ownerOf,
-  PROMISE,
   recoverLock,
   WAITERS,
 } from "./_lock_word.ts";
@@ -26,12 +23,19 @@ import {
 } from "../_internal/options.ts";
 import { registerClass } from "./_memory/shared_class.ts";
 import {
+  ADDRESS,
   addressOf,
   createObject,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
-import { surrenderOf } from "./_surrender.ts";
+import { ownerWord } from "./_memory/slot.ts";
+import { endFlow } from "./_flow.ts";
+import {
+  acquireFor,
+  type FlowLock,
+  isHolder,
+  recognizeTask,
+} from "./_reentry.ts";
 import {
   callAside,
   takeTurn,
@@ -56,7 +60,8 @@ const MAX_INTERVAL = 2 ** 31 - 1;
  * get it in order of arrival, and it is handed over: a thread that releases it
  * and asks again gets in line.
  *
- * Only the thread that took it releases it. One that ends while it holds the
+ * Only the thread that took it releases it, and, if it was taken in the promise
+ * form, the async task, as with an `RLock`. One that ends while it holds the
  * lock, in whatever way, poisons it: `acquire` then throws
  * {@linkcode OwnerDiedError} until {@linkcode recover}.
  *
@@ -117,15 +122,8 @@ export class InterpreterLock extends SharedObject {
    * using _ = await gil.acquire({ timeout: 1000 });
    * ```
    */
-  async acquire(options?: WaitOptions): Promise<this> {
-    const surrender = surrenderOf(options, ACQUIRE);
-    const address = addressOf(this);
-    note(address);
-    const at = address + LockField.word;
-    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
-      await waitForLock(turnProtocol, address, surrender, ACQUIRE);
-    }
-    return this;
+  acquire(options?: WaitOptions): Promise<this> {
+    return acquireFor(this, options, this, TURNS);
   }
 
   /**
@@ -176,7 +174,7 @@ export class InterpreterLock extends SharedObject {
   /**
    * Releases the lock; the first thread in line gets it.
    *
-   * @throws {ThreadingError} If this thread does not hold it.
+   * @throws {ThreadingError} If the caller does not hold it.
    *
    * @example
    * ```ts
@@ -188,6 +186,11 @@ export class InterpreterLock extends SharedObject {
    */
   release(): void {
     const address = held(this, "release");
+    const flow = words[address + LockField.flow];
+    if (flow !== 0) {
+      endFlow(flow);
+      words[address + LockField.flow] = 0;
+    }
     const at = address + LockField.word;
     if (compareExchange(at, ownerWord, 0) !== ownerWord) releaseSlow(address);
   }
@@ -233,7 +236,7 @@ export class InterpreterLock extends SharedObject {
    * Async tasks of this thread that wait for the lock get no turn here: they
    * could not run before the caller is done.
    *
-   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {ThreadingError} If the caller does not hold the lock.
    * @throws {OwnerDiedError} If a thread ended during its turn.
    *
    * @example
@@ -315,7 +318,7 @@ export class InterpreterLock extends SharedObject {
    * @param fn The function; what the lock guards is not to be touched in it.
    * @returns What the function returned; its promise is settled when the lock
    * has been taken again.
-   * @throws {ThreadingError} If this thread does not hold the lock.
+   * @throws {ThreadingError} If the caller does not hold the lock.
    * @throws {TypeError} If `fn` is not a function.
    * @throws {OwnerDiedError} If a thread ended during its turn. What the
    * function throws.
@@ -332,16 +335,22 @@ export class InterpreterLock extends SharedObject {
    */
   allowThreads<T>(fn: () => T): T {
     checkFunction(fn, "allow threads", "fn");
-    const address = held(this, "allow threads at");
-    const later = (promise: T) => acquireAfter(this, promise) as T;
-    return callAside(address, fn, ACQUIRE, later);
+    return callAside(held(this, "allow threads at"), fn, ACQUIRE);
   }
 
   /** Releases the lock, at the end of the block that `using` is in. */
-  [Symbol.dispose](): void {
-    this.release();
+  get [Symbol.dispose](): () => void {
+    // `using` reads this when the block begins: time to recognize the task.
+    recognizeTask(this[ADDRESS]);
+    return InterpreterLock.prototype.release;
   }
 }
+
+const TURNS: FlowLock = {
+  protocol: turnProtocol,
+  what: ACQUIRE,
+  reentrant: false,
+};
 
 const KIND = registerClass(import.meta, {
   constructor: InterpreterLock,
@@ -358,24 +367,13 @@ function createInterpreterLock(): number {
   return address;
 }
 
-/** The address of a lock that this thread holds. */
+/** The address of a lock that the caller holds. */
 function held(gil: InterpreterLock, what: string): number {
   const address = addressOf(gil);
-  if (ownerOf(load(address + LockField.word)) !== tid) {
+  if (!isHolder(address)) {
     throw new ThreadingError(
-      `Cannot ${what} an InterpreterLock: this thread does not hold it`,
+      `Cannot ${what} an InterpreterLock: this thread does not hold it, or another async task of it does`,
     );
   }
   return address;
-}
-
-async function acquireAfter(
-  gil: InterpreterLock,
-  promise: unknown,
-): Promise<unknown> {
-  try {
-    return await promise;
-  } finally {
-    await gil.acquire();
-  }
 }

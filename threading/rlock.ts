@@ -4,8 +4,7 @@
  * @module
  */
 
-import { ThreadingError } from "./errors.ts";
-import { compareExchange, load, words } from "./_memory/heap.ts";
+import { compareExchange, load } from "./_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
@@ -21,16 +20,14 @@ import {
 import { ownerWord } from "./_memory/slot.ts";
 import { MAIN_QUEUE } from "./_memory/wait_queue.ts";
 import { waitSync } from "./_memory/wait_sync.ts";
-import { endFlow } from "./_flow.ts";
 import { checkEnd, refuseSelfDeadlock, takeNowait } from "./_lock_acquire.ts";
-import { abandonLock, lockProtocol, releaseSlow } from "./_lock_queue.ts";
+import { abandonLock, lockProtocol } from "./_lock_queue.ts";
 import {
   destroyLock,
   isFree,
   LOCK_WORDS,
   LockField,
   note,
-  PROMISE,
   recoverLock,
 } from "./_lock_word.ts";
 import {
@@ -39,6 +36,7 @@ import {
   begin,
   isHolder,
   recognizeTask,
+  releaseOnce,
   takeAgain,
 } from "./_reentry.ts";
 
@@ -48,15 +46,17 @@ import {
  *
  * Taken in the blocking form it belongs to the thread. Taken in the promise
  * form it belongs to the async flow: two async tasks of one thread never hold
- * it together. A task is recognized if it holds the lock with `using`, or calls
- * any method of an RLock before it awaits anything else:
+ * it together. Hold it with `using`:
  *
  *     using _ = await lock.acquire();
  *     await load();
  *     using __ = await lock.acquire(); // the same task: no wait
  *
- * One that does neither waits when it takes the lock again, as any other task.
- * Tasks that the holder starts while it holds the lock are part of it.
+ * Then the task, the functions it calls and the tasks it starts meanwhile hold
+ * the lock, and no other task can release it or take it again. A task that has
+ * no `using` block, and calls no method of an RLock before it awaits anything
+ * else, cannot be told from others: any task of the thread can release the lock
+ * for it, and it waits when it takes the lock again, as any other task.
  *
  * Only the owner can release it. A thread that ends in whatever way while it
  * holds the lock poisons it, see {@linkcode RLock.recover}.
@@ -183,19 +183,7 @@ export class RLock extends SharedObject {
    * ```
    */
   release(): void {
-    const address = addressOf(this);
-    if (!isHolder(address)) {
-      throw new ThreadingError(
-        "Cannot release an RLock: it is not held by this thread and async task",
-      );
-    }
-    if (--words[address + LockField.count] > 0) return;
-    endFlow(words[address + LockField.flow]);
-    words[address + LockField.flow] = 0;
-    const word = ownerWord | (load(address + LockField.word) & PROMISE);
-    if (compareExchange(address + LockField.word, word, 0) !== word) {
-      releaseSlow(address);
-    }
+    releaseOnce(addressOf(this), false);
   }
 
   /**
@@ -255,8 +243,12 @@ export class RLock extends SharedObject {
   get [Symbol.dispose](): () => void {
     // `using` reads this when the block begins: time to recognize the task.
     recognizeTask(this[ADDRESS]);
-    return RLock.prototype.release;
+    return endBlock;
   }
+}
+
+function endBlock(this: RLock): void {
+  releaseOnce(addressOf(this), true);
 }
 
 const KIND = registerClass(import.meta, {
