@@ -33,12 +33,19 @@ import { encode } from "../threading/_memory/codec/encode.ts";
 import { loadModule } from "../threading/_memory/codec/load.ts";
 import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
 import { add, doubles, words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
+import {
+  damagedError,
+  lock,
+  requireStack,
+  tryLock,
+  unlock,
+} from "../threading/_memory/mutex.ts";
 import { Field } from "../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   borrow,
+  finishSection,
   giveBack,
   objectAt,
   objectAtAs,
@@ -171,6 +178,21 @@ function acquire(queue: number): Lock {
   }
 }
 
+/**
+ * A queue whose list or lock is damaged is damaged, too: so whoever waits there
+ * is woken.
+ *
+ * @throws {ThreadingError} If it is.
+ */
+function refuseDamage(queue: number): void {
+  const list = words[queue + QueueField.list] + Field.damaged;
+  const mutex = words[queue + QueueField.lock] + Field.damaged;
+  if ((words[list] | words[mutex]) === 0) return;
+  lock(queue + Field.mutex);
+  finishSection(queue + Field.mutex);
+  throw damagedError("the queue");
+}
+
 /** How many items there are, as the hook says. */
 function sizeBy(handle: Hooked): number {
   const size = handle._qsize();
@@ -204,6 +226,9 @@ function transact(handle: Hooked, what: string, work: () => Ending): void {
       `Cannot ${what}: a hook of this queue is running, and hooks must not use the queue's other methods, received ${handle.constructor.name}`,
     );
   }
+  // So that there is enough to end the transaction, whatever the hooks take.
+  requireStack(8);
+  refuseDamage(queue);
   const mutex = acquire(queue);
   openJournal(handle, queue);
   try {
@@ -212,7 +237,10 @@ function transact(handle: Hooked, what: string, work: () => Ending): void {
     shrinkList(queue);
   } catch (error) {
     // A hook may have freed the handle, and with it the queue.
-    if (handle[ADDRESS] === queue) undoChanges(queue, 0);
+    if (handle[ADDRESS] === queue) {
+      refuseDamage(queue);
+      undoChanges(queue, 0);
+    }
     throw error;
   } finally {
     closeJournal();
@@ -357,7 +385,9 @@ function serve(handle: Hooked): void {
  */
 function copyOf(item: unknown): unknown {
   if (isBare(item) || typeof item === "string") return item;
-  const { bytes, length } = encode(item);
+  const { bytes, length, references } = encode(item);
+  // A getter may have freed one of them.
+  for (const reference of references) addressOf(reference);
   return decode(bytes, 0, length);
 }
 
@@ -478,7 +508,8 @@ class PutWait implements Protocol {
       tryPut(this.handle, queue, this.items, () => this.#end(node, Put.done));
     } catch (error) {
       this.error = error;
-      lock(queue + Field.mutex);
+      // If the queue is damaged, so the wait finds out.
+      if (!tryLock(queue + Field.mutex)) return;
       if (endOf(node) === undefined) {
         if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
         this.#end(node, Put.failed);
@@ -520,7 +551,7 @@ class GetWait implements Protocol {
       this.items = tryGet(this.handle, queue, this.n, node);
     } catch (error) {
       this.error = error;
-      lock(queue + Field.mutex);
+      if (!tryLock(queue + Field.mutex)) return;
       if (isClaimed(node)) releaseClaim(queue, node);
       endWoken(node, Put.failed);
       feedGetters(queue);

@@ -1,5 +1,11 @@
 // Threads that are killed in a hook, or with what they were handed.
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   LifoQueue,
   PriorityQueue,
@@ -12,6 +18,12 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
+import { QueueField } from "../../queue/_fields.ts";
+import { load, words } from "../../threading/_memory/heap.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
+import { ADDRESS } from "../../threading/_memory/shared_object.ts";
+import { MAX_SLOTS, Slot, slotAt } from "../../threading/_memory/slot.ts";
+import { reap } from "../../threading/_runtime/reaper.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import * as fixture from "./killed_fixture.ts";
 
@@ -148,5 +160,33 @@ for (const make of [Queue, LifoQueue, PriorityQueue]) {
       queue.joinSync(SOON);
       assertEquals(queue.qsize(), 0);
     }
+  });
+}
+
+for (const [name, make] of Object.entries(fixture.makers)) {
+  Deno.test(`${name}: who waits is woken if its list is damaged`, async () => {
+    const queue = make(1);
+    const threads = [1, 2].map(() => start(fixture.get, queue));
+    const own = queue.get().catch(String);
+    const address = queue[ADDRESS];
+    while (load(address + QueueField.getters) === 0) sleepSync(1);
+    sleepSync(50);
+    // As the end of a worker leaves it that ran out of memory in the list.
+    const slot = slotAt(MAX_SLOTS - 1);
+    const mutex = words[address + QueueField.list] + Field.mutex;
+    words[slot + Slot.ground] = mutex;
+    words[mutex] = slot;
+    reap(slot, new Error("out of memory"));
+    words[slot + Slot.dying] = 0;
+    assertThrows(
+      () => queue.putNowait({ n: 1 }),
+      ThreadingError,
+      "ran out of memory",
+    );
+    assertStringIncludes(String(await own), "ran out of memory");
+    for (const thread of threads) {
+      await assertRejects(() => thread.join(SOON), ThreadingError, "ran out");
+    }
+    queue.free();
   });
 }
