@@ -19,17 +19,27 @@ function wrong(what: string, rule: string, value: unknown): TypeError {
 }
 
 /**
- * Checks that options are an object: a bare number, as other languages have it,
- * would be a timeout that is never heeded.
+ * Checks that options are an object, and that there are such: a bare number, as
+ * other languages have it, or a `timout`, would never be heeded.
  *
- * @throws {TypeError} If they are not.
+ * @param names What options there are.
+ * @throws {TypeError} If they are no object, or one of them does not exist.
  */
 export function checkOptions(
   options: unknown,
   what: string,
+  names?: readonly string[],
 ): asserts options is object {
-  if (typeof options === "object" && options !== null) return;
-  throw wrong(what, "options must be an object", options);
+  if (typeof options !== "object" || options === null) {
+    throw wrong(what, "options must be an object", options);
+  }
+  if (names === undefined) return;
+  const other = Object.keys(options).find((name) => !names.includes(name));
+  if (other === undefined) return;
+  const known = names.length === 1
+    ? `the only option is ${names[0]}`
+    : `the options are ${names.join(", ")}`;
+  throw wrong(what, known, other);
 }
 
 /**

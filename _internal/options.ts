@@ -37,13 +37,16 @@ export interface WaitOptions extends WaitSyncOptions {
   signal?: AbortSignal;
 }
 
+const WAIT_OPTIONS = ["timeout", "signal"];
+
 /**
  * The timeout of the options, in milliseconds.
  *
  * @param options The options of a wait.
  * @param what What is being waited for, for messages: `acquire a Lock`.
  * @returns The timeout, `Infinity` if there is none.
- * @throws {TypeError} If it is not a number, or the options are of a wrong type.
+ * @throws {TypeError} If it is not a number, or the options are of a wrong type,
+ * or there is one that does not exist.
  * @throws {RangeError} If it is negative, NaN or above `TIMEOUT_MAX`.
  */
 export function timeoutOf(
@@ -51,7 +54,7 @@ export function timeoutOf(
   what: string,
 ): number {
   if (options === undefined) return Infinity;
-  checkOptions(options, what);
+  checkOptions(options, what, WAIT_OPTIONS);
   checkSignal(options.signal, what);
   return durationOf(options.timeout, what, "timeout");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkFunction } from "../_internal/check.ts";
+import { checkFunction, checkOptions } from "../_internal/check.ts";
 import { words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
@@ -87,8 +87,10 @@ export class PriorityQueue<T> extends Queue<T> {
    * @throws {NotSendableError} If `compare` is not marked.
    */
   constructor(options: number | PriorityQueueOptions<T> = 0) {
-    const { maxsize = 0, compare } = typeof options === "object" &&
-        options !== null
+    if (typeof options === "object") {
+      checkOptions(options, "make a PriorityQueue", ["maxsize", "compare"]);
+    }
+    const { maxsize = 0, compare } = typeof options === "object"
       ? options
       : { maxsize: options };
     if (compare !== undefined) {

@@ -249,7 +249,9 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   shutdown(options?: ShutDownOptions): void {
-    if (options !== undefined) checkOptions(options, "shut down a queue");
+    if (options !== undefined) {
+      checkOptions(options, "shut down a queue", ["immediate"]);
+    }
     const queue = addressOf(this);
     const immediate = options?.immediate ?? false;
     if (hooks.isCustom(queue)) {

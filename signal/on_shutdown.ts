@@ -92,7 +92,7 @@ export function onShutdown(
     );
   }
   checkFunction(cleanup, WHAT, "cleanup");
-  checkOptions(options, WHAT);
+  checkOptions(options, WHAT, ["signals", "deadline"]);
   const { signals = ASKING, deadline = 10_000 } = options;
   checkIterable(signals, WHAT, "signals");
   checkDuration(deadline, WHAT, "deadline");

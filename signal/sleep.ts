@@ -48,7 +48,7 @@ export async function sleep(
   options?: SleepOptions,
 ): Promise<number> {
   checkDuration(ms, "sleep", "ms");
-  if (options !== undefined) checkOptions(options, "sleep");
+  if (options !== undefined) checkOptions(options, "sleep", ["signal"]);
   const until = performance.now() + ms;
   return await wait("sleep", { signal: options?.signal }, (end) => {
     const stop = onHandled(() => end(Math.max(until - performance.now(), 0)));

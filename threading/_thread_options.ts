@@ -60,13 +60,15 @@ export interface CheckedOptions {
   daemon?: boolean;
 }
 
+const NAMES = ["target", "args", "name", "daemon"];
+
 /**
  * Reads the options of a thread.
  *
  * @throws {TypeError} If one is of another type than it should be.
  */
 export function readOptions(options: unknown): CheckedOptions {
-  if (options !== undefined) checkOptions(options, "make a Thread");
+  if (options !== undefined) checkOptions(options, "make a Thread", NAMES);
   const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
   if (target !== undefined) checkFunction(target, "make a Thread", "target");
   if (args !== undefined) checkArray(args, "make a Thread", "args");

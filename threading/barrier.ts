@@ -22,6 +22,7 @@ import { loadSendableSync } from "./_memory/codec/load.ts";
 import { sendableId } from "./_memory/codec/registry.ts";
 import { load, words } from "./_memory/heap.ts";
 import {
+  durationOf,
   timeoutError,
   timeoutOf,
   type WaitOptions,
@@ -92,7 +93,7 @@ export class Barrier extends SharedObject {
    */
   constructor(parties: number, options: BarrierOptions = {}) {
     const what = "make a Barrier";
-    checkOptions(options, what);
+    checkOptions(options, what, ["action", "timeout"]);
     const { action } = options;
     if (typeof parties !== "number") {
       throw new TypeError(
@@ -105,7 +106,7 @@ export class Barrier extends SharedObject {
       );
     }
     if (action !== undefined) checkFunction(action, what, "action");
-    const timeout = timeoutOf(options, what);
+    const timeout = durationOf(options.timeout, what, "timeout");
     const id = action === undefined ? 0 : sendableId(action) ?? NOT_MARKED;
     const address = createObject(KIND, BARRIER_WORDS);
     words[address + BarrierField.parties] = parties;

@@ -44,6 +44,19 @@ const SEMAPHORE_WORDS = Field.own + 2;
 const MAX_VALUE = 2 ** 31 - 2;
 const ACQUIRE = "acquire a Semaphore";
 
+/** What a thread does with a semaphore, for messages. */
+function acquireOf(address: number): string {
+  return isBounded(address) ? "acquire a BoundedSemaphore" : ACQUIRE;
+}
+
+function releaseOf(address: number): string {
+  return `release a ${isBounded(address) ? "BoundedSemaphore" : "Semaphore"}`;
+}
+
+function isBounded(address: number): boolean {
+  return words[address + SemaphoreField.bound] !== 0;
+}
+
 /** Takes a permit if there is one. */
 function takePermit(address: number): boolean {
   const at = address + SemaphoreField.value;
@@ -152,8 +165,8 @@ export class Semaphore extends SharedObject {
    * ```
    */
   async acquire(options?: WaitOptions): Promise<this> {
-    const surrender = surrenderOf(options, ACQUIRE);
     const address = addressOf(this);
+    const surrender = surrenderOf(options, acquireOf(address));
     if (!takePermit(address)) {
       await waitPromise(protocol, address, MAIN_QUEUE, surrender);
     }
@@ -178,11 +191,12 @@ export class Semaphore extends SharedObject {
    * ```
    */
   acquireSync(options?: WaitSyncOptions): this {
-    const timeout = timeoutOf(options, ACQUIRE);
     const address = addressOf(this);
+    const what = acquireOf(address);
+    const timeout = timeoutOf(options, what);
     if (takePermit(address)) return this;
-    const end = waitSync(protocol, address, MAIN_QUEUE, timeout, ACQUIRE);
-    if (end === Wake.waiting) throw timeoutError(ACQUIRE, timeout);
+    const end = waitSync(protocol, address, MAIN_QUEUE, timeout, what);
+    if (end === Wake.waiting) throw timeoutError(what, timeout);
     return this;
   }
 
@@ -220,8 +234,8 @@ export class Semaphore extends SharedObject {
    * ```
    */
   release(n = 1): void {
-    checkCount(n, "release a Semaphore", "n", 1);
     const address = addressOf(this);
+    checkCount(n, releaseOf(address), "n", 1);
     lock(address + Field.mutex);
     const bounded = words[address + SemaphoreField.bound];
     const bound = bounded === 0 ? MAX_VALUE : bounded - 1;
@@ -231,7 +245,9 @@ export class Semaphore extends SharedObject {
     unlock(address + Field.mutex);
     if (fits) return;
     throw new ThreadingError(
-      `Cannot release a Semaphore: it would have more than ${bound} permits, received ${n}`,
+      `Cannot ${
+        releaseOf(address)
+      }: it would have more than ${bound} permits, received ${n}`,
     );
   }
 

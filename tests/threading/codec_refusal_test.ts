@@ -172,3 +172,19 @@ Deno.test("encode() copes with getters that change what is encoded", () => {
   });
   assertEquals([...roundtrip(map)], [[0, { a: 1 }]]);
 });
+
+Deno.test("encode() says of classes of the platform what they are", () => {
+  for (
+    const value of [
+      new AbortController().signal,
+      new Headers(),
+      new ReadableStream(),
+    ]
+  ) {
+    const message = refused(value);
+    assert(
+      message.startsWith("Cannot send value: a class of the platform like "),
+      message,
+    );
+  }
+});

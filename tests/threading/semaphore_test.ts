@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
@@ -113,7 +114,7 @@ Deno.test("BoundedSemaphore.release() refuses to exceed its start value", () => 
     assertThrows(
       () => semaphore.release(),
       ThreadingError,
-      `Cannot release a Semaphore: it would have more than ${value} permits`,
+      `Cannot release a BoundedSemaphore: it would have more than ${value} permits`,
     );
     for (let i = 0; i < value; i++) semaphore.acquireSync();
     assert(semaphore.locked());
@@ -129,4 +130,17 @@ Deno.test("Semaphore.acquireSync() throws if nobody is left to release it", () =
     ThreadingError,
     "Cannot acquire a Semaphore: this would never end",
   );
+});
+
+Deno.test("BoundedSemaphore calls itself by its name", () => {
+  const bounded = new BoundedSemaphore(0);
+  const messages = [
+    () => bounded.release(),
+    () => bounded.release(0),
+    () => bounded.acquireSync({ timeout: 1 }),
+    () => bounded.acquireSync({ timeout: -1 }),
+  ].map((call) => assertThrows(call, Error).message);
+  for (const message of messages) {
+    assertMatch(message, /^Cannot (acquire|release) a BoundedSemaphore: /);
+  }
 });

@@ -26,6 +26,7 @@ export const queueTable: Table = {
       TypeError: [
         () => new PriorityQueue({ maxsize: bad.text }),
         () => new PriorityQueue({ compare: bad.number }),
+        () => new PriorityQueue({ maxSize: 1 } as never),
       ],
       RangeError: [() => new PriorityQueue({ maxsize: 0.5 })],
       NotSendableError: [() => new PriorityQueue({ compare: () => 0 })],
@@ -34,7 +35,12 @@ export const queueTable: Table = {
   "Queue.taskDone": { ThreadingError: [() => empty.taskDone()] },
   "Queue.join": badAsyncWait((options) => full.join(options)),
   "Queue.joinSync": badWait((options) => full.joinSync(options)),
-  "Queue.shutdown": { TypeError: [() => new Queue().shutdown(bad.number)] },
+  "Queue.shutdown": {
+    TypeError: [
+      () => new Queue().shutdown(bad.number),
+      () => new Queue().shutdown({ now: true } as never),
+    ],
+  },
   "SimpleQueue.put": badAsyncWait((options) => full.put(1, options), {
     Full: [() => full.put(1, { timeout: 0 })],
     ShutDown: [() => closed.put(1)],

@@ -51,6 +51,7 @@ export function badWait(
       given(5),
       given("1"),
       given(() => {}),
+      given({ timout: 1 }),
     ],
     RangeError: [-1, NaN, -Infinity, 2 ** 31].map((timeout) =>
       given({ timeout })

@@ -52,6 +52,7 @@ const notSendable = (call: (value: never) => unknown) =>
 export const threadingTable: Table = {
   "new Barrier": {
     TypeError: [
+      () => new Barrier(2, { actions: () => {} } as never),
       () => new Barrier(bad.text),
       () => new Barrier(bad.none),
       () => new Barrier(2, { action: bad.number }),
@@ -244,6 +245,7 @@ export const threadingTable: Table = {
   },
   "new Thread": {
     TypeError: [
+      () => new Thread({ deamon: true } as never),
       () => new Thread({ target: bad.text }),
       () => new Thread({ target: () => {}, args: bad.number }),
       () => new Thread({ target: () => {}, name: bad.number }),

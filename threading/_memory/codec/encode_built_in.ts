@@ -153,8 +153,8 @@ export function refuseInstance(
   }
   throw new Refusal(
     isOfPlatform(constructor)
-      ? `the state of a ${name} of the platform lives in one thread only, ` +
-        "send what it holds"
+      ? `a class of the platform like ${name} has its state in one thread ` +
+        "only, send what it holds"
       : `its class is not marked, put ` +
         `\`static { sendable(import.meta, this); }\` into class ${name}`,
     object,
