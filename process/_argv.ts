@@ -4,6 +4,9 @@ import { quote } from "./quote.ts";
 /**
  * A command: a string goes to `/bin/sh -c`, an array of the program and its
  * arguments never meets a shell.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  */
 export type Command = string | readonly string[];
 

@@ -5,15 +5,18 @@ import { unlessUnread } from "./_feed.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
-import { Child, ChildSync } from "./child.ts";
+import { type ChildSync, createChild, createChildSync } from "./child.ts";
 import type {
   TemplateReader,
   TemplateReaderSync,
   TemplateWriter,
   TemplateWriterSync,
 } from "./template_stream.ts";
-import { TextReader, TextWriter } from "./text_stream.ts";
-import { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
+import { createTextReader, createTextWriter } from "./text_stream.ts";
+import {
+  createTextReaderSync,
+  createTextWriterSync,
+} from "./text_stream_sync.ts";
 
 /** Removes the folder of the steps' files, if there is one. */
 function remove(folder: string | undefined): void {
@@ -27,7 +30,7 @@ function start(
 ) {
   try {
     const child = spawn(argvOf(script), { ...inheriting({}), ...piped });
-    const process = new Child(child);
+    const process = createChild(child);
     // The files go when the shell does, whether anybody waits for that or not.
     const ended = process.wait().finally(() => remove(folder));
     return { child, process, ended };
@@ -40,7 +43,7 @@ function start(
 /** Reads what the script writes; the folder goes when it has ended. */
 export function openReader(script: string, folder?: string): TemplateReader {
   const { child, process, ended } = start(script, folder, { stdout: "piped" });
-  const stdout = new TextReader(child.stdout);
+  const stdout = createTextReader(child.stdout);
   const close = async () => {
     await stdout.close();
     return await ended;
@@ -56,7 +59,7 @@ export function openReader(script: string, folder?: string): TemplateReader {
 /** Writes what the script reads; the folder goes when it has ended. */
 export function openWriter(script: string, folder?: string): TemplateWriter {
   const { child, process, ended } = start(script, folder, { stdin: "piped" });
-  const stdin = new TextWriter(child.stdin);
+  const stdin = createTextWriter(child.stdin);
   const close = async () => {
     // The status says why, if it did not read all.
     await unlessUnread(stdin.close());
@@ -80,7 +83,9 @@ function startSync(
     try {
       const piped = end === "read" ? { stdout: child } : { stdin: child };
       const options = { ...inheriting({}), ...piped };
-      const process = new ChildSync(new HelpedProcess(argvOf(script), options));
+      const process = createChildSync(
+        new HelpedProcess(argvOf(script), options),
+      );
       return { own, process };
     } catch (error) {
       own.close();
@@ -116,7 +121,7 @@ export function openReaderSync(
   folder?: string,
 ): TemplateReaderSync {
   const { own, process } = startSync(script, folder, "read");
-  const stdout = new TextReaderSync(own);
+  const stdout = createTextReaderSync(own);
   const close = closing(stdout, process, folder);
   return { stdout, process, close, [Symbol.dispose]: () => void close() };
 }
@@ -127,7 +132,7 @@ export function openWriterSync(
   folder?: string,
 ): TemplateWriterSync {
   const { own, process } = startSync(script, folder, "write");
-  const stdin = new TextWriterSync(own);
+  const stdin = createTextWriterSync(own);
   const close = closing(stdin, process, folder);
   return { stdin, process, close, [Symbol.dispose]: () => void close() };
 }

@@ -19,6 +19,9 @@ import { within } from "./_wait.ts";
 const WAIT = "wait for a process";
 const KILL = "kill a process";
 
+/** Watches a process. */
+export let createChild: (child: Deno.ChildProcess) => Child;
+
 /**
  * A process that {@linkcode popen2} or one of its relatives started.
  *
@@ -36,12 +39,11 @@ export class Child {
   readonly #ended: Promise<number>;
   #status?: number;
 
-  /**
-   * Watches a process.
-   *
-   * @param child The process, as Deno has it.
-   */
-  constructor(child: Deno.ChildProcess) {
+  static {
+    createChild = (child) => new Child(child);
+  }
+
+  private constructor(child: Deno.ChildProcess) {
     this.#child = child;
     this.#ended = endOf(child).then((status) => this.#status = status);
   }
@@ -116,6 +118,9 @@ export class Child {
   }
 }
 
+/** Watches a process of the helper thread. */
+export let createChildSync: (child: HelpedProcess) => ChildSync;
+
 /**
  * A process that {@linkcode popen2Sync} or one of its relatives started.
  *
@@ -131,22 +136,12 @@ export class Child {
 export class ChildSync {
   readonly #child: HelpedProcess;
 
-  /**
-   * Watches a process.
-   *
-   * @param child The process, as the helper thread has it.
-   */
-  constructor(child: {
-    /** Its number. */
-    pid: number;
-    /** Its status. */
-    poll(): number | undefined;
-    /** Its status, waited for. */
-    wait(timeout: number): number | undefined;
-    /** Sends it a signal. */
-    kill(signal: Deno.Signal): void;
-  }) {
-    this.#child = child as HelpedProcess;
+  static {
+    createChildSync = (child) => new ChildSync(child);
+  }
+
+  private constructor(child: HelpedProcess) {
+    this.#child = child;
   }
 
   /** Its number. */

@@ -40,6 +40,9 @@ function stripped(text: string): string {
  * the two streams of an array to keep their order it also needs
  * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The status and the output.
@@ -69,6 +72,9 @@ export async function getStatusOutput(
 /**
  * Like {@linkcode getStatusOutput}, blocking the thread. For an array it takes a
  * helper thread, for which Deno wants `--allow-read` for skein's own files.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
@@ -100,6 +106,9 @@ export function getStatusOutputSync(
  * status. After `commands.getoutput` of Python 2. Needs what
  * {@linkcode getStatusOutput} needs.
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The output, without one newline at the end.
@@ -126,6 +135,9 @@ export async function getOutput(
 /**
  * Like {@linkcode getOutput}, blocking the thread. Needs what
  * {@linkcode getStatusOutputSync} needs.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.

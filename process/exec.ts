@@ -20,6 +20,9 @@ import type { PopenOptions } from "./options.ts";
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
  * @returns Never, unless the program cannot be started.
@@ -45,6 +48,9 @@ export async function exec(
 /**
  * Like {@linkcode exec}, blocking the thread. It takes a helper thread, for
  * which Deno wants `--allow-read` for skein's own files.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.

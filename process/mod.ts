@@ -2,8 +2,9 @@
  * Commands, pipelines and processes.
  *
  * A command is a string, which goes to `/bin/sh -c`, or an array of a program
- * and its arguments, which never meets a shell. The status of a process is its
- * exit status, or minus the number of the signal that ended it.
+ * and its arguments, which never meets a shell. The shell parses a string: quote
+ * with {@linkcode quote} whatever is put into it, or use an array. The status of
+ * a process is its exit status, or minus the number of the signal that ended it.
  *
  * - {@linkcode run} and {@linkcode pipeline}, for today's programs;
  * - {@linkcode getStatusOutput} and its relatives, after `commands`;
@@ -29,7 +30,7 @@
 // Commands and pipelines
 export * from "./run.ts";
 export * from "./pipeline.ts";
-export * from "./result.ts";
+export { CommandResult, type StageResult } from "./result.ts";
 export * from "./command_error.ts";
 export * from "./progress_bar.ts";
 
@@ -44,9 +45,9 @@ export * from "./template_stream.ts";
 // The chapter's `popen2` module: a child and its streams
 export * from "./popen2.ts";
 export * from "./popen2_sync.ts";
-export * from "./text_stream.ts";
-export * from "./text_stream_sync.ts";
-export * from "./child.ts";
+export { TextReader, TextWriter } from "./text_stream.ts";
+export { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
+export { Child, ChildSync } from "./child.ts";
 
 // What `os` has for processes
 export * from "./system.ts";

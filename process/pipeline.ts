@@ -22,7 +22,7 @@ import type {
   Source,
   Stage,
 } from "./options.ts";
-import { CommandResult } from "./result.ts";
+import { type CommandResult, createResult } from "./result.ts";
 
 /**
  * A pipeline that can be run, any number of times. It does not change: what
@@ -42,6 +42,9 @@ export class Pipeline {
 
   /**
    * Makes a pipeline; {@linkcode pipeline} is the shorter way.
+   *
+   * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+   * into it, or use an array, which needs no quoting.
    *
    * @param stages The stages, at least one.
    * @param source What the first stage reads.
@@ -193,7 +196,7 @@ export class Pipeline {
   async run(): Promise<CommandResult> {
     const plan = this.#final();
     const outcome = await (isQuick(plan) ? quick(plan) : execute(plan));
-    return new CommandResult(outcome, plan.stages);
+    return createResult(outcome, plan.stages);
   }
 
   /**
@@ -216,7 +219,7 @@ export class Pipeline {
    */
   runSync(): CommandResult {
     const plan = this.#final();
-    return new CommandResult(executeSync(plan), plan.stages);
+    return createResult(executeSync(plan), plan.stages);
   }
 
   /**
@@ -454,6 +457,9 @@ function isStage(command: Command | Stage): command is Stage {
  * program touches no byte, unless it is the source or the sink. Nothing runs
  * until the output or the status is asked for. {@linkcode Pipeline.run} says
  * which permissions that needs.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param commands The commands: strings for the shell, arrays of a program and
  * its arguments, or objects with such a `cmd` and options of their own.

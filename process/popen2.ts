@@ -11,9 +11,14 @@ import { unlessUnread } from "./_feed.ts";
 import { join } from "./_join.ts";
 import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
-import { Child } from "./child.ts";
+import { type Child, createChild } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
-import { TextReader, TextWriter } from "./text_stream.ts";
+import {
+  createTextReader,
+  createTextWriter,
+  type TextReader,
+  type TextWriter,
+} from "./text_stream.ts";
 
 /**
  * A child with its input and output. At the end of the block that `await using`
@@ -55,15 +60,15 @@ function together(
   output: ReadableStream<Uint8Array>,
   error?: ReadableStream<Uint8Array>,
 ): Popen3 {
-  const stdin = new TextWriter(child.stdin);
-  const stdout = new TextReader(output);
+  const stdin = createTextWriter(child.stdin);
+  const stdout = createTextReader(output);
   // Without a stream of its own nobody can get at it.
-  const stderr = error === undefined ? undefined! : new TextReader(error);
+  const stderr = error === undefined ? undefined! : createTextReader(error);
   return {
     stdin,
     stdout,
     stderr,
-    process: new Child(child),
+    process: createChild(child),
     async [Symbol.asyncDispose]() {
       // At once: the child may read no more before it can write.
       await Promise.all([
@@ -83,6 +88,9 @@ function together(
  * `await using`.
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
@@ -118,6 +126,9 @@ export function popen2(cmd: Command, options: PopenOptions = {}): Popen2 {
  * child that writes much to both must be read from both. After
  * `popen2.popen3` of Python 2.
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
  * @returns The streams and the process.
@@ -147,6 +158,9 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). For
  * the two streams of an array to keep their order it also needs
  * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.

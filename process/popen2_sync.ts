@@ -9,9 +9,14 @@ import { argvOf, type Command } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
 import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { HelpedProcess } from "./_sync.ts";
-import { ChildSync } from "./child.ts";
+import { type ChildSync, createChildSync } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
-import { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
+import {
+  createTextReaderSync,
+  createTextWriterSync,
+  type TextReaderSync,
+  type TextWriterSync,
+} from "./text_stream_sync.ts";
 
 /**
  * A child with its input and output. At the end of the block that `using` is
@@ -68,15 +73,15 @@ function start(
 }
 
 function together(child: HelpedProcess, own: Deno.FsFile[]): Popen3Sync {
-  const stdin = new TextWriterSync(own[0]);
-  const stdout = new TextReaderSync(own[1]);
+  const stdin = createTextWriterSync(own[0]);
+  const stdout = createTextReaderSync(own[1]);
   // Without a pipe of its own nobody can get at it.
-  const stderr = own.length < 3 ? undefined! : new TextReaderSync(own[2]);
+  const stderr = own.length < 3 ? undefined! : createTextReaderSync(own[2]);
   return {
     stdin,
     stdout,
     stderr,
-    process: new ChildSync(child),
+    process: createChildSync(child),
     [Symbol.dispose]() {
       stdin.close();
       stdout.close();
@@ -97,6 +102,9 @@ function together(child: HelpedProcess, own: Deno.FsFile[]): Popen3Sync {
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`) and
  * for mkfifo, `--allow-read=/tmp` and `--allow-write=/tmp`, and `--allow-read`
  * for skein's own files.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
@@ -130,6 +138,9 @@ export function popen2Sync(
  * Like {@linkcode popen2Sync}, with the standard error as a stream of its own.
  * After `popen2.popen3` of Python 2.
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
  * @returns The streams and the process.
@@ -157,6 +168,9 @@ export function popen3Sync(
 /**
  * Like {@linkcode popen2Sync}, with the standard error in the same stream as
  * the output. After `popen2.popen4` of Python 2.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.

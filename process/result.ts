@@ -18,6 +18,12 @@ export interface StageResult {
   stderr: string;
 }
 
+/** Makes a result. */
+export let createResult: (
+  outcome: Outcome,
+  stages: readonly Stage[],
+) => CommandResult;
+
 /**
  * How a command or a pipeline ended, and what it wrote.
  *
@@ -43,27 +49,12 @@ export class CommandResult {
   readonly bytes: Uint8Array;
   #text?: string;
 
-  /**
-   * Makes a result.
-   *
-   * @param outcome How the pipeline ended.
-   * @param stages What ran.
-   */
-  constructor(
-    outcome: {
-      /** How the stages ended. */
-      stages: readonly {
-        /** The status. */
-        status: number;
-        /** The captured bytes of standard error. */
-        stderr: Uint8Array;
-      }[];
-      /** The captured bytes of standard output. */
-      stdout: Uint8Array;
-    },
-    stages: readonly Stage[],
-  ) {
-    const ends = (outcome as Outcome).stages;
+  static {
+    createResult = (outcome, stages) => new CommandResult(outcome, stages);
+  }
+
+  private constructor(outcome: Outcome, stages: readonly Stage[]) {
+    const ends = outcome.stages;
     const failure = failed(ends, stages);
     this.status = failure < 0 ? 0 : ends[failure].status;
     this.stages = ends.map(({ status, stderr }, i) => ({

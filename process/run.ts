@@ -23,7 +23,7 @@ import type {
   SyncSink,
   SyncSource,
 } from "./options.ts";
-import { CommandResult } from "./result.ts";
+import { type CommandResult, createResult } from "./result.ts";
 
 /** What {@linkcode run} takes. */
 export interface RunOptions extends CommandOptions {
@@ -71,6 +71,9 @@ function planOf(cmd: Command, options: RunOptions): Plan {
  * and `--allow-read` or `--allow-write` for files that are named as source or
  * sink.
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd The command.
  * @param options Its input, where it runs, what ends it, and so on.
  * @returns Its status and what it wrote.
@@ -98,7 +101,7 @@ export async function run(
 ): Promise<CommandResult> {
   const plan = planOf(cmd, options);
   const outcome = await (isQuick(plan) ? quick(plan) : execute(plan));
-  return new CommandResult(outcome, plan.stages);
+  return createResult(outcome, plan.stages);
 }
 
 /**
@@ -108,6 +111,9 @@ export async function run(
  * Needs `--allow-run` for the program. With `input`, `timeout`, `maxBuffer` or
  * files it takes a helper thread, for which Deno wants `--allow-read` for
  * skein's own files.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd The command.
  * @param options Its input, where it runs, what ends it, and so on.
@@ -134,5 +140,5 @@ export function runSync(
   options: RunSyncOptions = {},
 ): CommandResult {
   const plan = planOf(cmd, options);
-  return new CommandResult(executeSync(plan), plan.stages);
+  return createResult(executeSync(plan), plan.stages);
 }

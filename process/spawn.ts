@@ -14,7 +14,7 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { Child } from "./child.ts";
+import { Child, createChild } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
 import { system, systemSync } from "./system.ts";
 
@@ -63,6 +63,9 @@ function detach(cmd: Command, options: PopenOptions): number {
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param mode Whether to wait for its end.
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs.
@@ -90,7 +93,7 @@ export async function spawn(
   checkMode(mode);
   if (mode === P_WAIT) return await system(cmd, options);
   if (mode === P_DETACH) return detach(cmd, options);
-  const child = new Child(startChild(argvOf(cmd), inheriting(options)));
+  const child = createChild(startChild(argvOf(cmd), inheriting(options)));
   children.set(child.pid, child);
   return child.pid;
 }
@@ -101,6 +104,9 @@ export async function spawn(
  *
  * P_NOWAIT takes a helper thread, for which Deno wants `--allow-read` for
  * skein's own files.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param mode Whether to wait for its end.
  * @param cmd A string for the shell, or an array that never meets one.

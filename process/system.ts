@@ -21,6 +21,9 @@ const SETTINGS = {
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`).
  *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
+ *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.
  * @returns The exit status, or minus the number of the signal that ended it.
@@ -48,6 +51,9 @@ export async function system(
 /**
  * Like {@linkcode system}, blocking the thread. Needs what {@linkcode runSync}
  * needs.
+ *
+ * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
+ * into it, or use an array, which needs no quoting.
  *
  * @param cmd A string for the shell, or an array that never meets one.
  * @param options Where it runs, what ends it, and so on.

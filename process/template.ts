@@ -84,6 +84,9 @@ export class Template {
   /**
    * Adds a step at the end.
    *
+   * **The shell parses the command.** Quote with {@linkcode quote} whatever is
+   * put into it.
+   *
    * @param cmd The command, for the shell.
    * @param kind How it reads and writes.
    * @throws {RangeError} If the kind is unknown or cannot come last here, or
@@ -119,6 +122,9 @@ export class Template {
 
   /**
    * Adds a step at the beginning.
+   *
+   * **The shell parses the command.** Quote with {@linkcode quote} whatever is
+   * put into it.
    *
    * @param cmd The command, for the shell.
    * @param kind How it reads and writes.

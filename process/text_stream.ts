@@ -7,6 +7,9 @@
 import { checkWrite } from "./_check.ts";
 import { countOf, linesOf, TextBuffer } from "./_text_reader.ts";
 
+/** Reads a stream of bytes as text. */
+export let createTextReader: (stream: ReadableStream<Uint8Array>) => TextReader;
+
 /**
  * Reads what a child writes, as text. After the file objects of Python: a line
  * keeps its newline, and the end is an empty string. Made by
@@ -31,12 +34,11 @@ export class TextReader {
   #turn: Promise<unknown> = Promise.resolve();
   #busy = 0;
 
-  /**
-   * Reads a stream of bytes as text.
-   *
-   * @param stream The stream.
-   */
-  constructor(stream: ReadableStream<Uint8Array>) {
+  static {
+    createTextReader = (stream) => new TextReader(stream);
+  }
+
+  private constructor(stream: ReadableStream<Uint8Array>) {
     this.#reader = stream.getReader();
   }
 
@@ -165,6 +167,9 @@ export class TextReader {
   }
 }
 
+/** Writes text to a stream of bytes. */
+export let createTextWriter: (stream: WritableStream<Uint8Array>) => TextWriter;
+
 /**
  * Writes text, or bytes, to what a child reads. Made by {@linkcode popen2} and
  * its relatives.
@@ -187,12 +192,11 @@ export class TextWriter {
   #failed = false;
   #closed?: Promise<void>;
 
-  /**
-   * Writes text to a stream of bytes.
-   *
-   * @param stream The stream.
-   */
-  constructor(stream: WritableStream<Uint8Array>) {
+  static {
+    createTextWriter = (stream) => new TextWriter(stream);
+  }
+
+  private constructor(stream: WritableStream<Uint8Array>) {
     this.#writer = stream.getWriter();
   }
 

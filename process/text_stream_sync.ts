@@ -9,6 +9,9 @@ import { countOf, linesOf, TextBuffer } from "./_text_reader.ts";
 
 const BUFFER = 65536;
 
+/** Reads a pipe as text; the file belongs to the reader. */
+export let createTextReaderSync: (file: Deno.FsFile) => TextReaderSync;
+
 /**
  * Reads what a child writes, as text, blocking the thread. After the file
  * objects of Python: a line keeps its newline, and the end is an empty string.
@@ -34,12 +37,11 @@ export class TextReaderSync {
   #ended = false;
   #closed = false;
 
-  /**
-   * Reads a pipe as text.
-   *
-   * @param file The end to read from; it belongs to the reader.
-   */
-  constructor(file: Deno.FsFile) {
+  static {
+    createTextReaderSync = (file) => new TextReaderSync(file);
+  }
+
+  private constructor(file: Deno.FsFile) {
     this.#file = file;
   }
 
@@ -148,6 +150,9 @@ export class TextReaderSync {
   }
 }
 
+/** Writes text to a pipe; the file belongs to the writer. */
+export let createTextWriterSync: (file: Deno.FsFile) => TextWriterSync;
+
 /**
  * Writes text, or bytes, to what a child reads, blocking the thread. Made by
  * {@linkcode popen2Sync} and its relatives.
@@ -167,12 +172,11 @@ export class TextWriterSync {
   readonly #encoder = new TextEncoder();
   #closed = false;
 
-  /**
-   * Writes text to a pipe.
-   *
-   * @param file The end to write to; it belongs to the writer.
-   */
-  constructor(file: Deno.FsFile) {
+  static {
+    createTextWriterSync = (file) => new TextWriterSync(file);
+  }
+
+  private constructor(file: Deno.FsFile) {
     this.#file = file;
   }
 

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  type Child,
+  type ChildSync,
+  type CommandResult,
   popen2,
   popen2Sync,
   popen3,
@@ -7,6 +10,10 @@ import {
   popen4,
   popen4Sync,
   run,
+  type TextReader,
+  type TextReaderSync,
+  type TextWriter,
+  type TextWriterSync,
 } from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
@@ -338,3 +345,21 @@ Deno.test("popen4() that cannot start leaves no child", async () => {
   }
   assertEquals(await children(), before);
 });
+
+// Checked by the compiler: what only skein makes cannot be made by others.
+export type Made = [
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof Child>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof ChildSync>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof CommandResult>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof TextReader>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof TextReaderSync>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof TextWriter>,
+  // @ts-expect-error The constructor is private.
+  ConstructorParameters<typeof TextWriterSync>,
+];

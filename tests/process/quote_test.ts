@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { getOutput, mkarg, quote, run } from "../../process/mod.ts";
 
 const SEED = Number(Deno.env.get("SKEIN_SEED") ?? Date.now() % 1_000_000);
@@ -98,4 +98,26 @@ Deno.test("mkarg() adds a space and always quotes", async () => {
   assertEquals(mkarg("a"), " 'a'");
   assertEquals(mkarg("it's"), ` 'it'"'"'s'`);
   assertEquals(await getOutput("printf %s" + mkarg("$HOME")), "$HOME");
+});
+
+Deno.test("quote() is named wherever a shell parses a command", async () => {
+  const folder = new URL("../../process/", import.meta.url);
+  const seen: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".ts") || name.startsWith("_")) continue;
+    const text = await Deno.readTextFile(new URL(name, folder));
+    // A doc comment, and the head of what stands under it.
+    for (
+      const [, doc, head] of text.matchAll(
+        /\/\*\*((?:(?!\*\/)[^])*)\*\/\s+([^{]*?\()/g,
+      )
+    ) {
+      if (!/@param (cmd|commands|stages) /.test(doc)) continue;
+      if (!/^export |^(append|prepend|constructor)\b/.test(head)) continue;
+      seen.push(head);
+      const said = doc.replace(/\s+\* /g, " ");
+      assertMatch(said, /The shell parses .*\{@linkcode quote\}/, head);
+    }
+  }
+  assert(seen.length >= 22, seen.join("\n"));
 });
