@@ -57,7 +57,7 @@ export * from "./daemonize.ts";
 export * from "./start_file.ts";
 export * from "./pid.ts";
 // The one function of the chapter that `signal` has too.
-export { kill } from "../signal/raise.ts";
+export { kill } from "../signal/signals.ts";
 
 // What they have in common
 export * from "./options.ts";

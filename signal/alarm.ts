@@ -1,13 +1,41 @@
 /**
- * Signals that a timer raises.
+ * Signals that a timer raises: SIGALRM, when the time of the process's alarm has
+ * come.
+ *
+ * The alarm is armed in the memory that all threads share, and several wait for
+ * the same moment; whoever comes first strikes:
+ *
+ * - the thread that has set it, by a timer;
+ * - the main thread, by another, so that the alarm outlives its thread;
+ * - the keeper, if it runs. An alarm without a handler is a watchdog, which must
+ *   strike even while the others are blocked or busy, so it starts the keeper.
+ *   With a handler, which could not run then either, the time is saved.
  *
  * @module
  */
 
-import { TIMEOUT_MAX } from "../threading/mod.ts";
+import { clearImmediate, setImmediate } from "node:timers";
 import { checkInteger, shown } from "../_internal/check.ts";
-import { checkDuration } from "../_internal/options.ts";
-import { getAlarm, setAlarm } from "./_clock.ts";
+import { checkDuration, TIMEOUT_MAX } from "../_internal/options.ts";
+import {
+  ALARM,
+  type AlarmView,
+  releaseAlarm,
+  requestKeeper,
+  strike,
+} from "./_keeper.ts";
+import {
+  Header,
+  isHandledElsewhere,
+  isMain,
+  lock,
+  onTold,
+  processNow,
+  tell,
+  unlock,
+  words,
+} from "./_process.ts";
+import { entryOf } from "./handler.ts";
 import { Signals } from "./signals.ts";
 
 /** What an interval timer is set to; both numbers are 0 when it is off. */
@@ -33,8 +61,11 @@ export interface IntervalTimer {
  */
 export const ITIMER_REAL = 0;
 
+/** 0 where there is none. */
+const SIGALRM = Signals.SIGALRM ?? 0;
+
 function checkPlatform(what: string): void {
-  if (Signals.SIGALRM === undefined) {
+  if (SIGALRM === 0) {
     throw new Deno.errors.NotSupported(
       `Cannot ${what}: there is no SIGALRM on ${Deno.build.os}; use setTimeout`,
     );
@@ -52,9 +83,8 @@ function checkPlatform(what: string): void {
  * alarm does not keep the process alive. Set the handler first: the first alarm
  * without one starts a worker, which takes some 30 ms.
  *
- * One that another thread than the main one sets is raised when the event loop
- * of either turns. So, while both are blocked, it waits, unless the main thread
- * has set an alarm without a handler before.
+ * One that another thread than the main one sets, without a handler, is raised
+ * as well while both are blocked, if the main thread was not busy when it was set.
  *
  * No permission is needed.
  *
@@ -174,4 +204,99 @@ function checkWhich(which: unknown, what: string): void {
   throw new RangeError(
     `Cannot ${what}: there is only ITIMER_REAL, received ${which}`,
   );
+}
+
+/** What an alarm that is due has left: more than one that is off. */
+const EPSILON = 0.001;
+/** Milliseconds that are left for a timer of their own. */
+const LAST_LEG = 50;
+/** Milliseconds that a timer may be late. */
+const LATE = 2.5;
+
+const view: AlarmView = {
+  at: ALARM,
+  words,
+  times: new Float64Array(words.buffer),
+  now: processNow,
+};
+let timer: ReturnType<typeof setTimeout> | undefined;
+let immediate: ReturnType<typeof setImmediate> | undefined;
+
+/** What the alarm is set to. */
+function getAlarm(): IntervalTimer {
+  const { now, words, times } = view;
+  while (true) {
+    const number = Atomics.load(words, ALARM.number);
+    if (number === ALARM.IDLE) return { value: 0, interval: 0 };
+    const value = Math.max(times[ALARM.deadline] - now(), EPSILON);
+    const interval = times[ALARM.interval];
+    if (number !== ALARM.BUSY && Atomics.load(words, ALARM.number) === number) {
+      return { value, interval };
+    }
+  }
+}
+
+/** Sets the alarm, and gives what it was set to. */
+function setAlarm({ value, interval }: IntervalTimer): IntervalTimer {
+  const { now, words, times } = view;
+  let before: IntervalTimer;
+  let number: number;
+  lock(Header.alarmMutex);
+  do {
+    before = getAlarm();
+    number = Atomics.load(words, ALARM.number);
+  } while (
+    number === ALARM.BUSY ||
+    Atomics.compareExchange(words, ALARM.number, number, ALARM.BUSY) !== number
+  );
+  times[ALARM.deadline] = now() + value;
+  times[ALARM.interval] = interval;
+  releaseAlarm(view, value > 0);
+  unlock(Header.alarmMutex);
+  guard();
+  if (!isMain) tell({ is: "alarm set" });
+  tick();
+  return number === ALARM.IDLE ? { value: 0, interval: 0 } : before;
+}
+
+/** Starts the keeper if what will be raised is not handled. */
+function guard(): void {
+  const entry = entryOf(SIGALRM);
+  entry.onUnlistened = guard;
+  const armed = Atomics.load(words, ALARM.number) !== ALARM.IDLE;
+  const isHandled = entry.listening ||
+    !isMain && isHandledElsewhere(SIGALRM);
+  if (armed && !isHandled) requestKeeper();
+}
+
+/** Strikes if it is time to, and comes back when it will be. */
+function tick(): void {
+  clearTimeout(timer);
+  clearImmediate(immediate);
+  const number = Atomics.load(words, ALARM.number);
+  if (number > ALARM.IDLE && getAlarm().value <= EPSILON) {
+    lock(Header.alarmMutex);
+    strike(view, number);
+    unlock(Header.alarmMutex);
+  }
+  const { value: left, interval } = getAlarm();
+  if (left === 0) return;
+  // What comes again and again does not gather delay, and need not be hurried.
+  if (left <= LATE && interval === 0) {
+    // Keeps the event loop alive, but for so short a time.
+    immediate = setImmediate(tick);
+    return;
+  }
+  // A long timer may be late by 1 %; a short one after it makes up for that.
+  const early = left > 2 * LAST_LEG ? LAST_LEG : interval === 0 ? LATE : 0;
+  timer = setTimeout(tick, Math.ceil(left - early));
+  Deno.unrefTimer(timer);
+}
+
+if (isMain) {
+  onTold((message) => {
+    if (message.is !== "alarm set") return;
+    guard();
+    tick();
+  });
 }

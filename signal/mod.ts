@@ -10,7 +10,9 @@
  *
  * A handler runs in the event loop of the thread that set it, so never between
  * two lines of other code. While that thread is blocked (`acquireSync`, say) or
- * busy, signals wait; they are handled as soon as it is free.
+ * busy, signals wait; they are handled as soon as it is free. What ends the
+ * process does so also then: an alarm without a handler, and the second signal and
+ * the deadline of a shutdown.
  *
  * Signals are given by number or by name. The numbers are those of the platform
  * ({@linkcode Signals}). Windows has few signals: it can handle `SIGINT` (Ctrl+C),
@@ -35,24 +37,34 @@
  */
 
 // Handlers
-export { getSignal, signal } from "./handler.ts";
-export * from "./action.ts";
-export * from "./interrupt.ts";
+export {
+  defaultIntHandler,
+  getSignal,
+  SIG_DFL,
+  SIG_IGN,
+  signal,
+  type SignalAction,
+  type SignalHandler,
+  SignalInterrupt,
+} from "./handler.ts";
 
 // Sending, now or later
-export * from "./raise.ts";
-export * from "./alarm.ts";
+export { kill, raiseSignal } from "./signals.ts";
+export {
+  alarm,
+  getitimer,
+  type IntervalTimer,
+  ITIMER_REAL,
+  setitimer,
+} from "./alarm.ts";
 
 // Waiting
-export * from "./pause.ts";
-export * from "./sigwait.ts";
-export * from "./sleep.ts";
+export { pause, sigwait, sleep, type SleepOptions } from "./wait.ts";
 
-export type { WaitOptions, WaitSyncOptions } from "../threading/mod.ts";
+export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 
 // Ending in good order
-export * from "./abort_on.ts";
-export * from "./on_shutdown.ts";
+export { abortOn, onShutdown, type OnShutdownOptions } from "./shutdown.ts";
 
 // The signals there are
-export * from "./signals.ts";
+export { Signals, type Signum, strsignal, validSignals } from "./signals.ts";

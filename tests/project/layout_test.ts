@@ -61,8 +61,9 @@ const ARROWS: Record<string, RegExp> = {
   _internal: /^$/,
   threading: /^_internal\//,
   queue: /^(_internal|threading)\//,
-  process: /^(_internal\/|signal\/raise\.ts$)/,
-  signal: /^(_internal\/|threading\/(mod|_memory\/(heap|mutex|clock))\.ts$)/,
+  process: /^(_internal\/|signal\/signals\.ts$)/,
+  signal:
+    /^(_internal\/|threading\/(errors|_memory\/(heap|slot|mutex|clock|wait_sync)|_runtime\/globals)\.ts$)/,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {
@@ -76,5 +77,38 @@ Deno.test("layout: arrows run one way, to public faces", () => {
         assertMatch(target, allowed, path);
       }
     }
+  }
+});
+
+/** What a file of the project imports, types included. */
+function importsOf(path: string): string[] {
+  const text = Deno.readTextFileSync(new URL(path, ROOT));
+  const found = text.matchAll(/^(?:import|.*from) "(\..*)";$/gm);
+  return Array.from(found, ([, to]) => {
+    const { pathname } = new URL(to, new URL(path, ROOT));
+    return pathname.slice(ROOT.pathname.length);
+  });
+}
+
+Deno.test("layout: no files of signal import each other", () => {
+  const done = new Set<string>();
+  const visit = (path: string, from: string[]) => {
+    assert(!from.includes(path), [...from, path].join(" > "));
+    if (done.has(path)) return;
+    for (const to of importsOf(path)) visit(to, [...from, path]);
+    done.add(path);
+  };
+  for (const path of sources("signal/")) {
+    // What threading has inside is another matter.
+    for (const to of importsOf(path)) {
+      if (to.startsWith("threading/")) done.add(to);
+    }
+  }
+  for (const path of sources("signal/")) visit(path, []);
+});
+
+Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
+  for (const to of importsOf("signal/signals.ts")) {
+    assertMatch(to, /^_internal\//);
   }
 });

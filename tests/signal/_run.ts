@@ -1,17 +1,32 @@
-/** Starts a case of program.ts in a process of its own, without permissions. */
+/** Runs cases of program.ts, each in a process of its own. */
+
+/** The name of a case, or that and its arguments. */
+export type Case = string | [name: string, ...args: string[]];
+
+/** The command that runs a case. */
+export function commandOf(which: Case, ...permissions: string[]): string[] {
+  return [
+    "deno",
+    "run",
+    "--no-prompt",
+    "--no-check",
+    ...permissions,
+    new URL("program.ts", import.meta.url).pathname,
+    ...typeof which === "string" ? [which] : which,
+  ];
+}
+
+/** Starts a case, without permissions. */
 export function start(
-  name: string,
+  which: Case,
   ...permissions: string[]
 ): Deno.ChildProcess {
-  return new Deno.Command("deno", {
-    args: [
-      "run",
-      "--no-prompt",
-      "--no-check",
-      ...permissions,
-      new URL("program.ts", import.meta.url).pathname,
-      name,
-    ],
+  return spawn(commandOf(which, ...permissions));
+}
+
+function spawn([command, ...args]: string[]): Deno.ChildProcess {
+  return new Deno.Command(command, {
+    args,
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -29,14 +44,28 @@ export interface Ending {
   took: number;
 }
 
-/** Runs a case of program.ts to its end. */
+/** Runs a case to its end. */
 export async function run(
-  name: string,
+  which: Case,
   ...permissions: string[]
 ): Promise<Ending> {
+  return await finish(start(which, ...permissions));
+}
+
+/** Runs a case to its end as a shell starts it that ignores some signals. */
+export async function runIgnoring(
+  signals: string,
+  which: Case,
+  ...permissions: string[]
+): Promise<Ending> {
+  const script = `trap '' ${signals}; exec "$@"`;
+  const command = commandOf(which, ...permissions);
+  return await finish(spawn(["sh", "-c", script, "sh", ...command]));
+}
+
+async function finish(child: Deno.ChildProcess): Promise<Ending> {
   const begin = performance.now();
-  const child = start(name, ...permissions);
-  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const decoder = new TextDecoder();
@@ -47,4 +76,37 @@ export async function run(
     stderr: decoder.decode(stderr),
     took: performance.now() - begin,
   };
+}
+
+/**
+ * Starts a case and sends it signals from outside, from its first line on.
+ *
+ * @param signals The signals, with pauses between them.
+ */
+export async function interrupted(
+  which: Case,
+  signals: Deno.Signal[],
+  ...permissions: string[]
+): Promise<{ code: number; signal: Deno.Signal | null; stdout: string }> {
+  const child = start(which, ...permissions);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  const stderr = child.stderr.cancel();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let stdout = (await reader.read()).value ?? "";
+  for (const signal of signals) {
+    try {
+      child.kill(signal);
+    } catch (error) {
+      // It has ended by the one before.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await new Promise((go) => setTimeout(go, 300));
+  }
+  for (let next; (next = await reader.read()).value !== undefined;) {
+    stdout += next.value;
+  }
+  await stderr;
+  const { code, signal } = await child.status;
+  clearTimeout(timer);
+  return { code, signal, stdout };
 }

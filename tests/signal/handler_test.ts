@@ -26,8 +26,8 @@ Deno.test("signal() returns the one before, getSignal() the current", () => {
   const second = () => {};
   assertEquals(getSignal("SIGUSR2"), SIG_DFL);
   assertEquals(signal("SIGUSR2", first), SIG_DFL);
-  assertEquals(getSignal(Signals.SIGUSR2), first);
-  assertEquals(signal(Signals.SIGUSR2, second), first);
+  assertEquals(getSignal(Signals.SIGUSR2!), first);
+  assertEquals(signal(Signals.SIGUSR2!, second), first);
   assertEquals(signal("SIGUSR2", SIG_IGN), second);
   assertEquals(signal("SIGUSR2", SIG_DFL), SIG_IGN);
   assertEquals(getSignal("SIGUSR2"), SIG_DFL);
@@ -37,7 +37,7 @@ Deno.test("signal() returns the one before, getSignal() the current", () => {
 Deno.test("signal() calls the handler with the number and the name", async () => {
   const got: unknown[] = [];
   signal("SIGUSR2", (...args) => got.push(args));
-  raiseSignal(Signals.SIGUSR2);
+  raiseSignal(Signals.SIGUSR2!);
   assertEquals(got, []);
   await pause();
   assertEquals(got, [[Signals.SIGUSR2, "SIGUSR2"]]);
@@ -87,7 +87,7 @@ Deno.test("signal() refuses what cannot be caught", () => {
       "SIGSEGV",
     ] as const
   ) {
-    for (const signum of [name, Signals[name]]) {
+    for (const signum of [name, Signals[name]!]) {
       for (const action of [() => {}, SIG_IGN, SIG_DFL] as const) {
         assertThrows(() => signal(signum, action), TypeError, name);
       }

@@ -56,7 +56,7 @@ Deno.test("defaultIntHandler ends the process in good order", async () => {
 for (const how of ["idle", "busy", "blocked", "busy after SIG_DFL"]) {
   Deno.test(`alarm() without a handler ends the process: ${how}`, async () => {
     const { signal, code, took } = await run(`alarm, ${how}`);
-    assertEquals([signal, code], ["SIGALRM", 128 + Signals.SIGALRM]);
+    assertEquals([signal, code], ["SIGALRM", 128 + Signals.SIGALRM!]);
     assert(took > 200);
   });
 }
@@ -154,6 +154,40 @@ Deno.test("pause() keeps the process alive until a signal from outside", async (
 Deno.test("sigwait() takes a signal, once", async () => {
   const { after, signal } = await killed("sigwait");
   assertEquals([after, signal], ["15\n", "SIGTERM"]);
+});
+
+Deno.test("sleep(), pause(), sigwait(), abortOn() in a handler are not ended by its signal", async () => {
+  const { code, stdout, stderr } = await run("sleep in a handler");
+  assertEquals(code, 0, stderr);
+  const lines = stdout.trim().split("\n").sort();
+  assertEquals(lines, [
+    "abortOn false",
+    "pause TimeoutError",
+    "sigwait TimeoutError",
+    "sleep 0",
+  ]);
+});
+
+Deno.test("onShutdown() reports each cleanup that fails, and runs the others", async () => {
+  const { code, stdout, stderr } = await run(["cleanups that fail", "printed"]);
+  assertEquals([code, stdout], [128 + 15, "third cleanup\n"]);
+  for (const name of ["first", "second"]) {
+    assertEquals(stderr.split(`Error: ${name} cleanup`).length, 2, stderr);
+  }
+});
+
+Deno.test("onShutdown() tells the error listeners of what a cleanup throws", async () => {
+  const { code, stdout, stderr } = await run([
+    "cleanups that fail",
+    "prevented",
+  ]);
+  assertEquals([code, stderr], [128 + 15, ""]);
+  assertEquals(stdout, "third cleanup first cleanup second cleanup\n");
+});
+
+Deno.test("abortOn() aborts all, though listeners throw, and later signals arrive", async () => {
+  const { code, stdout, stderr } = await run("abort listeners that throw");
+  assertEquals([code, stdout], [0, "first\nsecond\nhandled\n"], stderr);
 });
 
 /** Sends SIGTERM to a case of the program when it has written its first line. */

@@ -3,6 +3,7 @@ import {
   abortOn,
   alarm,
   defaultIntHandler,
+  getSignal,
   ITIMER_REAL,
   kill,
   onShutdown,
@@ -15,14 +16,40 @@ import {
   sigwait,
   sleep,
 } from "../../signal/mod.ts";
+import { Queue } from "../../queue/mod.ts";
 import { Event, sleepSync, Thread } from "../../threading/mod.ts";
 import {
+  askAndBlock,
+  askTooLate,
+  compute,
   handle,
   handleForEver,
+  handlePipe,
+  handleTooLate,
   interrupt,
   setAlarm,
   waitForSignal,
 } from "./thread_fixture.ts";
+
+/** Ways to keep the main thread from its event loop. */
+const blockings: Record<string, () => void> = {
+  "sleepSync": () => sleepSync(60_000),
+  "getSync": () => new Queue().getSync({ timeout: 60_000 }),
+  "joinSync": () => {
+    const thread = new Thread({ target: handleForEver, args: [new Event()] });
+    thread.start();
+    thread.joinSync();
+  },
+  "a busy loop": () => compute(60_000),
+};
+
+/** Cases that keep their promise however the main thread is kept. */
+const promises: Record<string, () => void> = {
+  "onShutdown": () => onShutdown(() => console.log("cleanup")),
+  "onShutdown, a deadline": () =>
+    onShutdown(() => console.log("cleanup"), { deadline: 200 }),
+  "abortOn": () => abortOn("SIGINT", "SIGTERM"),
+};
 
 const cases: Record<string, () => unknown> = {
   "raise without a handler": async () => {
@@ -268,6 +295,221 @@ const cases: Record<string, () => unknown> = {
     await sleep(5000, { signal }).catch((error) => console.log(error.message));
     raiseSignal("SIGTERM");
     await sleep(5000);
+  },
+  "promise": () => {
+    promises[Deno.args[1]]();
+    console.log("ready");
+    blockings[Deno.args[2]]();
+  },
+  "promise, the node keeper": () => {
+    for (const symbol of Object.getOwnPropertySymbols(Worker.prototype)) {
+      if (symbol.description === undefined) {
+        Reflect.deleteProperty(Worker.prototype, symbol);
+      }
+    }
+    promises[Deno.args[1]]();
+    console.log("ready");
+    if (Deno.args[2] === "end") return;
+    blockings[Deno.args[2]]();
+  },
+  "promise of a thread": () => {
+    const ready = new Event();
+    const thread = new Thread({ target: askAndBlock, args: [ready] });
+    thread.start();
+    ready.waitSync();
+    console.log("ready");
+    if (Deno.args[1] === "joinSync") thread.joinSync();
+    else compute(60_000);
+  },
+  "shutdown, besides a handler": () => {
+    onShutdown(() => console.log("cleanup"));
+    signal("SIGINT", () => {});
+    console.log("ready");
+    compute(60_000);
+  },
+  "removed": async () => {
+    const [, how, from] = Deno.args;
+    const handler = () => console.log("handled");
+    let remove: () => void;
+    if (how === "abortOn") {
+      const aborted = abortOn("SIGINT");
+      aborted.onabort = handler;
+      remove = () => aborted[Symbol.dispose]();
+    } else if (how === "onShutdown") {
+      const shutdown = onShutdown(handler, { signals: ["SIGINT"] });
+      remove = () => shutdown[Symbol.dispose]();
+    } else if (how === "sigwait") {
+      const controller = new AbortController();
+      sigwait(["SIGINT"], controller).then(handler, () => {});
+      remove = () => controller.abort();
+    } else {
+      const before = signal("SIGINT", handler);
+      remove = () => {
+        if (how === "SIG_DFL") signal("SIGINT", before);
+        if (how === "SIG_IGN") signal("SIGINT", SIG_IGN);
+        if (how === "handler") {
+          signal("SIGINT", () => console.log("handled by the next"));
+        }
+      };
+    }
+    if (from === "turned") await sleep(20);
+    raiseSignal("SIGINT");
+    compute(100);
+    remove();
+    await sleep(500);
+    console.log("alive");
+  },
+  "removed, and blocked": () => {
+    const before = signal("SIGINT", () => {});
+    signal("SIGINT", before);
+    console.log("ready");
+    compute(60_000);
+  },
+  "removed by itself": async () => {
+    signal("SIGINT", () => {
+      console.log("handled");
+      raiseSignal("SIGINT");
+      compute(100);
+      signal("SIGINT", SIG_DFL);
+    });
+    raiseSignal("SIGINT");
+    await sleep(5000);
+    await sleep(500);
+    console.log("alive");
+  },
+  "removed, while others handle it": async () => {
+    const aborted = abortOn("SIGINT");
+    signal("SIGINT", () => {});
+    raiseSignal("SIGINT");
+    compute(100);
+    signal("SIGINT", SIG_DFL);
+    await sleep(500);
+    console.log(aborted.aborted);
+  },
+  "ignored again": async () => {
+    signal("SIGINT", SIG_IGN);
+    await sleep(20);
+    raiseSignal("SIGINT");
+    compute(100);
+    signal("SIGINT", SIG_DFL);
+    await sleep(100);
+    console.log("alive");
+    raiseSignal("SIGINT");
+    await sleep(5000);
+  },
+  "removed in a thread": async () => {
+    const args: [string] = [Deno.args[1]];
+    new Thread({ target: handleTooLate, args }).start();
+    await sleep(5000);
+    console.log("alive");
+  },
+  "abortOn of a thread that ends": async () => {
+    new Thread({ target: askTooLate }).start();
+    await sleep(5000);
+    console.log("alive");
+  },
+  "sleep in a handler": async () => {
+    const left: Record<string, Promise<number | string>> = {};
+    signal("SIGUSR2", () => {
+      const aborted = abortOn("SIGUSR2");
+      const over = (error: Error) => error.name;
+      left.sleep = sleep(200);
+      left.pause = pause({ timeout: 200 }).then(() => "ended", over);
+      left.sigwait = sigwait(["SIGUSR2"], { timeout: 200 }).catch(over);
+      left.abortOn = sleep(200).then(() => `${aborted.aborted}`);
+    });
+    abortOn("SIGUSR2");
+    const paused = pause();
+    raiseSignal("SIGUSR2");
+    await paused;
+    for (const [how, result] of Object.entries(left)) {
+      console.log(how, await result);
+    }
+  },
+  "SIGPIPE": async () => {
+    const before = getSignal("SIGPIPE");
+    console.log(before);
+    const how = Deno.args[1];
+    if (how === "signal") {
+      console.log(signal("SIGPIPE", () => console.log("handled")) === before);
+      raiseSignal("SIGPIPE");
+      await pause();
+      signal("SIGPIPE", before);
+    } else if (how === "sigwait") {
+      const got = sigwait(["SIGPIPE"]);
+      raiseSignal("SIGPIPE");
+      console.log(await got);
+    } else if (how === "abortOn") {
+      abortOn("SIGPIPE");
+      raiseSignal("SIGPIPE");
+      await pause();
+    } else if (how === "thread") {
+      const thread = new Thread({ target: handlePipe });
+      thread.start();
+      console.log(await thread.join());
+    } else if (how === "SIG_DFL") {
+      signal("SIGPIPE", SIG_DFL);
+      console.log(getSignal("SIGPIPE"));
+    }
+    for (let i = 0; i < 3; i++) {
+      raiseSignal("SIGPIPE");
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    console.log("alive", getSignal("SIGPIPE"));
+  },
+  "nohup": async () => {
+    console.log(getSignal("SIGHUP"), getSignal("SIGTERM"));
+    const how = Deno.args[1];
+    if (how === "another handler") signal("SIGUSR2", () => {});
+    if (how === "onShutdown") onShutdown(() => {}, { signals: ["SIGTERM"] });
+    if (how === "restored") {
+      const before = signal("SIGHUP", () => console.log("handled"));
+      raiseSignal("SIGHUP");
+      await pause();
+      signal("SIGHUP", before);
+    }
+    if (how === "SIG_DFL") signal("SIGHUP", SIG_DFL);
+    raiseSignal("SIGHUP");
+    await sleep(50);
+    console.log("survived");
+    raiseSignal("SIGINT");
+    await sleep(5000);
+  },
+  "cleanups that fail": async () => {
+    const errors: string[] = [];
+    if (Deno.args[1] === "prevented") {
+      addEventListener("error", (event) => {
+        event.preventDefault();
+        errors.push(event.message);
+      });
+    }
+    onShutdown(() => {
+      throw new Error("first cleanup");
+    });
+    onShutdown(() => Promise.reject(new Error("second cleanup")));
+    onShutdown(async () => {
+      await new Promise((done) => setTimeout(done, 50));
+      console.log("third cleanup", ...errors);
+    });
+    raiseSignal("SIGTERM");
+    await sleep(5000);
+    await sleep(5000);
+  },
+  "abort listeners that throw": async () => {
+    addEventListener("error", (event) => {
+      event.preventDefault();
+      console.log(event.error.message);
+    });
+    for (const name of ["first", "second"]) {
+      abortOn("SIGTERM").addEventListener("abort", () => {
+        throw new Error(name);
+      });
+    }
+    raiseSignal("SIGTERM");
+    await pause();
+    signal("SIGTERM", () => console.log("handled"));
+    raiseSignal("SIGTERM");
+    await pause();
   },
   "pause": async () => {
     signal("SIGTERM", () => console.log("handled"));

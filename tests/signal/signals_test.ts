@@ -23,7 +23,7 @@ Deno.test("validSignals() gives a new set of all numbers", () => {
 });
 
 Deno.test("strsignal() describes every signal, by number and name", () => {
-  assertEquals(strsignal(Signals.SIGALRM), "Alarm clock");
+  assertEquals(strsignal(Signals.SIGALRM!), "Alarm clock");
   assertEquals(strsignal("SIGHUP"), "Hangup");
   assertEquals(strsignal("SIGIOT" as Signum), "Aborted");
   for (const number of validSignals()) {

@@ -3,14 +3,17 @@ import {
   type Event,
   interruptMain,
   sendable,
+  sleepSync,
 } from "../../threading/mod.ts";
 import {
+  abortOn,
   alarm,
   getSignal,
   onShutdown,
   pause,
   raiseSignal,
   SIG_DFL,
+  SIG_IGN,
   signal,
   sigwait,
   sleep,
@@ -116,3 +119,59 @@ export const interrupt = sendable(import.meta, function interrupt() {
 export const shutDown = sendable(import.meta, function shutDown() {
   onShutdown(() => {});
 });
+
+/** Computes for so many milliseconds. */
+export function compute(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+/** Asks for an abort, and then blocks for ever. */
+export const askAndBlock = sendable(
+  import.meta,
+  function askAndBlock(ready: Event) {
+    abortOn("SIGINT");
+    ready.set();
+    sleepSync(60_000);
+  },
+);
+
+/** Is busy while a signal comes, and then no longer handles it. */
+export const handleTooLate = sendable(
+  import.meta,
+  async function handleTooLate(how: string): Promise<void> {
+    signal("SIGTERM", () => console.log("handled"));
+    raiseSignal("SIGTERM");
+    compute(100);
+    if (how === "ends") return;
+    signal("SIGTERM", SIG_DFL);
+    await sleep(60_000);
+  },
+);
+
+/** Asks for an abort, and ends before it can be told of the signal. */
+export const askTooLate = sendable(import.meta, function askTooLate() {
+  abortOn("SIGTERM");
+  raiseSignal("SIGTERM");
+  compute(100);
+});
+
+/** Handles SIGPIPE, which the process ignored, and ends. */
+export const handlePipe = sendable(import.meta, function handlePipe() {
+  const before = signal("SIGPIPE", () => {});
+  signal("SIGPIPE", before);
+  return getSignal("SIGPIPE") === SIG_IGN;
+});
+
+/** Waits for a signal of the main thread's, in a handler of the same signal. */
+export const sleepInHandler = sendable(
+  import.meta,
+  async function sleepInHandler(ready: Event) {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    signal("SIGUSR2", async () => {
+      await null;
+      resolve(await sleep(300));
+    });
+    ready.set();
+    return await promise;
+  },
+);

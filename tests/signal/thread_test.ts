@@ -16,6 +16,7 @@ import {
   signal,
 } from "../../signal/mod.ts";
 import {
+  compute,
   fail,
   handle,
   leave,
@@ -25,6 +26,7 @@ import {
   setAlarm,
   shutDown,
   sleeper,
+  sleepInHandler,
 } from "./thread_fixture.ts";
 
 const LIMIT = { timeout: 10_000 };
@@ -128,4 +130,15 @@ Deno.test("pause() of the main thread ends for a thread's handler", async () => 
   const thread = started(handle);
   await paused;
   assertEquals(await thread.join(LIMIT), thread.name);
+});
+
+Deno.test("sleep() in a handler goes on for another thread's handler of its signal", async () => {
+  // Slower than the thread's, so that its notice comes when that sleeps.
+  signal("SIGUSR2", () => compute(100));
+  const ready = new Event();
+  const thread = started(sleepInHandler, ready);
+  await ready.wait(LIMIT);
+  raiseSignal("SIGUSR2");
+  assertEquals(await thread.join(LIMIT), 0);
+  signal("SIGUSR2", SIG_DFL);
 });

@@ -94,7 +94,7 @@ Deno.test("sigwait() takes the signal from the handler, while it waits", async (
 
 Deno.test("sigwait() gives a signal to all who wait for it", async () => {
   const signals = new Set<Signum>(["SIGUSR2"]);
-  const all = Promise.all([sigwait(signals), sigwait([Signals.SIGUSR2])]);
+  const all = Promise.all([sigwait(signals), sigwait([Signals.SIGUSR2!])]);
   raiseSignal("SIGUSR2");
   assertEquals(await all, [Signals.SIGUSR2, Signals.SIGUSR2]);
 });
@@ -148,7 +148,7 @@ Deno.test("pause(), sigwait(), sleep() refuse bad times", async () => {
 Deno.test("abortOn() aborts with a SignalInterrupt, besides the handler", async () => {
   let handled = 0;
   signal("SIGUSR2", () => handled++);
-  using signalled = abortOn("SIGWINCH", Signals.SIGUSR2);
+  using signalled = abortOn("SIGWINCH", Signals.SIGUSR2!);
   assert(signalled instanceof AbortSignal && !signalled.aborted);
   soon(() => raiseSignal("SIGUSR2"));
   const error = await assertRejects(

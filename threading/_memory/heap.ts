@@ -178,7 +178,7 @@ export const Header = {
   freeSlots: 35,
   lastFreeSlot: 36,
   freeCount: 37,
-  /** Ground mutex and words of the process' alarm, see `signal/_clock.ts`. */
+  /** Ground mutex and words of the process' alarm, see `signal/_keeper.ts`. */
   alarmMutex: 38,
   alarm: 40,
   /** How many signals have been handled, in all threads. */
@@ -187,6 +187,16 @@ export const Header = {
   damages: 47,
   /** A stack of objects that wait to be destroyed, see `shared_object.ts`. */
   strangers: 48,
+  /** How far the keeper of the signals is, see `signal/_keeper.ts`. */
+  signalKeeper: 49,
+  /** Two words of bits: the signals that the keeper listens to. */
+  keptSignals: 50,
+  /** 2 when the two words behind it tell the signals ignored at the start. */
+  ignoredSignals: 52,
+  /** Two words of bits: those of them that Deno has listened to since. */
+  caughtSignals: 55,
+  /** A random number: part of the name of the signals' channel. */
+  signalChannel: 57,
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */

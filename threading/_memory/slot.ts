@@ -48,6 +48,13 @@ export const Slot = {
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */
   guarded: 80,
+  /**
+   * (shared) A thread, and two words of bits: the signals that it handles. They
+   * count only while that thread runs here.
+   */
+  signals: 84,
+  /** (shared) What the keeper of the signals has answered last. */
+  keeperAnswer: 88,
   /** Serial number of the worker, names its web lock. */
   serial: 96,
   /** Object this thread blocks on, for `threadStates`. */

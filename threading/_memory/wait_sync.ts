@@ -33,12 +33,16 @@ export const OWN_NODE: number = self + Slot.node;
 /** About as long as a thread on another core takes for a short section. */
 const SPINS = 200;
 
-/** What a thread does each time it wakes; no user code. Set by `host.ts`. */
+/** What a thread does each time it wakes. */
 let onWake: () => void = () => {};
 
-/** Sets what a thread does each time it is woken, whatever for. */
-export function setOnWake(callback: () => void): void {
-  onWake = callback;
+/** Adds what a thread does each time it is woken, whatever for; no user code. */
+export function addOnWake(callback: () => void): void {
+  const before = onWake;
+  onWake = () => {
+    before();
+    callback();
+  };
 }
 
 /** Does what is to be done each time this thread has been woken. */

@@ -107,6 +107,20 @@ export function onThreadEnd(callback: () => void): void {
   endings.push(callback);
 }
 
+let lingering: Promise<void> | undefined;
+
+/** Has the worker wait, when a thread has ended, before it runs the next one. */
+export function linger(until: Promise<void>): void {
+  lingering = Promise.all([lingering, until]).then(() => {});
+}
+
+/** What the worker has to wait for before it runs the next thread. */
+export function takeLingering(): Promise<void> | undefined {
+  const until = lingering;
+  lingering = undefined;
+  return until;
+}
+
 /** Ends what the thread that has ended left behind. */
 export function clearLeftovers(): void {
   for (const ending of endings) ending();

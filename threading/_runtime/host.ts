@@ -31,7 +31,7 @@ import {
 } from "../_memory/slot.ts";
 import { listen, setOnTurn } from "../_memory/listen.ts";
 import { pendingWaits, setOnPendingChange } from "../_memory/wait_promise.ts";
-import { setOnLongWait, setOnWake } from "../_memory/wait_sync.ts";
+import { addOnWake, setOnLongWait } from "../_memory/wait_sync.ts";
 import { died, outOfMemory, terminated } from "./death.ts";
 import { deliverUncaught } from "./excepthook.ts";
 import { isChangingHeap } from "../_memory/mutex.ts";
@@ -179,7 +179,7 @@ export function settleKeepAlive(): void {
 setOnTurn(deliverUncaught);
 
 if (isMain) {
-  setOnWake(attend);
+  addOnWake(attend);
   setOnLongWait(startSentinel);
   setOnPendingChange(() => {
     settleKeepAlive();

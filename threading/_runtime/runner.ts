@@ -31,7 +31,7 @@ import { forgetWaits } from "../_memory/wait_promise.ts";
 import { exited, terminated } from "./death.ts";
 import { reportUncaught } from "./excepthook.ts";
 import { draftFields } from "./fields.ts";
-import { clearLeftovers, trackLeftovers } from "./globals.ts";
+import { clearLeftovers, takeLingering, trackLeftovers } from "./globals.ts";
 import { onOutOfMemory } from "./memory_limit.ts";
 import { abandonWaits, claimDeath, poisonLeft, reap } from "./reaper.ts";
 import { retire, vacate } from "./registry.ts";
@@ -76,6 +76,8 @@ export async function serve(): Promise<void> {
     const ending = runThread(job);
     if (ending !== undefined) await ending;
     await breathe();
+    const lingering = takeLingering();
+    if (lingering !== undefined) await lingering;
   }
 }
 

@@ -14,7 +14,7 @@
 import { Header, load } from "../_memory/heap.ts";
 import { self, Slot, slotAt } from "../_memory/slot.ts";
 import { listen } from "../_memory/listen.ts";
-import { setOnWake } from "../_memory/wait_sync.ts";
+import { addOnWake } from "../_memory/wait_sync.ts";
 import { onWorkerEnd } from "./web_lock.ts";
 
 /** The longest interval that a timer takes, in milliseconds. */
@@ -24,7 +24,7 @@ const watched = new Map<number, number>();
 
 /** Watches all workers, the present ones and those to come. */
 export function keepWatch(): void {
-  setOnWake(lookAround);
+  addOnWake(lookAround);
   // What `listen` awaits does not keep the worker alive.
   setInterval(() => {}, LONG);
   listen(() => true);

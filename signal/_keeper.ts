@@ -1,0 +1,583 @@
+/**
+ * The keeper: a worker that is never blocked and never busy, and so keeps what
+ * is promised while the threads of the user are. It ends the process
+ *
+ * - when the alarm is due and nobody handles SIGALRM;
+ * - when a shutdown passes its deadline, or a second signal comes during it;
+ * - when a signal comes again that `abortOn` has had once.
+ *
+ * For the last two it must be the only one that listens to these signals: a
+ * listener of Deno takes the kernel's action away from the process, and that of
+ * a blocked thread cannot be removed. So threads do not listen for `abortOn` and
+ * `onShutdown` themselves. They ask the keeper, which tells them by a message.
+ *
+ * A thread's request is answered in a word of its slot, for which it waits: when
+ * `ask` returns the keeper listens, and when the asking is taken back it is
+ * known whether a signal had come before that. A signal that was given to a
+ * thread, which then no longer wanted it, meets the kernel's action.
+ *
+ * The main thread starts the keeper when it first needs it, and no other thread
+ * can: those ask it to, and it does so from its event loop and from any of
+ * skein's blocking waits.
+ *
+ * @module
+ */
+
+import { SHARE_ENV, Worker as NodeWorker } from "node:worker_threads";
+import {
+  addOnWake,
+  CHANNEL,
+  clockPair,
+  compareExchange,
+  hasMain,
+  Header,
+  isMain,
+  load,
+  MAIN_SLOT,
+  type Message,
+  onThreadEnd,
+  onTold,
+  self,
+  Slot,
+  SLOT_WORDS,
+  store,
+  TABLES,
+  takeFromKernel,
+  tell,
+  tid,
+  wakeSlot,
+  words,
+} from "./_process.ts";
+import { nameOf } from "../_internal/signum.ts";
+
+/**
+ * Where the alarm is, and what its words say.
+ *
+ * The first word is `IDLE`, `BUSY`, or the number of the setting that is armed;
+ * the second the last number given; the doubles are the deadline and the
+ * interval in milliseconds, by the main thread's clock. Whoever turns the first
+ * word into `BUSY` may write the others, and ends by writing that word again. So
+ * a double that was read while it stayed the same is whole. A thread does that
+ * under a ground mutex, where it cannot be killed; the keeper never is.
+ */
+export const ALARM = {
+  IDLE: 0,
+  BUSY: -1,
+  number: Header.alarm,
+  last: Header.alarm + 1,
+  deadline: Header.alarm / 2 + 1,
+  interval: Header.alarm / 2 + 2,
+} as const;
+
+/** The alarm's words as a thread or the keeper sees them. */
+export interface AlarmView {
+  at: typeof ALARM;
+  words: Int32Array;
+  times: Float64Array;
+  now: () => number;
+}
+
+/** Ends a change of the alarm. Its text is run by the keeper, too. */
+export function releaseAlarm({ words, at }: AlarmView, armed: boolean): void {
+  const number = armed ? words[at.last] % 0x7fff_ffff + 1 : at.IDLE;
+  if (armed) words[at.last] = number;
+  Atomics.store(words, at.number, number);
+  Atomics.notify(words, at.number);
+}
+
+/**
+ * Raises SIGALRM, unless somebody else has, or the alarm was set anew. Its text
+ * is run by the keeper, too.
+ */
+export function strike(view: AlarmView, number: number): void {
+  const { at, now, words, times } = view;
+  if (
+    Atomics.compareExchange(words, at.number, number, at.BUSY) !== number
+  ) return;
+  const interval = times[at.interval];
+  if (interval > 0) {
+    // A beat that was missed is not made up for.
+    const missed = Math.floor((now() - times[at.deadline]) / interval);
+    times[at.deadline] += interval * (Math.max(missed, 0) + 1);
+  }
+  releaseAlarm(view, interval > 0);
+  Deno.kill(Deno.pid, "SIGALRM");
+}
+
+/**
+ * Stops listening to a signal, and catches one that is on its way. Its text is
+ * run by the keeper, too.
+ *
+ * Deno tells a listener of a signal when the event loop turns. If the listener
+ * is removed meanwhile, the message still arrives, but finds an empty list. So
+ * another listener is put on that list without listening anew, which would take
+ * the kernel's action away again: Deno reads the name twice, first to find the
+ * list, then to listen, and the second time there is no such signal. A version
+ * of Deno that refuses earlier would lose such a signal, as its own listeners
+ * do; a test tells.
+ *
+ * @param late Called if a signal was on its way.
+ * @returns Takes `late` off the list; `undefined` if others of this thread
+ * listen to the signal, which are told of it anyway.
+ */
+export function stopListening(
+  name: Deno.Signal,
+  listener: () => void,
+  late: () => void,
+): (() => void) | undefined {
+  Deno.removeSignalListener(name, listener);
+  let reads = 0;
+  const readOnce = { toString: () => reads++ === 0 ? name : "" };
+  try {
+    Deno.addSignalListener(readOnce as unknown as Deno.Signal, late);
+  } catch {
+    return () => Deno.removeSignalListener(name, late);
+  }
+  Deno.removeSignalListener(name, late);
+  return undefined;
+}
+
+const OFF = 0;
+const WANTED = 1;
+const STARTING = 2;
+const UP = 3;
+
+/** What the keeper must know of the memory. */
+const LAYOUT = {
+  channel: CHANNEL,
+  alarm: ALARM,
+  state: Header.signalKeeper,
+  UP,
+  kept: Header.keptSignals,
+  usedSlots: Header.usedSlots,
+  slots: TABLES,
+  slotWords: SLOT_WORDS,
+  tid: Slot.tid,
+  signals: Slot.signals,
+  answer: Slot.keeperAnswer,
+} as const;
+
+interface KeeperData {
+  buffer: ArrayBufferLike;
+  now: number;
+  wall: number;
+  at: typeof LAYOUT;
+}
+
+type Ask = Extract<Message, { is: "ask" }>;
+
+/** A signal that was given to those who had asked for it. */
+interface Arrival {
+  number: number;
+  /** How many of them may still take it. */
+  open: number;
+  taken: boolean;
+  beginsShutdown: boolean;
+}
+
+/** What the keeper runs; only its text gets there, so it is one function. */
+function keep({ buffer, now: started, wall, at }: KeeperData): void {
+  /** The time that the main thread has for ending the process itself. */
+  const GRACE_MS = 100;
+  /** In this time the event loops hear of what is on its way. */
+  const LATE_MS = 10;
+  const words = new Int32Array(buffer);
+  const times = new Float64Array(buffer);
+  const offset = started + performance.timeOrigin - wall;
+  const now = () => performance.now() + offset;
+  const channel = new BroadcastChannel(at.channel);
+
+  const names = new Map<number, Deno.Signal>();
+  const listeners = new Map<number, () => void>();
+  /** What takes the listeners for late signals off their lists. */
+  const lates = new Map<number, () => void>();
+  const asks = new Map<string, Ask>();
+  /** What was given to the askers, until they say that they took it. */
+  const given = new Map<string, Arrival>();
+  const ignored = new Set<number>();
+  let leaving: ReturnType<typeof setTimeout> | undefined;
+
+  const isWanted = (number: number) =>
+    [...asks.values()].some(({ numbers }) =>
+      numbers.some(([wanted]) => wanted === number)
+    );
+
+  /** Listens to what is asked for, and to nothing else. */
+  function settle(): void {
+    const wanted = new Set(ignored);
+    for (const { numbers } of asks.values()) {
+      for (const [number] of numbers) wanted.add(number);
+    }
+    for (const number of wanted) if (!listeners.has(number)) listen(number);
+    for (const number of [...listeners.keys()]) {
+      if (!wanted.has(number)) unlisten(number);
+    }
+  }
+
+  function listen(number: number): void {
+    lates.get(number)?.();
+    lates.delete(number);
+    // Later, since nobody may be removed while Deno goes through its list.
+    const listener = () => queueMicrotask(() => arrive(number));
+    Deno.addSignalListener(names.get(number)!, listener);
+    listeners.set(number, listener);
+    Atomics.or(words, at.kept + (number - 1 >> 5), 1 << (number - 1 & 31));
+  }
+
+  function unlisten(number: number): void {
+    const listener = listeners.get(number)!;
+    listeners.delete(number);
+    unmark(number);
+    const forget = stopListening(
+      names.get(number)!,
+      listener,
+      () => queueMicrotask(() => unheard(number)),
+    );
+    if (forget === undefined) return;
+    lates.set(number, forget);
+    // Twice: the first may come before Deno's message does.
+    setTimeout(() =>
+      setTimeout(() => {
+        if (lates.get(number) !== forget) return;
+        lates.delete(number);
+        forget();
+      }, LATE_MS), LATE_MS);
+  }
+
+  /**
+   * Notes that a signal is no longer kept: when those whom it was given to have
+   * taken it, and some time later. A thread that is told of the same signal then,
+   * and no longer handles it, must know that others did.
+   */
+  function unmark(number: number): void {
+    setTimeout(() => {
+      if (listeners.has(number)) return;
+      for (const arrival of given.values()) {
+        if (arrival.number === number) return;
+      }
+      const bit = 1 << (number - 1 & 31);
+      Atomics.and(words, at.kept + (number - 1 >> 5), ~bit);
+    }, GRACE_MS);
+  }
+
+  function arrive(number: number): void {
+    for (const [id, { slot, tid }] of asks) {
+      // Its thread has ended.
+      if (Atomics.load(words, slot + at.tid) !== tid) asks.delete(id);
+    }
+    const due = [...asks.values()].filter(({ numbers }) =>
+      numbers.some(([wanted]) => wanted === number)
+    );
+    if (due.length === 0) return unheard(number);
+    const deadlines = due.flatMap(({ deadline }) => deadline ?? []);
+    const again = deadlines.length > 0 && leaving !== undefined;
+    const beginsShutdown = deadlines.length > 0 && !again;
+    const arrival: Arrival = {
+      number,
+      open: due.length,
+      taken: false,
+      beginsShutdown,
+    };
+    for (const { id, deadline } of due) {
+      given.set(id, arrival);
+      // A shutdown listens on, for the second signal.
+      if (deadline === undefined) asks.delete(id);
+    }
+    channel.postMessage({
+      is: "came",
+      number,
+      name: names.get(number)!,
+      ids: due.map(({ id }) => id),
+      at: now(),
+      again,
+    });
+    if (again) setTimeout(() => end(number), GRACE_MS);
+    if (beginsShutdown) {
+      const most = Math.max(...deadlines) + GRACE_MS;
+      leaving = setTimeout(() => end(number), Math.min(most, 0x7fff_ffff));
+    }
+    settle();
+  }
+
+  /** Gives a signal that nobody has taken to others, or to the kernel. */
+  function unheard(number: number): void {
+    if (isWanted(number)) return arrive(number);
+    settle();
+    if (ignored.has(number) || isHandled(number)) return;
+    Deno.kill(Deno.pid, names.get(number)!);
+  }
+
+  /** Whether a thread has a handler for a signal. */
+  function isHandled(number: number): boolean {
+    const used = words[at.usedSlots];
+    for (let i = 0; i < used; i++) {
+      const slot = at.slots + i * at.slotWords;
+      const note = slot + at.signals;
+      const tid = Atomics.load(words, note);
+      if (tid === 0 || tid !== Atomics.load(words, slot + at.tid)) continue;
+      const bits = Atomics.load(words, note + 1 + (number - 1 >> 5));
+      if (bits >>> (number - 1 & 31) & 1) return true;
+    }
+    return false;
+  }
+
+  function drop({ id, taken }: { id: string; taken: boolean }): void {
+    const arrival = given.get(id);
+    given.delete(id);
+    if (arrival !== undefined) unmark(arrival.number);
+    if (taken) {
+      if (arrival !== undefined) arrival.taken = true;
+      return;
+    }
+    asks.delete(id);
+    settle();
+    if (arrival === undefined || arrival.taken || --arrival.open > 0) return;
+    if (arrival.beginsShutdown) {
+      clearTimeout(leaving);
+      leaving = undefined;
+    }
+    unheard(arrival.number);
+  }
+
+  /** Ends the process by a signal, whatever the threads do. */
+  function end(number: number): void {
+    asks.clear();
+    ignored.clear();
+    settle();
+    Deno.kill(Deno.pid, names.get(number)!);
+    // Somebody else listens to it, or it does not end a process.
+    setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), GRACE_MS);
+  }
+
+  async function watchAlarm(): Promise<void> {
+    const { alarm } = at;
+    while (true) {
+      const number = Atomics.load(words, alarm.number);
+      const left = number > alarm.IDLE
+        ? times[alarm.deadline] - now()
+        : Infinity;
+      if (left > 0) {
+        const wait = Atomics.waitAsync(words, alarm.number, number, left);
+        if (wait.async) await wait.value;
+      } else {
+        strike({ at: alarm, words, times, now }, number);
+      }
+    }
+  }
+
+  channel.onmessage = ({ data }: MessageEvent<Message>) => {
+    if (data.is === "ask") {
+      for (const [number, name] of data.numbers) names.set(number, name);
+      asks.set(data.id, data);
+      settle();
+    } else if (data.is === "drop") {
+      drop(data);
+    } else if (data.is === "ignore") {
+      for (const [number, name] of data.numbers) {
+        names.set(number, name);
+        if (data.on) ignored.add(number);
+        else ignored.delete(number);
+      }
+      settle();
+    } else {
+      return;
+    }
+    const answer = data.slot + at.answer;
+    Atomics.store(words, answer, data.serial);
+    Atomics.notify(words, answer);
+  };
+  watchAlarm();
+  Atomics.store(words, at.state, at.UP);
+  Atomics.notify(words, at.state);
+}
+
+/** A module of its own would need the permission to read its file. */
+const SOURCE = `
+  const keep = ${keep};
+  const strike = ${strike};
+  const releaseAlarm = ${releaseAlarm};
+  const stopListening = ${stopListening};
+`;
+
+/**
+ * Deno's own way of letting a Worker live without holding the process open: a
+ * method under a symbol without a name. There is no public one.
+ */
+function unrefSymbol(): symbol | undefined {
+  return Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
+    symbol.description === undefined &&
+    typeof Reflect.get(Worker.prototype, symbol) === "function"
+  );
+}
+
+/** Starts the keeper from the main thread, and does not wait for it. */
+function startKeeper(): void {
+  const state = load(Header.signalKeeper);
+  if (state !== OFF && state !== WANTED) return;
+  store(Header.signalKeeper, STARTING);
+  const data: KeeperData = { buffer: words.buffer, ...clockPair(), at: LAYOUT };
+  try {
+    const symbol = unrefSymbol();
+    if (symbol === undefined) startNodeKeeper(data);
+    else startWebKeeper(data, symbol);
+  } catch (error) {
+    store(Header.signalKeeper, OFF);
+    throw error;
+  }
+}
+
+function startWebKeeper(data: KeeperData, unref: symbol): void {
+  // A third of what a Worker of `node:worker_threads` costs.
+  const worker = new Worker(
+    urlOf(`${SOURCE} onmessage = ({ data }) => keep(data);`),
+    { type: "module", name: "signals of @skein/std" },
+  );
+  worker.postMessage(data);
+  (worker as unknown as Record<symbol, (ref: boolean) => void>)[unref](false);
+}
+
+function startNodeKeeper(data: KeeperData): void {
+  const source = `
+    import { SHARE_ENV, workerData } from "node:worker_threads";
+    ${SOURCE}
+    keep(workerData);
+  `;
+  const worker = new NodeWorker(new URL(urlOf(source)), {
+    workerData: data,
+    // The default, a copy, would ask for every environment variable.
+    env: SHARE_ENV,
+  });
+  worker.unref();
+}
+
+function urlOf(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
+/** Asks for the keeper, and does not wait for it. */
+export function requestKeeper(): void {
+  if (isMain) startKeeper();
+  else if (compareExchange(Header.signalKeeper, OFF, WANTED) === OFF) {
+    wakeSlot(MAIN_SLOT);
+  }
+}
+
+if (isMain) {
+  addOnWake(() => {
+    if (words[Header.signalKeeper] === WANTED) startKeeper();
+  });
+}
+
+/**
+ * Milliseconds that a thread waits for the keeper: the main thread may be busy.
+ */
+const PATIENCE_MS = isMain ? 10_000 : 1000;
+
+/** Waits until a word has a value; whoever writes it notifies. */
+function waitFor(word: number, value: number): boolean {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const now = load(word);
+    if (now === value) return true;
+    const left = until - performance.now();
+    if (left <= 0) return false;
+    Atomics.wait(words, word, now, left);
+  }
+}
+
+/** Waits for the keeper; false if it could not be started in time. */
+export function ensureKeeper(): boolean {
+  if (load(Header.signalKeeper) === UP) return true;
+  if (!hasMain) return false;
+  requestKeeper();
+  return waitFor(Header.signalKeeper, UP);
+}
+
+let lastSerial = load(self + Slot.keeperAnswer);
+
+/** Waits until the keeper has done what a message says. */
+function request(message: (serial: number) => Message): void {
+  lastSerial = lastSerial + 1 | 0;
+  tell(message(lastSerial));
+  waitFor(self + Slot.keeperAnswer, lastSerial);
+}
+
+/** Has the keeper ignore signals for the process, or no longer. */
+export function keepIgnoring(numbers: number[], on: boolean): void {
+  const named = withNames(numbers);
+  request((serial) => ({
+    is: "ignore",
+    numbers: named,
+    slot: self,
+    on,
+    serial,
+  }));
+}
+
+/** What the keeper says of a signal that has come. */
+export type Came = Extract<Message, { is: "came" }>;
+
+interface Asker {
+  take: (came: Came) => void;
+  once: boolean;
+}
+
+/** Who asks in this thread. */
+const askers = new Map<string, Asker>();
+let lastId = 0;
+
+/**
+ * Asks the keeper to tell this thread of signals: without a deadline of one
+ * signal, with one, as a shutdown, of all. The keeper listens when this returns.
+ *
+ * @returns What takes it back; `undefined` if there is no keeper.
+ */
+export function ask(
+  numbers: Iterable<number>,
+  deadline: number | undefined,
+  take: (came: Came) => void,
+): (() => void) | undefined {
+  if (!ensureKeeper()) return undefined;
+  const id = `${tid}/${++lastId}`;
+  const once = deadline === undefined;
+  askers.set(id, { take, once });
+  const named = withNames(numbers);
+  const lost = takeFromKernel(named.map(([number]) => number));
+  if (lost.length > 0) keepIgnoring(lost, true);
+  request((serial) => ({
+    is: "ask",
+    id,
+    slot: self,
+    tid,
+    numbers: named,
+    deadline,
+    serial,
+  }));
+  return () => dropAsk(id);
+}
+
+function withNames(numbers: Iterable<number>): [number, Deno.Signal][] {
+  return Array.from(numbers, (number) => [number, nameOf(number)]);
+}
+
+function dropAsk(id: string): void {
+  if (!askers.delete(id)) return;
+  request((serial) => ({ is: "drop", id, slot: self, taken: false, serial }));
+}
+
+onTold((message) => {
+  if (message.is !== "came") return;
+  const due: Asker[] = [];
+  for (const id of message.ids) {
+    const asker = askers.get(id);
+    if (asker === undefined) continue;
+    if (asker.once) askers.delete(id);
+    tell({ is: "drop", id, slot: self, taken: true, serial: lastSerial });
+    due.push(asker);
+  }
+  for (const { take } of due) take(message);
+});
+
+onThreadEnd(() => {
+  for (const id of [...askers.keys()]) dropAsk(id);
+});

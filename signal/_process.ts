@@ -1,0 +1,212 @@
+/**
+ * What belongs to the process, and so to all of its threads: some words of
+ * threading's heap, and a channel to tell the other threads something.
+ *
+ * @module
+ */
+
+import { BroadcastChannel, isMainThread } from "node:worker_threads";
+import { birth, Header, load, or, words } from "../threading/_memory/heap.ts";
+import { clockOffset } from "../threading/_memory/clock.ts";
+import { self, Slot, slotAt, tid } from "../threading/_memory/slot.ts";
+import { Signals } from "./signals.ts";
+
+export {
+  add,
+  compareExchange,
+  Header,
+  load,
+  store,
+  TABLES,
+  words,
+} from "../threading/_memory/heap.ts";
+export { lock, unlock } from "../threading/_memory/mutex.ts";
+export { clockPair } from "../threading/_memory/clock.ts";
+export {
+  MAIN_SLOT,
+  self,
+  Slot,
+  SLOT_WORDS,
+  tid,
+  wakeSlot,
+} from "../threading/_memory/slot.ts";
+export { addOnWake } from "../threading/_memory/wait_sync.ts";
+export { linger, onThreadEnd } from "../threading/_runtime/globals.ts";
+
+/** Whether this is the thread that the process began with, and ends with. */
+export const isMain: boolean = isMainThread &&
+  !("WorkerGlobalScope" in globalThis);
+
+/** Whether the main thread sees the same heap, and so can be asked for help. */
+export const hasMain: boolean = isMain || birth !== undefined;
+
+const offset = birth === undefined ? 0 : clockOffset(birth.clock);
+
+/** Milliseconds by the clock of the main thread, in whichever thread. */
+export function processNow(): number {
+  return performance.now() + offset;
+}
+
+/** What a thread, or the keeper, tells the others. */
+export type Message =
+  /** A signal has been handled; `count` is how many have been, with it. */
+  | { is: "handled"; number: number; count: number }
+  /** The alarm was set. */
+  | { is: "alarm set" }
+  /** To the keeper: a thread asks to be told of signals, see `_keeper.ts`. */
+  | {
+    is: "ask";
+    id: string;
+    slot: number;
+    tid: number;
+    numbers: [number, Deno.Signal][];
+    deadline?: number;
+    serial: number;
+  }
+  /** To the keeper: no longer; `taken` if the thread has been told. */
+  | { is: "drop"; id: string; slot: number; taken: boolean; serial: number }
+  /** To the keeper: ignore signals for the process, or no longer. */
+  | {
+    is: "ignore";
+    numbers: [number, Deno.Signal][];
+    slot: number;
+    on: boolean;
+    serial: number;
+  }
+  /** From the keeper: a signal that some have asked for has come. */
+  | {
+    is: "came";
+    number: number;
+    name: Deno.Signal;
+    ids: string[];
+    /** When, by the main thread's clock. */
+    at: number;
+    /** Whether a shutdown was under way already. */
+    again: boolean;
+  };
+
+// Not for another heap of the same process: `deno test` has one for each file.
+const random = crypto.getRandomValues(new Int32Array(1))[0] | 1;
+Atomics.compareExchange(words, Header.signalChannel, 0, random);
+
+/** The name of the channel, which all threads of a heap share. */
+export const CHANNEL = `@skein/std/signal ${words[Header.signalChannel]}`;
+
+// One for good: a channel that is closed and opened again may stay deaf.
+const channel = new BroadcastChannel(CHANNEL);
+channel.unref();
+channel.onmessage = (event) => {
+  const { data } = event as MessageEvent<Message>;
+  for (const listener of listeners) listener(data);
+};
+
+const listeners: ((message: Message) => void)[] = [];
+
+/** Tells all other threads. Arrives also while this thread is blocked. */
+export function tell(message: Message): void {
+  channel.postMessage(message);
+}
+
+/** Listens to the other threads, for as long as the worker lives. */
+export function onTold(listener: (message: Message) => void): void {
+  listeners.push(listener);
+}
+
+/** Whether a signal's bit is set in two words of bits. */
+export function hasBit(bits: number, number: number): boolean {
+  return (load(bits + (number - 1 >> 5)) >>> (number - 1 & 31) & 1) === 1;
+}
+
+/** Sets a signal's bit in two words of bits. */
+function setBit(bits: number, number: number): void {
+  or(bits + (number - 1 >> 5), 1 << (number - 1 & 31));
+}
+
+/** Notes for the others whether this thread handles a signal. */
+export function noteHandling(number: number, handles: boolean): void {
+  const note = self + Slot.signals;
+  if (words[note] !== tid) {
+    // The bits are those of a thread that ran here before.
+    words[note + 1] = 0;
+    words[note + 2] = 0;
+    Atomics.store(words, note, tid);
+  }
+  const word = note + 1 + (number - 1 >> 5);
+  const bit = 1 << (number - 1 & 31);
+  if (handles) Atomics.or(words, word, bit);
+  else Atomics.and(words, word, ~bit);
+}
+
+/** Whether another thread, or the keeper, is told of a signal. */
+export function isHandledElsewhere(number: number): boolean {
+  if (hasBit(Header.keptSignals, number)) return true;
+  const used = words[Header.usedSlots];
+  for (let i = 0; i < used; i++) {
+    const slot = slotAt(i);
+    const note = slot + Slot.signals;
+    if (
+      slot !== self && load(note) !== 0 &&
+      load(note) === load(slot + Slot.tid) && hasBit(note + 1, number)
+    ) return true;
+  }
+  return false;
+}
+
+const UNKNOWN = 0;
+const LOOKING = 1;
+const KNOWN = 2;
+
+/**
+ * Whether the process was started with a signal ignored. Deno itself ignores
+ * SIGPIPE. What else is ignored only Linux tells, and Deno lets only a program
+ * with all permissions read that: for others it is not known.
+ */
+export function wasIgnored(number: number): boolean {
+  if (load(Header.ignoredSignals) !== KNOWN) findIgnored();
+  return hasBit(Header.ignoredSignals + 1, number);
+}
+
+/** Whether the kernel ignores a signal, as it did when the process began. */
+export function kernelIgnores(number: number): boolean {
+  return wasIgnored(number) && !hasBit(Header.caughtSignals, number);
+}
+
+/**
+ * Must be called before Deno listens to signals. From then on it plays the
+ * default action of them, and when it listens for the first time of three others.
+ *
+ * @returns Those that the kernel has ignored until now.
+ */
+export function takeFromKernel(numbers: Iterable<number>): number[] {
+  const all = [...numbers, Signals.SIGHUP, Signals.SIGINT, Signals.SIGTERM];
+  const lost = all.filter(kernelIgnores);
+  for (const number of lost) setBit(Header.caughtSignals, number);
+  return lost;
+}
+
+/** Must run before Deno listens for the first time, which changes the kernel's. */
+function findIgnored(): void {
+  const state = Header.ignoredSignals;
+  if (Atomics.compareExchange(words, state, UNKNOWN, LOOKING) !== UNKNOWN) {
+    // Another thread is at it; it may be killed, so not for ever.
+    Atomics.wait(words, state, LOOKING, 100);
+    return;
+  }
+  let mask = Deno.build.os === "windows" ? 0n : 1n << 12n;
+  const path = "/proc/self/status";
+  if (
+    Deno.build.os === "linux" &&
+    Deno.permissions.querySync({ name: "read", path }).state === "granted"
+  ) {
+    try {
+      const text = Deno.readTextFileSync(path);
+      mask = BigInt(`0x${text.match(/^SigIgn:\s*([\da-f]+)/m)![1]}`);
+    } catch {
+      // Reading it takes all permissions.
+    }
+  }
+  words[state + 1] = Number(BigInt.asIntN(32, mask));
+  words[state + 2] = Number(BigInt.asIntN(32, mask >> 32n));
+  Atomics.store(words, state, KNOWN);
+  Atomics.notify(words, state);
+}
