@@ -54,15 +54,7 @@ export function readOptions<T extends object>(
   names: readonly string[],
   what = WHAT,
 ): T {
-  checkOptions(options, what);
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
-    throw new TypeError(
-      `Cannot ${what}: the options are ${names.join(", ")}, received ${
-        shown(name)
-      }`,
-    );
-  }
+  checkOptions(options, what, names);
   const read: Record<string, unknown> = {};
   for (const name of names) {
     if (name in options) read[name] = options[name as keyof T];

@@ -33,6 +33,7 @@ function start(
     const process = createChild(child);
     // The files go when the shell does, whether anybody waits for that or not.
     const ended = process.wait().finally(() => remove(folder));
+    ended.catch(() => {});
     return { child, process, ended };
   } catch (error) {
     remove(folder);
