@@ -30,13 +30,8 @@ import {
   store,
   words,
 } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
-import {
-  commitRecord,
-  draftRecord,
-  readRecord,
-  releaseRecord,
-} from "./_memory/record.ts";
+import { lock, tryLock, unlock } from "./_memory/mutex.ts";
+import { addOwner, readRecord, releaseRecord } from "./_memory/record.ts";
 import { classOf, Field } from "./_memory/shared_class.ts";
 import { MAX_LOCKS, self, Slot, slotOf, tid } from "./_memory/slot.ts";
 import { MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
@@ -139,16 +134,16 @@ export function heldLocks(slot: number): number[] {
  *
  * @param object The lock.
  * @param owner The dead thread.
- * @param name Its name.
+ * @param name The record of its name, of which the lock becomes an owner: there
+ * may be no room for a new one.
  */
-export function poison(object: number, owner: number, name: string): void {
-  const record = draftRecord(name);
-  lock(object + Field.mutex);
+export function poison(object: number, owner: number, name: number): void {
+  if (!tryLock(object + Field.mutex)) return;
   const isOwner = ownerOf(load(object + LockField.word)) === owner;
   if (isOwner && !isUnseen(object, 0, slotOf(owner))) {
     destroyLock(object);
-    words[object + LockField.deadName] = record;
-    commitRecord(record);
+    addOwner(name);
+    words[object + LockField.deadName] = name;
     store(object + LockField.word, POISONED);
     wakeAll(object, MAIN_QUEUE, Wake.refused);
   }

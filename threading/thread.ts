@@ -42,6 +42,7 @@ import {
   hasEnded,
   joinProtocol,
   nameOf,
+  noRoom,
   THREAD_WORDS,
   ThreadField,
   ThreadState,
@@ -438,7 +439,8 @@ function joinable(thread: Thread, what: string): number {
 
 /** Loads the modules of what an ended thread left. */
 async function loadOutcome(address: number): Promise<void> {
-  await loadModulesOf(words[address + ThreadField.result]);
+  const result = words[address + ThreadField.result];
+  if (result !== 0) await loadModulesOf(result);
   const fields = words[address + ThreadField.fields];
   if (fields !== 0) await loadModulesOf(fields);
 }
@@ -452,8 +454,11 @@ function outcome(thread: Thread, address: number): unknown {
     thread[STARTER] = undefined;
     Object.assign(thread, readRecord(fields));
   }
-  const value = readRecord(words[address + ThreadField.result]);
-  if (load(address + ThreadField.state) === ThreadState.returned) return value;
+  const result = words[address + ThreadField.result];
+  const returned = load(address + ThreadField.state) === ThreadState.returned;
+  if (result === 0 && !returned) throw noRoom(thread.name);
+  const value = result === 0 ? undefined : readRecord(result);
+  if (returned) return value;
   throw value;
 }
 

@@ -20,6 +20,7 @@ import {
   addressAround,
   allocateZeroed,
   deallocate,
+  discard,
   payloadWords,
   rebuild,
 } from "./allocator.ts";
@@ -241,7 +242,14 @@ function adoptHandle(
   address: number,
   draft: boolean,
 ): void {
-  if (freeHolds.length === 0) growHolds();
+  if (freeHolds.length === 0) {
+    try {
+      growHolds();
+    } catch (error) {
+      if (draft) discard(address);
+      throw error;
+    }
+  }
   const hold = freeHolds.pop()!;
   lock(self + Slot.mutex);
   words[words[self + Slot.holds] + hold] = address;
@@ -470,6 +478,8 @@ export function releaseHoldsOf(slot: number): void {
  * @param slot The thread.
  */
 export function finishSection(mutex: number, slot: number = self): void {
+  // It may have been in the middle of giving objects back.
+  if (slot === self) destroying = false;
   const isHeld = holderOf(mutex) === slot;
   if (mutex < SLOTS_END) {
     if (!isHeld) return;
@@ -489,8 +499,6 @@ export function finishSection(mutex: number, slot: number = self): void {
   const used = load(Header.usedSlots);
   for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
   words[self + Slot.ground] = 0;
-  // It may have been in the middle of giving objects back.
-  if (slot === self) destroying = false;
 }
 
 onUnfinished(finishSection);

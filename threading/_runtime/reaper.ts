@@ -20,11 +20,7 @@ import {
 } from "../_memory/heap.ts";
 import { addDraft, removeDraft } from "../_memory/draft.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import {
-  draftRecord,
-  releaseDraftsOf,
-  releaseRecord,
-} from "../_memory/record.ts";
+import { releaseDraftsOf, releaseRecord } from "../_memory/record.ts";
 import { loadModuleSync } from "../_memory/codec/load.ts";
 import { classOf, classUrl, Field } from "../_memory/shared_class.ts";
 import {
@@ -36,7 +32,13 @@ import { Dying, requestHost, Slot } from "../_memory/slot.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";
 import { outOfMemory } from "./death.ts";
-import { nameOf, settle, ThreadState } from "./thread_object.ts";
+import {
+  draftError,
+  nameOf,
+  settle,
+  ThreadField,
+  ThreadState,
+} from "./thread_object.ts";
 import { vacate } from "./registry.ts";
 
 /** Tries to become the one that cleans up; false if somebody else does. */
@@ -97,11 +99,13 @@ export function reap(
   const thread = words[slot + Slot.thread];
   if (thread !== 0) {
     poisonLocks(slot, thread);
-    const result = draftRecord(error);
-    lock(slot + Slot.mutex);
-    removeDraft(result);
-    addDraft(result, slot);
-    unlock(slot + Slot.mutex);
+    const result = draftError(error, thread);
+    if (result !== 0) {
+      lock(slot + Slot.mutex);
+      removeDraft(result);
+      addDraft(result, slot);
+      unlock(slot + Slot.mutex);
+    }
     vacate(slot, { state, result, fields: 0 }, false);
     settle(slot);
     giveBack(thread);
@@ -205,6 +209,6 @@ export function poisonLeft(slot: number, thread: number, state: number): void {
 
 function poisonEach(locks: number[], slot: number, thread: number): void {
   if (locks.length === 0) return;
-  const name = nameOf(thread);
+  const name = words[thread + ThreadField.name];
   for (const held of locks) poison(held, words[slot + Slot.tid], name);
 }

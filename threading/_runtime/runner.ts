@@ -10,6 +10,7 @@
 import { setImmediate } from "node:timers";
 import { type CallJob, type InstanceJob, isInstanceJob } from "./job.ts";
 import { exchange, load, store, words } from "../_memory/heap.ts";
+import { discard } from "../_memory/allocator.ts";
 import { addDraft, COUNTED } from "../_memory/draft.ts";
 import {
   checkDying,
@@ -34,8 +35,8 @@ import { draftFields } from "./fields.ts";
 import { clearLeftovers, takeLingering, trackLeftovers } from "./globals.ts";
 import { onOutOfMemory } from "./memory_limit.ts";
 import { abandonWaits, claimDeath, poisonLeft, reap } from "./reaper.ts";
-import { retire, vacate } from "./registry.ts";
-import { nameOf, settle, ThreadState } from "./thread_object.ts";
+import { type Ending, retire, vacate } from "./registry.ts";
+import { draftError, nameOf, settle, ThreadState } from "./thread_object.ts";
 import { sendableError } from "./sendable_error.ts";
 import { ThreadExit } from "./thread_exit.ts";
 import { setCurrentThread } from "../current_thread.ts";
@@ -175,36 +176,50 @@ function call(record: number, thread: number): unknown {
 }
 
 function endReturned(thread: number, value: unknown): void {
-  let result: number;
+  let result = 0;
+  let fields: number;
   try {
     result = draftRecord(value);
+    fields = draftOwnFields();
   } catch (error) {
+    if (result !== 0) discard(result);
     endFailed(thread, error);
     return;
   }
-  end(thread, ThreadState.returned, result);
+  end(thread, { state: ThreadState.returned, result, fields });
 }
 
 function endFailed(thread: number, error: unknown): void {
+  let fields = 0;
+  try {
+    fields = draftOwnFields();
+  } catch {
+    // There is no room for them: what the thread failed with comes first.
+  }
   if (error instanceof ThreadExit) {
-    end(thread, ThreadState.returned, draftRecord(undefined));
+    // Without a record it returns undefined, too.
+    end(thread, { state: ThreadState.returned, result: 0, fields });
     return;
   }
   // There is no instance if its module could not be loaded.
   const failed = instance ?? objectAtAs(thread, Thread) as Thread;
   reportUncaught(error, failed, nameOf(thread));
-  end(thread, ThreadState.failed, draftRecord(sendableError(error)));
+  const result = draftError(sendableError(error), thread);
+  end(thread, { state: ThreadState.failed, result, fields });
 }
 
-function end(thread: number, state: number, result: number): void {
-  const fields = instance === undefined ? 0 : draftFields(instance, before);
+function draftOwnFields(): number {
+  return instance === undefined ? 0 : draftFields(instance, before);
+}
+
+function end(thread: number, ending: Ending): void {
   running = false;
   setCurrentThread(undefined);
   instance = undefined;
   clearLeftovers();
-  poisonLeft(self, thread, state);
+  poisonLeft(self, thread, ending.state);
   // Idle first: whoever waits for this end may start the next thread at once.
-  vacate(self, { state, result, fields }, true);
+  vacate(self, ending, true);
   endWaits();
   settle(self);
   giveBack(thread);

@@ -5,9 +5,15 @@
  */
 
 import { add, Header, load, store, words } from "../_memory/heap.ts";
-import { lock, unlock } from "../_memory/mutex.ts";
+import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { addDraft, referenceDraft } from "../_memory/draft.ts";
-import { commitRecord, readRecord, releaseRecord } from "../_memory/record.ts";
+import { HeapExhaustedError } from "../errors.ts";
+import {
+  commitRecord,
+  draftRecord,
+  readRecord,
+  releaseRecord,
+} from "../_memory/record.ts";
 import { Field } from "../_memory/shared_class.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import { requestHost, Slot } from "../_memory/slot.ts";
@@ -25,7 +31,7 @@ export const ThreadField = {
   /** Record of the name. */
   name: Field.own + 2,
   daemon: Field.own + 3,
-  /** Record of what `run` returned or threw, 0 before the end. */
+  /** Record of what `run` returned or threw, 0 before the end or for no room. */
   result: Field.own + 4,
   /** Record of the instance's fields at the end, 0 if there are none. */
   fields: Field.own + 5,
@@ -61,6 +67,28 @@ export const joinProtocol: Protocol = {
 /** The name of a thread. */
 export function nameOf(thread: number): string {
   return String(readRecord(words[thread + ThreadField.name]));
+}
+
+/**
+ * The record of an error that joining a thread is to throw. If there is no room
+ * for it, that of a shorter one, or 0: an ending must not fail, too.
+ */
+export function draftError(error: unknown, thread: number): number {
+  for (const attempt of [error, noRoom(nameOf(thread))]) {
+    try {
+      return draftRecord(attempt);
+    } catch {
+      // Then the next one.
+    }
+  }
+  return 0;
+}
+
+/** What joining a thread throws for whose error there was no room. */
+export function noRoom(name: string): HeapExhaustedError {
+  return new HeapExhaustedError(
+    `The thread ${name} failed, and there is no room on the shared heap for its error`,
+  );
 }
 
 /** Gives back what a Thread object owns. */
@@ -129,9 +157,10 @@ export function settle(slot: number): void {
   const thread = words[slot + Slot.ending];
   const result = words[slot + Slot.endingResult];
   const fields = words[slot + Slot.endingFields];
-  lock(thread + Field.mutex);
+  // A damaged one ends all the same: its waiters have been woken already.
+  const isWhole = tryLock(thread + Field.mutex);
   words[thread + ThreadField.result] = result;
-  commitRecord(result, slot);
+  if (result !== 0) commitRecord(result, slot);
   if (fields !== 0) {
     const old = words[thread + ThreadField.fields];
     if (old !== 0) releaseRecord(old);
@@ -140,9 +169,9 @@ export function settle(slot: number): void {
   }
   store(thread + ThreadField.state, words[slot + Slot.endingState]);
   words[slot + Slot.ending] = 0;
-  wakeAll(thread, MAIN_QUEUE, Wake.granted);
+  if (isWhole) wakeAll(thread, MAIN_QUEUE, Wake.granted);
   add(Header.allThreads, -1);
   // The main thread may be done, or blocked for what can no longer happen.
   if (words[Header.liveThreads] === 0) requestHost();
-  unlock(thread + Field.mutex);
+  if (isWhole) unlock(thread + Field.mutex);
 }
