@@ -1,11 +1,14 @@
 /**
- * Letting another program take over.
+ * Letting another program take over, and going into the background.
  *
  * @module
  */
 
+import { closeSync, openSync } from "node:fs";
+import { shown } from "../_internal/check.ts";
 import { argvOf, type Command } from "./_argv.ts";
-import { inheriting } from "./_spawn.ts";
+import { checkPath, isText, readOptions } from "./_check.ts";
+import { inheriting, spawn } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
 import { signalOf } from "./_status.ts";
 import { standInSync } from "./_sync.ts";
@@ -106,4 +109,94 @@ export function fork(): never {
   throw new Deno.errors.NotSupported(
     "Cannot fork: a running program with its threads cannot be doubled, use a Thread, popen2(), spawn() or daemonize() instead",
   );
+}
+
+/** The variable by which the second start of a program knows that it is. */
+const MARK = "SKEIN_DAEMON";
+
+const DAEMONIZE = "become a daemon";
+
+/** What {@linkcode daemonize} takes. */
+export interface DaemonizeOptions {
+  /**
+   * The flags of `deno run` for the daemon, its permissions above all: they are
+   * not passed on by themselves. It needs `--allow-env=SKEIN_DAEMON`.
+   *
+   * @default {["--allow-env=SKEIN_DAEMON"]}
+   */
+  flags?: readonly string[];
+  /**
+   * The working directory of the daemon.
+   *
+   * @default {"/"}
+   */
+  cwd?: string | URL;
+  /** A file that the daemon's output is added to; without, it is dropped. */
+  log?: string;
+}
+
+/**
+ * Makes a daemon of this program: a process with a session of its own, without
+ * a terminal and standard streams, that outlives whoever started it.
+ *
+ * A running program cannot be forked. So this starts the program anew, with the
+ * same arguments, and ends the one that called; in the new one the same call
+ * returns at once. Call it first, before there is anything to lose.
+ *
+ * Needs `--allow-env=SKEIN_DAEMON`, `--allow-run` for deno, `--allow-read` for
+ * the main module and, with a log, `--allow-write` for it.
+ *
+ * @param options The permissions of the daemon, where it works and logs.
+ * @throws {TypeError} If an option is of the wrong kind, or unknown.
+ * @throws {Deno.errors.NotCapable} Without one of the permissions.
+ *
+ * @example
+ * ```ts ignore
+ * import { daemonize } from "@skein/std/process";
+ *
+ * daemonize({ flags: ["--allow-env=SKEIN_DAEMON", "--allow-net"] });
+ * Deno.serve(() => new Response("served by a daemon"));
+ * ```
+ */
+export function daemonize(options: DaemonizeOptions = {}): void {
+  if (Deno.env.get(MARK) === "1") {
+    // What the daemon starts is not a daemon for that.
+    Deno.env.delete(MARK);
+    return;
+  }
+  const { flags = [`--allow-env=${MARK}`], cwd = "/", log: path } = readOptions(
+    options,
+    ["flags", "cwd", "log"],
+    DAEMONIZE,
+  );
+  if (!Array.isArray(flags) || !flags.every(isText)) {
+    throw new TypeError(
+      `Cannot ${DAEMONIZE}: flags must be an array of strings without NUL, received ${
+        shown(flags)
+      }`,
+    );
+  }
+  const folder = checkPath(cwd, "cwd", DAEMONIZE);
+  if (path !== undefined) checkPath(path, "log", DAEMONIZE);
+  const log = path === undefined ? "null" : openSync(path, "a");
+  try {
+    spawn([
+      Deno.execPath(),
+      "run",
+      "--no-prompt",
+      ...flags,
+      Deno.mainModule,
+      ...Deno.args,
+    ], {
+      cwd: folder,
+      env: { [MARK]: "1" },
+      stdin: "null",
+      stdout: log,
+      stderr: log,
+      detached: true,
+    }).unref();
+  } finally {
+    if (log !== "null") closeSync(log);
+  }
+  Deno.exit(0);
 }

@@ -27,15 +27,12 @@
  * @module
  */
 
-// Commands and pipelines
+// Commands and pipelines, `system`, and the chapter's `commands` module
 export * from "./run.ts";
 export * from "./pipeline.ts";
 export { CommandResult, type StageResult } from "./result.ts";
 export * from "./command_error.ts";
 export * from "./progress_bar.ts";
-
-// The chapter's `commands` module
-export * from "./commands.ts";
 export * from "./quote.ts";
 
 // The chapter's `pipes` module
@@ -50,10 +47,8 @@ export { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
 export { Child, ChildSync } from "./child.ts";
 
 // What `os` has for processes
-export * from "./system.ts";
 export * from "./spawn.ts";
 export * from "./exec.ts";
-export * from "./daemonize.ts";
 export * from "./start_file.ts";
 export * from "./pid.ts";
 // The one function of the chapter that `signal` has too.

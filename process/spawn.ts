@@ -16,7 +16,7 @@ import {
 } from "../_internal/options.ts";
 import { Child, createChild } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
-import { system, systemSync } from "./system.ts";
+import { system, systemSync } from "./run.ts";
 
 /** Mode of {@linkcode spawn}: wait for the end and give the status. */
 export const P_WAIT = 0;

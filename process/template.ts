@@ -19,7 +19,7 @@ import {
   stepOf,
 } from "./_template_script.ts";
 import type { CommandOptions, CommandSyncOptions } from "./options.ts";
-import { system, systemSync } from "./system.ts";
+import { system, systemSync } from "./run.ts";
 import type {
   TemplateReader,
   TemplateReaderSync,
