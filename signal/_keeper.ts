@@ -415,6 +415,7 @@ function startKeeper(): void {
   const state = load(Header.signalKeeper);
   if (state !== OFF && state !== WANTED) return;
   store(Header.signalKeeper, STARTING);
+  Atomics.notify(words, Header.signalKeeper);
   const data: KeeperData = { buffer: words.buffer, ...clockPair(), at: LAYOUT };
   try {
     const symbol = unrefSymbol();
@@ -468,29 +469,35 @@ if (isMain) {
   });
 }
 
-/**
- * Milliseconds that a thread waits for the keeper: the main thread may be busy.
- */
-const PATIENCE_MS = isMain ? 10_000 : 1000;
+/** Milliseconds that a thread waits for the main one, which may be busy. */
+const MAIN_PATIENCE_MS = 1000;
+/** Milliseconds that it waits for the keeper, which never is. */
+const PATIENCE_MS = 10_000;
 
-/** Waits until a word has a value; whoever writes it notifies. */
-function waitFor(word: number, value: number): boolean {
-  const until = performance.now() + PATIENCE_MS;
+/** Waits until `is` holds of a word; whoever writes the word notifies. */
+function waitUntil(
+  word: number,
+  ms: number,
+  is: (value: number) => boolean,
+): boolean {
+  const until = performance.now() + ms;
   for (;;) {
-    const now = load(word);
-    if (now === value) return true;
+    const value = load(word);
+    if (is(value)) return true;
     const left = until - performance.now();
     if (left <= 0) return false;
-    Atomics.wait(words, word, now, left);
+    Atomics.wait(words, word, value, left);
   }
 }
 
-/** Waits for the keeper; false if it could not be started in time. */
+/** Waits for the keeper; false if the main thread does not start it in time. */
 export function ensureKeeper(): boolean {
-  if (load(Header.signalKeeper) === UP) return true;
+  const word = Header.signalKeeper;
+  if (load(word) === UP) return true;
   if (!hasMain) return false;
   requestKeeper();
-  return waitFor(Header.signalKeeper, UP);
+  return waitUntil(word, MAIN_PATIENCE_MS, (state) => state >= STARTING) &&
+    waitUntil(word, PATIENCE_MS, (state) => state === UP);
 }
 
 let lastSerial = load(self + Slot.keeperAnswer);
@@ -499,7 +506,8 @@ let lastSerial = load(self + Slot.keeperAnswer);
 function request(message: (serial: number) => Message): void {
   lastSerial = lastSerial + 1 | 0;
   tell(message(lastSerial));
-  waitFor(self + Slot.keeperAnswer, lastSerial);
+  const word = self + Slot.keeperAnswer;
+  waitUntil(word, PATIENCE_MS, (serial) => serial === lastSerial);
 }
 
 /** Has the keeper ignore signals for the process, or no longer. */

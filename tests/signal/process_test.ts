@@ -98,6 +98,12 @@ Deno.test("alarm() of a thread that has gone is a watchdog too", async () => {
   assertEquals(signal, "SIGALRM", stderr);
 });
 
+Deno.test("alarm() of a busy thread strikes while the main one is blocked", async () => {
+  const name = "a thread's alarm, both busy";
+  const { signal, stderr } = await run(name, "--allow-read");
+  assertEquals(signal, "SIGALRM", stderr);
+});
+
 Deno.test("sigwait() hears interruptMain() of a thread", async () => {
   // deno test itself ends for SIGINT.
   const { code, stdout, stderr } = await run("interruptMain", "--allow-read");

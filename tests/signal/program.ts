@@ -19,6 +19,7 @@ import {
 import { Queue } from "../../queue/mod.ts";
 import { Event, sleepSync, Thread } from "../../threading/mod.ts";
 import {
+  alarmAndCompute,
   askAndBlock,
   askTooLate,
   compute,
@@ -197,6 +198,11 @@ const cases: Record<string, () => unknown> = {
     await thread.join();
     await sleep(200);
     for (;;);
+  },
+  "a thread's alarm, both busy": () => {
+    const thread = new Thread({ target: alarmAndCompute });
+    thread.start();
+    thread.joinSync();
   },
   "kill a child": async () => {
     const child = new Deno.Command("deno", {

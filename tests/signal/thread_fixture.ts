@@ -175,3 +175,23 @@ export const sleepInHandler = sendable(
     return await promise;
   },
 );
+
+/** Sets an alarm that nobody handles, and is busy. */
+export const alarmAndCompute = sendable(
+  import.meta,
+  function alarmAndCompute() {
+    alarm(0.3);
+    compute(60_000);
+  },
+);
+
+/** Fails in a handler, later. */
+export const failLater = sendable(import.meta, async function failLater() {
+  signal("SIGUSR2", async () => {
+    await null;
+    throw new RangeError("rejected in the handler of a thread");
+  });
+  raiseSignal("SIGUSR2");
+  await sleep(5000);
+  await sleep(5000);
+});

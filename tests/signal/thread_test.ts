@@ -18,6 +18,7 @@ import {
 import {
   compute,
   fail,
+  failLater,
   handle,
   leave,
   look,
@@ -107,14 +108,27 @@ Deno.test("signal() and pause() of a thread go with it", async () => {
   }
 });
 
-Deno.test("signal() with a handler that throws fails its thread", async () => {
-  setExcepthook(() => {});
-  await assertRejects(
-    () => started(fail).join(LIMIT),
-    RangeError,
-    "thrown in the handler of a thread",
-  );
-});
+for (const target of [fail, failLater]) {
+  Deno.test(`signal() with a handler that fails its thread: ${target.name}`, async () => {
+    const told: unknown[] = [];
+    setExcepthook(({ error }) => told.push(error));
+    // The main thread is told of the signal as well, and goes on.
+    let handled = 0;
+    signal("SIGUSR2", () => handled++);
+    const error = await assertRejects(
+      () => started(target).join(LIMIT),
+      RangeError,
+      "in the handler of a thread",
+    );
+    assertEquals(told.map(String), [String(error)]);
+    const paused = pause(LIMIT);
+    raiseSignal("SIGUSR2");
+    await paused;
+    assertEquals(handled, 2);
+    signal("SIGUSR2", SIG_DFL);
+    setExcepthook(undefined);
+  });
+}
 
 Deno.test("onShutdown() is for the main thread", async () => {
   setExcepthook(() => {});
