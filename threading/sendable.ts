@@ -34,6 +34,13 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * instances have `#private` fields, methods or accessors is refused; static ones
  * do no harm.
  *
+ * All other values are copied as `structuredClone` does it. Not so a
+ * `WebAssembly.Module`, a `SharedArrayBuffer` and a shared `WebAssembly.Memory`,
+ * which are refused, as is what structured cloning would make plain objects of:
+ * instances of classes that are not marked, and of the platform's. The bytes of
+ * a Blob or File are not copied. Keys travel with their content, also if they
+ * are not extractable.
+ *
  * An instance of a subclass of `Lock`, `Queue` or another shared class is
  * shared, and its own fields are copied each time it is sent. In the thread
  * that made it, and in the one that a `Thread` runs in, they stay as that

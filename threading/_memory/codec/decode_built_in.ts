@@ -7,6 +7,7 @@
 import { readValue } from "./decode.ts";
 import { readFields } from "./decode_shape.ts";
 import { loadSendableSync } from "./load.ts";
+import { readPlatform } from "./platform.ts";
 import type { Reader } from "./reader.ts";
 import {
   BOXED,
@@ -46,7 +47,7 @@ export function readBuiltIn(r: Reader, tag: number): unknown {
     case BUILT_IN_INSTANCE:
       return readBuiltInInstance(r);
     default:
-      throw new RangeError(`Cannot decode a value: received the tag ${tag}`);
+      return readPlatform(r, tag);
   }
 }
 

@@ -21,7 +21,13 @@ import { writeBuffer, writeView } from "./encode_buffer.ts";
 import { writeMap, writeSet } from "./encode_collection.ts";
 import { writeDomException, writeError } from "./encode_error.ts";
 import { writeFields } from "./encode_shape.ts";
-import { classNameOf, constructorOf, nameOf, Refusal } from "./refusal.ts";
+import { platformOf, writeBlob } from "./platform.ts";
+import {
+  classNameOf,
+  constructorOf,
+  isOfPlatform,
+  Refusal,
+} from "./refusal.ts";
 import { sendableId } from "./registry.ts";
 import {
   BOXED,
@@ -75,7 +81,14 @@ export function writeBuiltIn(
   }
   const constructor = constructorOf(prototype);
   const id = constructor && sendableId(constructor);
-  if (id !== undefined) return writeInstance(w, object, id, builtIn);
+  if (id !== undefined) {
+    const isBlob = builtIn === undefined && object instanceof Blob;
+    return writeInstance(w, object, id, isBlob ? writeBlob : builtIn);
+  }
+  if (builtIn === undefined) {
+    const platform = platformOf(object, constructor);
+    if (platform !== undefined) return platform(w, object);
+  }
   if (isNativeError(object) || object instanceof DOMException) {
     // Every error can travel, if need be without its class.
     return builtIn!(w, object, false);
@@ -134,13 +147,6 @@ function fieldsOf(object: object): string[] {
     : keys;
 }
 
-/** Whether a class is none of the user's. */
-// deno-lint-ignore ban-types
-function isOfPlatform(constructor: Function): boolean {
-  return Reflect.get(globalThis, nameOf(constructor)) === constructor ||
-    Function.prototype.toString.call(constructor).endsWith("[native code] }");
-}
-
 /** Throws for an instance of a class that is not marked. */
 export function refuseInstance(
   object: object,
@@ -148,8 +154,16 @@ export function refuseInstance(
   constructor: Function,
 ): never {
   const name = classNameOf(object);
-  if (object instanceof SharedArrayBuffer) {
+  if (
+    object instanceof SharedArrayBuffer || object instanceof WebAssembly.Memory
+  ) {
     throw new Refusal("raw shared memory is not sent, use SharedArray", object);
+  }
+  if (object instanceof WebAssembly.Module) {
+    throw new Refusal(
+      "a compiled module is not sent, send its bytes and compile them there",
+      object,
+    );
   }
   throw new Refusal(
     isOfPlatform(constructor)

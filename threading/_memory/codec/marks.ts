@@ -9,7 +9,7 @@
  * @module
  */
 
-import { isClass } from "./refusal.ts";
+import { isClass, isOfPlatform } from "./refusal.ts";
 
 /** A call on the stack, as V8 describes it. */
 interface Frame {
@@ -175,7 +175,10 @@ const checked = new WeakSet<object>();
 // deno-lint-ignore ban-types
 export function privateNameOf(constructor: Function): string | undefined {
   let current: unknown = constructor;
-  while (typeof current === "function" && !checked.has(current)) {
+  while (
+    typeof current === "function" && !checked.has(current) &&
+    !isOfPlatform(current)
+  ) {
     const name = privateNameIn(Function.prototype.toString.call(current));
     if (name !== undefined) return name;
     checked.add(current);

@@ -93,3 +93,10 @@ export function nameOf(value: Function): string {
 export function isClass(value: Function): boolean {
   return Function.prototype.toString.call(value).startsWith("class");
 }
+
+/** Whether a class is none of the user's. */
+// deno-lint-ignore ban-types
+export function isOfPlatform(constructor: Function): boolean {
+  return Reflect.get(globalThis, nameOf(constructor)) === constructor ||
+    Function.prototype.toString.call(constructor).endsWith("[native code] }");
+}

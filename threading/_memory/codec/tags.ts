@@ -72,6 +72,16 @@ export const SHARED = 0x23;
 export const SHARED_INSTANCE = 0x24;
 /** The same, and then its own fields. */
 export const SHARED_FIELDS = 0x25;
+/** The address of the object that has its URL. */
+export const BLOB = 0x26;
+/** The same, name, last modification as a float64. */
+export const FILE = 0x27;
+/** Type, length, bytes: a `KeyObject`. */
+export const KEY = 0x28;
+/** The same, algorithm and usages (values), 1 if it is extractable. */
+export const CRYPTO_KEY = 0x29;
+/** Length, bytes. */
+export const CERTIFICATE = 0x2a;
 
 /**
  * Something nested so deeply that its contents come after the rest of the
