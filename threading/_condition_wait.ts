@@ -12,6 +12,9 @@
  * node is in the lock's queue by then, it has been notified, and waits on until
  * it has the lock: a notification never goes to one that times out.
  *
+ * The notification of a waiter whose thread ends before it has the lock goes to
+ * the next one: whoever cleans up after the thread notifies in its place.
+ *
  * However a wait ends, the lock is then held as it was before: in the same form,
  * by the same async flow, and as many times.
  *
@@ -113,6 +116,7 @@ export async function waitNotified(
   // Until it has released the lock it has it.
   let end: number = Wake.granted;
   let seized = false;
+  let origin = 0;
   const release = (node: number) => {
     enter(address, node);
     suspend(hold);
@@ -122,6 +126,7 @@ export async function waitNotified(
   // until then would have swallowed the wake-up of the next in the lock's queue.
   const seize = (node: number) => {
     note(hold.object);
+    origin = words[node + Node.origin];
     seized = words[node + Node.state] === Wake.retry &&
       takeFree(hold.object, ownerWord | PROMISE);
   };
@@ -135,14 +140,14 @@ export async function waitNotified(
       seize,
     );
   } finally {
-    if (end !== Wake.granted && !seized) await takeAgain(hold);
+    if (end !== Wake.granted && !seized) await takeAgain(hold, origin);
     resume(hold);
   }
 }
 
-async function takeAgain({ object }: Hold): Promise<void> {
+async function takeAgain({ object }: Hold, origin: number): Promise<void> {
   note(object);
-  await waitForLock(lockProtocol, object, FOR_EVER, WAIT);
+  await waitForLock(lockProtocol, object, FOR_EVER, WAIT, origin);
 }
 
 const FOR_EVER: Surrender = {
@@ -165,6 +170,7 @@ export function waitNotifiedSync(
     end = finishSync(conditionProtocol, OWN_NODE, deadline, WAIT);
   } finally {
     if (end !== Wake.granted) takeAgainSync(hold);
+    words[OWN_NODE + Node.origin] = 0;
     resume(hold);
   }
   if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
@@ -197,7 +203,10 @@ export function notifyFirst(address: number, n: number): void {
     dequeue(node);
     // They find out when they take the lock again.
     if (!isUsable) wake(node, Wake.damaged);
-    else enqueue(object, MAIN_QUEUE, node);
+    else {
+      words[node + Node.origin] = address;
+      enqueue(object, MAIN_QUEUE, node);
+    }
   }
   if (isUsable && firstOf(object) !== 0) attend(object);
   unlockInner(object + Field.mutex);

@@ -44,12 +44,14 @@ export function takeNowait(address: number, what: string): boolean {
  * @param address The lock.
  * @param surrender When to give up.
  * @param what For messages.
+ * @param origin The condition that was waited for before, or 0.
  */
 export async function waitForLock(
   protocol: Protocol,
   address: number,
   surrender: Surrender,
   what: string,
+  origin = 0,
 ): Promise<void> {
   // Other locks may have taken its place in the table meanwhile.
   const noteAgain = () => note(address);
@@ -59,6 +61,7 @@ export async function waitForLock(
     MAIN_QUEUE,
     surrender,
     noteAgain,
+    origin,
   );
   if (end === Wake.refused) throw ownerDied(address, what);
 }

@@ -34,7 +34,7 @@ import {
 import { compareExchange, load, store, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { Field } from "./_memory/shared_class.ts";
-import { ownerWord } from "./_memory/slot.ts";
+import { ownerWord, self, slotIndex } from "./_memory/slot.ts";
 import {
   dequeue,
   firstOf,
@@ -151,6 +151,9 @@ export function passOn(object: number): void {
   }
 }
 
+/** The owner's word in a worker that runs no thread, and cleans up. */
+const NOBODY = slotIndex(self) << 2;
+
 /**
  * Sees to it that nodes that have just been moved into the queue are not
  * overlooked. In the critical section.
@@ -165,7 +168,7 @@ export function attend(object: number): void {
     }
     if (isFree(word)) {
       // Taken first: others may be about to take it without the mutex.
-      if (compareExchange(at, word, ownerWord) === word) {
+      if (compareExchange(at, word, ownerWord || NOBODY) === word) {
         passOn(object);
         return;
       }

@@ -453,6 +453,7 @@ function isTimeout(error: unknown): boolean {
 const KIND = registerClass(import.meta, {
   constructor: Condition,
   protocol: conditionProtocol,
+  replace: (address) => notifyFirst(address, 1),
   destroy(address) {
     const lockAddress = words[address + ConditionField.lock];
     if (lockAddress !== 0) releaseReference(lockAddress);

@@ -1,5 +1,6 @@
 import {
   type Condition,
+  type Event,
   sendable,
   type SharedNumber,
 } from "../../threading/mod.ts";
@@ -33,5 +34,38 @@ export const notifyAndKeep = sendable(
   function notifyAndKeep(condition: Condition) {
     condition.acquireSync();
     condition.notify();
+  },
+);
+
+/** Waits once, in a form, and counts that it was notified. */
+export const waitOnce = sendable(
+  import.meta,
+  async function waitOnce(
+    condition: Condition,
+    form: string,
+    notified: SharedNumber,
+  ) {
+    if (form === "promise") {
+      using _ = await condition.acquire();
+      await condition.wait();
+      notified.add(1);
+    } else {
+      using _ = condition.acquireSync();
+      condition.waitSync();
+      notified.add(1);
+    }
+  },
+);
+
+/** Begins to wait and ends a little later, with the wait under way. */
+export const waitAndEnd = sendable(
+  import.meta,
+  async function waitAndEnd(condition: Condition, go: Event) {
+    const wait = async () => {
+      using _ = await condition.acquire();
+      await condition.wait();
+    };
+    wait().catch(() => {});
+    await go.wait();
   },
 );

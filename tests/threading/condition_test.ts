@@ -17,9 +17,17 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
+import { words } from "../../threading/_memory/heap.ts";
+import { ADDRESS } from "../../threading/_memory/shared_object.ts";
+import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
 import { testOptions } from "./wait_options.ts";
 import { dieHolding, echo, hold } from "./wait_fixture.ts";
-import { decrement, notifyAndKeep } from "./condition_fixture.ts";
+import {
+  decrement,
+  notifyAndKeep,
+  waitAndEnd,
+  waitOnce,
+} from "./condition_fixture.ts";
 
 for (const Class of [Lock, RLock]) {
   testOptions(`Condition(${Class.name}).wait`, () => {
@@ -315,3 +323,41 @@ Deno.test("Condition throws when the owner of its lock has died", async () => {
   condition.release();
   assertEquals(await waiting, undefined);
 });
+
+for (const form of ["promise", "blocking"]) {
+  for (const ending of ["is killed", "returns"]) {
+    Deno.test(`Condition.notify() goes to the next one if the notified thread ${ending} (${form} form)`, async () => {
+      const condition = new Condition();
+      const address = condition[ADDRESS];
+      const notified = new SharedNumber(0);
+      const go = new Event();
+      const waitsForIt = async (count: number) => {
+        for (let found = -1; found !== count; await delay(1)) {
+          found = 0;
+          let node = firstOf(address);
+          for (; node !== 0; node = words[node + Node.next]) found++;
+        }
+      };
+      const first = ending === "returns"
+        ? new Thread({ target: waitAndEnd, args: [condition, go] })
+        : new Thread({ target: waitOnce, args: [condition, form, notified] });
+      first.start();
+      await waitsForIt(1);
+      const second = new Thread({
+        target: waitOnce,
+        args: [condition, form, notified],
+      });
+      second.start();
+      await waitsForIt(2);
+      condition.acquireSync();
+      condition.notify();
+      // It has been notified, and waits for the lock.
+      if (ending === "returns") go.set();
+      else first.terminate();
+      await first.join().catch(() => {});
+      condition.release();
+      await second.join({ timeout: 20_000 });
+      assertEquals(notified.value, 1);
+    });
+  }
+}

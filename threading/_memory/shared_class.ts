@@ -42,6 +42,12 @@ export interface SharedClass {
    * the state its node was woken with. Outside of critical sections.
    */
   abandon?(address: number, node: number, state: number): void;
+  /**
+   * Lets another one go on in place of a waiter that was moved from the object's
+   * queue to that of another object, and whose thread has ended since. Outside
+   * of critical sections.
+   */
+  replace?(address: number): void;
   /** Set for locks that only the thread that took them can release. */
   reentrant?: true;
   /** How the object lets wait, if it does. */

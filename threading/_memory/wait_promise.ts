@@ -173,6 +173,7 @@ export interface Surrender {
  * @param queue Offset of the queue.
  * @param surrender When to give up.
  * @param inspect Called at the end, while the node is still there.
+ * @param origin The object at which it has waited before, or 0.
  * @returns How the wait ended.
  */
 export function waitPromise(
@@ -181,12 +182,14 @@ export function waitPromise(
   queue: number,
   surrender: Surrender,
   inspect?: (node: number) => void,
+  origin = 0,
 ): Promise<number> {
   if (surrender.signal?.aborted) {
     return Promise.reject(surrender.signal.reason);
   }
   const token = newToken();
   const node = allocateNode(NodeFlag.promise, token);
+  words[node + Node.origin] = origin;
   return wait({ protocol, object, queue, node, token, inspect }, surrender);
 }
 

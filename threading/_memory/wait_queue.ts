@@ -48,8 +48,10 @@ export const Node = {
   since: 11,
   listNext: 12,
   listPrevious: 13,
+  /** The object in whose queue it was before it was moved to this one, or 0. */
+  origin: 14,
 } as const;
-const NODE_WORDS = 14;
+const NODE_WORDS = 15;
 
 /** Flags of a node. */
 export const NodeFlag = {

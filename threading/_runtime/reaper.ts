@@ -184,6 +184,9 @@ function abandonWait(node: number): void {
   unlock(object + Field.mutex);
   if (state !== Wake.waiting) shared?.abandon?.(object, node, state);
   words[node + Node.object] = 0;
+  const origin = words[node + Node.origin];
+  words[node + Node.origin] = 0;
+  if (origin !== 0) classOf(origin)?.replace?.(origin);
 }
 
 /** Poisons all locks that a dead thread held. */
