@@ -1,0 +1,14 @@
+/**
+ * What the objects of a cluster need of it.
+ *
+ * @module
+ */
+
+import type { Link } from "./_link.ts";
+import type { Patience } from "./_patience.ts";
+
+/** A cluster as its queues, locks and maps see it. */
+export interface Host {
+  /** The connection in the event loop of this thread. */
+  link(patience: Patience): Promise<Link>;
+}

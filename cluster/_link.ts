@@ -1,0 +1,570 @@
+/**
+ * A connection to the servers, in the event loop of its thread.
+ *
+ * Every question may be asked twice: what changes something carries an id or
+ * the revision that it expects. So a question without an answer is repeated,
+ * through elections, restarts and reconnections, until the patience ends.
+ *
+ * @module
+ */
+
+import {
+  errors,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  NatsConnectionImpl,
+  setTransportFactory,
+} from "@nats-io/transport-node";
+import {
+  nodeResolveHost,
+  NodeTransport,
+} from "@nats-io/transport-node/lib/node_transport.js";
+import { deadline } from "@std/async/deadline";
+import { ThreadingError } from "../threading/mod.ts";
+import { News, type Patience } from "./_patience.ts";
+
+/** The oldest server that keeps what this module promises. */
+const OLDEST = [2, 12, 0];
+
+/** How long an answer is waited for before the question is repeated. */
+const ANSWER = 2000;
+
+/** What is known about the servers. */
+export interface Settings {
+  readonly servers: readonly string[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+  readonly tls?: boolean | {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+  };
+  readonly replicas: number;
+  readonly storage: "file" | "memory";
+}
+
+/** An answer of the server that is an error. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: number,
+    readonly status: number,
+    readonly description: string,
+  ) {
+    super(description);
+  }
+
+  /** Whether it is one of elections and restarts, which pass. */
+  get passes(): boolean {
+    return [10004, 10005, 10006, 10007, 10008, 10009, 10118].includes(
+      this.code,
+    ) || this.status === 429 ||
+      /temporarily|not available|no leader|shutdown|in progress|in process/i
+        .test(
+          this.description,
+        );
+  }
+
+  /** Whether a limit of the server's storage has been reached. */
+  get isQuota(): boolean {
+    return [10002, 10023, 10028, 10047].includes(this.code) ||
+      /maximum bytes|no space|resource/i.test(this.description);
+  }
+}
+
+/** Nobody answers for a subject, at this moment. */
+export class Silence extends Error {}
+
+/** A connection to the servers. */
+export class Link {
+  readonly settings: Settings;
+  /** Told when the connection is lost, is there again, or is closed. */
+  readonly changes: News = new News();
+  #connection!: NatsConnection;
+  #connected = true;
+  #closed: Error | undefined;
+
+  private constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  /**
+   * Connects to one of the servers, whichever answers first.
+   *
+   * @param settings Where they are, who asks.
+   * @param patience How long it may take.
+   */
+  static async open(settings: Settings, patience: Patience): Promise<Link> {
+    const link = new Link(settings);
+    if (settings.tls) await checkDemand(settings, patience.what);
+    let last: unknown;
+    for (let pause = 50;; pause = Math.min(2 * pause, 1000)) {
+      try {
+        link.#connection = await dial(settings, patience, last);
+        break;
+      } catch (error) {
+        if (!isPassing(error)) throw refusal(error, settings, patience.what);
+        last = error;
+      }
+      await patience.pause(pause);
+      if (patience.left() === 0) throw patience.timeoutError(last);
+    }
+    try {
+      checkServer(link.#connection, patience.what);
+    } catch (error) {
+      await link.#connection.close();
+      throw error;
+    }
+    link.#watch();
+    return link;
+  }
+
+  /** The connection itself, for subscriptions and for what needs no answer. */
+  get connection(): NatsConnection {
+    return this.#connection;
+  }
+
+  /** Whether it stands now. */
+  get connected(): boolean {
+    return this.#connected && this.#closed === undefined;
+  }
+
+  /** The most bytes that a message may have. */
+  get maxPayload(): number {
+    return this.#connection.info?.max_payload ?? 1 << 20;
+  }
+
+  async #watch(): Promise<void> {
+    this.#connection.closed().then((error) => {
+      const reason = error instanceof Error ? error.message : "it was closed";
+      this.#end(new ThreadingError(`the connection has ended: ${reason}`));
+    });
+    for await (const { type } of this.#connection.status()) {
+      if (type === "disconnect") this.#connected = false;
+      else if (type === "reconnect") {
+        try {
+          checkServer(this.#connection, "use a cluster");
+          this.#connected = true;
+        } catch (error) {
+          this.#end(error as Error);
+          await this.#connection.close();
+        }
+      } else continue;
+      this.changes.tell();
+    }
+  }
+
+  #end(reason: Error): void {
+    this.#connected = false;
+    this.#closed ??= reason;
+    this.changes.tell();
+  }
+
+  /** Throws if it has been closed. */
+  check(what: string): void {
+    if (this.#closed === undefined) return;
+    throw new ThreadingError(`Cannot ${what}: ${this.#closed.message}`);
+  }
+
+  /** Waits until it stands. */
+  async ready(patience: Patience): Promise<void> {
+    this.check(patience.what);
+    while (!this.#connected) {
+      const told = await patience.until<true>((settle) =>
+        this.changes.listen(() => settle(true))
+      );
+      this.check(patience.what);
+      if (told === undefined) {
+        throw patience.timeoutError(new Error("no server can be reached"));
+      }
+    }
+  }
+
+  /**
+   * Asks once.
+   *
+   * @returns The answer, or `undefined` if there is none: the question may have
+   * been heard all the same.
+   * @throws {Silence} If nobody is there to answer, who would have heard it.
+   */
+  async #askOnce(
+    subject: string,
+    payload: Uint8Array | string,
+    headers: MsgHdrs | undefined,
+    patience: Patience,
+    most: number,
+  ): Promise<Msg | undefined> {
+    const answer = await patience.until<Msg | Error>((settle) => {
+      this.#connection.request(subject, payload, {
+        timeout: Math.ceil(most) + 1000,
+        headers,
+      }).then(settle, settle);
+      return this.changes.listen(() => {
+        if (!this.connected) settle(new errors.TimeoutError());
+      });
+    }, most);
+    if (answer === undefined || answer instanceof errors.TimeoutError) {
+      return undefined;
+    }
+    if (!(answer instanceof Error)) return answer;
+    if (answer instanceof errors.RequestError && answer.isNoResponders()) {
+      throw new Silence(`nobody answers for ${subject}`);
+    }
+    if (isClosed(answer)) return undefined;
+    throw explained(answer, patience.what);
+  }
+
+  /**
+   * Asks until there is an answer.
+   *
+   * @param silent Called when nobody is there to answer, before the next try.
+   * @returns The answer.
+   */
+  async ask(
+    subject: string,
+    payload: Uint8Array | string,
+    patience: Patience,
+    headers?: MsgHdrs,
+    silent?: () => Promise<void>,
+  ): Promise<Msg> {
+    let last: unknown;
+    for (let tries = 0;; tries++) {
+      await this.ready(patience);
+      // A timeout shorter than the way there and back is rounded up to it.
+      const most = Math.min(
+        Math.max(patience.left(), tries ? 0 : 1000),
+        ANSWER,
+      );
+      try {
+        const answer = await this.#askOnce(
+          subject,
+          payload,
+          headers,
+          patience,
+          most,
+        );
+        if (answer !== undefined) return answer;
+      } catch (error) {
+        if (!(error instanceof Silence)) throw error;
+        last = error;
+        await silent?.();
+        if (patience.left() > 0) {
+          await patience.pause(Math.min(20 << tries, 250));
+        }
+      }
+      this.check(patience.what);
+      if (patience.left() === 0) throw patience.timeoutError(last);
+    }
+  }
+
+  /**
+   * Asks for something in JSON; errors that pass are waited for.
+   *
+   * @throws {ApiError} If the answer is another error.
+   */
+  async askJson<T>(
+    subject: string,
+    payload: Uint8Array | string,
+    patience: Patience,
+    headers?: MsgHdrs,
+    silent?: () => Promise<void>,
+  ): Promise<T> {
+    for (;;) {
+      const answer = await this.ask(
+        subject,
+        payload,
+        patience,
+        headers,
+        silent,
+      );
+      const { error, ...rest } = JSON.parse(answer.string());
+      if (error === undefined) return rest;
+      const problem = new ApiError(
+        error.err_code ?? 0,
+        error.code,
+        error.description,
+      );
+      if (!problem.passes) throw problem;
+      await patience.pause(100);
+      if (patience.left() === 0) throw patience.timeoutError(problem);
+    }
+  }
+
+  /** Asks the interface of JetStream: `STREAM.INFO.name`. */
+  api<T>(name: string, body: object, patience: Patience): Promise<T> {
+    return this.askJson(`$JS.API.${name}`, JSON.stringify(body), patience);
+  }
+
+  /** Ends it, when what was sent has gone out. */
+  async close(): Promise<void> {
+    this.#end(new ThreadingError("the cluster has been closed"));
+    const connection = this.#connection;
+    const flushed = connection.isClosed()
+      ? Promise.resolve()
+      : connection.flush().catch(() => {});
+    await deadline(flushed, 1000).catch(() => {});
+    await connection.close();
+  }
+}
+
+/** What an error of the server means to the caller. */
+export function explained(error: unknown, what: string): unknown {
+  if (error instanceof ApiError) {
+    if (error.isQuota) {
+      return new DOMException(
+        `Cannot ${what}: a limit of the server's storage has been reached, received "${error.description}"`,
+        "QuotaExceededError",
+      );
+    }
+    if (error.code === 10074) {
+      return new RangeError(
+        `Cannot ${what}: only several servers can keep several replicas, received "${error.description}"`,
+      );
+    }
+    return new Error(
+      `Cannot ${what}: the server refuses it, received "${error.description}"`,
+      { cause: error },
+    );
+  }
+  const violation = error instanceof errors.PermissionViolationError
+    ? error
+    : (error as Error)?.cause;
+  if (violation instanceof errors.PermissionViolationError) {
+    const verb = violation.operation === "publish"
+      ? "publish to"
+      : "subscribe to";
+    return new Deno.errors.PermissionDenied(
+      `Cannot ${what}: the server does not let this user ${verb} a subject, received ${violation.subject}`,
+      { cause: violation },
+    );
+  }
+  return error;
+}
+
+function isClosed(error: Error): boolean {
+  return error instanceof errors.ClosedConnectionError ||
+    error instanceof errors.DrainingConnectionError ||
+    error.cause instanceof errors.ClosedConnectionError;
+}
+
+/** A socket of node:net, as far as it matters here. */
+interface Socket {
+  on(event: "error", listener: () => void): void;
+  removeAllListeners(...events: string[]): unknown;
+}
+
+/**
+ * The transport of the package, but its sockets always listen to errors. It
+ * removes its own listener when it has done with a socket; an error that comes
+ * afterwards would end the program.
+ */
+class Transport extends NodeTransport {
+  constructor() {
+    super();
+    let socket: Socket | undefined;
+    Object.defineProperty(this, "socket", {
+      get: () => socket,
+      set(next: Socket | undefined) {
+        socket = next;
+        if (next !== undefined) keepListening(next);
+      },
+    });
+  }
+}
+
+function keepListening(socket: Socket): void {
+  if (Object.hasOwn(socket, "removeAllListeners")) return;
+  const { removeAllListeners } = socket;
+  socket.removeAllListeners = (...events) => {
+    removeAllListeners.apply(socket, events);
+    socket.on("error", () => {});
+    return socket;
+  };
+  socket.on("error", () => {});
+}
+
+async function dial(
+  settings: Settings,
+  patience: Patience,
+  last: unknown,
+): Promise<NatsConnection> {
+  const { servers, user, password, token, tls } = settings;
+  setTransportFactory({
+    factory: () => new Transport(),
+    dnsResolveFn: nodeResolveHost,
+  });
+  const dialling = NatsConnectionImpl.connect({
+    name: "skein",
+    servers: [...servers],
+    ...user !== undefined && { user, pass: password },
+    ...token !== undefined && { token },
+    // `{}` demands TLS; without it the servers decide.
+    ...tls !== undefined && tls !== false && {
+      tls: tls === true ? {} : { ...tls },
+    },
+    timeout: 5000,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    reconnectJitterTLS: 250,
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    pingInterval: 5000,
+    maxPingOut: 2,
+  });
+  let settled = false;
+  try {
+    const connection = await patience.until<NatsConnection | Error>(
+      (settle) => {
+        dialling.then(settle, settle);
+        return onAlert(settle);
+      },
+    );
+    if (connection === undefined) throw patience.timeoutError(last);
+    settled = true;
+    if (connection instanceof Error) throw connection;
+    return connection;
+  } finally {
+    // One that comes too late is closed.
+    if (!settled) dialling.then((late) => late.close(), () => {});
+  }
+}
+
+/**
+ * Refuses a connection without a certificate where the servers demand one: they
+ * close it without a word.
+ */
+async function checkDemand(
+  { servers, tls }: Settings,
+  what: string,
+): Promise<void> {
+  if (typeof tls === "object" && tls.cert !== undefined) return;
+  for (const server of servers) {
+    const info = await greeting(server);
+    if (info === undefined) continue;
+    if (info.tls_verify !== true) return;
+    throw new Deno.errors.InvalidData(
+      `Cannot ${what}: the server demands a TLS certificate of this program, received none`,
+    );
+  }
+}
+
+/** What a server says at first, unless it cannot be reached. */
+async function greeting(
+  server: string,
+): Promise<{ tls_verify?: boolean } | undefined> {
+  try {
+    const { hostname, port } = new URL(
+      server.includes("://") ? server : `nats://${server}`,
+    );
+    using connection = await Deno.connect({
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port || 4222),
+      signal: AbortSignal.timeout(2000),
+    });
+    const bytes = new Uint8Array(1 << 16);
+    for (let length = 0;;) {
+      const free = bytes.subarray(length);
+      const read = await deadline(connection.read(free), 2000);
+      if (!read) return undefined;
+      length += read;
+      const text = new TextDecoder().decode(bytes.subarray(0, length));
+      const info = /^INFO (\{.*\})\s*\r\n/.exec(text);
+      if (info !== null) return JSON.parse(info[1]);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // Connecting tells why, if it cannot be done.
+  }
+  return undefined;
+}
+
+/**
+ * An alert of the server can arrive while the transport has no listener on its
+ * socket; it would end the program.
+ *
+ * @returns What ends the listening.
+ */
+function onAlert(settle: (error: Error) => void): () => void {
+  const listener = (event: ErrorEvent) => {
+    const { error } = event;
+    if (!(error instanceof Error) || !/fatal alert/.test(error.message)) return;
+    event.preventDefault();
+    settle(error);
+  };
+  addEventListener("error", listener);
+  return () => removeEventListener("error", listener);
+}
+
+/** Whether connecting may succeed when it is tried again. */
+function isPassing(error: unknown): boolean {
+  const text = describe(error);
+  if (error instanceof errors.AuthorizationError) return false;
+  if (/authorization|authentication/i.test(text)) return false;
+  if (isTls(text)) return false;
+  return error instanceof errors.ConnectionError ||
+    error instanceof errors.TimeoutError ||
+    /refused|reset|timeout|timed out|closed|unreachable|EPIPE|EPERM|ECONN|EHOST/i
+      .test(text);
+}
+
+function isTls(text: string): boolean {
+  return /certificate|unknown ?issuer|self.signed|\bTLS\b|\bSSL\b|fatal alert/i
+    .test(
+      text,
+    );
+}
+
+function describe(error: unknown): string {
+  const parts: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) {
+    parts.push(`${at.name}: ${at.message}`);
+  }
+  return parts.join("; ");
+}
+
+/** The error of a connection that no further try would bring about. */
+function refusal(error: unknown, settings: Settings, what: string): unknown {
+  const text = describe(error);
+  if (/authorization|authentication/i.test(text)) {
+    const { user, token } = settings;
+    const given = user !== undefined
+      ? `the user ${user}`
+      : token !== undefined
+      ? "a token"
+      : "neither user nor token";
+    return new Deno.errors.PermissionDenied(
+      `Cannot ${what}: the server refuses who asks, or the password, received ${given}`,
+      { cause: error },
+    );
+  }
+  return isTls(text) ? tlsError(error, what) : error;
+}
+
+function tlsError(error: unknown, what: string): Error {
+  return new Deno.errors.InvalidData(
+    `Cannot ${what}: the TLS of the server and of this program do not fit, received "${
+      (error as Error).message
+    }"`,
+    { cause: error },
+  );
+}
+
+/** Refuses a server that ignores silently what this module asks it for. */
+function checkServer({ info }: NatsConnection, what: string): void {
+  const version = info?.version ?? "unknown";
+  const parts = version.split(/[.-]/).map(Number);
+  const different = OLDEST.findIndex((part, i) => parts[i] !== part);
+  if (different >= 0 && !(parts[different] > OLDEST[different])) {
+    throw new Deno.errors.NotSupported(
+      `Cannot ${what}: it takes nats-server ${
+        OLDEST.join(".")
+      } or later, received ${version}`,
+    );
+  }
+  if (info?.jetstream !== true && info?.cluster === undefined) {
+    throw new Deno.errors.NotSupported(
+      `Cannot ${what}: JetStream is not enabled on the server, received ${info?.server_name}`,
+    );
+  }
+}

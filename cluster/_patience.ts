@@ -1,0 +1,289 @@
+/**
+ * How long a call may still wait, and waiting.
+ *
+ * @module
+ */
+
+import { checkOptions, checkSignal } from "../_internal/check.ts";
+import {
+  durationOf,
+  timeoutError,
+  type WaitOptions,
+} from "../_internal/options.ts";
+
+/**
+ * The time that has passed since a moment. The steady clock stands still while
+ * the machine sleeps, and the clock on the wall can be set back; so the greater
+ * of the two counts. It may be too long, and then a lease ends early.
+ */
+export class Moment {
+  readonly #steady = performance.now();
+  readonly #wall = Date.now();
+  readonly #before: number;
+
+  /** @param before How many milliseconds ago it was. */
+  constructor(before = 0) {
+    this.#before = before;
+  }
+
+  /** The milliseconds since then. */
+  elapsed(): number {
+    return this.#before + Math.max(
+      performance.now() - this.#steady,
+      Date.now() - this.#wall,
+    );
+  }
+}
+
+/** The longest time of a timer. */
+const LONGEST = 2 ** 31 - 1;
+
+/** What a call has been given: a timeout, a signal. */
+export class Patience {
+  readonly what: string;
+  readonly signal: AbortSignal | undefined;
+  readonly #timeout: number;
+  readonly #end: number;
+
+  /**
+   * @param what What the call does, for messages: `put an item`.
+   * @param options What its caller has given, which is checked.
+   * @param others What other options the call has.
+   */
+  constructor(
+    what: string,
+    options?: WaitOptions,
+    others: readonly string[] = [],
+  ) {
+    if (options !== undefined) {
+      checkOptions(options, what, [...others, "timeout", "signal"]);
+      checkSignal(options.signal, what);
+    }
+    this.what = what;
+    this.#timeout = durationOf(options?.timeout, what, "timeout");
+    this.#end = performance.now() + this.#timeout;
+    this.signal = options?.signal;
+  }
+
+  /** The milliseconds that are left; 0 if there are none. */
+  left(): number {
+    return Math.max(this.#end - performance.now(), 0);
+  }
+
+  /** The error of a call whose time has run out. */
+  timeoutError(cause?: unknown): DOMException {
+    const error = timeoutError(this.what, this.#timeout);
+    if (cause !== undefined) {
+      Object.defineProperty(error, "cause", { value: cause });
+    }
+    return error;
+  }
+
+  /** The same for a part of the call: its rest, within limits. */
+  between(least: number, most: number): Patience {
+    const timeout = Math.min(Math.max(this.left(), least), most);
+    return new Patience(this.what, { timeout, signal: this.signal });
+  }
+
+  /** The rest of it, but at least some time, for a single answer. */
+  atLeast(least: number): Patience {
+    return this.between(least, Infinity);
+  }
+
+  /**
+   * Waits for what somebody else reports.
+   *
+   * @param begin Starts the wait; gets what settles it, returns what ends it.
+   * @param most The most milliseconds, if that is sooner than the timeout.
+   * @returns What it was settled with, `undefined` if the time has passed.
+   * @throws The signal's reason, if it is aborted.
+   */
+  async until<T>(
+    begin: (settle: (value: T) => void) => (() => void) | void,
+    most: number = this.left(),
+  ): Promise<T | undefined> {
+    const { signal } = this;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
+    const abort = () => reject(signal!.reason);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    if (most <= LONGEST) timer = setTimeout(() => resolve(undefined), most);
+    signal?.addEventListener("abort", abort);
+    let end: (() => void) | void = undefined;
+    try {
+      end = begin(resolve);
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      end?.();
+    }
+  }
+
+  /** Waits for a time, or until the patience ends. */
+  async pause(ms: number): Promise<void> {
+    await this.until(() => {}, Math.min(ms, this.left()));
+  }
+}
+
+/** Those who wait for news, and how many pieces of it there have been. */
+export class News {
+  /** How many there have been. */
+  count = 0;
+  readonly #listeners = new Set<() => void>();
+
+  /** @returns What ends the listening. */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tells everybody who listens now. */
+  tell(): void {
+    this.count++;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /**
+   * Waits for news that are later than those somebody has seen. What came
+   * between the look at `count` and this call has not been missed.
+   *
+   * @param seen What `count` was.
+   * @param patience Whose wait it is.
+   * @param most The most milliseconds.
+   * @returns Whether there were any.
+   */
+  async after(
+    seen: number,
+    patience: Patience,
+    most: number,
+  ): Promise<boolean> {
+    const told = await patience.until<true>((settle) => {
+      if (this.count !== seen) settle(true);
+      return this.listen(() => settle(true));
+    }, Math.min(most, patience.left()));
+    return told === true;
+  }
+}
+
+/** The share of a lease after which its holder no longer believes in it. */
+const SURE = 0.9;
+
+/**
+ * The time for which somebody holds something. It ends before the servers think
+ * so: it counts from before they were asked, and a part of it is left as a
+ * margin for clocks that run differently.
+ */
+export class Term {
+  readonly #lease: number;
+  readonly #reason: () => Error;
+  #since: Moment;
+  #settled = false;
+  #over = false;
+  #controller: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * @param since A moment before the servers began to count.
+   * @param lease The milliseconds that they count.
+   * @param reason The error of what is lost.
+   */
+  constructor(since: Moment, lease: number, reason: () => Error) {
+    this.#since = since;
+    this.#lease = lease;
+    this.#reason = reason;
+  }
+
+  /** The milliseconds that are left; 0 if it is over. */
+  left(): number {
+    if (this.#over) return 0;
+    return Math.max(SURE * this.#lease - this.#since.elapsed(), 0);
+  }
+
+  /** Begins anew, unless it is over. */
+  renew(since: Moment): void {
+    if (this.left() === 0) return;
+    this.#since = since;
+    this.#arm();
+  }
+
+  /** Ends at once, for somebody else holds it. */
+  lose(): void {
+    if (!this.#settled) this.#abort();
+  }
+
+  /** The holder has given it back, so nothing can be lost any more. */
+  settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Throws if it is over. */
+  check(): void {
+    if (this.left() > 0) return;
+    this.#abort();
+    throw this.lost.reason;
+  }
+
+  /**
+   * Aborted when it is over. A thread that was stopped, or that does not return
+   * to its event loop, is told as soon as it asks for `aborted`: no timer has
+   * to run for that.
+   */
+  get lost(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    const { signal } = this.#controller = new AbortController();
+    const look = () => {
+      if (!this.#over && !this.#settled && this.left() === 0) this.#abort();
+    };
+    Object.defineProperties(signal, {
+      aborted: {
+        get() {
+          look();
+          return nativeAborted(signal);
+        },
+      },
+      throwIfAborted: {
+        value() {
+          if (signal.aborted) throw signal.reason;
+        },
+      },
+    });
+    this.#arm();
+    return signal;
+  }
+
+  #arm(): void {
+    if (this.#controller === undefined || this.#settled) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.left() === 0) this.#abort();
+      else this.#arm();
+    }, Math.min(this.left() + 1, LONGEST));
+    unref(this.#timer);
+  }
+
+  #abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#controller ??= new AbortController();
+    this.#controller.abort(this.#reason());
+  }
+}
+
+const { get: aborted } = Object.getOwnPropertyDescriptor(
+  AbortSignal.prototype,
+  "aborted",
+)!;
+
+function nativeAborted(signal: AbortSignal): boolean {
+  return aborted!.call(signal);
+}
+
+/** Lets the program end although a timer runs. */
+export function unref(
+  timer: ReturnType<typeof setTimeout> | ReturnType<typeof setInterval>,
+): void {
+  Deno.unrefTimer(timer as unknown as number);
+}

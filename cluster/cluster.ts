@@ -1,0 +1,208 @@
+/**
+ * The servers that programs on several machines share.
+ *
+ * @module
+ */
+
+import { checkOptions, shown } from "../_internal/check.ts";
+import type { WaitOptions } from "../_internal/options.ts";
+import type { Host } from "./_host.ts";
+import { Link, type Settings } from "./_link.ts";
+import { Patience } from "./_patience.ts";
+import {
+  type ClusterQueue,
+  type ClusterQueueOptions,
+  makeQueue,
+} from "./queue.ts";
+
+const CONNECT = "connect to a cluster";
+
+const OPTIONS = ["user", "password", "token", "tls", "replicas", "storage"];
+
+/** The certificates of a connection, in PEM. */
+export interface ClusterTls {
+  /** Who signs the certificates of the servers, if not one whom all trust. */
+  ca?: string;
+  /** The certificate of this program, if the servers demand one. */
+  cert?: string;
+  /** The key of that certificate. */
+  key?: string;
+}
+
+/** What {@linkcode Cluster.connect} takes. */
+export interface ClusterOptions extends WaitOptions {
+  /** The name of the user. */
+  user?: string;
+  /** The password of the user. */
+  password?: string;
+  /** A token, where the servers have no users. */
+  token?: string;
+  /** `true`, or certificates, to demand TLS; else the servers decide. */
+  tls?: boolean | ClusterTls;
+  /**
+   * On how many servers each queue, lock and map is kept that this program
+   * makes: 1, 3 or 5.
+   *
+   * @default {1}
+   */
+  replicas?: number;
+  /**
+   * Whether they are kept on disk, or in memory until the servers end.
+   *
+   * @default {"file"}
+   */
+  storage?: "file" | "memory";
+}
+
+/**
+ * A connection to NATS servers with JetStream, and what programs on several
+ * machines share there.
+ *
+ * It connects again by itself whenever the connection breaks; the calls under
+ * way go on then. It is an `EventTarget`: `disconnected` tells that the
+ * connection was lost, `connected` that it is there again.
+ *
+ * Close it when it is no longer needed, with `await using` or `close()`: it
+ * keeps the program running.
+ *
+ * @example
+ * ```ts ignore
+ * import { Cluster } from "@skein/std/cluster";
+ *
+ * await using cluster = await Cluster.connect(["10.0.0.1", "10.0.0.2"], {
+ *   user: "worker",
+ *   password: "secret",
+ *   replicas: 3,
+ * });
+ * cluster.addEventListener("disconnected", () => console.warn("no server"));
+ * ```
+ */
+export class Cluster extends EventTarget implements AsyncDisposable {
+  readonly #host: Host;
+  readonly #link: Link;
+
+  private constructor(link: Link) {
+    super();
+    this.#link = link;
+    this.#host = { link: () => Promise.resolve(link) };
+    let connected = true;
+    link.changes.listen(() => {
+      if (connected === link.connected) return;
+      connected = link.connected;
+      const type = connected ? "connected" : "disconnected";
+      this.dispatchEvent(new Event(type));
+    });
+  }
+
+  /**
+   * Connects to one of the servers. It goes on trying until one can be reached;
+   * what no further try would mend is thrown at once.
+   *
+   * @param servers Where they are: `host`, `host:port`; one or several.
+   * @param options Who asks, how what is made is kept, a timeout in
+   * milliseconds, a signal that ends the wait.
+   * @returns The cluster.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {Deno.errors.PermissionDenied} If the servers refuse user, password
+   * or token.
+   * @throws {Deno.errors.InvalidData} If the certificates do not fit.
+   * @throws {Deno.errors.NotSupported} If the server is older than 2.12 or has
+   * no JetStream.
+   * @throws {Deno.errors.NotCapable} If the program may not use the network.
+   */
+  static async connect(
+    servers: string | readonly string[],
+    options?: ClusterOptions,
+  ): Promise<Cluster> {
+    const patience = new Patience(CONNECT, options, OPTIONS);
+    const settings = settingsOf(servers, options);
+    return new Cluster(await Link.open(settings, patience));
+  }
+
+  /**
+   * Whether a server is connected now. The answer may be out of date when it
+   * arrives.
+   *
+   * @returns `false` while it looks for a server, and after `close()`.
+   */
+  connected(): boolean {
+    return this.#link.connected;
+  }
+
+  /**
+   * The queue of a name. It is made on the servers at its first use; a program
+   * that gives other options than it was made with gets a RangeError then.
+   *
+   * @typeParam T The items.
+   * @param name Letters, digits, `_` and `-`, in parts joined by dots.
+   * @param options What it is made with, if it is not there yet.
+   * @returns The queue.
+   */
+  queue<T>(name: string, options?: ClusterQueueOptions): ClusterQueue<T> {
+    return makeQueue<T>(this.#host, name, options);
+  }
+
+  /** Ends the connection, when what was sent has gone out. */
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  /** Ends the connection, as `close` does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function settingsOf(
+  servers: unknown,
+  options: ClusterOptions | undefined,
+): Settings {
+  const list = typeof servers === "string" ? [servers] : servers;
+  if (
+    !Array.isArray(list) || list.length === 0 ||
+    list.some((server) => typeof server !== "string" || server === "")
+  ) {
+    throw new TypeError(
+      `Cannot ${CONNECT}: servers must be a string or an array of them, received ${
+        shown(servers)
+      }`,
+    );
+  }
+  const { user, password, token, tls, replicas = 1, storage = "file" } =
+    options ?? {};
+  for (const [name, value] of Object.entries({ user, password, token })) {
+    if (value === undefined || typeof value === "string") continue;
+    throw new TypeError(
+      `Cannot ${CONNECT}: ${name} must be a string, received a value of type ${typeof value}`,
+    );
+  }
+  checkTls(tls);
+  if (![1, 3, 5].includes(replicas)) {
+    throw new RangeError(
+      `Cannot ${CONNECT}: replicas must be 1, 3 or 5, received ${
+        shown(replicas)
+      }`,
+    );
+  }
+  if (storage !== "file" && storage !== "memory") {
+    throw new TypeError(
+      `Cannot ${CONNECT}: storage must be "file" or "memory", received ${
+        shown(storage)
+      }`,
+    );
+  }
+  return { servers: list, user, password, token, tls, replicas, storage };
+}
+
+function checkTls(tls: unknown): void {
+  if (tls === undefined || typeof tls === "boolean") return;
+  checkOptions(tls, CONNECT, ["ca", "cert", "key"]);
+  for (const [name, value] of Object.entries(tls)) {
+    if (value === undefined || typeof value === "string") continue;
+    throw new TypeError(
+      `Cannot ${CONNECT}: ${name} of tls must be a string in PEM, received ${
+        shown(value)
+      }`,
+    );
+  }
+}

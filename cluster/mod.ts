@@ -1,0 +1,21 @@
+/**
+ * Queues across machines, on NATS JetStream.
+ *
+ * @module
+ */
+
+export { Cluster, type ClusterOptions, type ClusterTls } from "./cluster.ts";
+export {
+  type ClusterDeath,
+  ClusterDelivery,
+  type ClusterNakOptions,
+} from "./delivery.ts";
+export {
+  type ClusterPutOptions,
+  ClusterQueue,
+  type ClusterQueueOptions,
+  type ClusterReceiveOptions,
+  type ClusterShutDownOptions,
+} from "./queue.ts";
+export { register, type Registered } from "./registry.ts";
+export type { WaitOptions } from "../_internal/options.ts";
