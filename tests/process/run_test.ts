@@ -129,6 +129,21 @@ for (const [name, start] of Object.entries(STARTS)) {
   });
 }
 
+Deno.test("run() and its relatives throw what a getter of an option throws", async () => {
+  const error = new RangeError("of the user");
+  const options = {
+    get cwd(): string {
+      throw error;
+    },
+  };
+  for (const [name, start] of Object.entries(STARTS)) {
+    const thrown = await assertRejects(
+      async () => await start(["sleep", "60"], options),
+    );
+    assertEquals(thrown, error, name);
+  }
+});
+
 Deno.test("run() reads every option once, at the call", async () => {
   const reads: string[] = [];
   const options = new Proxy({ env: { SKEIN_A: "1" }, timeout: 60_000 }, {

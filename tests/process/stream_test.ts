@@ -113,6 +113,20 @@ both("run() rejects with the broken pipe of a sink or a tee", async () => {
   }
 });
 
+both(
+  "run() rejects with the error of an open file that carries its bytes",
+  async () => {
+    const path = await Deno.makeTempFile({ dir: "/tmp" });
+    using writeOnly = await Deno.open(path, { write: true });
+    using readOnly = await Deno.open(path, { read: true });
+    await assertRejects(() => run(["cat"], { input: writeOnly }));
+    await assertRejects(() => run(["echo", "hi"], { stdout: readOnly }));
+    assertThrows(() => runSync(["cat"], { input: writeOnly }));
+    assertThrows(() => runSync(["echo", "hi"], { stdout: readOnly }));
+    await Deno.remove(path);
+  },
+);
+
 both("run() gives a source no end that failed", async () => {
   // A child that reads the end of its input would take it for complete.
   const path = await Deno.makeTempFile({ dir: "/tmp" });
