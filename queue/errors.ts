@@ -1,9 +1,12 @@
 /**
- * The errors of queues, with the names of the chapter's.
+ * The errors of queues, with the names of the chapter's, and what their messages
+ * say.
  *
  * @module
  */
 
+import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
+import { ThreadingError } from "../threading/errors.ts";
 import { sendable } from "../threading/sendable.ts";
 
 /**
@@ -66,4 +69,71 @@ export class ShutDown extends Error {
   }
   /** The name of the class. */
   override name = "ShutDown";
+}
+
+/** What is done, for messages. */
+export const GET = "get an item";
+
+/** The error of a get from an empty queue. */
+export function empty(timeout?: number): Empty {
+  return new Empty(
+    `Cannot ${GET}: the queue is empty${
+      timeout === undefined ? "" : `, and ${timeout} ms have passed`
+    }`,
+  );
+}
+
+/** The error of a get from a queue that was shut down and is empty. */
+export function getShutDown(): ShutDown {
+  return new ShutDown(`Cannot ${GET}: the queue was shut down and is empty`);
+}
+
+/** What is done, for messages. */
+export const PUT = "put an item";
+
+/** The error of a put into a full queue. */
+export function full(limit: number, timeout?: number): Full {
+  const state = `the queue is full with its maxsize of ${limit}`;
+  return new Full(
+    `Cannot ${PUT}: ${state}${
+      timeout === undefined ? "" : `, and ${timeout} ms have passed`
+    }`,
+  );
+}
+
+/** The error of a put into a queue that was shut down. */
+export function putShutDown(): ShutDown {
+  return new ShutDown(`Cannot ${PUT}: the queue was shut down`);
+}
+
+/** What the caller gets for an error of reading an item. */
+export function explained(error: unknown, what = GET): unknown {
+  if (!(error instanceof ModuleNotLoaded)) return error;
+  return new ThreadingError(
+    `Cannot ${what}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
+    { cause: error.cause },
+  );
+}
+
+/** The error of an item that cannot be compared with one in the queue. */
+export function mismatch(item: unknown): TypeError {
+  return new TypeError(
+    `Cannot put an item: it cannot be compared with the items in the queue, received ${
+      describe(item)
+    }`,
+  );
+}
+
+/** How an item is shown in a message. */
+export function describe(item: unknown): string {
+  return Deno.inspect(item, { depth: 1, strAbbreviateSize: 40 });
+}
+
+/** The error of an item that cannot be compared with any other. */
+export function incomparable(why: string, item: unknown): TypeError {
+  return new TypeError(
+    `Cannot put an item: ${why} a number nor a text nor a tuple of them, so it has no priority, received ${
+      describe(item)
+    }`,
+  );
 }

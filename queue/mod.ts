@@ -44,8 +44,12 @@
  * @module
  */
 
-export * from "./errors.ts";
-export { LifoQueue } from "./lifo_queue.ts";
-export { PriorityQueue, type PriorityQueueOptions } from "./priority_queue.ts";
-export { Queue, type ShutDownOptions } from "./queue.ts";
+export { Empty, Full, ShutDown } from "./errors.ts";
+export {
+  LifoQueue,
+  PriorityQueue,
+  type PriorityQueueOptions,
+  Queue,
+  type ShutDownOptions,
+} from "./queue.ts";
 export { SimpleQueue } from "./simple_queue.ts";

@@ -1,18 +1,23 @@
 /**
- * The queue.
+ * The queues with a limit, with tasks and an end.
  *
  * @module
  */
 
-import { checkOptions } from "../_internal/check.ts";
-import { doubles, words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
+import { checkFunction, checkOptions } from "../_internal/check.ts";
 import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { lock, unlock } from "../threading/_memory/mutex.ts";
+import {
+  commitRecord,
+  draftRecord,
+  readRecord,
+} from "../threading/_memory/record.ts";
 import { Field } from "../threading/_memory/shared_class.ts";
 import { addressOf } from "../threading/_memory/shared_object.ts";
 import { waitPromise } from "../threading/_memory/wait_promise.ts";
@@ -20,19 +25,26 @@ import { Wake } from "../threading/_memory/wait_queue.ts";
 import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared_list.ts";
+import {
+  areOverridden,
+  attachList,
+  hooked,
+  isCustom,
+  listOf,
+  markBuiltIn,
+} from "./_engine/custom_list.ts";
+import { endCustom } from "./_engine/custom_order.ts";
+import { Order, PlaceShift, QueueField } from "./_engine/layout.ts";
+import { enter, leave, sizeOf } from "./_engine/ring.ts";
+import { finishOne, joinProtocol, shutDown } from "./_engine/waiters.ts";
 import { ShutDown } from "./errors.ts";
-import { enter, leave, sizeOf } from "./_ends.ts";
-import { QueueField } from "./_fields.ts";
-import * as hooks from "./_custom_order.ts";
 import {
   checkMaxsize,
   keepAlive,
   limitQueue,
   registerQueue,
-} from "./_kinds.ts";
-import { finishOne, joinProtocol } from "./_tasks.ts";
-import { shutDown } from "./_waiting.ts";
-import { SimpleQueue } from "./simple_queue.ts";
+  SimpleQueue,
+} from "./simple_queue.ts";
 
 const JOIN = "join a queue";
 
@@ -118,8 +130,8 @@ export class Queue<T> extends SimpleQueue<T> {
     super();
     const queue = addressOf(this);
     limitQueue(queue, maxsize);
-    if (hooks.areOverridden(this)) {
-      hooks.attachList(queue);
+    if (areOverridden(this)) {
+      attachList(queue);
       this._init(maxsize);
     }
   }
@@ -254,8 +266,8 @@ export class Queue<T> extends SimpleQueue<T> {
     }
     const queue = addressOf(this);
     const immediate = options?.immediate ?? false;
-    if (hooks.isCustom(queue)) {
-      hooks.end(hooks.hooked(this), immediate);
+    if (isCustom(queue)) {
+      endCustom(hooked(this), immediate);
       return;
     }
     enter(queue);
@@ -298,8 +310,8 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   protected get queue(): SharedList<T> {
     const queue = addressOf(this);
-    if (hooks.isCustom(queue)) {
-      return hooks.listOf(queue) as SharedList<T>;
+    if (isCustom(queue)) {
+      return listOf(queue) as SharedList<T>;
     }
     throw new ThreadingError(
       `Cannot read the list of a queue: only a class that overrides _init, _put, _get or _qsize has one, received ${this.constructor.name}`,
@@ -350,6 +362,236 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 }
 
-hooks.markBuiltIn(Queue.prototype);
+markBuiltIn(Queue.prototype);
 
 registerQueue(import.meta, Queue);
+
+/**
+ * A {@linkcode Queue} that gives what was put last: a stack. After `LifoQueue`
+ * of Python's queue.
+ *
+ * @typeParam T The items.
+ *
+ * @example
+ * ```ts
+ * import { LifoQueue } from "@skein/std/queue";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stack = new LifoQueue<string>();
+ * stack.putManySync(["first", "second"]);
+ * assertEquals(stack.getSync(), "second");
+ * assertEquals(stack.getSync(), "first");
+ * ```
+ */
+export class LifoQueue<T> extends Queue<T> {
+  /**
+   * Makes an empty stack.
+   *
+   * @param maxsize How many items there may be at once; 0 and below mean that
+   * there is no limit but the size of the shared heap.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is not an integer.
+   */
+  constructor(maxsize = 0) {
+    super(maxsize);
+    const order = addressOf(this) + QueueField.order;
+    if (words[order] === Order.fifo) words[order] = Order.lifo;
+  }
+
+  /**
+   * Takes the last item out of `this.queue`. A hook, see {@linkcode Queue}.
+   *
+   * @returns The item.
+   */
+  protected override _get(): T {
+    return this.queue.pop() as T;
+  }
+}
+
+markBuiltIn(LifoQueue.prototype);
+registerQueue(import.meta, LifoQueue);
+
+/** What a {@linkcode PriorityQueue} is made of. */
+export interface PriorityQueueOptions<T> {
+  /**
+   * How many items there may be at once; 0 and below mean that there is no
+   * limit but the size of the shared heap.
+   *
+   * @default {0}
+   */
+  maxsize?: number;
+  /**
+   * Says which of two items is lower, as for `Array.prototype.sort`. A function
+   * marked with `sendable`: the thread that puts an item calls it, or the one
+   * that makes room for it.
+   */
+  compare?: (a: T, b: T) => number;
+}
+
+/**
+ * A {@linkcode Queue} that gives the lowest item, and among equal ones the one
+ * that was put first. After `PriorityQueue` of Python's queue.
+ *
+ * Items are numbers, strings, or tuples of them, which are compared element by
+ * element: the first one is the priority, and the rest may be what it is the
+ * priority of. The comparison of two tuples ends where both have something
+ * else: those are equal. Other items need a `compare`. Putting an item takes
+ * logarithmic time, with a `compare` linear.
+ *
+ * @typeParam T The items.
+ *
+ * @example
+ * ```ts
+ * import { PriorityQueue } from "@skein/std/queue";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const queue = new PriorityQueue<[number, string]>();
+ * queue.putSync([20, "second"]);
+ * queue.putSync([10, "first"]);
+ * queue.putSync([30, "third"]);
+ * assertEquals(queue.getSync(), [10, "first"]);
+ * ```
+ *
+ * @example The longest string first
+ * ```ts
+ * import { PriorityQueue } from "@skein/std/queue";
+ * import { sendable } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const longer = sendable(import.meta, function longer(a: string, b: string) {
+ *   return b.length - a.length;
+ * });
+ *
+ * const queue = new PriorityQueue<string>({ compare: longer });
+ * queue.putManySync(["egg", "spam"]);
+ * assertEquals(queue.getSync(), "spam");
+ * ```
+ */
+export class PriorityQueue<T> extends Queue<T> {
+  /**
+   * Makes an empty queue.
+   *
+   * @param options The limit, or an object with it and a `compare`.
+   * @throws {TypeError} If the limit is not a number, or `compare` is not a
+   * function.
+   * @throws {RangeError} If the limit is not an integer.
+   * @throws {NotSendableError} If `compare` is not marked.
+   */
+  constructor(options: number | PriorityQueueOptions<T> = 0) {
+    if (typeof options === "object") {
+      checkOptions(options, "make a PriorityQueue", ["maxsize", "compare"]);
+    }
+    const { maxsize = 0, compare } = typeof options === "object"
+      ? options
+      : { maxsize: options };
+    if (compare !== undefined) {
+      checkFunction(compare, "make a PriorityQueue", "compare");
+    }
+    checkMaxsize(maxsize, new.target.name);
+    const record = compare === undefined ? 0 : draftRecord(compare);
+    super(maxsize);
+    const queue = addressOf(this);
+    const isHooked = isCustom(queue);
+    if (record !== 0) {
+      lock(queue + Field.mutex);
+      words[queue + QueueField.compare] = record;
+      commitRecord(record);
+      unlock(queue + Field.mutex);
+      if (!isHooked) attachList(queue);
+    } else if (!isHooked) {
+      words[queue + QueueField.order] = Order.priority;
+      words[queue + QueueField.placeShift] = PlaceShift.slot;
+    }
+  }
+
+  /**
+   * Inserts an item into `this.queue`, which is sorted. A hook, see
+   * {@linkcode Queue}.
+   *
+   * @param item The item.
+   */
+  protected override _put(item: T): void {
+    const list = this.queue;
+    const compare = compareOf(this);
+    let low = 0;
+    let high = list.length();
+    if (high === 0) compare(item, item); // throws if it has no priority
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const order: unknown = compare(item, list.at(middle) as T);
+      if (typeof order !== "number" || Number.isNaN(order)) {
+        throw new TypeError(
+          `Cannot put an item: compare must return a number, received ${
+            String(order)
+          }`,
+        );
+      }
+      if (order < 0) high = middle;
+      else low = middle + 1;
+    }
+    list.insert(low, item);
+  }
+}
+
+type Compare<T> = (a: T, b: T) => number;
+
+/** What was read from the queues with a `compare` in this thread. */
+const compares = new WeakMap<object, Compare<never>>();
+
+function compareOf<T>(handle: PriorityQueue<T>): Compare<T> {
+  const record = words[addressOf(handle) + QueueField.compare];
+  if (record === 0) return compareItems;
+  let compare = compares.get(handle);
+  if (compare === undefined) {
+    compare = readRecord(record) as Compare<never>;
+    compares.set(handle, compare);
+  }
+  return compare as unknown as Compare<T>;
+}
+
+markBuiltIn(PriorityQueue.prototype);
+registerQueue(import.meta, PriorityQueue);
+
+/**
+ * Compares two items.
+ *
+ * @returns Below 0 if the first is lower, above 0 if the second is.
+ * @throws {TypeError} If they cannot be compared.
+ */
+export function compareItems(a: unknown, b: unknown): number {
+  const order = compareElements(a, b);
+  if (order !== undefined) return order;
+  throw new TypeError(
+    `Cannot put an item: it cannot be compared, received ${
+      Deno.inspect(a, { depth: 1 })
+    } and ${Deno.inspect(b, { depth: 1 })}`,
+  );
+}
+
+/** `undefined` if they cannot be compared. */
+function compareElements(a: unknown, b: unknown): number | undefined {
+  if (typeof a === "number" && typeof b === "number") {
+    if (Number.isNaN(a) || Number.isNaN(b)) return undefined;
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+  if (typeof a === "string" && typeof b === "string") {
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+  if (Array.isArray(a) && Array.isArray(b)) return compareTuples(a, b);
+  return undefined;
+}
+
+function compareTuples(a: unknown[], b: unknown[]): number | undefined {
+  const common = Math.min(a.length, b.length);
+  for (let i = 0; i < common; i++) {
+    if (i > 0 && isOpaque(a[i]) && isOpaque(b[i])) return 0;
+    const order = compareElements(a[i], b[i]);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+function isOpaque(value: unknown): boolean {
+  return typeof value !== "number" && typeof value !== "string" &&
+    !Array.isArray(value);
+}

@@ -1,28 +1,56 @@
 /**
- * The queue without a limit.
+ * The queue without a limit, and how the classes of queues are made known.
  *
  * @module
  */
 
-import { checkIterable, shown } from "../_internal/check.ts";
+import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { doubles, words } from "../threading/_memory/heap.ts";
+import { releaseRecord } from "../threading/_memory/record.ts";
+import { Field, registerClass } from "../threading/_memory/shared_class.ts";
 import {
+  ADDRESS,
   addressOf,
+  createObject,
   pinUntil,
+  releaseReference,
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
-import { sizeOf } from "./_ends.ts";
-import * as getting from "./_get.ts";
-import { getMany, getManyNowait, getManySync } from "./_get_many.ts";
-import * as hooks from "./_custom_order.ts";
-import { createQueue, keepAlive, registerQueue } from "./_kinds.ts";
-import { checkCount, PUT } from "./_prepare.ts";
-import * as putting from "./_put.ts";
-import { putMany, putManyNowait, putManySync } from "./_put_many.ts";
+import { destroyJournal } from "./_engine/custom_list.ts";
+import {
+  get,
+  getMany,
+  getManyNowait,
+  getManySync,
+  getNowait,
+  getProtocol,
+  getSync,
+} from "./_engine/get.ts";
+import { releaseItems } from "./_engine/items.ts";
+import {
+  Order,
+  PlaceShift,
+  QUEUE_WORDS,
+  QueueField,
+  UNLIMITED,
+} from "./_engine/layout.ts";
+import {
+  checkCount,
+  put,
+  putMany,
+  putManyNowait,
+  putManySync,
+  putNowait,
+  putSync,
+} from "./_engine/put.ts";
+import { close, sizeOf } from "./_engine/ring.ts";
+import { abandon } from "./_engine/waiters.ts";
+import { GET, PUT } from "./errors.ts";
 
 /**
  * A first-in first-out queue of any length that any thread reads and writes
@@ -78,9 +106,7 @@ export class SimpleQueue<T> extends SharedObject {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    await (hooks.isCustom(queue)
-      ? hooks.put(hooks.hooked(this), queue, [item], timeout, signal)
-      : putting.put(queue, item, timeout, signal));
+    await put(this, queue, item, timeout, signal);
     keepAlive(this);
   }
 
@@ -108,8 +134,7 @@ export class SimpleQueue<T> extends SharedObject {
   putSync(item: T, options?: WaitSyncOptions): void {
     const timeout = timeoutOf(options, PUT);
     const queue = addressOf(this);
-    if (!hooks.isCustom(queue)) putting.putSync(queue, item, timeout);
-    else hooks.putSync(hooks.hooked(this), queue, [item], timeout);
+    putSync(this, queue, item, timeout);
   }
 
   /**
@@ -131,9 +156,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putNowait(item: T): void {
-    const queue = addressOf(this);
-    if (!hooks.isCustom(queue)) putting.putNowait(queue, item);
-    else hooks.putNowait(hooks.hooked(this), queue, [item]);
+    putNowait(this, addressOf(this), item);
   }
 
   /**
@@ -165,9 +188,7 @@ export class SimpleQueue<T> extends SharedObject {
     const queue = addressOf(this);
     const list = listOf(items);
     if (!checkCount(queue, list.length)) return;
-    await (hooks.isCustom(queue)
-      ? hooks.put(hooks.hooked(this), queue, list, timeout, signal)
-      : putMany(queue, list, timeout, signal));
+    await putMany(this, queue, list, timeout, signal);
     keepAlive(this);
   }
 
@@ -199,8 +220,7 @@ export class SimpleQueue<T> extends SharedObject {
     const queue = addressOf(this);
     const list = listOf(items);
     if (!checkCount(queue, list.length)) return;
-    if (!hooks.isCustom(queue)) putManySync(queue, list, timeout);
-    else hooks.putSync(hooks.hooked(this), queue, list, timeout);
+    putManySync(this, queue, list, timeout);
   }
 
   /**
@@ -226,8 +246,7 @@ export class SimpleQueue<T> extends SharedObject {
     const queue = addressOf(this);
     const list = listOf(items);
     if (!checkCount(queue, list.length)) return;
-    if (!hooks.isCustom(queue)) putManyNowait(queue, list);
-    else hooks.putNowait(hooks.hooked(this), queue, list);
+    putManyNowait(this, queue, list);
   }
 
   /**
@@ -252,13 +271,11 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async get(options?: WaitOptions): Promise<T> {
-    const timeout = timeoutOf(options, getting.GET);
+    const timeout = timeoutOf(options, GET);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    const item = hooks.isCustom(queue)
-      ? (await hooks.get(hooks.hooked(this), queue, 1, timeout, signal))[0]
-      : await getting.get(queue, timeout, signal);
+    const item = await get(this, queue, timeout, signal);
     keepAlive(this);
     return item as T;
   }
@@ -286,12 +303,8 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   getSync(options?: WaitSyncOptions): T {
-    const timeout = timeoutOf(options, getting.GET);
-    const queue = addressOf(this);
-    const item = hooks.isCustom(queue)
-      ? hooks.getSync(hooks.hooked(this), queue, 1, timeout)[0]
-      : getting.getSync(queue, timeout);
-    return item as T;
+    const timeout = timeoutOf(options, GET);
+    return getSync(this, addressOf(this), timeout) as T;
   }
 
   /**
@@ -312,11 +325,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   getNowait(): T {
-    const queue = addressOf(this);
-    const item = hooks.isCustom(queue)
-      ? hooks.getNowait(hooks.hooked(this), queue, 1)[0]
-      : getting.getNowait(queue);
-    return item as T;
+    return getNowait(this, addressOf(this)) as T;
   }
 
   /**
@@ -344,17 +353,15 @@ export class SimpleQueue<T> extends SharedObject {
    */
   async getMany(n: number, options?: WaitOptions): Promise<T[]> {
     checkNumber(n);
-    const timeout = timeoutOf(options, getting.GET);
+    const timeout = timeoutOf(options, GET);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
-    let items: unknown[];
-    if (hooks.isCustom(queue)) {
-      items = await hooks.get(hooks.hooked(this), queue, n, timeout, signal);
-    } else {
-      // It goes on with the queue after a wait.
-      items = await pinUntil(queue, getMany(queue, n, timeout, signal));
-    }
+    // It goes on with the queue after a wait.
+    const items = await pinUntil(
+      queue,
+      getMany(this, queue, n, timeout, signal),
+    );
     keepAlive(this);
     return items as T[];
   }
@@ -386,12 +393,8 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getManySync(n: number, options?: WaitSyncOptions): T[] {
     checkNumber(n);
-    const timeout = timeoutOf(options, getting.GET);
-    const queue = addressOf(this);
-    if (hooks.isCustom(queue)) {
-      return hooks.getSync(hooks.hooked(this), queue, n, timeout) as T[];
-    }
-    return getManySync(queue, n, timeout) as T[];
+    const timeout = timeoutOf(options, GET);
+    return getManySync(this, addressOf(this), n, timeout) as T[];
   }
 
   /**
@@ -414,11 +417,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getManyNowait(n: number): T[] {
     checkNumber(n);
-    const queue = addressOf(this);
-    if (hooks.isCustom(queue)) {
-      return hooks.getNowait(hooks.hooked(this), queue, n) as T[];
-    }
-    return getManyNowait(queue, n) as T[];
+    return getManyNowait(this, addressOf(this), n) as T[];
   }
 
   /**
@@ -471,9 +470,82 @@ function checkNumber(n: unknown): void {
   );
 }
 
-registerQueue(import.meta, SimpleQueue);
-
 function listOf<T>(items: Iterable<T>): T[] {
   checkIterable(items, "put items", "items");
   return [...items];
 }
+
+// deno-lint-ignore ban-types
+const kinds = new Map<Function, number>();
+
+/** Makes a class of queues known. */
+export function registerQueue(
+  meta: ImportMeta,
+  // deno-lint-ignore ban-types
+  constructor: Function & { prototype: SharedObject },
+): void {
+  const kind = registerClass(meta, {
+    constructor,
+    destroy,
+    abandon,
+    protocol: getProtocol,
+  });
+  kinds.set(constructor, kind);
+}
+
+/** Makes a queue of the class that `constructor` is or extends. */
+// deno-lint-ignore ban-types
+export function createQueue(constructor: Function): number {
+  let known = constructor;
+  while (!kinds.has(known)) known = Object.getPrototypeOf(known);
+  const queue = createObject(kinds.get(known)!, QUEUE_WORDS);
+  words[queue + QueueField.limit] = UNLIMITED;
+  words[queue + QueueField.placeShift] = PlaceShift.cell;
+  return queue;
+}
+
+/**
+ * Checks what a queue is to be limited to.
+ *
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is not an integer.
+ */
+export function checkMaxsize(maxsize: unknown, what: string): number {
+  checkInteger(maxsize, `make a ${what}`, "maxsize");
+  return maxsize;
+}
+
+/** Limits the size of a queue that no other thread knows. */
+export function limitQueue(queue: number, maxsize: number): void {
+  doubles[queue + QueueField.maxsize >> 1] = maxsize;
+  if (maxsize > 0) {
+    words[queue + QueueField.limit] = Math.min(maxsize, UNLIMITED);
+  }
+}
+
+/**
+ * What a thread waits for must not be collected meanwhile: its handle is used
+ * once more when the wait is over.
+ */
+export function keepAlive(queue: SharedObject): void {
+  void queue[ADDRESS];
+}
+
+function destroy(queue: number): void {
+  // Of a damaged one nobody knows what it owns.
+  if (words[queue + Field.damaged] !== 0) return;
+  if (words[queue + QueueField.order] !== Order.custom) {
+    close(queue);
+    releaseItems(queue);
+    return;
+  }
+  for (const field of [QueueField.list, QueueField.lock]) {
+    const part = words[queue + field];
+    if (part !== 0) releaseReference(part);
+  }
+  destroyJournal(queue);
+  const compare = words[queue + QueueField.compare];
+  if (compare !== 0) releaseRecord(compare);
+}
+
+registerQueue(import.meta, SimpleQueue);

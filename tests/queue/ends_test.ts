@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Full, Queue } from "../../queue/mod.ts";
-import { MAX_INDEX } from "../../queue/_ends.ts";
-import { QueueField } from "../../queue/_fields.ts";
+import { MAX_INDEX } from "../../queue/_engine/ring.ts";
+import { QueueField } from "../../queue/_engine/layout.ts";
 import { SharedArray, Thread, ThreadingError } from "../../threading/mod.ts";
 import { words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";

@@ -18,7 +18,7 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { QueueField } from "../../queue/_fields.ts";
+import { QueueField } from "../../queue/_engine/layout.ts";
 import { load, words } from "../../threading/_memory/heap.ts";
 import { Field } from "../../threading/_memory/shared_class.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";

@@ -12,7 +12,7 @@ import { Field } from "../../threading/_memory/shared_class.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { MAX_SLOTS, Slot, slotAt } from "../../threading/_memory/slot.ts";
 import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
-import { QueueField } from "../../queue/_fields.ts";
+import { QueueField } from "../../queue/_engine/layout.ts";
 import { reap } from "../../threading/_runtime/reaper.ts";
 import { afterwards, waitBlocked, waitInLoop, ways } from "./damage_fixture.ts";
 

@@ -2,7 +2,7 @@
  * The list of a queue with hooks, and the journal by which what hooks did to it
  * can be undone.
  *
- * Hooks run as a transaction. While one runs, each change of the list is noted
+ * Hooks run in a transaction. While one runs, each change of the list is noted
  * in the queue's journal, in the critical section that makes the change:
  *
  *     journal + 0   the number of changes
@@ -18,29 +18,6 @@
  */
 
 import {
-  allocate,
-  deallocate,
-  discard,
-} from "../threading/_memory/allocator.ts";
-import { removeDraft } from "../threading/_memory/draft.ts";
-import { words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
-import {
-  commitRecord,
-  draftRecord,
-  glance,
-  readShared,
-  releaseRecord,
-  shareRecord,
-  UNREAD,
-} from "../threading/_memory/record.ts";
-import { Field } from "../threading/_memory/shared_class.ts";
-import {
-  ADDRESS,
-  addressOf,
-  type SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import {
   insertAt,
   isLarge,
   lockWithRoom,
@@ -49,10 +26,90 @@ import {
   RingField,
   shrinkEmpty,
   wordAt,
-} from "../threading/_list_ring.ts";
-import { sendable } from "../threading/sendable.ts";
-import { SharedList } from "../threading/shared_list.ts";
-import { QueueField } from "./_fields.ts";
+} from "../../threading/_list_ring.ts";
+import {
+  allocate,
+  deallocate,
+  discard,
+} from "../../threading/_memory/allocator.ts";
+import { removeDraft } from "../../threading/_memory/draft.ts";
+import { add, words } from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import {
+  commitRecord,
+  draftRecord,
+  glance,
+  readShared,
+  releaseRecord,
+  shareRecord,
+  UNREAD,
+} from "../../threading/_memory/record.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
+import {
+  ADDRESS,
+  addressOf,
+  objectAtAs,
+  type SharedObject,
+} from "../../threading/_memory/shared_object.ts";
+import { Lock } from "../../threading/lock.ts";
+import { sendable } from "../../threading/sendable.ts";
+import { SharedList } from "../../threading/shared_list.ts";
+import { Order, QueueField } from "./layout.ts";
+
+/** What a queue with hooks has. */
+export interface Hooked extends SharedObject {
+  /** Puts an item in. */
+  _put(item: unknown): void;
+  /** Takes the next item out. */
+  _get(): unknown;
+  /** How many items there are. */
+  _qsize(): number;
+}
+
+const NAMES = ["_init", "_put", "_get", "_qsize"];
+const builtIn = new Set<unknown>();
+
+/** Makes the hooks of skein's own class known. */
+export function markBuiltIn(prototype: object): void {
+  for (const name of NAMES) builtIn.add(Reflect.get(prototype, name));
+}
+
+/** Whether the class of the queue overrides a hook. */
+export function areOverridden(handle: SharedObject): boolean {
+  return NAMES.some((name) => !builtIn.has(Reflect.get(handle, name)));
+}
+
+/** Whether the order of a queue is code of the user's. */
+export function isCustom(queue: number): boolean {
+  return words[queue + QueueField.order] === Order.custom;
+}
+
+/** A queue whose hooks, which are protected, are to be called. */
+export function hooked(queue: SharedObject): Hooked {
+  return queue as Hooked;
+}
+
+/** Gives a new queue, which no other thread knows, its list and its lock. */
+export function attachList(queue: number): void {
+  words[queue + QueueField.order] = Order.custom;
+  attach(queue, QueueField.list, new SharedList());
+  attach(queue, QueueField.lock, new Lock());
+}
+
+function attach(queue: number, field: number, part: SharedObject): void {
+  const address = part[ADDRESS];
+  lock(queue + Field.mutex);
+  add(address + Field.references, 1);
+  words[queue + field] = address;
+  unlock(queue + Field.mutex);
+  part.free();
+}
+
+/** The list of a queue with hooks. */
+export function listOf(queue: number): SharedList<unknown> {
+  const list = objectAtAs(words[queue + QueueField.list], CustomList);
+  return list as CustomList<unknown>;
+}
 
 const JournalField = { count: 0, capacity: 1, changes: 2 } as const;
 const CHANGE_WORDS = 2;

@@ -8,7 +8,7 @@
  *    mutex of the ground.
  * 2. It runs the hooks for what its caller wants, then those for the puts that
  *    wait and have room by then, in order of arrival, whoever waits with them.
- *    What the hooks do to the list is noted in a journal (`_custom_list.ts`).
+ *    What the hooks do to the list is noted in a journal (`custom_list.ts`).
  * 3. In one critical section it looks whether those puts still wait and nothing
  *    else can be put in, or does more of step 2. Then it keeps what was done,
  *    writes the length, ends the waits of the puts that are in, and wakes the
@@ -18,7 +18,7 @@
  * undone, and nobody has noticed. So between two transactions, nobody waits who
  * could go on but those who were woken: a get for which an item is reserved, or
  * a put that was nudged, because the one before it gave up. If such a one is
- * killed, its node still tells what it was given, and `_waiting.ts` passes it
+ * killed, its node still tells what it was given, and `waiters.ts` passes it
  * on. No wake-up is lost.
  *
  * A put that waits has its items in a block. If another thread fails to put
@@ -28,19 +28,19 @@
  * @module
  */
 
-import { decode } from "../threading/_memory/codec/decode.ts";
-import { encode } from "../threading/_memory/codec/encode.ts";
-import { loadModule } from "../threading/_memory/codec/load.ts";
-import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
-import { add, doubles, words } from "../threading/_memory/heap.ts";
+import { decode } from "../../threading/_memory/codec/decode.ts";
+import { encode } from "../../threading/_memory/codec/encode.ts";
+import { loadModule } from "../../threading/_memory/codec/load.ts";
+import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
+import { doubles, words } from "../../threading/_memory/heap.ts";
 import {
   damagedError,
   lock,
   requireStack,
   tryLock,
   unlock,
-} from "../threading/_memory/mutex.ts";
-import { Field } from "../threading/_memory/shared_class.ts";
+} from "../../threading/_memory/mutex.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
@@ -48,11 +48,8 @@ import {
   finishSection,
   giveBack,
   objectAt,
-  objectAtAs,
   releaseReference,
-  type SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import { waitPromise } from "../threading/_memory/wait_promise.ts";
+} from "../../threading/_memory/shared_object.ts";
 import {
   allocateNode,
   dequeue,
@@ -62,105 +59,52 @@ import {
   type Protocol,
   Wake,
   wake,
-} from "../threading/_memory/wait_queue.ts";
-import { waitSync } from "../threading/_memory/wait_sync.ts";
-import { OwnerDiedError, ThreadingError } from "../threading/errors.ts";
-import { Lock } from "../threading/lock.ts";
-import { SharedList } from "../threading/shared_list.ts";
-import {
-  countOf,
-  draftBlock,
-  linkBlock,
-  readBlock,
-  setTicket,
-  ticketOf,
-  unlinkBlock,
-} from "./_block.ts";
-import { isBare } from "./_cell.ts";
+} from "../../threading/_memory/wait_queue.ts";
+import { waitSync } from "../../threading/_memory/wait_sync.ts";
+import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
+import type { Lock } from "../../threading/lock.ts";
+import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";
 import {
   closeJournal,
   countChanges,
-  CustomList,
+  type Hooked,
   isInHook,
   keepChanges,
   openJournal,
   shrinkList,
   undoChanges,
-} from "./_custom_list.ts";
-import { Order, QueueField, UNLIMITED } from "./_fields.ts";
-import { empty, explained, GET, getShutDown } from "./_get.ts";
-import { nextSequence } from "./_offer.ts";
-import { full, PUT, putShutDown } from "./_prepare.ts";
+} from "./custom_list.ts";
+import {
+  countOf,
+  linkBlock,
+  nextSequence,
+  readBlock,
+  setTicket,
+  ticketOf,
+  unlinkBlock,
+} from "./items.ts";
+import {
+  isBare,
+  NodeItem,
+  Put,
+  QueueField,
+  UNLIMITED,
+  WaitFlag,
+} from "./layout.ts";
 import {
   availableIn,
+  decline,
   endOf,
   endPutter,
   endWoken,
   feedGetters,
   hasRoom,
   isClaimed,
-  NodeItem,
-  Put,
   releaseClaim,
-  WaitFlag,
-} from "./_serve.ts";
-import { releaseJoiners } from "./_tasks.ts";
-import { decline, getProtocol, shutDown } from "./_waiting.ts";
-
-/** What a queue with hooks has. */
-export interface Hooked extends SharedObject {
-  /** Puts an item in. */
-  _put(item: unknown): void;
-  /** Takes the next item out. */
-  _get(): unknown;
-  /** How many items there are. */
-  _qsize(): number;
-}
-
-const NAMES = ["_init", "_put", "_get", "_qsize"];
-const builtIn = new Set<unknown>();
-
-/** Makes the hooks of skein's own class known. */
-export function markBuiltIn(prototype: object): void {
-  for (const name of NAMES) builtIn.add(Reflect.get(prototype, name));
-}
-
-/** Whether the class of the queue overrides a hook. */
-export function areOverridden(handle: SharedObject): boolean {
-  return NAMES.some((name) => !builtIn.has(Reflect.get(handle, name)));
-}
-
-/** Whether the order of a queue is code of the user's. */
-export function isCustom(queue: number): boolean {
-  return words[queue + QueueField.order] === Order.custom;
-}
-
-/** A queue whose hooks, which are protected, are to be called. */
-export function hooked(queue: SharedObject): Hooked {
-  return queue as Hooked;
-}
-
-/** Gives a new queue, which no other thread knows, its list and its lock. */
-export function attachList(queue: number): void {
-  words[queue + QueueField.order] = Order.custom;
-  attach(queue, QueueField.list, new SharedList());
-  attach(queue, QueueField.lock, new Lock());
-}
-
-function attach(queue: number, field: number, part: SharedObject): void {
-  const address = part[ADDRESS];
-  lock(queue + Field.mutex);
-  add(address + Field.references, 1);
-  words[queue + field] = address;
-  unlock(queue + Field.mutex);
-  part.free();
-}
-
-/** The list of a queue with hooks. */
-export function listOf(queue: number): SharedList<unknown> {
-  const list = objectAtAs(words[queue + QueueField.list], CustomList);
-  return list as CustomList<unknown>;
-}
+  releaseJoiners,
+  shutDown,
+  withdraw,
+} from "./waiters.ts";
 
 /**
  * Takes the lock of the hooks. If a thread was killed that had it, what its
@@ -383,7 +327,7 @@ function serve(handle: Hooked): void {
  *
  * @throws {NotSendableError} If it cannot be sent.
  */
-function copyOf(item: unknown): unknown {
+export function copyOf(item: unknown): unknown {
   if (isBare(item) || typeof item === "string") return item;
   const { bytes, length, references } = encode(item);
   // A getter may have freed one of them.
@@ -397,7 +341,7 @@ function copyOf(item: unknown): unknown {
  * @param settle Ends the wait of a put that has waited.
  * @returns Whether they are in.
  */
-function tryPut(
+export function tryPut(
   handle: Hooked,
   queue: number,
   items: readonly unknown[],
@@ -425,7 +369,7 @@ function tryPut(
  * @returns The items; none if the queue is empty.
  * @throws {ShutDown} If it is shut down and empty.
  */
-function tryGet(
+export function tryGet(
   handle: Hooked,
   queue: number,
   n: number,
@@ -458,7 +402,7 @@ function tryGet(
 }
 
 /** How a put waits at a queue with hooks. */
-class PutWait implements Protocol {
+export class PutWait implements Protocol {
   /** Whether the block belongs to the node. */
   linked = false;
   /** What a hook threw that ran in this thread. */
@@ -523,12 +467,12 @@ class PutWait implements Protocol {
     endWoken(node, end);
   }
 
-  withdraw = getProtocol.withdraw;
+  withdraw = withdraw;
   decline = decline;
 }
 
 /** How a get waits at a queue with hooks. */
-class GetWait implements Protocol {
+export class GetWait implements Protocol {
   items: unknown[] = [];
   /** What a hook threw. */
   error: unknown;
@@ -559,12 +503,12 @@ class GetWait implements Protocol {
     }
   }
 
-  withdraw = getProtocol.withdraw;
+  withdraw = withdraw;
   decline = decline;
 }
 
 /** Waits in the blocking form; with a node of its own, since hooks may wait. */
-function block(
+export function waitBlocked(
   protocol: Protocol,
   queue: number,
   line: number,
@@ -579,159 +523,17 @@ function block(
   }
 }
 
-function deadlineOf(timeout: number): number {
+export function deadlineOf(timeout: number): number {
   return timeout === Infinity ? Infinity : performance.now() + timeout;
 }
 
-function leftUntil(end: number): number {
+export function leftUntil(end: number): number {
   return end === Infinity ? Infinity : Math.max(0, end - performance.now());
 }
 
 /** What a put that waited throws, if it did not end well. */
-function putError(end: number, wait: PutWait): unknown {
+export function putError(end: number, wait: PutWait): unknown {
   return end === Put.failed ? wait.error : putShutDown();
-}
-
-/** Puts items together, and blocks until there is room for all. */
-export function putSync(
-  handle: Hooked,
-  queue: number,
-  items: readonly unknown[],
-  timeout: number,
-): void {
-  const deadline = deadlineOf(timeout);
-  try {
-    const copies = items.map(copyOf);
-    while (!tryPut(handle, queue, copies)) {
-      const wait = new PutWait(handle, copies, draftBlock(queue, copies));
-      let end: number = Put.failed;
-      try {
-        end = block(wait, queue, QueueField.putters, deadline, PUT);
-      } finally {
-        if (!wait.linked) giveBack(wait.block);
-      }
-      if (end === Put.done) return;
-      if (end === Put.again) continue;
-      throw end === Put.full ? full(queue, timeout) : putError(end, wait);
-    }
-  } catch (error) {
-    throw explained(error, PUT);
-  }
-}
-
-/** Puts items together if there is room for all. */
-export function putNowait(
-  handle: Hooked,
-  queue: number,
-  items: readonly unknown[],
-): void {
-  try {
-    if (!tryPut(handle, queue, items.map(copyOf))) throw full(queue);
-  } catch (error) {
-    throw explained(error, PUT);
-  }
-}
-
-/** Puts items together without blocking the thread. */
-export async function put(
-  handle: Hooked,
-  queue: number,
-  items: readonly unknown[],
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const deadline = deadlineOf(timeout);
-  const copies = items.map(copyOf);
-  for (;;) {
-    try {
-      if (tryPut(handle, queue, copies)) return;
-    } catch (error) {
-      await loadModuleOf(error);
-      continue;
-    }
-    // No waiting in between: the order of arrival is that of the calls.
-    const wait = new PutWait(handle, copies, draftBlock(queue, copies));
-    let end: number = Put.failed;
-    try {
-      end = await waitPromise(wait, queue, QueueField.putters, {
-        timeout: leftUntil(deadline),
-        signal,
-        timeoutError: () => full(queue, timeout),
-      });
-    } finally {
-      if (!wait.linked) giveBack(wait.block);
-    }
-    if (end === Put.done) return;
-    if (end !== Put.again) await loadModuleOf(putError(end, wait));
-  }
-}
-
-/** Gets up to `n` items, and blocks until there is one. */
-export function getSync(
-  handle: Hooked,
-  queue: number,
-  n: number,
-  timeout: number,
-): unknown[] {
-  const deadline = deadlineOf(timeout);
-  try {
-    for (;;) {
-      const items = tryGet(handle, queue, n);
-      if (items.length > 0) return items;
-      const wait = new GetWait(handle, n);
-      const end = block(wait, queue, QueueField.getters, deadline, GET);
-      if (end === Put.done) return wait.items;
-      if (end === Put.again) continue;
-      if (end === Wake.waiting) throw empty(timeout);
-      throw end === Put.failed ? wait.error : getShutDown();
-    }
-  } catch (error) {
-    throw explained(error, GET);
-  }
-}
-
-/** Gets up to `n` items if there are any. */
-export function getNowait(
-  handle: Hooked,
-  queue: number,
-  n: number,
-): unknown[] {
-  try {
-    const items = tryGet(handle, queue, n);
-    if (items.length > 0) return items;
-  } catch (error) {
-    throw explained(error, GET);
-  }
-  throw empty();
-}
-
-/** Gets up to `n` items without blocking the thread. */
-export async function get(
-  handle: Hooked,
-  queue: number,
-  n: number,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<unknown[]> {
-  const deadline = deadlineOf(timeout);
-  for (;;) {
-    try {
-      const items = tryGet(handle, queue, n);
-      if (items.length > 0) return items;
-    } catch (error) {
-      await loadModuleOf(error);
-      continue;
-    }
-    const wait = new GetWait(handle, n);
-    const end = await waitPromise(wait, queue, QueueField.getters, {
-      timeout: leftUntil(deadline),
-      signal,
-      timeoutError: () => empty(timeout),
-    });
-    if (end === Put.done) return wait.items;
-    if (end === Put.again) continue;
-    await loadModuleOf(end === Put.failed ? wait.error : getShutDown());
-  }
 }
 
 /**
@@ -739,13 +541,13 @@ export async function get(
  *
  * @throws The error, if it is another one.
  */
-async function loadModuleOf(error: unknown): Promise<void> {
+export async function loadModuleOf(error: unknown): Promise<void> {
   if (!(error instanceof ModuleNotLoaded)) throw error;
   await loadModule(error.url);
 }
 
 /** Ends a queue with hooks. */
-export function end(handle: Hooked, immediate: boolean): void {
+export function endCustom(handle: Hooked, immediate: boolean): void {
   const queue = addressOf(handle);
   transact(handle, "shut down a queue", () => {
     while (immediate && sizeBy(handle) > 0) handle._get();

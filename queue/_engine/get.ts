@@ -1,0 +1,538 @@
+/**
+ * Getting items, in all forms.
+ *
+ * The fast path takes one item at the open head of a ring, the slow path has the
+ * queue's mutex. An item is read after that, since reading may run code of the
+ * user's or fail. If it needs a module that this thread cannot load while it
+ * blocks, it goes back to where it was. A queue with hooks runs them in a
+ * transaction instead (`custom_order.ts`) and waits the same way.
+ *
+ * @module
+ */
+
+import { discard } from "../../threading/_memory/allocator.ts";
+import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
+import { doubles, load, store, words } from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import {
+  dropRecord,
+  loadModulesOf,
+  readRecord,
+  refersToNothing,
+} from "../../threading/_memory/record.ts";
+import type { SharedObject } from "../../threading/_memory/shared_object.ts";
+import { waitPromise } from "../../threading/_memory/wait_promise.ts";
+import {
+  Node,
+  type Protocol,
+  Wake,
+} from "../../threading/_memory/wait_queue.ts";
+import { waitSync } from "../../threading/_memory/wait_sync.ts";
+import { empty, explained, GET, getShutDown } from "../errors.ts";
+import { type Hooked, hooked, isCustom } from "./custom_list.ts";
+import * as custom from "./custom_order.ts";
+import { takeOut } from "./items.ts";
+import {
+  isNumberIn,
+  MAX_RECEIVED,
+  messageOf,
+  NodeItem,
+  Put,
+  QueueField,
+  readReceived,
+  takeCell,
+  taken,
+  UNREAD,
+  WaitFlag,
+} from "./layout.ts";
+import {
+  areOpen,
+  close,
+  enter,
+  isEmptyAtHead,
+  isWasteful,
+  isWastefulAtHead,
+  leave,
+  lookAtTail,
+  LOOKS,
+  open,
+  pause,
+  shrink,
+  sizeOf,
+  takeAtHead,
+} from "./ring.ts";
+import {
+  admitPutters,
+  availableIn,
+  decline,
+  isClaimed,
+  releaseClaim,
+  returnTaken,
+  withdraw,
+} from "./waiters.ts";
+
+/** What {@linkcode tryGet} returns when there is no item. */
+const NOTHING: unique symbol = Symbol("nothing");
+
+/** Takes the head's mutex if the ends are open; whether they are. */
+export function enterHead(queue: number): boolean {
+  if (!areOpen(queue)) return false;
+  lock(queue + QueueField.headMutex);
+  if (areOpen(queue)) return true;
+  unlock(queue + QueueField.headMutex);
+  return false;
+}
+
+/** Takes the next item if there is one; it may be `UNREAD`. */
+function tryGet(queue: number): unknown {
+  if (!enterHead(queue)) return tryGetClosed(queue);
+  if (isEmptyAtHead(queue)) {
+    unlock(queue + QueueField.headMutex);
+    return NOTHING;
+  }
+  const value = takeAtHead(queue);
+  const wasteful = isWastefulAtHead(queue);
+  unlock(queue + QueueField.headMutex);
+  if (wasteful) shrink(queue);
+  return value;
+}
+
+function tryGetClosed(queue: number): unknown {
+  enter(queue);
+  if (availableIn(queue) <= 0) {
+    const ended = words[queue + QueueField.shutDown] !== 0;
+    leave(queue);
+    if (ended) throw getShutDown();
+    return NOTHING;
+  }
+  const value = takeOut(queue);
+  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  const wasteful = isWasteful(queue);
+  leave(queue);
+  if (wasteful) shrink(queue);
+  return value;
+}
+
+/** Reads what was taken, and puts it back if it needs a module to be awaited. */
+function readTaken(queue: number): unknown {
+  const { record, length, entry, beginning, sequence } = taken;
+  if (length !== 0) return readReceived(0, length);
+  let value: unknown;
+  try {
+    value = readRecord(record);
+  } catch (error) {
+    if (error instanceof ModuleNotLoaded) {
+      Object.assign(taken, { record, entry, beginning, sequence });
+      if (returnTaken(queue)) throw explained(error);
+    }
+    drop(record, entry);
+    throw explained(error);
+  }
+  drop(record, entry);
+  return value;
+}
+
+/** Gives back what an item that was taken lay in. */
+export function drop(record: number, entry: number): void {
+  dropRecord(record);
+  if (entry !== 0) discard(entry);
+}
+
+/** Gets an item, and blocks until there is one. */
+export function getSync(
+  handle: SharedObject,
+  queue: number,
+  timeout: number,
+): unknown {
+  return isCustom(queue)
+    ? getCustomSync(hooked(handle), queue, 1, timeout)[0]
+    : getOneSync(queue, timeout);
+}
+
+function getOneSync(queue: number, timeout: number): unknown {
+  let value = tryGet(queue);
+  if (value === NOTHING) value = spin(queue);
+  if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
+  const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
+  if (end === Wake.granted) {
+    got.fresh = false;
+    return got.value === UNREAD ? readTaken(queue) : got.value;
+  }
+  throw end === Wake.waiting ? empty(timeout) : getShutDown();
+}
+
+/** Looks for an item for a while, but not if others wait: they come first. */
+function spin(queue: number): unknown {
+  let value: unknown = NOTHING;
+  for (let looks = 0; looks < LOOKS && value === NOTHING; looks++) {
+    if (load(queue + QueueField.getters) !== 0) break;
+    if (sizeOf(queue) > 0) value = tryGet(queue);
+    else pause();
+  }
+  return value;
+}
+
+/** Gets an item if there is one. */
+export function getNowait(handle: SharedObject, queue: number): unknown {
+  return isCustom(queue)
+    ? getCustomNowait(hooked(handle), queue, 1)[0]
+    : getOneNowait(queue);
+}
+
+function getOneNowait(queue: number): unknown {
+  const value = tryGet(queue);
+  if (value === NOTHING) throw empty();
+  return value === UNREAD ? readTaken(queue) : value;
+}
+
+/** What came of reading a record at once. */
+interface Reading {
+  value?: unknown;
+  error?: unknown;
+  failed?: boolean;
+  /** Set if modules must be loaded first: the drafts are kept. */
+  record?: number;
+  entry?: number;
+}
+
+/** Reads what was taken, if no module must be awaited. */
+function readAtOnce(value: unknown): Reading {
+  if (value !== UNREAD) return { value };
+  const { record, length, entry } = taken;
+  if (length !== 0) return { value: readReceived(0, length) };
+  const reading: Reading = {};
+  try {
+    reading.value = readRecord(record);
+  } catch (error) {
+    if (error instanceof ModuleNotLoaded) return { record, entry };
+    reading.error = error;
+    reading.failed = true;
+  }
+  drop(record, entry);
+  return reading;
+}
+
+async function finish(reading: Reading): Promise<unknown> {
+  const { record, entry = 0 } = reading;
+  if (reading.failed) throw reading.error;
+  if (record === undefined) return reading.value;
+  try {
+    await loadModulesOf(record);
+    return readRecord(record);
+  } finally {
+    drop(record, entry);
+  }
+}
+
+/** Gets an item without blocking the thread. */
+export async function get(
+  handle: SharedObject,
+  queue: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  if (!isCustom(queue)) return getOne(queue, timeout, signal);
+  const items = await getCustom(hooked(handle), queue, 1, timeout, signal);
+  return items[0];
+}
+
+async function getOne(
+  queue: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const value = tryGet(queue);
+  if (value === UNREAD) return finish(readAtOnce(value));
+  if (value !== NOTHING) return value;
+  let reading: Reading | undefined;
+  const end = await waitPromise(
+    getProtocol,
+    queue,
+    QueueField.getters,
+    { timeout, signal, timeoutError: () => empty(timeout) },
+    () => {
+      if (!got.fresh) return;
+      got.fresh = false;
+      reading = readAtOnce(got.value);
+    },
+  );
+  if (end !== Wake.granted) throw getShutDown();
+  return finish(reading!);
+}
+
+/** Gets from 1 to `n` items, and blocks until there is one. */
+export function getManySync(
+  handle: SharedObject,
+  queue: number,
+  n: number,
+  timeout: number,
+): unknown[] {
+  if (isCustom(queue)) return getCustomSync(hooked(handle), queue, n, timeout);
+  const items = getAvailable(queue, n, []);
+  if (items.length > 0) return items;
+  return getAvailable(queue, n, [getOneSync(queue, timeout)]);
+}
+
+/** Gets from 1 to `n` items if there are any. */
+export function getManyNowait(
+  handle: SharedObject,
+  queue: number,
+  n: number,
+): unknown[] {
+  if (isCustom(queue)) return getCustomNowait(hooked(handle), queue, n);
+  const items = getAvailable(queue, n, []);
+  return items.length > 0 ? items : [getOneNowait(queue)];
+}
+
+/** Gets from 1 to `n` items without blocking the thread. */
+export async function getMany(
+  handle: SharedObject,
+  queue: number,
+  n: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown[]> {
+  if (isCustom(queue)) {
+    return await getCustom(hooked(handle), queue, n, timeout, signal);
+  }
+  const items = getAvailable(queue, n, []);
+  if (items.length > 0) return items;
+  return getAvailable(queue, n, [await getOne(queue, timeout, signal)]);
+}
+
+/** What was taken and is still to be read, see `taken`. */
+interface Unread {
+  record: number;
+  length: number;
+  entry: number;
+  beginning: number;
+  sequence: number;
+  /** Its place in the result. */
+  index: number;
+}
+
+/**
+ * Gets items that are there until it has `n`. One that cannot be read goes back
+ * and ends it: the next get tells why.
+ */
+function getAvailable(queue: number, n: number, items: unknown[]): unknown[] {
+  while (items.length < n) {
+    const before = items.length;
+    const unread = takeRound(queue, n, items);
+    if (items.length === before) break;
+    for (let i = 0; i < unread.length; i++) {
+      if (read(queue, unread[i], i, items)) continue;
+      // It is the last one of its round.
+      items.pop();
+      return items;
+    }
+  }
+  return items;
+}
+
+/**
+ * Reads the nth of what is unread.
+ *
+ * @returns `false` if it cannot be read and is back in the queue.
+ * @throws Why it cannot be read, if the heap is too full to take it back and
+ * there are no other items that would be lost.
+ */
+function read(
+  queue: number,
+  item: Unread,
+  n: number,
+  items: unknown[],
+): boolean {
+  const { record, length, entry, index } = item;
+  if (length !== 0) {
+    items[index] = readReceived(n, length);
+    return true;
+  }
+  try {
+    items[index] = readRecord(record);
+  } catch (error) {
+    Object.assign(taken, item);
+    if (returnTaken(queue)) return false;
+    drop(record, entry);
+    if (items.length === 1) throw explained(error);
+    return false;
+  }
+  drop(record, entry);
+  return true;
+}
+
+/**
+ * Takes items until there are `n`, the queue is empty, or some must be read
+ * first; one that refers to something is the last of its round, since reading
+ * it may fail.
+ *
+ * @returns What is to be read, in order.
+ */
+function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
+  const unread: Unread[] = [];
+  let wasteful: boolean;
+  if (enterHead(queue)) {
+    takeOpen(queue, n, items, unread);
+    wasteful = isWastefulAtHead(queue);
+    unlock(queue + QueueField.headMutex);
+  } else {
+    enter(queue);
+    takeClosed(queue, n, items, unread);
+    wasteful = isWasteful(queue);
+    leave(queue);
+  }
+  if (wasteful) shrink(queue);
+  return unread;
+}
+
+function takeOpen(
+  queue: number,
+  n: number,
+  items: unknown[],
+  unread: Unread[],
+): void {
+  const places = words[queue + QueueField.places];
+  const last = words[queue + QueueField.capacity] - 1;
+  const shift = words[queue + QueueField.placeShift];
+  let head = words[queue + QueueField.head];
+  const end = Math.min(lookAtTail(queue), head + n - items.length);
+  while (head < end) {
+    const cell = places + ((head++ & last) << shift);
+    if (isNumberIn(cell)) {
+      items.push(doubles[cell >> 1]);
+      continue;
+    }
+    const value = takeCell(cell, messageOf(cell), unread.length);
+    if (!note(value, items, unread)) break;
+  }
+  store(queue + QueueField.head, head);
+}
+
+function takeClosed(
+  queue: number,
+  n: number,
+  items: unknown[],
+  unread: Unread[],
+): void {
+  while (items.length < n && availableIn(queue) > 0) {
+    if (!note(takeOut(queue, unread.length), items, unread)) break;
+  }
+  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+}
+
+/** Notes an item of a round; returns whether the round goes on. */
+function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
+  if (value === UNREAD) unread.push({ ...taken, index: items.length });
+  items.push(value);
+  if (value !== UNREAD) return true;
+  return unread.length < MAX_RECEIVED &&
+    (taken.record === 0 || refersToNothing(taken.record));
+}
+
+/** It never is a message. */
+const NO_MESSAGE = 0;
+
+/** What a get that waited has got; its drafts are in `taken`. */
+const got: { value: unknown; fresh: boolean } = {
+  value: undefined,
+  fresh: false,
+};
+
+/** How a get waits; what it gets is in {@linkcode got}. */
+export const getProtocol: Protocol = {
+  take(queue, node) {
+    if (words[node + Node.flags] & WaitFlag.handed) {
+      words[node + Node.flags] &= ~WaitFlag.handed;
+      got.value = takeCell(node + NodeItem.cell, NO_MESSAGE, 0);
+    } else {
+      close(queue);
+      if (isClaimed(node)) releaseClaim(queue, node);
+      if (availableIn(queue) <= 0) {
+        return words[queue + QueueField.shutDown] !== 0
+          ? Wake.refused
+          : Wake.waiting;
+      }
+      got.value = takeOut(queue);
+      admitPutters(queue);
+      open(queue);
+    }
+    got.fresh = true;
+    return Wake.granted;
+  },
+  withdraw,
+  decline,
+};
+
+/** Gets up to `n` items, and blocks until there is one. */
+function getCustomSync(
+  handle: Hooked,
+  queue: number,
+  n: number,
+  timeout: number,
+): unknown[] {
+  const deadline = custom.deadlineOf(timeout);
+  try {
+    for (;;) {
+      const items = custom.tryGet(handle, queue, n);
+      if (items.length > 0) return items;
+      const wait = new custom.GetWait(handle, n);
+      const end = custom.waitBlocked(
+        wait,
+        queue,
+        QueueField.getters,
+        deadline,
+        GET,
+      );
+      if (end === Put.done) return wait.items;
+      if (end === Put.again) continue;
+      if (end === Wake.waiting) throw empty(timeout);
+      throw end === Put.failed ? wait.error : getShutDown();
+    }
+  } catch (error) {
+    throw explained(error, GET);
+  }
+}
+
+/** Gets up to `n` items if there are any. */
+function getCustomNowait(
+  handle: Hooked,
+  queue: number,
+  n: number,
+): unknown[] {
+  try {
+    const items = custom.tryGet(handle, queue, n);
+    if (items.length > 0) return items;
+  } catch (error) {
+    throw explained(error, GET);
+  }
+  throw empty();
+}
+
+/** Gets up to `n` items without blocking the thread. */
+async function getCustom(
+  handle: Hooked,
+  queue: number,
+  n: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown[]> {
+  const deadline = custom.deadlineOf(timeout);
+  for (;;) {
+    try {
+      const items = custom.tryGet(handle, queue, n);
+      if (items.length > 0) return items;
+    } catch (error) {
+      await custom.loadModuleOf(error);
+      continue;
+    }
+    const wait = new custom.GetWait(handle, n);
+    const end = await waitPromise(wait, queue, QueueField.getters, {
+      timeout: custom.leftUntil(deadline),
+      signal,
+      timeoutError: () => empty(timeout),
+    });
+    if (end === Put.done) return wait.items;
+    if (end === Put.again) continue;
+    await custom.loadModuleOf(end === Put.failed ? wait.error : getShutDown());
+  }
+}

@@ -1,0 +1,519 @@
+/**
+ * Items on their way into a queue and out of it, in the queue's order.
+ *
+ * What a put needs is allocated before it takes the mutex: the records and keys
+ * of its items are drafts of its thread. Several items, and one that has to wait
+ * for room, lie in a block, a shared object that nobody has a handle of. Its
+ * thread refers to it, then the node of the put that waits with it. If the thread
+ * is killed, the items are given back with the block, however many there are.
+ *
+ *     block + count      the number of items
+ *     block + priority   1 if they are for a heap
+ *     block + kind       what kind of keys they have then
+ *     block + ticket     names the wait that it belongs to, see `custom_order.ts`
+ *     block + places     a slot or a cell for each
+ *
+ * What changes a queue here is called under its mutex, with the ends closed.
+ *
+ * @module
+ */
+
+import {
+  allocate,
+  deallocate,
+  discard,
+} from "../../threading/_memory/allocator.ts";
+import { decode } from "../../threading/_memory/codec/decode.ts";
+import { encode, type Encoded } from "../../threading/_memory/codec/encode.ts";
+import {
+  addDraft,
+  referenceDraft,
+  removeDraft,
+} from "../../threading/_memory/draft.ts";
+import { doubles, words } from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import {
+  commitRecord,
+  draftEncoded,
+  readRecord,
+  refersToNothing,
+  releaseRecord,
+} from "../../threading/_memory/record.ts";
+import { Field, registerClass } from "../../threading/_memory/shared_class.ts";
+import {
+  giveBack,
+  SharedObject,
+} from "../../threading/_memory/shared_object.ts";
+import { self, Slot } from "../../threading/_memory/slot.ts";
+import { mismatch } from "../errors.ts";
+import {
+  bareIn,
+  CELL_WORDS,
+  copyCell,
+  isBare,
+  isMessage,
+  messageOf,
+  offer,
+  Order,
+  QueueField,
+  recordIn,
+  takeCell,
+  taken,
+  writeBare,
+  writeOffer,
+  writeRecord,
+} from "./layout.ts";
+import {
+  draftEntry,
+  INCOMPARABLE,
+  insertSlot,
+  key,
+  makeKey,
+  messageOfEntry,
+  removeLowest,
+  SLOT_WORDS,
+  SlotField,
+  undoInsert,
+} from "./priority_heap.ts";
+import { cellAt, dropPlaces } from "./ring.ts";
+
+/**
+ * Makes {@linkcode offer} ready. Not under the mutex.
+ *
+ * @throws {TypeError} If it cannot be compared.
+ * @throws {NotSendableError} If it cannot be sent.
+ * @throws {HeapExhaustedError} If there is no room.
+ */
+export function draftOffer(queue: number, item: unknown): void {
+  if (words[queue + QueueField.order] === Order.priority) {
+    draftWithKey(item);
+    return;
+  }
+  let message: Encoded | undefined;
+  let record = 0;
+  if (!isBare(item)) {
+    // This may run code of the user's, which may put something.
+    message = encode(item);
+    if (!isMessage(message)) {
+      record = draftEncoded(message);
+      message = undefined;
+    }
+  }
+  offer.item = item;
+  offer.record = record;
+  offer.message = message;
+  offer.kind = 0;
+  offer.entry = 0;
+}
+
+/** How often this thread has begun to make an offer with a key. */
+let turns = 0;
+
+function draftWithKey(item: unknown): void {
+  const turn = ++turns;
+  let record = 0;
+  let entry = 0;
+  if (typeof item === "number") {
+    makeKey(item);
+  } else {
+    let encoded = encode(item);
+    if (turn === turns) {
+      makeKey(item);
+      // One of the tuple itself has put something in place of the message.
+      if (turn !== turns) encoded = encode(item);
+    }
+    if (turn !== turns) {
+      // A getter in the item has put something else. A copy has no getters.
+      draftWithKey(decode(encoded.bytes, 0, encoded.length));
+      return;
+    }
+    if (isMessage(encoded)) {
+      entry = draftEntry(0, encoded);
+    } else {
+      record = draftEncoded(encoded);
+      entry = entryOf(record);
+    }
+  }
+  offer.item = item;
+  offer.record = record;
+  offer.message = undefined;
+  offer.kind = key.kind;
+  offer.beginning = key.beginning;
+  offer.entry = entry;
+}
+
+function entryOf(record: number): number {
+  try {
+    return draftEntry(record, undefined);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+}
+
+/** Gives the message of the offer a record, since it is to lie elsewhere. */
+export function draftMessage(): void {
+  if (offer.message === undefined) return;
+  offer.record = draftEncoded(offer.message);
+  offer.message = undefined;
+}
+
+/** Gives back the drafts of an offer. Not under the mutex. */
+export function discardOffer(record: number, entry: number): void {
+  if (entry !== 0) discard(entry);
+  if (record !== 0) discard(record);
+}
+
+/** Number of the next item in a heap. */
+export function nextSequence(queue: number): number {
+  const sequence = words[queue + QueueField.sequence];
+  words[queue + QueueField.sequence] = sequence + 1;
+  return sequence;
+}
+
+/** Whether items with that kind of key may join those that are there. */
+export function isKindRight(queue: number, kind: number): boolean {
+  return words[queue + QueueField.order] !== Order.priority ||
+    words[queue + QueueField.length] === 0 ||
+    words[queue + QueueField.keyKind] === kind;
+}
+
+/**
+ * With a free place, a wide one if it has a message: puts the offer in.
+ *
+ * @returns Whether it is in; if not, it cannot be compared.
+ */
+export function insertOffer(queue: number): boolean {
+  const { record } = offer;
+  if (words[queue + QueueField.order] !== Order.priority) {
+    const length = words[queue + QueueField.length];
+    writeOffer(cellAt(queue, length));
+    words[queue + QueueField.length] = length + 1;
+  } else {
+    const { beginning, entry, kind } = offer;
+    if (!isKindRight(queue, kind)) return false;
+    const sequence = nextSequence(queue);
+    const at = insertSlot(queue, beginning, entry, sequence, false);
+    if (at === INCOMPARABLE) return false;
+    words[queue + QueueField.keyKind] = kind;
+    if (entry !== 0) removeDraft(entry);
+  }
+  if (record !== 0) commitRecord(record);
+  return true;
+}
+
+/** Takes the next place out of a queue that is not empty. */
+export function removeNext(queue: number): number {
+  const order = words[queue + QueueField.order];
+  if (order === Order.priority) return removeLowest(queue);
+  const length = words[queue + QueueField.length] - 1;
+  words[queue + QueueField.length] = length;
+  if (order === Order.lifo) return cellAt(queue, length);
+  const cell = cellAt(queue, 0);
+  words[queue + QueueField.first] = words[queue + QueueField.first] + 1 &
+    words[queue + QueueField.capacity] - 1;
+  return cell;
+}
+
+/**
+ * Takes the next item out of a queue that is not empty.
+ *
+ * @param queue The queue.
+ * @param n Where a message is to be kept.
+ * @returns The item, or `UNREAD` if {@linkcode taken} has it.
+ */
+export function takeOut(queue: number, n = 0): unknown {
+  const place = removeNext(queue);
+  if (words[queue + QueueField.order] !== Order.priority) {
+    return takeCell(place, messageOf(place), n);
+  }
+  const entry = words[place + SlotField.entry];
+  if (entry === 0) return doubles[place + SlotField.beginning >> 1];
+  const value = takeCell(entry, messageOfEntry(entry), n);
+  if (taken.record === 0 || refersToNothing(taken.record)) {
+    deallocate(entry);
+  } else {
+    taken.entry = entry;
+    taken.beginning = doubles[place + SlotField.beginning >> 1];
+    taken.sequence = words[place + SlotField.sequence];
+    addDraft(entry);
+  }
+  return value;
+}
+
+/**
+ * With a free place: puts an item back where it was taken from. In a ring this
+ * is the item of a cell with these words, in a heap the one in `taken`.
+ */
+export function putBack(queue: number, low: number, high: number): void {
+  const order = words[queue + QueueField.order];
+  const length = words[queue + QueueField.length];
+  if (order === Order.priority) {
+    const { beginning, entry, sequence } = taken;
+    insertSlot(queue, beginning, entry, sequence, true);
+    return;
+  }
+  if (order === Order.fifo) {
+    words[queue + QueueField.first] = words[queue + QueueField.first] - 1 &
+      words[queue + QueueField.capacity] - 1;
+  }
+  words[queue + QueueField.length] = length + 1;
+  const cell = cellAt(queue, order === Order.fifo ? 0 : length);
+  words[cell] = low;
+  words[cell + 1] = high;
+}
+
+/** Gives back all items. */
+export function releaseItems(queue: number): void {
+  const isHeap = words[queue + QueueField.order] === Order.priority;
+  while (words[queue + QueueField.length] > 0) {
+    releasePlace(removeNext(queue), isHeap);
+  }
+  dropPlaces(queue);
+}
+
+/** Gives back the item of a slot of a heap, or of a cell. */
+export function releasePlace(place: number, isSlot: boolean): void {
+  const entry = isSlot ? words[place + SlotField.entry] : 0;
+  const cell = isSlot ? entry : place;
+  const record = cell === 0 ? 0 : recordIn(cell);
+  if (record !== 0) releaseRecord(record);
+  if (entry !== 0) deallocate(entry);
+}
+
+const BlockField = {
+  count: Field.own,
+  priority: Field.own + 1,
+  kind: Field.own + 2,
+  ticket: Field.own + 3,
+  places: Field.own + 4,
+} as const;
+
+/** So many items with drafts go into a block at once, so they are noted. */
+const CHUNK = 4;
+
+/** The class of blocks, of which there are no handles. */
+class Block extends SharedObject {}
+const KIND = registerClass(import.meta, { constructor: Block, destroy });
+
+function createBlock(queue: number, count: number): number {
+  const priority = words[queue + QueueField.order] === Order.priority;
+  const size = priority ? SLOT_WORDS : CELL_WORDS;
+  // Unlike other objects, not all zero: that would cost more than the rest.
+  const block = allocate(BlockField.places + count * size);
+  for (let i = 0; i < BlockField.places; i++) words[block + i] = 0;
+  words[block + Field.kind] = KIND;
+  words[block + Field.references] = 1;
+  words[block + BlockField.priority] = priority ? 1 : 0;
+  lock(self + Slot.mutex);
+  removeDraft(block);
+  addDraft(referenceDraft(block));
+  unlock(self + Slot.mutex);
+  return block;
+}
+
+function isForHeap(block: number): boolean {
+  return words[block + BlockField.priority] !== 0;
+}
+
+function placeOf(block: number, index: number): number {
+  const size = isForHeap(block) ? SLOT_WORDS : CELL_WORDS;
+  return block + BlockField.places + index * size;
+}
+
+/** How many items a block has. */
+export function countOf(block: number): number {
+  return words[block + BlockField.count];
+}
+
+/** Takes the offer's drafts over. */
+function takeOffer(): Drafted {
+  draftMessage();
+  const { record, entry, beginning } = offer;
+  return { record, entry, beginning };
+}
+
+interface Drafted {
+  record: number;
+  entry: number;
+  beginning: number;
+}
+
+/**
+ * Makes a block of items. It belongs to this thread until it is inserted or
+ * linked.
+ *
+ * @throws {TypeError} If they cannot be compared.
+ * @throws {NotSendableError} If one cannot be sent.
+ * @throws {HeapExhaustedError} If there is no room.
+ */
+export function draftBlock(queue: number, items: readonly unknown[]): number {
+  const block = createBlock(queue, items.length);
+  const forHeap = isForHeap(block);
+  const drafted: Drafted[] = [];
+  let kind = 0;
+  try {
+    for (let i = 0; i < items.length; i++) {
+      if (!forHeap && isBare(items[i])) continue;
+      draftOffer(queue, items[i]);
+      drafted.push(takeOffer());
+      if (i === 0) kind = offer.kind;
+      else if (offer.kind !== kind) throw mismatch(items[i]);
+      if (drafted.length === CHUNK) append(block, items, i + 1, drafted, kind);
+    }
+    append(block, items, items.length, drafted, kind);
+  } catch (error) {
+    for (const { record, entry } of drafted) discardOffer(record, entry);
+    giveBack(block);
+    throw error;
+  }
+  return block;
+}
+
+/** A block of the offer alone; gives the offer back if there is no room. */
+export function blockOfOffer(queue: number): number {
+  const { item, record, entry, kind } = offer;
+  let block = 0;
+  try {
+    block = createBlock(queue, 1);
+    append(block, [item], 1, [takeOffer()], kind);
+  } catch (error) {
+    discardOffer(record, entry);
+    if (block !== 0) giveBack(block);
+    throw error;
+  }
+  return block;
+}
+
+/**
+ * Appends the items up to `end`. `drafted` has what those need that are not
+ * bare; it is empty then.
+ */
+function append(
+  block: number,
+  items: readonly unknown[],
+  end: number,
+  drafted: Drafted[],
+  kind: number,
+): void {
+  const forHeap = isForHeap(block);
+  let next = 0;
+  lock(self + Slot.mutex);
+  const start = countOf(block);
+  let place = placeOf(block, start);
+  for (
+    let i = start;
+    i < end;
+    i++, place += forHeap ? SLOT_WORDS : CELL_WORDS
+  ) {
+    if (!forHeap && isBare(items[i])) {
+      writeBare(place, items[i]);
+      continue;
+    }
+    const { record, entry, beginning } = drafted[next++];
+    if (forHeap) {
+      doubles[place + SlotField.beginning >> 1] = beginning;
+      words[place + SlotField.entry] = entry;
+      if (entry !== 0) removeDraft(entry);
+    } else {
+      writeRecord(place, record);
+    }
+    if (record !== 0) commitRecord(record);
+  }
+  words[block + BlockField.count] = end;
+  words[block + BlockField.kind] = kind;
+  unlock(self + Slot.mutex);
+  drafted.length = 0;
+}
+
+/** Under the mutex: whether the items may join those that are there. */
+export function isBlockRight(queue: number, block: number): boolean {
+  return isKindRight(queue, words[block + BlockField.kind]);
+}
+
+/**
+ * Under the mutex, with places for them: puts the items of a block in.
+ *
+ * @returns Whether they are in, and the block is empty; if not, they cannot be
+ * compared.
+ */
+export function insertBlock(queue: number, block: number): boolean {
+  const count = countOf(block);
+  if (!isForHeap(block)) insertCells(queue, block, count);
+  else if (!insertSlots(queue, block, count)) return false;
+  words[block + BlockField.count] = 0;
+  return true;
+}
+
+function insertCells(queue: number, block: number, count: number): void {
+  const length = words[queue + QueueField.length];
+  for (let i = 0; i < count; i++) {
+    copyCell(cellAt(queue, length + i), placeOf(block, i));
+  }
+  words[queue + QueueField.length] = length + count;
+}
+
+function insertSlots(queue: number, block: number, count: number): boolean {
+  if (!isBlockRight(queue, block)) return false;
+  for (let i = 0; i < count; i++) {
+    const slot = placeOf(block, i);
+    const at = insertSlot(
+      queue,
+      doubles[slot + SlotField.beginning >> 1],
+      words[slot + SlotField.entry],
+      nextSequence(queue),
+      false,
+    );
+    if (at === INCOMPARABLE) {
+      while (i-- > 0) {
+        undoInsert(queue, words[placeOf(block, i) + SlotField.sequence]);
+      }
+      return false;
+    }
+    words[slot + SlotField.sequence] = at;
+  }
+  words[queue + QueueField.keyKind] = words[block + BlockField.kind];
+  return true;
+}
+
+/** Under the mutex: this thread's block belongs to the queue from now on. */
+export function linkBlock(block: number): void {
+  removeDraft(referenceDraft(block));
+}
+
+/** Under the mutex: a block of the queue belongs to this thread from now on. */
+export function unlinkBlock(block: number): void {
+  addDraft(referenceDraft(block));
+}
+
+/** Under the mutex: names the wait that a block belongs to. */
+export function setTicket(block: number, ticket: number): void {
+  words[block + BlockField.ticket] = ticket;
+}
+
+/** The name of the wait that a block belongs to. */
+export function ticketOf(block: number): number {
+  return words[block + BlockField.ticket];
+}
+
+/**
+ * Copies of the items of a block of cells. The block must not go meanwhile.
+ *
+ * @throws {ModuleNotLoaded} If a module must be imported first.
+ */
+export function readBlock(block: number): unknown[] {
+  const items: unknown[] = [];
+  const count = countOf(block);
+  for (let i = 0; i < count; i++) {
+    const cell = placeOf(block, i);
+    const record = recordIn(cell);
+    items.push(record === 0 ? bareIn(cell) : readRecord(record));
+  }
+  return items;
+}
+
+function destroy(block: number): void {
+  for (let i = countOf(block) - 1; i >= 0; i--) {
+    releasePlace(placeOf(block, i), isForHeap(block));
+  }
+}

@@ -1,0 +1,370 @@
+/**
+ * What a queue is in memory: its words, and how an item lies in it.
+ *
+ * This folder is the engine of all queues. Each file knows those before it:
+ *
+ *     layout.ts          words, cells, the item at hand
+ *     ring.ts            cells in a ring, with one mutex for each end
+ *     priority_heap.ts   keys, and a binary heap of them
+ *     items.ts           items into and out of a queue, in its order; blocks
+ *     waiters.ts         who waits, and who is served; tasks; the end
+ *     custom_list.ts     the list of a queue with hooks, and its journal
+ *     custom_order.ts    hooks and `compare`: transactions
+ *     put.ts, get.ts     what the faces call, in all forms
+ *
+ * An item lies in a cell of two words. A number is there as a double. Everything
+ * else is marked by a high word that no number has; the low word is then the
+ * address of a record, the length of a message, or stands for one of the few
+ * values that need neither.
+ *
+ * A message is an item that is encoded in a few words and refers to nothing. It
+ * lies in the queue itself, behind its cell, so it needs no block of its own.
+ * Whoever takes it out copies it in the same critical section: there is no draft
+ * that could be left over.
+ *
+ * @module
+ */
+
+import { decode } from "../../threading/_memory/codec/decode.ts";
+import type { Encoded } from "../../threading/_memory/codec/encode.ts";
+import { doubles, words } from "../../threading/_memory/heap.ts";
+import { takeRecord } from "../../threading/_memory/record.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
+import { Node, Wake } from "../../threading/_memory/wait_queue.ts";
+
+/**
+ * Offsets in a queue; doubles are at even ones. What is written all the time at
+ * an end is 16 words, a cache line, away from the other end's, and from what
+ * both read and hardly any call writes, which comes first.
+ */
+export const QueueField = {
+  /** Who waits to get, and who waits to put. */
+  getters: Field.head,
+  putters: Field.own,
+  /** Whether the ends are open; grows whenever that changes, see `ring.ts`. */
+  opening: Field.own + 2,
+  /** The most items there may be; fixed. */
+  limit: Field.own + 3,
+  /** The first of the places, and how many there are, a power of two or 0. */
+  places: Field.own + 4,
+  capacity: Field.own + 5,
+  /** A `PlaceShift`. */
+  placeShift: Field.own + 6,
+  /** An `Order`; fixed. */
+  order: Field.own + 7,
+  /** A `ShutDownMode`. */
+  shutDown: Field.own + 8,
+  /** The tail when the ends were opened. */
+  openedAt: Field.own + 9,
+  /**
+   * Items that were put and not yet reported as done, a double; but for those
+   * put since the ends were opened, and with hooks only those that are not in
+   * the queue any more. Changes under the mutex, open or closed.
+   */
+  unfinished: Field.own + 10,
+  /** `maxsize`, a double; fixed. */
+  maxsize: Field.own + 12,
+  /** Who waits until all is done. Changes under the mutex, open or closed. */
+  joiners: Field.own + 14,
+  /** What kind of keys the items have, while there are any. */
+  keyKind: Field.own + 16,
+  /** Number of the next item, orders equal ones. */
+  sequence: Field.own + 17,
+  /** The list, the lock and the record of the order of a queue with hooks. */
+  list: Field.own + 18,
+  lock: Field.own + 19,
+  compare: Field.own + 20,
+  /** The first place in use, and how many are; while the ends are closed. */
+  first: Field.own + 21,
+  length: Field.own + 22,
+  /** The block that the places are in. */
+  block: Field.own + 23,
+  /** The end where items are got; see `ring.ts`. */
+  headMutex: Field.own + 24,
+  /** How many items have been got, from some beginning. */
+  head: Field.own + 25,
+  /** What the index of the other end was when this one looked last. */
+  seenTail: Field.own + 26,
+  /** The end where items are put. */
+  tailMutex: Field.own + 40,
+  tail: Field.own + 41,
+  seenHead: Field.own + 42,
+  /**
+   * How many items the getters are to take that were woken for one; the others
+   * must leave them so many. Only where items are not handed over, see
+   * `waiters.ts`.
+   */
+  reserved: Field.own + 44,
+  /** The journal of a queue with hooks, see `custom_list.ts`. */
+  journal: Field.own + 45,
+} as const;
+/** Size of a queue in words. */
+export const QUEUE_WORDS = Field.own + 56;
+
+/** The logarithm to base 2 of the size of a place in words. */
+export const PlaceShift = {
+  /** A cell of a ring. */
+  cell: 1,
+  /** A cell with room for a message. */
+  wideCell: 4,
+  /** A slot of a heap. */
+  slot: 2,
+} as const;
+
+/** Which item is next. */
+export const Order = {
+  /** The one that was put first. */
+  fifo: 0,
+  /** The one that was put last. */
+  lifo: 1,
+  /** The lowest. */
+  priority: 2,
+  /** Whatever the hooks of a subclass or a `compare` say. */
+  custom: 3,
+} as const;
+
+/** Whether a queue was shut down. */
+export const ShutDownMode = {
+  no: 0,
+  /** What is there can still be got. */
+  drains: 1,
+  /** What is there was thrown away, and what comes back is, too. */
+  immediate: 2,
+} as const;
+
+/** The limit of a queue without one. */
+export const UNLIMITED = 0x7fff_ffff;
+
+/** The most items that a queue may have. */
+export function limitOf(queue: number): number {
+  return words[queue + QueueField.limit];
+}
+
+/** How an attempt to put ended, with the numbers of `Wake`. */
+export const Put = {
+  full: Wake.waiting,
+  done: Wake.granted,
+  shutDown: Wake.refused,
+  /** More places are needed. */
+  grow: 4,
+  /** As many places as the limit allows are needed, so that it can wait. */
+  growToLimit: 5,
+  /** The item cannot be compared. */
+  mismatch: 6,
+  /** Wide places are needed, for a message. */
+  widen: 7,
+  /** A record is needed: somebody waits, whose node cannot have a message. */
+  record: 8,
+  /** It takes the queue's mutex to tell, see `ring.ts`. */
+  closed: 9,
+  /** It may be possible by now: try again. */
+  again: 10,
+  /** A hook threw. */
+  failed: 11,
+} as const;
+
+/** Flags of a node, above those of the ground. */
+export const WaitFlag = {
+  /** A getter was handed an item, which its node has. */
+  handed: 1 << 8,
+  /** An item is reserved for a getter. */
+  claimed: 1 << 9,
+  /** A putter was woken to put its items in, and is still in line. */
+  nudged: 1 << 10,
+  /** A woken node's wait has ended, as the bits from `END_SHIFT` on tell. */
+  ended: 1 << 11,
+} as const;
+/** From this bit on a node's flags have a `Put`, if it has ended. */
+export const END_SHIFT = 12;
+
+/**
+ * Where a node has what it was handed (two words, as a cell), or the block of
+ * what it puts.
+ */
+export const NodeItem = { cell: Node.value, block: Node.value };
+
+/** Size of a cell in words. */
+export const CELL_WORDS = 2;
+
+/** The high words of some NaNs; the one that is written is another. */
+export const NO_NUMBER = -1;
+const MESSAGE = -2;
+const NAN = 0x7ff8_0000;
+
+const CONSTANTS = [undefined, null, false, true];
+
+/** Whether an item fits into a cell as it is. */
+export function isBare(item: unknown): boolean {
+  switch (typeof item) {
+    case "number":
+    case "undefined":
+    case "boolean":
+      return true;
+    default:
+      return item === null;
+  }
+}
+
+/** Writes an item that is bare. */
+export function writeBare(cell: number, item: unknown): void {
+  if (typeof item === "number") {
+    doubles[cell >> 1] = item;
+    // A NaN may have any bits.
+    if (item !== item) words[cell + 1] = NAN;
+    return;
+  }
+  words[cell] = item === undefined ? 0 : item === null ? 1 : item ? 3 : 2;
+  words[cell + 1] = NO_NUMBER;
+}
+
+/** Writes the address of an item's record. */
+export function writeRecord(cell: number, record: number): void {
+  words[cell] = record;
+  words[cell + 1] = NO_NUMBER;
+}
+
+/** Writes the length of an item's message in bytes. */
+export function writeMessageLength(cell: number, length: number): void {
+  words[cell] = length;
+  words[cell + 1] = MESSAGE;
+}
+
+/** Copies a cell. */
+export function copyCell(to: number, from: number): void {
+  words[to] = words[from];
+  words[to + 1] = words[from + 1];
+}
+
+/** Whether a cell holds a number, the quickest of all to take. */
+export function isNumberIn(cell: number): boolean {
+  const high = words[cell + 1];
+  return high !== NO_NUMBER && high !== MESSAGE;
+}
+
+/** The record in a cell, or 0 if it has none. */
+export function recordIn(cell: number): number {
+  const low = words[cell];
+  return words[cell + 1] === NO_NUMBER && low >>> 0 >= CONSTANTS.length
+    ? low
+    : 0;
+}
+
+/** The length of a cell's message in bytes, or 0 if it has none. */
+export function messageLengthIn(cell: number): number {
+  return words[cell + 1] === MESSAGE ? words[cell] : 0;
+}
+
+/** The item in a cell with neither. */
+export function bareIn(cell: number): unknown {
+  return words[cell + 1] === NO_NUMBER
+    ? CONSTANTS[words[cell]]
+    : doubles[cell >> 1];
+}
+
+/** The most words a message has: with its cell it fills 64 bytes. */
+export const MESSAGE_WORDS = 14;
+const PLACE_BYTES = 64;
+
+/** So many messages can be taken out before the first of them is read. */
+export const MAX_RECEIVED = 8;
+
+/** Where messages are read: shared, so that the decoder keeps its view on it. */
+const received = new Uint8Array(
+  new SharedArrayBuffer(MAX_RECEIVED * PLACE_BYTES),
+);
+const receivedWords = new Int32Array(received.buffer);
+
+/** Whether an encoded item is a message. */
+export function isMessage(encoded: Encoded): boolean {
+  return encoded.length <= MESSAGE_WORDS * 4 &&
+    encoded.references.length === 0 && encoded.sendables.length === 0;
+}
+
+/** The size of a message in words. */
+export function messageWords(length: number): number {
+  return length + 3 >> 2;
+}
+
+/** Writes a message to an address. */
+export function writeMessage(at: number, message: Encoded): void {
+  const source = message.words;
+  const count = messageWords(message.length);
+  for (let i = 0; i < count; i++) words[at + i] = source[i];
+}
+
+/** Copies a message, whatever becomes of it, to the nth place. */
+export function receive(at: number, length: number, n: number): void {
+  const start = n * (PLACE_BYTES / 4);
+  const count = messageWords(length);
+  for (let i = 0; i < count; i++) receivedWords[start + i] = words[at + i];
+}
+
+/** The item of the message in the nth place. */
+export function readReceived(n: number, length: number): unknown {
+  const start = n * PLACE_BYTES;
+  return decode(received, start, start + length);
+}
+
+/** Where a wide cell has its message. */
+export function messageOf(cell: number): number {
+  return cell + CELL_WORDS;
+}
+
+/** An item that is to be put: itself, its drafts, its key. */
+export const offer = {
+  item: undefined as unknown,
+  /** The record of what is neither bare nor a message, or 0. */
+  record: 0,
+  /** The item's message in a ring; valid until this thread encodes again. */
+  message: undefined as Encoded | undefined,
+  kind: 0,
+  beginning: 0,
+  /** The entry in a heap, or 0. */
+  entry: 0,
+};
+
+/** Writes the offer of a queue without keys into a free cell. */
+export function writeOffer(cell: number): void {
+  const { record, message } = offer;
+  if (message !== undefined) {
+    writeMessageLength(cell, message.length);
+    writeMessage(messageOf(cell), message);
+  } else if (record !== 0) {
+    writeRecord(cell, record);
+  } else {
+    writeBare(cell, offer.item);
+  }
+}
+
+/**
+ * What was taken out last and is still to be read: a record, with the entry it
+ * had if it may have to be put back, or a message. And what puts it back.
+ */
+export const taken = {
+  record: 0,
+  length: 0,
+  entry: 0,
+  beginning: 0,
+  sequence: 0,
+};
+
+/** Stands for an item that is still to be read. */
+export const UNREAD: unique symbol = Symbol("unread");
+
+/** Takes the item of a cell that was taken out, with its message, if any. */
+export function takeCell(cell: number, message: number, n: number): unknown {
+  if (isNumberIn(cell)) return doubles[cell >> 1];
+  const length = messageLengthIn(cell);
+  taken.length = length;
+  taken.record = 0;
+  taken.entry = 0;
+  if (length !== 0) {
+    receive(message, length, n);
+    return UNREAD;
+  }
+  const record = recordIn(cell);
+  if (record === 0) return bareIn(cell);
+  taken.record = record;
+  takeRecord(record);
+  return UNREAD;
+}

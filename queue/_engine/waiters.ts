@@ -1,0 +1,428 @@
+/**
+ * Who waits at a queue: serving them in order of arrival, and what becomes of
+ * what they were given or leave behind. All of it happens under the queue's
+ * mutex with the ends closed. Whoever puts an item in, takes one out or gives up
+ * a wait serves the others before it releases the mutex, so no wake-up is lost.
+ *
+ * A put that waits leaves its items in a block with its node. They go in as soon
+ * as there is room, even if their thread is busy. In a queue with hooks that
+ * takes code of the user's, which cannot run here: see `custom_order.ts`.
+ *
+ * A get that waits is woken when there is an item. In a ring or a stack the item
+ * is handed over: it goes to the node, and the get reads it from there. In a
+ * priority queue and a queue with hooks it stays where it is, but is reserved:
+ * the get takes the next item there is by then, and others leave it one.
+ *
+ * What a node has belongs to the queue. If its thread is killed or gives up, the
+ * items of a put go with it, a handed item goes back to where it was, and a
+ * reserved one is for anybody. The same happens while a thread blocks: its own
+ * tasks cannot go on, so others get what they were woken for.
+ *
+ * @module
+ */
+
+import { COUNTED, removeDraft } from "../../threading/_memory/draft.ts";
+import { doubles, words } from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import { Field } from "../../threading/_memory/shared_class.ts";
+import { releaseReference } from "../../threading/_memory/shared_object.ts";
+import { self, Slot } from "../../threading/_memory/slot.ts";
+import {
+  dequeue,
+  firstOf,
+  firstOther,
+  Node,
+  type Protocol,
+  Wake,
+  wake,
+  wakeAll,
+} from "../../threading/_memory/wait_queue.ts";
+import {
+  countOf,
+  insertBlock,
+  putBack,
+  releaseItems,
+  releasePlace,
+  removeNext,
+} from "./items.ts";
+import {
+  copyCell,
+  END_SHIFT,
+  NO_NUMBER,
+  NodeItem,
+  Order,
+  Put,
+  QueueField,
+  ShutDownMode,
+  taken,
+  WaitFlag,
+} from "./layout.ts";
+import { enter, growTo, hasPlaces, leave, open, unfinishedIn } from "./ring.ts";
+
+/** Under the mutex: whether items are handed over to those who wait for them. */
+function handsOver(queue: number): boolean {
+  return words[queue + QueueField.order] <= Order.lifo;
+}
+
+/** Under the mutex: how many items there are that are not reserved. */
+export function availableIn(queue: number): number {
+  return words[queue + QueueField.length] - words[queue + QueueField.reserved];
+}
+
+/** Under the mutex: whether the limit leaves room for so many items. */
+export function hasRoom(queue: number, count: number): boolean {
+  return availableIn(queue) <= words[queue + QueueField.limit] - count;
+}
+
+/** After items were put in: gives them to those who wait. */
+export function feedGetters(queue: number): void {
+  while (feed(queue, firstOf(queue, QueueField.getters)));
+}
+
+/** The same for those that are not as stuck as this thread's tasks. */
+export function feedOthers(queue: number): void {
+  while (feed(queue, firstOther(queue, QueueField.getters)));
+}
+
+/** Gives a getter an item, or wakes it to take one; false if that cannot be. */
+function feed(queue: number, node: number): boolean {
+  if (node === 0 || availableIn(queue) <= 0) return false;
+  dequeue(node);
+  if (handsOver(queue)) {
+    copyCell(node + NodeItem.cell, removeNext(queue));
+    words[node + Node.flags] |= WaitFlag.handed;
+  } else {
+    words[node + Node.flags] |= WaitFlag.claimed;
+    words[queue + QueueField.reserved]++;
+  }
+  wake(node, Wake.retry);
+  return true;
+}
+
+/** Under the mutex: whether an item is reserved for a node. */
+export function isClaimed(node: number): boolean {
+  return (words[node + Node.flags] & WaitFlag.claimed) !== 0;
+}
+
+/** Under the mutex: the item that is reserved for a node is for anybody. */
+export function releaseClaim(queue: number, node: number): void {
+  words[node + Node.flags] &= ~WaitFlag.claimed;
+  const reserved = words[queue + QueueField.reserved];
+  words[queue + QueueField.reserved] = Math.max(0, reserved - 1);
+}
+
+/** After items were taken out: puts in those that wait for room. */
+export function admitPutters(queue: number): void {
+  for (;;) {
+    const node = firstOf(queue, QueueField.putters);
+    if (node === 0) return;
+    const block = words[node + NodeItem.block];
+    const count = countOf(block);
+    if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
+    dequeue(node);
+    const done = insertBlock(queue, block);
+    releaseReference(block);
+    wake(node, done ? Put.done : Put.mismatch);
+    if (!done) continue;
+    countPut(queue, count);
+    if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue);
+  }
+}
+
+/**
+ * Under the mutex of a queue with hooks: wakes a putter to put in the items of
+ * those who wait, if there is room for the first ones. It stays in line, so that
+ * nobody overtakes it, and any other thread may be faster than it.
+ */
+export function nudge(queue: number, node: number): void {
+  if (node === 0 || words[node + Node.flags] & WaitFlag.nudged) return;
+  const first = firstOf(queue, QueueField.putters);
+  if (!hasRoom(queue, countOf(words[first + NodeItem.block]))) return;
+  words[node + Node.flags] |= WaitFlag.nudged;
+  wake(node, Wake.retry);
+}
+
+/** Under the mutex: ends the wait of a putter that is in line. */
+export function endPutter(node: number, end: number): void {
+  dequeue(node);
+  releaseReference(words[node + NodeItem.block]);
+  if (words[node + Node.flags] & WaitFlag.nudged) endWoken(node, end);
+  else wake(node, end);
+}
+
+/** Under the mutex: ends the wait of a node that was woken to retry. */
+export function endWoken(node: number, end: number): void {
+  words[node + Node.flags] |= WaitFlag.ended | end << END_SHIFT;
+}
+
+/** Under the mutex: how the wait of a node ended that was woken, if it did. */
+export function endOf(node: number): number | undefined {
+  const flags = words[node + Node.flags];
+  return flags & WaitFlag.ended ? flags >> END_SHIFT : undefined;
+}
+
+/** Under the mutex: after a wait ended before it got anything. */
+export function withdraw(queue: number, node: number): void {
+  if (words[node + Node.queue] !== QueueField.putters) return;
+  releaseReference(words[node + NodeItem.block]);
+  passTurn(queue);
+}
+
+/** A put that gave up may have kept smaller ones behind it from going in. */
+function passTurn(queue: number): void {
+  if (words[queue + QueueField.order] === Order.custom) {
+    nudge(queue, firstOf(queue, QueueField.putters));
+  } else {
+    admitPutters(queue);
+    open(queue);
+  }
+}
+
+/**
+ * Lets others have what a task of this thread was woken for, since the thread
+ * blocks.
+ */
+export function decline(queue: number, node: number): void {
+  if (words[node + Node.state] !== Wake.retry) return;
+  const flags = words[node + Node.flags];
+  if (flags & WaitFlag.handed) {
+    returnHanded(queue, self, feedOthers);
+  } else if (flags & WaitFlag.claimed) {
+    lock(queue + Field.mutex);
+    releaseClaim(queue, node);
+    feedOthers(queue);
+    unlock(queue + Field.mutex);
+  } else if (flags & WaitFlag.nudged) {
+    lock(queue + Field.mutex);
+    nudge(queue, firstOther(queue, QueueField.putters));
+    unlock(queue + Field.mutex);
+  }
+}
+
+/** Passes on what a dead thread's node was given and did not take. */
+export function abandon(queue: number, node: number, state: number): void {
+  if (state !== Wake.retry) return;
+  if (words[node + Node.queue] === QueueField.putters) {
+    abandonPut(queue, node);
+  } else if (words[node + Node.flags] & WaitFlag.handed) {
+    const slot = words[node + Node.slot];
+    if (!returnHanded(queue, slot, feedGetters)) loseHanded(queue, slot);
+  } else if (isClaimed(node)) {
+    lock(queue + Field.mutex);
+    releaseClaim(queue, node);
+    feedGetters(queue);
+    unlock(queue + Field.mutex);
+  }
+}
+
+/** The same for a put at a queue with hooks, which was to put its items in. */
+function abandonPut(queue: number, node: number): void {
+  lock(queue + Field.mutex);
+  if (endOf(node) === undefined) {
+    if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
+    releaseReference(words[node + NodeItem.block]);
+    passTurn(queue);
+  }
+  unlock(queue + Field.mutex);
+}
+
+/**
+ * Puts back what a thread's nodes were handed, in the order in which it was
+ * there.
+ *
+ * @param queue The queue.
+ * @param slot The slot of the thread: this one's, or that of a dead one.
+ * @param feed Gives it to others, under the mutex.
+ * @returns `false` if there is no room for it, and the nodes still have it.
+ */
+function returnHanded(
+  queue: number,
+  slot: number,
+  feed: (queue: number) => void,
+): boolean {
+  for (;;) {
+    enter(queue);
+    const count = countHanded(queue, slot);
+    if (count === 0 || isDropping(queue) || hasPlaces(queue, count)) break;
+    const needed = words[queue + QueueField.length] + count;
+    leave(queue);
+    try {
+      growTo(queue, needed);
+    } catch {
+      return false;
+    }
+  }
+  eachHanded(queue, slot, isDropping(queue) ? dropHanded : putBackHanded);
+  feed(queue);
+  leave(queue);
+  return true;
+}
+
+/** When the heap is full: what a dead thread's nodes were handed is lost. */
+function loseHanded(queue: number, slot: number): void {
+  lock(queue + Field.mutex);
+  eachHanded(queue, slot, dropHanded);
+  unlock(queue + Field.mutex);
+}
+
+function countHanded(queue: number, slot: number): number {
+  let count = 0;
+  eachHanded(queue, slot, () => count++);
+  return count;
+}
+
+/**
+ * Under the mutex: for each node of a thread that was handed an item, in the
+ * order in which they go back. A thread's nodes are listed with the last one
+ * first, as a ring takes them back; a stack takes the first one first. The node
+ * of its blocking wait came last; while the thread lives it takes what it gets.
+ */
+function eachHanded(
+  queue: number,
+  slot: number,
+  visit: (queue: number, node: number) => void,
+): void {
+  const visitHanded = (node: number) => {
+    const isHanded = words[node + Node.object] === queue &&
+      words[node + Node.queue] === QueueField.getters &&
+      words[node + Node.state] === Wake.retry &&
+      words[node + Node.flags] & WaitFlag.handed;
+    if (isHanded) visit(queue, node);
+  };
+  const own = slot + Slot.node;
+  const first = words[slot + Slot.nodes];
+  if (words[queue + QueueField.order] === Order.fifo) {
+    if (slot !== self) visitHanded(own);
+    for (let node = first; node !== 0; node = words[node + Node.listNext]) {
+      visitHanded(node);
+    }
+    return;
+  }
+  let last = first;
+  while (last !== 0 && words[last + Node.listNext] !== 0) {
+    last = words[last + Node.listNext];
+  }
+  for (let node = last; node !== 0; node = words[node + Node.listPrevious]) {
+    visitHanded(node);
+    if (node === first) break;
+  }
+  if (slot !== self) visitHanded(own);
+}
+
+function putBackHanded(queue: number, node: number): void {
+  const cell = node + NodeItem.cell;
+  words[node + Node.flags] &= ~WaitFlag.handed;
+  putBack(queue, words[cell], words[cell + 1]);
+}
+
+function dropHanded(queue: number, node: number): void {
+  words[node + Node.flags] &= ~WaitFlag.handed;
+  releasePlace(node + NodeItem.cell, false);
+  countThrownAway(queue, 1);
+  releaseJoiners(queue);
+}
+
+/** Under the mutex: whether what comes back is thrown away. */
+function isDropping(queue: number): boolean {
+  return words[queue + QueueField.shutDown] === ShutDownMode.immediate;
+}
+
+/**
+ * Puts back what is in {@linkcode taken}, and was taken out and could not be
+ * read. Not under the mutex.
+ *
+ * @returns Whether it is back; if not, the heap is full, and it is still this
+ * thread's.
+ */
+export function returnTaken(queue: number): boolean {
+  const { record, entry, beginning, sequence } = taken;
+  for (;;) {
+    enter(queue);
+    if (hasPlaces(queue, 1) || isDropping(queue)) break;
+    const needed = words[queue + QueueField.length] + 1;
+    leave(queue);
+    try {
+      growTo(queue, needed);
+    } catch {
+      Object.assign(taken, { record, entry, beginning, sequence });
+      return false;
+    }
+  }
+  if (isDropping(queue)) {
+    countThrownAway(queue, 1);
+    releaseJoiners(queue);
+    leave(queue);
+    return false;
+  }
+  Object.assign(taken, { entry, beginning, sequence });
+  putBack(queue, record, NO_NUMBER);
+  removeDraft(record | COUNTED);
+  if (entry !== 0) removeDraft(entry);
+  feedGetters(queue);
+  leave(queue);
+  return true;
+}
+
+/** Under the mutex: ends a queue. */
+export function shutDown(queue: number, immediate: boolean): void {
+  const mode = immediate ? ShutDownMode.immediate : ShutDownMode.drains;
+  words[queue + QueueField.shutDown] = Math.max(
+    mode,
+    words[queue + QueueField.shutDown],
+  );
+  if (immediate) {
+    if (words[queue + QueueField.order] !== Order.custom) {
+      countThrownAway(queue, words[queue + QueueField.length]);
+      releaseItems(queue);
+    }
+    words[queue + QueueField.reserved] = 0;
+    releaseJoiners(queue);
+  }
+  for (;;) {
+    const node = firstOf(queue, QueueField.putters);
+    if (node === 0) break;
+    endPutter(node, Wake.refused);
+  }
+  wakeAll(queue, QueueField.getters, Wake.retry);
+}
+
+/** How `join` waits. */
+export const joinProtocol: Protocol = {
+  take(queue) {
+    return unfinished(queue) <= 0 ? Wake.granted : Wake.waiting;
+  },
+};
+
+/** Counts items that were put into a queue without hooks whose ends are closed. */
+export function countPut(queue: number, count: number): void {
+  doubles[queue + QueueField.unfinished >> 1] += count;
+}
+
+/** Counts items as done that are thrown away. */
+export function countThrownAway(queue: number, count: number): void {
+  const at = queue + QueueField.unfinished >> 1;
+  doubles[at] = Math.max(0, doubles[at] - count);
+}
+
+/** How many items were put and not yet reported as done. */
+function unfinished(queue: number): number {
+  const count = unfinishedIn(queue);
+  return words[queue + QueueField.order] === Order.custom
+    ? count + words[queue + QueueField.length]
+    : count;
+}
+
+/** Reports an item as done; false if there is none left. */
+export function finishOne(queue: number): boolean {
+  if (unfinished(queue) <= 0) return false;
+  doubles[queue + QueueField.unfinished >> 1]--;
+  releaseJoiners(queue);
+  return true;
+}
+
+/** Lets those go on that wait for all to be done, if it is. */
+export function releaseJoiners(queue: number): void {
+  if (unfinished(queue) <= 0) {
+    wakeAll(queue, QueueField.joiners, Wake.granted);
+  }
+}
