@@ -149,6 +149,7 @@ const LAYOUT = {
   state: Header.signalKeeper,
   UP,
   kept: Header.keptSignals,
+  given: Header.givenSignals,
   usedSlots: Header.usedSlots,
   slots: TABLES,
   slotWords: SLOT_WORDS,
@@ -179,6 +180,8 @@ interface Arrival {
 function keep({ buffer, now: started, wall, at }: KeeperData): void {
   /** The time that the main thread has for ending the process itself. */
   const GRACE_MS = 100;
+  /** The time that a signal has for ending the process. */
+  const LAST_MS = 1000;
   /** In this time the event loops hear of what is on its way. */
   const LATE_MS = 10;
   const words = new Int32Array(buffer);
@@ -193,7 +196,8 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
   const lates = new Map<number, () => void>();
   const asks = new Map<string, Ask>();
   /** What was given to the askers, until they say that they took it. */
-  const given = new Map<string, Arrival>();
+  const given = new Map<string, { ask: Ask; arrival: Arrival }>();
+  let watchingGiven = false;
   const ignored = new Set<number>();
   let leaving: ReturnType<typeof setTimeout> | undefined;
 
@@ -252,7 +256,7 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
   function unmark(number: number): void {
     setTimeout(() => {
       if (listeners.has(number)) return;
-      for (const arrival of given.values()) {
+      for (const { arrival } of given.values()) {
         if (arrival.number === number) return;
       }
       const bit = 1 << (number - 1 & 31);
@@ -260,11 +264,30 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
     }, GRACE_MS);
   }
 
+  function give(id: string, gift?: { ask: Ask; arrival: Arrival }): void {
+    if (gift === undefined) given.delete(id);
+    else given.set(id, gift);
+    Atomics.store(words, at.given, given.size);
+  }
+
+  const isAlive = ({ slot, tid }: Ask) =>
+    Atomics.load(words, slot + at.tid) === tid;
+
+  /** Takes back what was given to a thread that has been killed. */
+  function watchGiven(): void {
+    if (watchingGiven) return;
+    watchingGiven = true;
+    setTimeout(() => {
+      watchingGiven = false;
+      for (const [id, { ask }] of [...given]) {
+        if (!isAlive(ask)) drop({ id, taken: false });
+      }
+      if (given.size > 0) watchGiven();
+    }, GRACE_MS);
+  }
+
   function arrive(number: number): void {
-    for (const [id, { slot, tid }] of asks) {
-      // Its thread has ended.
-      if (Atomics.load(words, slot + at.tid) !== tid) asks.delete(id);
-    }
+    for (const [id, ask] of asks) if (!isAlive(ask)) asks.delete(id);
     const due = [...asks.values()].filter(({ numbers }) =>
       numbers.some(([wanted]) => wanted === number)
     );
@@ -278,11 +301,12 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
       taken: false,
       beginsShutdown,
     };
-    for (const { id, deadline } of due) {
-      given.set(id, arrival);
+    for (const ask of due) {
+      give(ask.id, { ask, arrival });
       // A shutdown listens on, for the second signal.
-      if (deadline === undefined) asks.delete(id);
+      if (ask.deadline === undefined) asks.delete(ask.id);
     }
+    watchGiven();
     channel.postMessage({
       is: "came",
       number,
@@ -322,8 +346,8 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
   }
 
   function drop({ id, taken }: { id: string; taken: boolean }): void {
-    const arrival = given.get(id);
-    given.delete(id);
+    const arrival = given.get(id)?.arrival;
+    give(id, undefined);
     if (arrival !== undefined) unmark(arrival.number);
     if (taken) {
       if (arrival !== undefined) arrival.taken = true;
@@ -346,7 +370,7 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
     settle();
     Deno.kill(Deno.pid, names.get(number)!);
     // Somebody else listens to it, or it does not end a process.
-    setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), GRACE_MS);
+    setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), LAST_MS);
   }
 
   async function watchAlarm(): Promise<void> {
@@ -365,26 +389,38 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
     }
   }
 
-  channel.onmessage = ({ data }: MessageEvent<Message>) => {
-    if (data.is === "ask") {
-      for (const [number, name] of data.numbers) names.set(number, name);
-      asks.set(data.id, data);
-      settle();
-    } else if (data.is === "drop") {
+  function obey(data: Message): boolean {
+    if (data.is === "drop") {
       drop(data);
-    } else if (data.is === "ignore") {
-      for (const [number, name] of data.numbers) {
-        names.set(number, name);
+      return true;
+    }
+    if (data.is !== "ask" && data.is !== "ignore") return false;
+    for (const [number, name] of data.numbers) names.set(number, name);
+    if (data.is === "ask") {
+      asks.set(data.id, data);
+    } else {
+      for (const [number] of data.numbers) {
         if (data.on) ignored.add(number);
         else ignored.delete(number);
       }
-      settle();
-    } else {
-      return;
     }
-    const answer = data.slot + at.answer;
-    Atomics.store(words, answer, data.serial);
-    Atomics.notify(words, answer);
+    settle();
+    return true;
+  }
+
+  channel.onmessage = ({ data }: MessageEvent<Message>) => {
+    let answer = 0;
+    try {
+      if (!obey(data) || !("serial" in data)) return;
+      answer = data.serial;
+    } catch {
+      // The platform cannot listen to it: the thread will find out why.
+      if (!("serial" in data)) return;
+      if (data.is === "ask") asks.delete(data.id);
+      answer = -data.serial;
+    }
+    Atomics.store(words, data.slot + at.answer, answer);
+    Atomics.notify(words, data.slot + at.answer);
   };
   watchAlarm();
   Atomics.store(words, at.state, at.UP);
@@ -500,14 +536,19 @@ export function ensureKeeper(): boolean {
     waitUntil(word, PATIENCE_MS, (state) => state === UP);
 }
 
-let lastSerial = load(self + Slot.keeperAnswer);
+let lastSerial = Math.abs(load(self + Slot.keeperAnswer));
 
-/** Waits until the keeper has done what a message says. */
-function request(message: (serial: number) => Message): void {
-  lastSerial = lastSerial + 1 | 0;
-  tell(message(lastSerial));
+/**
+ * Waits until the keeper has done what a message says.
+ *
+ * @returns False if it could not listen to the signals.
+ */
+function request(message: (serial: number) => Message): boolean {
+  lastSerial = lastSerial % 0x7fff_ffff + 1;
   const word = self + Slot.keeperAnswer;
-  waitUntil(word, PATIENCE_MS, (serial) => serial === lastSerial);
+  tell(message(lastSerial));
+  waitUntil(word, PATIENCE_MS, (answer) => Math.abs(answer) === lastSerial);
+  return load(word) !== -lastSerial;
 }
 
 /** Has the keeper ignore signals for the process, or no longer. */
@@ -552,7 +593,7 @@ export function ask(
   const named = withNames(numbers);
   const lost = takeFromKernel(named.map(([number]) => number));
   if (lost.length > 0) keepIgnoring(lost, true);
-  request((serial) => ({
+  const listens = request((serial) => ({
     is: "ask",
     id,
     slot: self,
@@ -561,7 +602,21 @@ export function ask(
     deadline,
     serial,
   }));
+  if (!listens) {
+    askers.delete(id);
+    throwWhy(named);
+  }
   return () => dropAsk(id);
+}
+
+/** Throws what Deno throws when it cannot listen to a signal. */
+function throwWhy(named: [number, Deno.Signal][]): never {
+  const nothing = () => {};
+  for (const [, name] of named) {
+    Deno.addSignalListener(name, nothing);
+    Deno.removeSignalListener(name, nothing);
+  }
+  throw new Error(`Cannot listen to signals: received ${named.join(", ")}`);
 }
 
 function withNames(numbers: Iterable<number>): [number, Deno.Signal][] {
@@ -585,6 +640,25 @@ onTold((message) => {
   }
   for (const { take } of due) take(message);
 });
+
+if (isMain) {
+  // A signal that came before the event loop was empty counts, although the
+  // message of it is still on its way: it shall not depend on who is faster.
+  addEventListener("beforeunload", (event) => {
+    if (askers.size === 0 || load(Header.signalKeeper) !== UP) return;
+    // Answered when the keeper has done what it had to do before.
+    request((serial) => ({
+      is: "drop",
+      id: "",
+      slot: self,
+      taken: true,
+      serial,
+    }));
+    if (load(Header.givenSignals) === 0) return;
+    event.preventDefault();
+    setTimeout(() => {}, 10);
+  });
+}
 
 onThreadEnd(() => {
   for (const id of [...askers.keys()]) dropAsk(id);

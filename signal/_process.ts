@@ -190,6 +190,7 @@ function findIgnored(): void {
   if (Atomics.compareExchange(words, state, UNKNOWN, LOOKING) !== UNKNOWN) {
     // Another thread is at it; it may be killed, so not for ever.
     Atomics.wait(words, state, LOOKING, 100);
+    Atomics.compareExchange(words, state, LOOKING, KNOWN);
     return;
   }
   let mask = Deno.build.os === "windows" ? 0n : 1n << 12n;

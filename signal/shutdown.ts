@@ -160,8 +160,8 @@ let leavingFor: Came | undefined;
  *
  * The second signal and the deadline end the process also while the main thread
  * is blocked or busy and the cleanup cannot even begin: then by the signal
- * itself, which a shell tells as the same status (by SIGKILL, if somebody else
- * listens to the signal). For that, the first call in a process starts a worker,
+ * itself, which a shell tells as the same status (by SIGKILL a second later, if a
+ * handler or somebody else listens to it). For that, the first call in a process starts a worker,
  * which takes some 30 ms.
  *
  * @param cleanup Called with the number and the name of the signal; a promise

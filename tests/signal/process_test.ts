@@ -140,6 +140,11 @@ Deno.test("onShutdown() leaves when the deadline passes", async () => {
   assertEquals((await run("shutdown that hangs")).code, 128 + 15);
 });
 
+Deno.test("onShutdown() cleans up for a signal that comes just before the end", async () => {
+  const { code, stdout } = await run("shutdown at the end");
+  assertEquals([code, stdout], [128 + 15, "cleanup\n"]);
+});
+
 Deno.test("onShutdown() leaves at once for a second signal", async () => {
   const { code, stdout, took } = await run("shutdown, a second signal");
   assertEquals([code, stdout], [128 + 2, "cleaning\n"]);

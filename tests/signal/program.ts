@@ -285,6 +285,12 @@ const cases: Record<string, () => unknown> = {
     raiseSignal("SIGTERM");
     return new Promise((go) => setTimeout(go, 50));
   },
+  "shutdown at the end": () => {
+    onShutdown(() => console.log("cleanup"));
+    raiseSignal("SIGTERM");
+    // The signal arrives, and nothing else is left to do.
+    compute(100);
+  },
   "shutdown, a second signal": async () => {
     onShutdown(async () => {
       console.log("cleaning");
@@ -411,6 +417,17 @@ const cases: Record<string, () => unknown> = {
   },
   "abortOn of a thread that ends": async () => {
     new Thread({ target: askTooLate }).start();
+    await sleep(5000);
+    console.log("alive");
+  },
+  "abortOn of a thread that is killed": async () => {
+    const ready = new Event();
+    const thread = new Thread({ target: askAndBlock, args: [ready] });
+    thread.start();
+    await ready.wait();
+    raiseSignal("SIGINT");
+    compute(50);
+    thread.terminate();
     await sleep(5000);
     console.log("alive");
   },

@@ -48,10 +48,13 @@ for (const how of ["ends", "removes it"]) {
   });
 }
 
-Deno.test("abortOn() of a thread that ends: the kernel's action", async () => {
-  const { signal, stdout, stderr } = await run(
-    "abortOn of a thread that ends",
-    "--allow-read",
-  );
-  assertEquals([signal, stdout], ["SIGTERM", ""], stderr);
-});
+for (const how of ["ends", "is killed"]) {
+  Deno.test(`abortOn() of a thread that ${how}: the kernel's action`, async () => {
+    const { signal, stdout, stderr } = await run(
+      `abortOn of a thread that ${how}`,
+      "--allow-read",
+    );
+    const expected = how === "ends" ? "SIGTERM" : "SIGINT";
+    assertEquals([signal, stdout], [expected, ""], stderr);
+  });
+}

@@ -121,6 +121,7 @@ for (const target of [fail, failLater]) {
       "in the handler of a thread",
     );
     assertEquals(told.map(String), [String(error)]);
+    while (handled === 0) await pause({ timeout: 20 }).catch(() => {});
     const paused = pause(LIMIT);
     raiseSignal("SIGUSR2");
     await paused;

@@ -198,6 +198,8 @@ export const Header = {
   ignoredSignals: 52,
   /** Two words of bits: those of them that Deno has listened to since. */
   caughtSignals: 55,
+  /** How many signals the keeper has given to threads that did not take them. */
+  givenSignals: 58,
   /** A random number: part of the name of the signals' channel. */
   signalChannel: 57,
 } as const;
