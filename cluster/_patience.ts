@@ -166,6 +166,62 @@ export class News {
   }
 }
 
+/** Whether an error says that the patience of a call has ended. */
+export function isPatience(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+/**
+ * What is made once, at its first use. Several calls wait for it, and none of
+ * them ends it for the others.
+ */
+export class Once<T> {
+  readonly #make: (patience: Patience) => Promise<T>;
+  #made: Promise<T> | undefined;
+
+  constructor(make: (patience: Patience) => Promise<T>) {
+    this.#make = make;
+  }
+
+  /** Whether it has been made, or is being made. */
+  get isBegun(): boolean {
+    return this.#made !== undefined;
+  }
+
+  /** It is made anew at the next use. */
+  forget(): void {
+    this.#made = undefined;
+  }
+
+  /** Waits for it. */
+  async get(patience: Patience): Promise<T> {
+    for (;;) {
+      const made = this.#made ??= this.#begin(patience.what);
+      const result = await patience.until<{ value: T } | { error: unknown }>(
+        (settle) =>
+          void made.then(
+            (value) => settle({ value }),
+            (error) => settle({ error }),
+          ),
+        // A timeout shorter than the way there and back is rounded up to it.
+        Math.max(patience.left(), 1000),
+      );
+      if (result !== undefined && "value" in result) return result.value;
+      const error = result?.error;
+      if (result !== undefined && !isPatience(error)) throw error;
+      if (patience.left() === 0) throw patience.timeoutError(error);
+    }
+  }
+
+  #begin(what: string): Promise<T> {
+    const made = this.#make(new Patience(what, { timeout: 30_000 }));
+    made.catch(() => {
+      if (this.#made === made) this.#made = undefined;
+    });
+    return made;
+  }
+}
+
 /** The share of a lease after which its holder no longer believes in it. */
 const SURE = 0.9;
 

@@ -15,7 +15,7 @@ import {
 import { deadline } from "@std/async/deadline";
 import { Empty, Full, ShutDown } from "../queue/mod.ts";
 import { ApiError, explained, type Link } from "./_link.ts";
-import { Moment, News, Patience } from "./_patience.ts";
+import { isPatience, Moment, News, Once, Patience } from "./_patience.ts";
 
 const CONSUMER = "skein";
 
@@ -81,7 +81,7 @@ export class QueueCore {
   readonly #subject: string;
   /** Told when the stream changes, and while somebody waits at each ack. */
   readonly #news = new News();
-  #opening: Promise<Opened> | undefined;
+  readonly #opening = new Once((patience) => this.#open(patience));
   #isShutDown = false;
   #dead: QueueCore | undefined;
   /** The puts that wait for room, in order; the first of them tries. */
@@ -99,23 +99,9 @@ export class QueueCore {
   }
 
   /** What the queue has, after it was made if there was none. */
-  async opened(patience: Patience): Promise<Opened> {
+  opened(patience: Patience): Promise<Opened> {
     this.#link.check(patience.what);
-    // Several calls wait for it, and none of them ends it for the others.
-    if (this.#opening === undefined) {
-      const common = new Patience(patience.what, { timeout: 30_000 });
-      this.#opening = this.#open(common);
-      this.#opening.catch(() => this.#opening = undefined);
-    }
-    const opening = this.#opening;
-    const result = await patience.until<Opened | { error: unknown }>(
-      (settle) => void opening.then(settle, (error) => settle({ error })),
-      Math.max(patience.left(), 1000),
-    );
-    if (result !== undefined && !("error" in result)) return result;
-    if (result !== undefined && !isPatience(result.error)) throw result.error;
-    if (patience.left() === 0) throw patience.timeoutError(result?.error);
-    return this.opened(patience);
+    return this.#opening.get(patience);
   }
 
   async #open(patience: Patience): Promise<Opened> {
@@ -224,7 +210,7 @@ export class QueueCore {
     const info = await unlessMissing(this.#info(patience));
     // Somebody has deleted the stream; the next call makes it anew.
     if (info === undefined) {
-      this.#opening = undefined;
+      this.#opening.forget();
       this.#isShutDown = false;
       return 0;
     }
@@ -437,7 +423,7 @@ export class QueueCore {
   async #checkOpen(patience: Patience): Promise<void> {
     await this.#look(patience);
     if (this.#isShutDown) throw this.#shutDownError(patience.what);
-    if (this.#opening === undefined) await this.opened(patience);
+    if (!this.#opening.isBegun) await this.opened(patience);
   }
 
   #fullError(what: string): Full {
@@ -497,7 +483,7 @@ export class QueueCore {
         if (outcome.error !== undefined) {
           throw explained(outcome.error, patience.what);
         }
-        if (outcome.gone) this.#opening = undefined;
+        if (outcome.gone) this.#opening.forget();
         if (outcome.pause) await patience.pause(100);
         if (left === 0) throw this.#emptyError(patience.what);
         await this.opened(patience);
@@ -821,9 +807,4 @@ async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
     if (error instanceof ApiError && error.status === 404) return undefined;
     throw error;
   }
-}
-
-/** Whether an error says that the patience of a call has ended. */
-function isPatience(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
 }

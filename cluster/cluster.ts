@@ -9,6 +9,8 @@ import type { WaitOptions } from "../_internal/options.ts";
 import type { Host } from "./_host.ts";
 import { Link, type Settings } from "./_link.ts";
 import { Patience } from "./_patience.ts";
+import { type ClusterLock, type ClusterLockOptions, makeLock } from "./lock.ts";
+import { type ClusterMap, makeMap } from "./map.ts";
 import {
   type ClusterQueue,
   type ClusterQueueOptions,
@@ -140,6 +142,28 @@ export class Cluster extends EventTarget implements AsyncDisposable {
    */
   queue<T>(name: string, options?: ClusterQueueOptions): ClusterQueue<T> {
     return makeQueue<T>(this.#host, name, options);
+  }
+
+  /**
+   * The lock of a name.
+   *
+   * @param name Letters, digits, `_` and `-`, in parts joined by dots.
+   * @param options After how long without a sign of its holder it is free.
+   * @returns The lock.
+   */
+  lock(name: string, options?: ClusterLockOptions): ClusterLock {
+    return makeLock(this.#host, name, options);
+  }
+
+  /**
+   * The map of a name. It is made on the servers at its first use.
+   *
+   * @typeParam V The values.
+   * @param name Letters, digits, `_` and `-`, in parts joined by dots.
+   * @returns The map.
+   */
+  map<V>(name: string): ClusterMap<V> {
+    return makeMap<V>(this.#host, name);
   }
 
   /** Ends the connection, when what was sent has gone out. */

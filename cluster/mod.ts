@@ -1,5 +1,5 @@
 /**
- * Queues across machines, on NATS JetStream.
+ * Queues, locks and maps across machines, on NATS JetStream.
  *
  * @module
  */
@@ -17,5 +17,14 @@ export {
   type ClusterReceiveOptions,
   type ClusterShutDownOptions,
 } from "./queue.ts";
+export { ClusterLock, type ClusterLockOptions, Lease } from "./lock.ts";
+export {
+  type ClusterChange,
+  type ClusterEntry,
+  ClusterMap,
+  type ClusterRemove,
+  type ClusterSetOptions,
+  type ClusterWatchOptions,
+} from "./map.ts";
 export { register, type Registered } from "./registry.ts";
 export type { WaitOptions } from "../_internal/options.ts";

@@ -1,0 +1,342 @@
+/**
+ * Maps between machines.
+ *
+ * @module
+ */
+
+import { checkFunction, shown } from "../_internal/check.ts";
+import type { WaitOptions } from "../_internal/options.ts";
+import { decode } from "./_decode.ts";
+import { encode } from "./_encode.ts";
+import type { Host } from "./_host.ts";
+import { MapCore } from "./_map_core.ts";
+import { checkName } from "./_options.ts";
+import { Patience } from "./_patience.ts";
+
+/** A value and the revision that it has. */
+export interface ClusterEntry<V> {
+  /** The value. */
+  readonly value: V;
+  /** A number that rises with every change of the map. */
+  readonly revision: number;
+}
+
+/** A change of a map, as {@linkcode ClusterMap.watch} tells it. */
+export type ClusterChange<V> =
+  | {
+    /** The key. */
+    readonly key: string;
+    /** Whether it was deleted. */
+    readonly deleted: false;
+    /** Its new value. */
+    readonly value: V;
+    /** The revision of the change. */
+    readonly revision: number;
+  }
+  | {
+    /** The key. */
+    readonly key: string;
+    /** Whether it was deleted. */
+    readonly deleted: true;
+    /** It has none any more. */
+    readonly value: undefined;
+    /** The revision of the change. */
+    readonly revision: number;
+  };
+
+/** What {@linkcode ClusterMap.set} and `delete` take. */
+export interface ClusterSetOptions extends WaitOptions {
+  /**
+   * The revision that the key must have, or 0 if it must have no value; else
+   * nothing is changed.
+   */
+  revision?: number;
+}
+
+/** What {@linkcode ClusterMap.watch} takes. */
+export interface ClusterWatchOptions extends WaitOptions {
+  /** The key to watch, if not all. */
+  key?: string;
+}
+
+declare const removed: unique symbol;
+
+/** What an update returns to delete the key. */
+export interface ClusterRemove {
+  /** Keeps others from being taken for it. */
+  readonly [removed]: true;
+}
+
+const REMOVE = Object.freeze({}) as ClusterRemove;
+
+/** Makes the handle of a map. */
+export let makeMap: <V>(host: Host, name: string) => ClusterMap<V>;
+
+/**
+ * A map of strings to values that programs on several machines share. Each
+ * change has a revision, so that two who change the same key at once notice it.
+ *
+ * It is made by `map()` of a {@linkcode Cluster}, as a bucket of NATS's
+ * key-value store.
+ *
+ * @typeParam V The values.
+ *
+ * @example
+ * ```ts ignore
+ * const counts = cluster.map<number>("counts");
+ * await counts.update("visits", (old = 0) => old + 1);
+ * console.log(await counts.get("visits")); // { value: 1, revision: 1 }
+ * ```
+ */
+export class ClusterMap<V> {
+  /** The name. */
+  readonly name: string;
+  readonly #host: Host;
+  #core: MapCore | undefined;
+
+  private constructor(host: Host, name: string) {
+    checkName(name, "open a map of a cluster");
+    this.#host = host;
+    this.name = name;
+  }
+
+  static {
+    makeMap = (host, name) => new ClusterMap(host, name);
+  }
+
+  /**
+   * The value of a key.
+   *
+   * @param key The key.
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The value with its revision; `undefined` if it has none.
+   * @throws {Deno.errors.InvalidData} If the value cannot be read.
+   */
+  async get(
+    key: string,
+    options?: WaitOptions,
+  ): Promise<ClusterEntry<V> | undefined> {
+    const what = "get a value of a map";
+    checkKey(key, what);
+    const patience = new Patience(what, options);
+    const core = await this.#open(patience);
+    const entry = await core.get(key, patience);
+    if (entry?.bytes === undefined) return undefined;
+    const value = decode(entry.bytes, "value") as V;
+    return { value, revision: entry.revision };
+  }
+
+  /**
+   * Sets the value of a key. The value is copied at once.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options The revision that it must have, a timeout in milliseconds, a
+   * signal that ends the wait.
+   * @returns The new revision; `undefined` if the key has another revision than
+   * it must have, and nothing was changed.
+   * @throws {NotSendableError} If the value cannot be sent to another machine.
+   * @throws {RangeError} If it is larger than the servers allow.
+   */
+  async set(
+    key: string,
+    value: V,
+    options: ClusterSetOptions & { revision: number },
+  ): Promise<number | undefined>;
+  /**
+   * Sets the value of a key, whatever it was. The value is copied at once.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The new revision.
+   */
+  async set(
+    key: string,
+    value: V,
+    options?: WaitOptions & { revision?: undefined },
+  ): Promise<number>;
+  async set(
+    key: string,
+    value: V,
+    options?: ClusterSetOptions,
+  ): Promise<number | undefined> {
+    const what = "set a value of a map";
+    checkKey(key, what);
+    const patience = new Patience(what, options, ["revision"]);
+    checkRevision(options?.revision, what);
+    const bytes = encode(value, "value");
+    const core = await this.#open(patience);
+    return await this.#change(core, key, bytes, options?.revision, patience);
+  }
+
+  /**
+   * Deletes a key.
+   *
+   * @param key The key.
+   * @param options The revision that it must have, a timeout in milliseconds, a
+   * signal that ends the wait.
+   * @returns Whether it had a value, and the revision that it must have.
+   */
+  async delete(key: string, options?: ClusterSetOptions): Promise<boolean> {
+    const what = "delete a key of a map";
+    checkKey(key, what);
+    const patience = new Patience(what, options, ["revision"]);
+    checkRevision(options?.revision, what);
+    const core = await this.#open(patience);
+    for (;;) {
+      const entry = await core.get(key, patience);
+      if (entry?.bytes === undefined) return false;
+      const { revision } = entry;
+      if ((options?.revision ?? revision) !== revision) return false;
+      if (await core.set(key, undefined, revision, patience) !== undefined) {
+        return true;
+      }
+    }
+  }
+
+  /**
+   * Changes the value of a key to what a function makes of it. If somebody else
+   * changes it meanwhile, the function is called again with the new value.
+   *
+   * @param key The key.
+   * @param fn Gets the value, `undefined` if there is none, and what to return
+   * to delete the key; returns the new value.
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The new value with its revision; `undefined` if the key was
+   * deleted.
+   */
+  async update(
+    key: string,
+    fn: (
+      old: V | undefined,
+      remove: ClusterRemove,
+    ) => V | ClusterRemove | Promise<V | ClusterRemove>,
+    options?: WaitOptions,
+  ): Promise<ClusterEntry<V> | undefined> {
+    const what = "update a value of a map";
+    checkKey(key, what);
+    checkFunction(fn, what, "fn");
+    const patience = new Patience(what, options);
+    const core = await this.#open(patience);
+    for (;;) {
+      const entry = await core.get(key, patience);
+      const old = entry?.bytes === undefined
+        ? undefined
+        : decode(entry.bytes, "value") as V;
+      const value = await fn(old, REMOVE);
+      const isRemoved = value === REMOVE;
+      if (isRemoved && entry?.bytes === undefined) return undefined;
+      const bytes = isRemoved ? undefined : encode(value, "value");
+      const expected = entry?.revision ?? 0;
+      const revision = await core.set(key, bytes, expected, patience);
+      if (revision !== undefined) {
+        return isRemoved ? undefined : { value: value as V, revision };
+      }
+      if (patience.left() === 0) throw patience.timeoutError();
+    }
+  }
+
+  /**
+   * The keys that have values, in no order.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The keys.
+   */
+  async keys(options?: WaitOptions): Promise<string[]> {
+    const patience = new Patience("get the keys of a map", options);
+    const core = await this.#open(patience);
+    return await core.keys(patience);
+  }
+
+  /**
+   * Tells what the keys have, and from then on each change. Who reads more
+   * slowly than others change may miss values that were replaced meanwhile,
+   * never the last one.
+   *
+   * @param options The key, if not all are watched; a timeout for the
+   * beginning; a signal that ends the watch.
+   * @returns An iterator of changes, which ends when the cluster is closed.
+   * @throws The signal's reason, when it is aborted.
+   */
+  watch(
+    options?: ClusterWatchOptions,
+  ): AsyncGenerator<ClusterChange<V>, void, void> {
+    const what = "watch a map";
+    const patience = new Patience(what, options, ["key"]);
+    if (options?.key !== undefined) checkKey(options.key, what);
+    return this.#watch(options?.key, patience);
+  }
+
+  async *#watch(
+    watched: string | undefined,
+    patience: Patience,
+  ): AsyncGenerator<ClusterChange<V>, void, void> {
+    const core = await this.#open(patience);
+    const { changes, stop } = await core.watch(watched, patience);
+    const { signal } = patience;
+    signal?.addEventListener("abort", stop);
+    try {
+      for await (const { key, bytes, revision } of changes) {
+        signal?.throwIfAborted();
+        yield bytes === undefined
+          ? { key, deleted: true, value: undefined, revision }
+          : {
+            key,
+            deleted: false,
+            value: decode(bytes, "value") as V,
+            revision,
+          };
+      }
+      signal?.throwIfAborted();
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      stop();
+    }
+  }
+
+  async #open(patience: Patience): Promise<MapCore> {
+    const link = await this.#host.link(patience);
+    return this.#core ??= new MapCore(link, this.name);
+  }
+
+  /** Changes a key; one that was deleted has, for the caller, no revision. */
+  async #change(
+    core: MapCore,
+    key: string,
+    bytes: Uint8Array,
+    expected: number | undefined,
+    patience: Patience,
+  ): Promise<number | undefined> {
+    const revision = await core.set(key, bytes, expected, patience);
+    if (revision !== undefined || expected !== 0) return revision;
+    const entry = await core.get(key, patience);
+    if (entry === undefined || entry.bytes !== undefined) return undefined;
+    return await core.set(key, bytes, entry.revision, patience);
+  }
+}
+
+function checkKey(key: unknown, what: string): asserts key is string {
+  if (typeof key !== "string") {
+    throw new TypeError(
+      `Cannot ${what}: a key must be a string, received ${shown(key)}`,
+    );
+  }
+  if (key !== "" && key.length <= 500 && key.isWellFormed()) return;
+  throw new RangeError(
+    `Cannot ${what}: a key has 1 to 500 characters, received ${shown(key)}`,
+  );
+}
+
+function checkRevision(revision: unknown, what: string): void {
+  if (revision === undefined) return;
+  if (typeof revision !== "number") {
+    throw new TypeError(
+      `Cannot ${what}: revision must be a number, received ${shown(revision)}`,
+    );
+  }
+  if (Number.isSafeInteger(revision) && revision >= 0) return;
+  throw new RangeError(
+    `Cannot ${what}: revision must be an integer from 0, received ${revision}`,
+  );
+}
