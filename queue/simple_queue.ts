@@ -505,7 +505,7 @@ export function createQueue(constructor: Function): number {
 }
 
 /**
- * Checks what a queue is to be limited to.
+ * Checks the limit of a queue.
  *
  * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is not an integer.
@@ -532,7 +532,7 @@ export function keepAlive(queue: SharedObject): void {
 }
 
 function destroy(queue: number): void {
-  // Of a damaged one nobody knows what it owns.
+  // A damaged queue may own anything, so its contents are leaked on purpose.
   if (words[queue + Field.damaged] !== 0) return;
   if (words[queue + QueueField.order] !== Order.custom) {
     close(queue);

@@ -56,7 +56,7 @@ import { sendable } from "../../threading/sendable.ts";
 import { SharedList } from "../../threading/shared_list.ts";
 import { Order, QueueField } from "./layout.ts";
 
-/** What a queue with hooks has. */
+/** The hooks of a queue. */
 export interface Hooked extends SharedObject {
   /** Puts an item in. */
   _put(item: unknown): void;
@@ -122,7 +122,7 @@ interface Running {
   handle: SharedObject;
   queue: number;
   list: number;
-  /** The one in whose hooks it runs. */
+  /** The transaction in whose hooks this one runs. */
   outer: Running | undefined;
 }
 
@@ -176,7 +176,7 @@ function reserve(queue: number, more: number): void {
   unlock(queue + Field.mutex);
 }
 
-/** In the critical section of a change, with room for it: notes it. */
+/** In the critical section of a change: notes it. There must be room. */
 function note(queue: number, place: number, record: number): void {
   const journal = words[queue + QueueField.journal];
   const count = words[journal + JournalField.count];
@@ -187,10 +187,10 @@ function note(queue: number, place: number, record: number): void {
 }
 
 /**
- * Undoes the changes of a queue's list that came after the first ones.
+ * Undoes the last changes of a queue's list.
  *
  * @param queue The queue, whose hooks' lock this thread holds.
- * @param kept How many changes stay.
+ * @param kept How many of the first changes stay.
  */
 export function undoChanges(queue: number, kept: number): void {
   if (countChanges(queue) <= kept) return;
@@ -220,8 +220,8 @@ export function undoChanges(queue: number, kept: number): void {
 }
 
 /**
- * In a critical section: lets all changes stand, and gives back what was taken
- * out.
+ * In a critical section: makes all changes final, and gives back the records
+ * that were taken out.
  */
 export function keepChanges(queue: number): void {
   const journal = words[queue + QueueField.journal];
@@ -237,7 +237,7 @@ export function keepChanges(queue: number): void {
   deallocate(journal);
 }
 
-/** Outside of critical sections: gives back what an empty list needs no more. */
+/** Outside of critical sections: an empty list gives back a large block. */
 export function shrinkList(queue: number): void {
   const list = words[queue + QueueField.list];
   if (words[list + RingField.length] !== 0 || !isLarge(list)) return;
@@ -253,7 +253,7 @@ export function destroyJournal(queue: number): void {
   if (journal !== 0) deallocate(journal);
 }
 
-/** Puts records in before a place, which `find` tells under the mutex. */
+/** Puts items in at the place that `find` computes from the length. */
 function putIn(
   list: number,
   items: readonly unknown[],
@@ -303,7 +303,7 @@ function takeOut(list: number, index: number): unknown {
   try {
     return readShared(record);
   } catch (error) {
-    // Its module may not be loaded here: a hook that goes on finds it there.
+    // A hook that catches the error finds the item where it was.
     undoChanges(queue, before);
     throw error;
   }

@@ -6,20 +6,20 @@
  *
  * 1. A thread takes the queue's `Lock`, which one thread has at a time, and no
  *    mutex of the ground.
- * 2. It runs the hooks for what its caller wants, then those for the puts that
- *    wait and have room by then, in order of arrival, whoever waits with them.
+ * 2. It runs the hooks of its own put or get, then those of the puts that wait
+ *    and have room by then, in order of arrival, also for other threads.
  *    What the hooks do to the list is noted in a journal (`custom_list.ts`).
  * 3. In one critical section it looks whether those puts still wait and nothing
  *    else can be put in, or does more of step 2. Then it keeps what was done,
  *    writes the length, ends the waits of the puts that are in, and wakes the
  *    gets that there are items for.
  *
- * If a hook throws or the thread is killed before the end of step 3, it is all
- * undone, and nobody has noticed. So between two transactions, nobody waits who
- * could go on but those who were woken: a get for which an item is reserved, or
- * a put that was nudged, because the one before it gave up. If such a one is
- * killed, its node still tells what it was given, and `waiters.ts` passes it
- * on. No wake-up is lost.
+ * If a hook throws or the thread is killed before the end of step 3, all of it
+ * is undone, and no other thread has noticed. So after each transaction, the only
+ * waiters that could go on are those that were woken: a get with a reserved item,
+ * or a put that was nudged because the one before it gave up. If one of these is
+ * killed, its node still says what it was given, and `waiters.ts` passes it on.
+ * No wake-up is lost.
  *
  * A put that waits has its items in a block. If another thread fails to put
  * them in, whatever the reason, the put's own thread is woken to try it, and
@@ -107,8 +107,8 @@ import {
 } from "./waiters.ts";
 
 /**
- * Takes the lock of the hooks. If a thread was killed that had it, what its
- * hooks did is in the journal.
+ * Takes the lock of the hooks. If its last holder was killed, the changes of its
+ * hooks are in the journal.
  */
 function acquire(queue: number): Lock {
   const mutex = objectAt(words[queue + QueueField.lock]) as Lock;
@@ -123,8 +123,8 @@ function acquire(queue: number): Lock {
 }
 
 /**
- * A queue whose list or lock is damaged is damaged, too: so whoever waits there
- * is woken.
+ * If the list or the lock of a queue is damaged, marks the queue as damaged, too,
+ * which wakes all who wait there.
  *
  * @throws {ThreadingError} If it is.
  */
@@ -149,7 +149,7 @@ interface Ending {
   taken?: number;
   /** How many of them were reserved. */
   claims?: number;
-  /** Set if nothing more is to be put in. */
+  /** Whether it ends the queue, so nothing more is put in. */
   ends?: boolean;
   /** Ends the wait that the transaction was for; words only. */
   settle?(): void;
@@ -170,7 +170,7 @@ function transact(handle: Hooked, what: string, work: () => Ending): void {
       `Cannot ${what}: a hook of this queue is running, and hooks must not use the queue's other methods, received ${handle.constructor.name}`,
     );
   }
-  // So that there is enough to end the transaction, whatever the hooks take.
+  // Hooks may use up the stack. Behind them there is as much left as here.
   requireStack(8);
   refuseDamage(queue);
   const mutex = acquire(queue);
@@ -200,7 +200,7 @@ interface Helped {
   before: number;
 }
 
-/** What {@linkcode tryCommit} found to be put in first. */
+/** The put that {@linkcode tryCommit} found to have room. */
 const next = { node: 0, block: 0, ticket: 0 };
 
 /** Puts in what waits and has room, and ends a transaction. */
@@ -212,7 +212,7 @@ function commit(handle: Hooked, queue: number, ending: Ending): void {
     const gone = tryCommit(queue, size, ending, helped);
     if (gone === COMMITTED) return;
     if (gone !== HELP) {
-      // One has given up meanwhile: what was put in from there on comes later.
+      // That one gave up meanwhile: undo it and those after it, and go on.
       undoChanges(queue, helped[gone].before);
       helped.length = gone;
       continue;
@@ -260,7 +260,7 @@ function tryCommit(
   }
   if (node !== 0 && ending.ends !== true) {
     const block = words[node + NodeItem.block];
-    // A get that an item was reserved for has it by now.
+    // This get has taken the item that was reserved for it.
     const reserved = words[queue + QueueField.reserved] - (ending.claims ?? 0);
     const most = words[queue + QueueField.limit] + reserved;
     if (size <= most - countOf(block)) {
@@ -296,8 +296,8 @@ function readBorrowed(block: number): unknown[] {
 }
 
 /**
- * Lets a put that waits try it itself, since this thread failed. It leaves the
- * line, so that it does not keep the others.
+ * Wakes a put to run its hooks itself, since they threw in this thread. It
+ * leaves the line, so that it does not hold up the others.
  */
 function delegate(queue: number, node: number, ticket: number): void {
   lock(queue + Field.mutex);
@@ -379,7 +379,7 @@ export function tryGet(
   transact(handle, GET, () => {
     const claimed = node !== 0 && isClaimed(node);
     let most = sizeBy(handle) - words[queue + QueueField.reserved];
-    // Others wait: what there is besides is for them.
+    // Others wait, so items that appeared by themselves are for them.
     if (words[queue + QueueField.getters] !== 0) {
       most = Math.min(most, availableIn(queue));
     }
@@ -405,7 +405,7 @@ export function tryGet(
 export class PutWait implements Protocol {
   /** Whether the block belongs to the node. */
   linked = false;
-  /** What a hook threw that ran in this thread. */
+  /** The error of a hook that ran in this thread. */
   error: unknown;
 
   constructor(
@@ -440,19 +440,19 @@ export class PutWait implements Protocol {
     return Wake.waiting;
   }
 
-  /** Was nudged, or is to try it itself since another thread failed. */
+  /** The put was nudged, or its hooks threw in another thread. */
   attend(queue: number, node: number): void {
     try {
       if (endOf(node) !== undefined) return;
       if (words[node + Node.flags] & WaitFlag.nudged) serve(this.handle);
       const flags = words[node + Node.flags];
-      // Put in, or in line still.
+      // It is put in, or still in line.
       if (flags & (WaitFlag.ended | WaitFlag.nudged)) return;
       if (words[queue + QueueField.shutDown] !== 0) throw putShutDown();
       tryPut(this.handle, queue, this.items, () => this.#end(node, Put.done));
     } catch (error) {
       this.error = error;
-      // If the queue is damaged, so the wait finds out.
+      // If the queue is damaged, the wait throws that.
       if (!tryLock(queue + Field.mutex)) return;
       if (endOf(node) === undefined) {
         if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
@@ -474,7 +474,7 @@ export class PutWait implements Protocol {
 /** How a get waits at a queue with hooks. */
 export class GetWait implements Protocol {
   items: unknown[] = [];
-  /** What a hook threw. */
+  /** The error of a hook. */
   error: unknown;
 
   constructor(readonly handle: Hooked, readonly n: number) {}
@@ -488,7 +488,7 @@ export class GetWait implements Protocol {
       : Wake.waiting;
   }
 
-  /** Was woken since there is an item for it. */
+  /** The get was woken, and an item is reserved for it. */
   attend(queue: number, node: number): void {
     if (!isClaimed(node)) return;
     try {
@@ -531,13 +531,13 @@ export function leftUntil(end: number): number {
   return end === Infinity ? Infinity : Math.max(0, end - performance.now());
 }
 
-/** What a put that waited throws, if it did not end well. */
+/** The error of a put that waited and failed. */
 export function putError(end: number, wait: PutWait): unknown {
   return end === Put.failed ? wait.error : putShutDown();
 }
 
 /**
- * Loads the module that an item needs which a hook read.
+ * Loads the module of an item that a hook could not read.
  *
  * @throws The error, if it is another one.
  */

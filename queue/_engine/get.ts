@@ -113,7 +113,7 @@ function tryGetClosed(queue: number): unknown {
   return value;
 }
 
-/** Reads what was taken, and puts it back if it needs a module to be awaited. */
+/** Reads the item taken, or puts it back if its module must be awaited. */
 function readTaken(queue: number): unknown {
   const { record, length, entry, beginning, sequence } = taken;
   if (length !== 0) return readReceived(0, length);
@@ -132,7 +132,7 @@ function readTaken(queue: number): unknown {
   return value;
 }
 
-/** Gives back what an item that was taken lay in. */
+/** Gives back the record and the entry of an item that was taken. */
 export function drop(record: number, entry: number): void {
   dropRecord(record);
   if (entry !== 0) discard(entry);
@@ -161,7 +161,7 @@ function getOneSync(queue: number, timeout: number): unknown {
   throw end === Wake.waiting ? empty(timeout) : getShutDown();
 }
 
-/** Looks for an item for a while, but not if others wait: they come first. */
+/** Spins until there is an item, but not if others wait: they come first. */
 function spin(queue: number): unknown {
   let value: unknown = NOTHING;
   for (let looks = 0; looks < LOOKS && value === NOTHING; looks++) {
@@ -185,7 +185,7 @@ function getOneNowait(queue: number): unknown {
   return value === UNREAD ? readTaken(queue) : value;
 }
 
-/** What came of reading a record at once. */
+/** The outcome of reading an item without waiting. */
 interface Reading {
   value?: unknown;
   error?: unknown;
@@ -195,7 +195,7 @@ interface Reading {
   entry?: number;
 }
 
-/** Reads what was taken, if no module must be awaited. */
+/** Reads the item taken, unless its module must be awaited. */
 function readAtOnce(value: unknown): Reading {
   if (value !== UNREAD) return { value };
   const { record, length, entry } = taken;
@@ -300,7 +300,7 @@ export async function getMany(
   return getAvailable(queue, n, [await getOne(queue, timeout, signal)]);
 }
 
-/** What was taken and is still to be read, see `taken`. */
+/** A copy of `taken`. */
 interface Unread {
   record: number;
   length: number;
@@ -312,8 +312,8 @@ interface Unread {
 }
 
 /**
- * Gets items that are there until it has `n`. One that cannot be read goes back
- * and ends it: the next get tells why.
+ * Gets up to `n` items without waiting. If one cannot be read, it goes back and
+ * is the next; the next get throws the error.
  */
 function getAvailable(queue: number, n: number, items: unknown[]): unknown[] {
   while (items.length < n) {
@@ -331,7 +331,7 @@ function getAvailable(queue: number, n: number, items: unknown[]): unknown[] {
 }
 
 /**
- * Reads the nth of what is unread.
+ * Reads the nth unread item.
  *
  * @returns `false` if it cannot be read and is back in the queue.
  * @throws Why it cannot be read, if the heap is too full to take it back and
@@ -366,7 +366,7 @@ function read(
  * first; one that refers to something is the last of its round, since reading
  * it may fail.
  *
- * @returns What is to be read, in order.
+ * @returns The unread items, in order.
  */
 function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
   const unread: Unread[] = [];
@@ -420,7 +420,7 @@ function takeClosed(
   if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
 }
 
-/** Notes an item of a round; returns whether the round goes on. */
+/** Adds an item to a round; returns whether the round goes on. */
 function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
   if (value === UNREAD) unread.push({ ...taken, index: items.length });
   items.push(value);
@@ -429,10 +429,10 @@ function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
     (taken.record === 0 || refersToNothing(taken.record));
 }
 
-/** It never is a message. */
+/** What a node was handed is never a message. */
 const NO_MESSAGE = 0;
 
-/** What a get that waited has got; its drafts are in `taken`. */
+/** What a get that waited took last; its drafts are in `taken`. */
 const got: { value: unknown; fresh: boolean } = {
   value: undefined,
   fresh: false,

@@ -92,7 +92,7 @@ export function draftOffer(queue: number, item: unknown): void {
   let message: Encoded | undefined;
   let record = 0;
   if (!isBare(item)) {
-    // This may run code of the user's, which may put something.
+    // This may run getters, which may put something themselves.
     message = encode(item);
     if (!isMessage(message)) {
       record = draftEncoded(message);
@@ -151,7 +151,7 @@ function entryOf(record: number): number {
   }
 }
 
-/** Gives the message of the offer a record, since it is to lie elsewhere. */
+/** Turns the message of the offer into a record, which can lie anywhere. */
 export function draftMessage(): void {
   if (offer.message === undefined) return;
   offer.record = draftEncoded(offer.message);
@@ -171,7 +171,7 @@ export function nextSequence(queue: number): number {
   return sequence;
 }
 
-/** Whether items with that kind of key may join those that are there. */
+/** Whether an item with that kind of key can be compared with those in it. */
 export function isKindRight(queue: number, kind: number): boolean {
   return words[queue + QueueField.order] !== Order.priority ||
     words[queue + QueueField.length] === 0 ||
@@ -179,7 +179,7 @@ export function isKindRight(queue: number, kind: number): boolean {
 }
 
 /**
- * With a free place, a wide one if it has a message: puts the offer in.
+ * Puts the offer in. There must be a free place, a wide one for a message.
  *
  * @returns Whether it is in; if not, it cannot be compared.
  */
@@ -242,8 +242,9 @@ export function takeOut(queue: number, n = 0): unknown {
 }
 
 /**
- * With a free place: puts an item back where it was taken from. In a ring this
- * is the item of a cell with these words, in a heap the one in `taken`.
+ * Puts an item back where it was taken from. There must be a free place. In a
+ * ring or a stack it is the item of a cell with these two words, in a heap the
+ * one in `taken`.
  */
 export function putBack(queue: number, low: number, high: number): void {
   const order = words[queue + QueueField.order];
@@ -289,7 +290,7 @@ const BlockField = {
   places: Field.own + 4,
 } as const;
 
-/** So many items with drafts go into a block at once, so they are noted. */
+/** How many drafts go into a block at once; a slot has room for few drafts. */
 const CHUNK = 4;
 
 /** The class of blocks, of which there are no handles. */
@@ -299,7 +300,7 @@ const KIND = registerClass(import.meta, { constructor: Block, destroy });
 function createBlock(queue: number, count: number): number {
   const priority = words[queue + QueueField.order] === Order.priority;
   const size = priority ? SLOT_WORDS : CELL_WORDS;
-  // Unlike other objects, not all zero: that would cost more than the rest.
+  // Only the head is zeroed: zeroing all would cost more than the rest.
   const block = allocate(BlockField.places + count * size);
   for (let i = 0; i < BlockField.places; i++) words[block + i] = 0;
   words[block + Field.kind] = KIND;
@@ -326,7 +327,7 @@ export function countOf(block: number): number {
   return words[block + BlockField.count];
 }
 
-/** Takes the offer's drafts over. */
+/** The drafts of the offer, which are the caller's from now on. */
 function takeOffer(): Drafted {
   draftMessage();
   const { record, entry, beginning } = offer;
@@ -386,8 +387,8 @@ export function blockOfOffer(queue: number): number {
 }
 
 /**
- * Appends the items up to `end`. `drafted` has what those need that are not
- * bare; it is empty then.
+ * Appends the items up to `end`. `drafted` has the drafts of those that need
+ * some; it is emptied.
  */
 function append(
   block: number,

@@ -33,19 +33,20 @@ import { Field } from "../../threading/_memory/shared_class.ts";
 import { Node, Wake } from "../../threading/_memory/wait_queue.ts";
 
 /**
- * Offsets in a queue; doubles are at even ones. What is written all the time at
- * an end is 16 words, a cache line, away from the other end's, and from what
- * both read and hardly any call writes, which comes first.
+ * Offsets of a queue's words; doubles are at even ones. The words that each end
+ * writes at every call lie a cache line (16 words) away from those of the other
+ * end, and from the first ones, which both ends read and few calls write. A word
+ * changes under the queue's mutex, with the ends closed, unless it says more.
  */
 export const QueueField = {
-  /** Who waits to get, and who waits to put. */
+  /** The lines of those who wait to get and to put. */
   getters: Field.head,
   putters: Field.own,
   /** Whether the ends are open; grows whenever that changes, see `ring.ts`. */
   opening: Field.own + 2,
   /** The most items there may be; fixed. */
   limit: Field.own + 3,
-  /** The first of the places, and how many there are, a power of two or 0. */
+  /** The first cell or slot, and how many there are: a power of two or 0. */
   places: Field.own + 4,
   capacity: Field.own + 5,
   /** A `PlaceShift`. */
@@ -57,42 +58,42 @@ export const QueueField = {
   /** The tail when the ends were opened. */
   openedAt: Field.own + 9,
   /**
-   * Items that were put and not yet reported as done, a double; but for those
-   * put since the ends were opened, and with hooks only those that are not in
-   * the queue any more. Changes under the mutex, open or closed.
+   * Number of items that were put and not yet reported as done, a double. It
+   * leaves out what was put since the ends were opened and, in a queue with
+   * hooks, what is still in the queue. Changes under the mutex, ends open or
+   * closed.
    */
   unfinished: Field.own + 10,
   /** `maxsize`, a double; fixed. */
   maxsize: Field.own + 12,
-  /** Who waits until all is done. Changes under the mutex, open or closed. */
+  /** The line of those in join(). Changes as `unfinished` does. */
   joiners: Field.own + 14,
   /** What kind of keys the items have, while there are any. */
   keyKind: Field.own + 16,
-  /** Number of the next item, orders equal ones. */
+  /** The next sequence number; it orders items that are equal. */
   sequence: Field.own + 17,
   /** The list, the lock and the record of the order of a queue with hooks. */
   list: Field.own + 18,
   lock: Field.own + 19,
   compare: Field.own + 20,
-  /** The first place in use, and how many are; while the ends are closed. */
+  /** The first place in use, and how many are. Valid while the ends are closed. */
   first: Field.own + 21,
   length: Field.own + 22,
   /** The block that the places are in. */
   block: Field.own + 23,
   /** The end where items are got; see `ring.ts`. */
   headMutex: Field.own + 24,
-  /** How many items have been got, from some beginning. */
+  /** Index of the next item to get; see `MAX_INDEX` for its beginning. */
   head: Field.own + 25,
-  /** What the index of the other end was when this one looked last. */
+  /** The index of the other end when this end read it last. */
   seenTail: Field.own + 26,
   /** The end where items are put. */
   tailMutex: Field.own + 40,
   tail: Field.own + 41,
   seenHead: Field.own + 42,
   /**
-   * How many items the getters are to take that were woken for one; the others
-   * must leave them so many. Only where items are not handed over, see
-   * `waiters.ts`.
+   * How many items are reserved for getters that were woken to take one; other
+   * gets leave so many. Only where items are not handed over, see `waiters.ts`.
    */
   reserved: Field.own + 44,
   /** The journal of a queue with hooks, see `custom_list.ts`. */
@@ -310,7 +311,7 @@ export function messageOf(cell: number): number {
   return cell + CELL_WORDS;
 }
 
-/** An item that is to be put: itself, its drafts, its key. */
+/** The item that this thread is about to put, with its drafts and its key. */
 export const offer = {
   item: undefined as unknown,
   /** The record of what is neither bare nor a message, or 0. */
@@ -337,8 +338,8 @@ export function writeOffer(cell: number): void {
 }
 
 /**
- * What was taken out last and is still to be read: a record, with the entry it
- * had if it may have to be put back, or a message. And what puts it back.
+ * The item that this thread took out last and has not read yet: a record or a
+ * message, and for a priority queue what is needed to put it back.
  */
 export const taken = {
   record: 0,

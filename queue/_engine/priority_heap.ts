@@ -65,7 +65,7 @@ export const key = {
   rest: [] as number[],
   length: 0,
 };
-/** A longer array goes when the next key is made. */
+/** An array that has grown longer than this is dropped. */
 const KEPT_LENGTH = 1024;
 
 function push(word: number): void {
@@ -167,7 +167,7 @@ const UNORDERED = NaN;
  * @param aEnd The address behind them.
  * @param b Address of the second one's.
  * @param bEnd The address behind them.
- * @param total Whether what cannot be compared has an order all the same.
+ * @param total Whether to order even what cannot be compared.
  * @returns Below, above or equal to 0, or `UNORDERED`.
  */
 export function compareRests(
@@ -277,7 +277,7 @@ function compareSlots(a: number, b: number, total: boolean): number {
     );
     if (order !== 0) return order;
   }
-  // The numbers go round.
+  // Sequence numbers wrap around.
   return words[a + SlotField.sequence] - words[b + SlotField.sequence] | 0;
 }
 
@@ -310,7 +310,7 @@ export const INCOMPARABLE = -1;
  * @param beginning The beginning of the item's key.
  * @param entry The entry, or 0.
  * @param sequence Its sequence number.
- * @param total Whether what cannot be compared has an order all the same.
+ * @param total Whether to order even what cannot be compared.
  * @returns The index where it is then, or `INCOMPARABLE` and it is not in.
  */
 export function insertSlot(
@@ -326,7 +326,7 @@ export function insertSlot(
   doubles[slot + SlotField.beginning >> 1] = beginning;
   words[slot + SlotField.entry] = entry;
   words[slot + SlotField.sequence] = sequence;
-  // First find out, then move: nothing changes if it cannot be compared.
+  // Find the place before moving anything: comparing may fail.
   let target = length;
   while (target > 0) {
     const parent = target - 1 >> 1;
@@ -358,8 +358,8 @@ export function undoInsert(queue: number, target: number): void {
   const places = words[queue + QueueField.places];
   const length = words[queue + QueueField.length] - 1;
   words[queue + QueueField.length] = length;
-  // Counted from 1, the parent of n is n >> 1: what lies between the two made
-  // way for the item, and goes back.
+  // Counted from 1, the parent of n is n >> 1. The slots on the path from the
+  // last place up to the item moved down for it, and move up again.
   const levels = Math.clz32(target + 1) - Math.clz32(length + 1);
   let hole = target;
   for (let level = levels - 1; level >= 0; level--) {
@@ -381,9 +381,9 @@ export function removeLowest(queue: number): number {
   const last = slotAt(places, length);
   if (length === 0) return last;
   lift(places);
-  // The last one belongs near the leaves, so it is cheaper to let the hole at
-  // the root sink to a leaf, and the last one rise from there, than to compare
-  // it on the way down.
+  // The last slot belongs near the leaves. So it is cheaper to move the hole from
+  // the root down to a leaf and the slot up from there than to compare the slot
+  // at each level on the way down.
   let hole = 0;
   for (let child = 1; child < length; child = 2 * hole + 1) {
     if (

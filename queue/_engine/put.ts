@@ -76,12 +76,12 @@ function putOffer(queue: number): boolean {
 }
 
 /**
- * Looks for room for a while, but not if others wait: they come first. It waits
- * for a quarter of the queue, if that comes soon: where there is never room for
- * more than one, each thread waits for the other at every single item.
+ * Spins until a quarter of the queue is free, or gives up soon. Stopping at one
+ * free cell would make two threads wait for each other at every single item. Does
+ * not spin if others wait: they come first.
  *
  * @param queue The queue, which was full.
- * @param count For so many items.
+ * @param count How many items need room.
  * @param attempt Puts them if it can.
  * @returns Whether they are in.
  */
@@ -141,7 +141,7 @@ export function putNowait(
   throw full(limitOf(queue));
 }
 
-/** Puts an item; a promise if that must wait. */
+/** Puts an item without blocking the thread; returns a promise if it waits. */
 export function put(
   handle: SharedObject,
   queue: number,
@@ -157,7 +157,7 @@ export function put(
   return waitToPut(queue, blockOfOffer(queue), timeout, signal, item);
 }
 
-/** Puts items together that need nothing but room; a `Put`. */
+/** Puts items at the open tail if none needs a record; returns a `Put`. */
 function putAsTheyAre(queue: number, items: readonly unknown[]): number {
   return areOpen(queue) && areBare(items)
     ? putBareAtTail(queue, items)
@@ -200,7 +200,7 @@ export function putManyNowait(
   throw full(limitOf(queue));
 }
 
-/** Puts items together; a promise if that must wait. */
+/** Puts items without blocking the thread; returns a promise if it waits. */
 export function putMany(
   handle: SharedObject,
   queue: number,
@@ -260,7 +260,7 @@ function announce(block: number): void {
 /**
  * Blocks until the items of a block are in.
  *
- * @param item The items, or the only one, for messages.
+ * @param item The item or items, for messages.
  */
 export function waitSyncToPut(
   queue: number,
@@ -380,17 +380,17 @@ export function tryPutBlock(queue: number, block: number): number {
   return Put.done;
 }
 
-/** Why items cannot be put, after an attempt that ended so. */
+/** The error of an attempt to put that ended so. */
 export function failure(queue: number, end: number, item: unknown): Error {
   if (end === Put.shutDown) return putShutDown();
   return end === Put.mismatch ? mismatch(item) : full(limitOf(queue));
 }
 
 /**
- * Makes what an attempt to put was found to need.
+ * Allocates what an attempt to put needs.
  *
  * @throws {HeapExhaustedError} If there is no room for it.
- * @throws Why the items cannot be put, if nothing helps.
+ * @throws The error of the put, if no allocation helps.
  */
 export function prepare(
   queue: number,

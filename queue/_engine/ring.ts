@@ -64,11 +64,11 @@ export const MAX_INDEX = 2 ** 30;
 const CLOSED = 0;
 
 /**
- * Whether the ends are open. To be asked under the mutex of the queue or of one
- * of the ends; under the latter they stay open then.
+ * Whether the ends are open. Ask under the mutex of the queue or of an end. If
+ * they are open under the mutex of an end, they stay so until it is released.
  */
 export function areOpen(queue: number): boolean {
-  // Atomic: what the ends were opened with is to be seen, too.
+  // Atomic, so that the words written before the opening are seen, too.
   return (load(queue + QueueField.opening) & 1) !== 0;
 }
 
@@ -78,7 +78,7 @@ export function enter(queue: number): void {
   close(queue);
 }
 
-/** Opens the ends if that may be, and releases the queue's mutex. */
+/** Opens the ends if nobody waits, and releases the queue's mutex. */
 export function leave(queue: number): void {
   open(queue);
   unlock(queue + Field.mutex);
@@ -105,7 +105,10 @@ function pass(mutex: number): void {
   unlockInner(mutex);
 }
 
-/** Under the queue's mutex: opens the ends if nothing is to be minded there. */
+/**
+ * Under the queue's mutex: opens the ends of a first-in first-out queue, unless
+ * somebody waits or it was shut down.
+ */
 export function open(queue: number): void {
   const busy = words[queue + QueueField.getters] |
     words[queue + QueueField.putters] | words[queue + QueueField.shutDown] |
@@ -138,9 +141,9 @@ export function sizeOf(queue: number): number {
   for (;;) {
     const opening = load(queue + QueueField.opening);
     let size: number;
-    // While they are being closed the length is still to be written.
+    // While the ends are being closed the length is not valid yet.
     if ((opening & 3) !== CLOSED) {
-      // In this order it is not negative; items may have passed in between.
+      // Head first: so the difference is never negative.
       const head = load(queue + QueueField.head);
       const tail = load(queue + QueueField.tail);
       size = Math.min(tail - head, words[queue + QueueField.limit]);
@@ -172,7 +175,7 @@ function lookForRoom(queue: number, count: number): number {
   return end - head > limit ? Put.full : Put.closed;
 }
 
-/** Puts the offer of a queue without keys in, if that takes nothing else. */
+/** Puts the offer in at the open tail, if that needs nothing but a free cell. */
 export function putOfferAtTail(queue: number): number {
   lock(queue + QueueField.tailMutex);
   let end: number = lookForRoom(queue, 1);
@@ -190,7 +193,7 @@ export function putOfferAtTail(queue: number): number {
   return end;
 }
 
-/** Puts items in together that are all bare, if that takes nothing else. */
+/** Puts items in together that need no record, if there are free cells. */
 export function putBareAtTail(
   queue: number,
   items: readonly unknown[],
@@ -212,7 +215,7 @@ export function putBareAtTail(
   return end;
 }
 
-/** Whether all items can be put as they are. */
+/** Whether all items fit into cells as they are. */
 export function areBare(items: readonly unknown[]): boolean {
   for (let i = 0; i < items.length; i++) {
     if (!isBare(items[i])) return false;
@@ -227,24 +230,24 @@ export function isEmptyAtHead(queue: number): boolean {
     head === lookAtTail(queue);
 }
 
-/** Under the head's mutex: looks how far the tail is. */
+/** Under the head's mutex: reads the index of the tail. */
 export function lookAtTail(queue: number): number {
   const tail = load(queue + QueueField.tail);
   words[queue + QueueField.seenTail] = tail;
   return tail;
 }
 
-/** The same where there is an item: takes it, like `takeOut`. */
+/** Under the head's mutex, with an item there: takes it, like `takeOut`. */
 export function takeAtHead(queue: number): unknown {
   const head = words[queue + QueueField.head];
   const cell = cellOf(queue, head);
   const value = takeCell(cell, messageOf(cell), 0);
-  // From here on the cell belongs to who puts.
+  // From here on the cell belongs to the tail.
   store(queue + QueueField.head, head + 1);
   return value;
 }
 
-/** The same: whether there are far more places than items. */
+/** Under the head's mutex: whether there are far more places than items. */
 export function isWastefulAtHead(queue: number): boolean {
   const most = wastefulLength(queue) + words[queue + QueueField.head];
   return words[queue + QueueField.seenTail] <= most &&
@@ -252,7 +255,7 @@ export function isWastefulAtHead(queue: number): boolean {
 }
 
 const FIRST_CAPACITY = 8;
-/** The words of a cache line: a wide cell lies in one, and not in two. */
+/** The words of a cache line. A wide cell never lies in two of them. */
 const LINE_WORDS = 16;
 /** A block of up to so many words never shrinks. */
 const KEPT_WORDS = 4096;
@@ -314,13 +317,13 @@ export function widen(queue: number): void {
   );
 }
 
-/** Under the mutex: whether it is time to give memory back. */
+/** Under the mutex: whether the queue should give memory back. */
 export function isWasteful(queue: number): boolean {
   return words[queue + QueueField.length] <= wastefulLength(queue) &&
     words[queue + QueueField.putters] === 0;
 }
 
-/** With so few items there are far too many places; -1 if there never are. */
+/** The length up to which the block is far too large; -1 if it never is. */
 export function wastefulLength(queue: number): number {
   const capacity = words[queue + QueueField.capacity];
   return capacity > keptCapacity(queue) ? capacity >> 3 : -1;
@@ -330,7 +333,7 @@ function keptCapacity(queue: number): number {
   return KEPT_WORDS >> words[queue + QueueField.placeShift];
 }
 
-/** Gives memory back if that makes sense and works. Not under the mutex. */
+/** Gives memory back if there is much to give. Not under the mutex. */
 export function shrink(queue: number): void {
   const capacity = words[queue + QueueField.capacity] >> 2;
   const shift = words[queue + QueueField.placeShift];
@@ -410,13 +413,14 @@ export function dropPlaces(queue: number): void {
 }
 
 /**
- * So many looks, with a pause after each, take about as long as it would take to
- * wake a thread: so one that is nearly as fast as the other end never sleeps.
+ * How often to look before sleeping. With a pause after each, that takes about
+ * as long as waking a thread, so two threads that are nearly as fast as each
+ * other never sleep.
  */
 export const LOOKS = 400;
 
 /**
- * Takes a tenth of a microsecond and touches nothing that is shared: each look
+ * Spends a tenth of a microsecond without touching shared memory: each look
  * takes a cache line away from the thread at the other end.
  */
 export function pause(): void {

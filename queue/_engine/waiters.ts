@@ -64,7 +64,7 @@ function handsOver(queue: number): boolean {
   return words[queue + QueueField.order] <= Order.lifo;
 }
 
-/** Under the mutex: how many items there are that are not reserved. */
+/** Under the mutex: the number of items that are not reserved. */
 export function availableIn(queue: number): number {
   return words[queue + QueueField.length] - words[queue + QueueField.reserved];
 }
@@ -74,17 +74,17 @@ export function hasRoom(queue: number, count: number): boolean {
   return availableIn(queue) <= words[queue + QueueField.limit] - count;
 }
 
-/** After items were put in: gives them to those who wait. */
+/** After items were put in: serves those who wait for one. */
 export function feedGetters(queue: number): void {
   while (feed(queue, firstOf(queue, QueueField.getters)));
 }
 
-/** The same for those that are not as stuck as this thread's tasks. */
+/** Like {@linkcode feedGetters}, but passes over the tasks of this thread. */
 export function feedOthers(queue: number): void {
   while (feed(queue, firstOther(queue, QueueField.getters)));
 }
 
-/** Gives a getter an item, or wakes it to take one; false if that cannot be. */
+/** Serves a getter; false if there is none, or no item. */
 function feed(queue: number, node: number): boolean {
   if (node === 0 || availableIn(queue) <= 0) return false;
   dequeue(node);
@@ -104,7 +104,7 @@ export function isClaimed(node: number): boolean {
   return (words[node + Node.flags] & WaitFlag.claimed) !== 0;
 }
 
-/** Under the mutex: the item that is reserved for a node is for anybody. */
+/** Under the mutex: gives up the reservation of a node. */
 export function releaseClaim(queue: number, node: number): void {
   words[node + Node.flags] &= ~WaitFlag.claimed;
   const reserved = words[queue + QueueField.reserved];
@@ -130,9 +130,9 @@ export function admitPutters(queue: number): void {
 }
 
 /**
- * Under the mutex of a queue with hooks: wakes a putter to put in the items of
- * those who wait, if there is room for the first ones. It stays in line, so that
- * nobody overtakes it, and any other thread may be faster than it.
+ * Under the mutex of a queue with hooks: if there is room for the first put that
+ * waits, wakes the put of a node to run the hooks. The node stays in line, so
+ * nobody overtakes it. Another thread may run the hooks first.
  */
 export function nudge(queue: number, node: number): void {
   if (node === 0 || words[node + Node.flags] & WaitFlag.nudged) return;
@@ -155,13 +155,13 @@ export function endWoken(node: number, end: number): void {
   words[node + Node.flags] |= WaitFlag.ended | end << END_SHIFT;
 }
 
-/** Under the mutex: how the wait of a node ended that was woken, if it did. */
+/** Under the mutex: how the wait of a woken node ended, if it did. */
 export function endOf(node: number): number | undefined {
   const flags = words[node + Node.flags];
   return flags & WaitFlag.ended ? flags >> END_SHIFT : undefined;
 }
 
-/** Under the mutex: after a wait ended before it got anything. */
+/** Under the mutex: cleans up after a wait that gave up. */
 export function withdraw(queue: number, node: number): void {
   if (words[node + Node.queue] !== QueueField.putters) return;
   releaseReference(words[node + NodeItem.block]);
@@ -179,8 +179,8 @@ function passTurn(queue: number): void {
 }
 
 /**
- * Lets others have what a task of this thread was woken for, since the thread
- * blocks.
+ * This thread blocks, so its tasks cannot go on: gives others what one of them
+ * was woken for.
  */
 export function decline(queue: number, node: number): void {
   if (words[node + Node.state] !== Wake.retry) return;
@@ -215,7 +215,7 @@ export function abandon(queue: number, node: number, state: number): void {
   }
 }
 
-/** The same for a put at a queue with hooks, which was to put its items in. */
+/** The same for a put that was woken to run hooks. */
 function abandonPut(queue: number, node: number): void {
   lock(queue + Field.mutex);
   if (endOf(node) === undefined) {
@@ -227,13 +227,12 @@ function abandonPut(queue: number, node: number): void {
 }
 
 /**
- * Puts back what a thread's nodes were handed, in the order in which it was
- * there.
+ * Puts all items back that a thread's nodes were handed, in the order they had.
  *
  * @param queue The queue.
  * @param slot The slot of the thread: this one's, or that of a dead one.
- * @param feed Gives it to others, under the mutex.
- * @returns `false` if there is no room for it, and the nodes still have it.
+ * @param feed Serves others with them, under the mutex.
+ * @returns `false` if the heap is full; the nodes still have the items.
  */
 function returnHanded(
   queue: number,
@@ -272,10 +271,11 @@ function countHanded(queue: number, slot: number): number {
 }
 
 /**
- * Under the mutex: for each node of a thread that was handed an item, in the
- * order in which they go back. A thread's nodes are listed with the last one
- * first, as a ring takes them back; a stack takes the first one first. The node
- * of its blocking wait came last; while the thread lives it takes what it gets.
+ * Under the mutex: visits each node of a thread that was handed an item, in the
+ * order in which the items go back: the last one first into a ring, whose front
+ * they join, the first one first onto a stack. A thread lists its nodes with the
+ * last one first. The node of its blocking wait came after them all; of a living
+ * thread it is left out, since it takes its item itself.
  */
 function eachHanded(
   queue: number,
@@ -328,11 +328,11 @@ function isDropping(queue: number): boolean {
 }
 
 /**
- * Puts back what is in {@linkcode taken}, and was taken out and could not be
- * read. Not under the mutex.
+ * Puts the item in {@linkcode taken} back, which could not be read. Not under
+ * the mutex.
  *
- * @returns Whether it is back; if not, the heap is full, and it is still this
- * thread's.
+ * @returns Whether it is back. If not, the heap is full or the queue has ended,
+ * and the item is still this thread's.
  */
 export function returnTaken(queue: number): boolean {
   const { record, entry, beginning, sequence } = taken;
@@ -420,7 +420,7 @@ export function finishOne(queue: number): boolean {
   return true;
 }
 
-/** Lets those go on that wait for all to be done, if it is. */
+/** Wakes those in join() if all items are done. */
 export function releaseJoiners(queue: number): void {
   if (unfinished(queue) <= 0) {
     wakeAll(queue, QueueField.joiners, Wake.granted);
