@@ -92,22 +92,24 @@ function importsOf(path: string): string[] {
   });
 }
 
-Deno.test("layout: no files of signal import each other", () => {
-  const done = new Set<string>();
-  const visit = (path: string, from: string[]) => {
-    assert(!from.includes(path), [...from, path].join(" > "));
-    if (done.has(path)) return;
-    for (const to of importsOf(path)) visit(to, [...from, path]);
-    done.add(path);
-  };
-  for (const path of sources("signal/")) {
-    // What threading has inside is another matter.
-    for (const to of importsOf(path)) {
-      if (to.startsWith("threading/")) done.add(to);
+for (const folder of ["queue", "signal"]) {
+  Deno.test(`layout: no files of ${folder} import each other`, () => {
+    const done = new Set<string>();
+    const visit = (path: string, from: string[]) => {
+      assert(!from.includes(path), [...from, path].join(" > "));
+      if (done.has(path)) return;
+      for (const to of importsOf(path)) visit(to, [...from, path]);
+      done.add(path);
+    };
+    for (const path of sources(`${folder}/`)) {
+      // What threading has inside is another matter.
+      for (const to of importsOf(path)) {
+        if (to.startsWith("threading/")) done.add(to);
+      }
     }
-  }
-  for (const path of sources("signal/")) visit(path, []);
-});
+    for (const path of sources(`${folder}/`)) visit(path, []);
+  });
+}
 
 Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
   for (const to of importsOf("signal/signals.ts")) {
