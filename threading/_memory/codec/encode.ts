@@ -36,7 +36,7 @@ import {
   TRUE,
   UNDEFINED,
 } from "./tags.ts";
-import { Writer } from "./writer.ts";
+import { type Root, Writer } from "./writer.ts";
 
 /** What `encode` made; valid until this thread's next call of `encode`. */
 export interface Encoded {
@@ -80,13 +80,13 @@ export function encodeAsKey(value: unknown): Encoded {
 }
 
 /** @param root What messages call the value. */
-function encodeAs(value: unknown, root: "value" | "key" | ""): Encoded {
+function encodeAs(value: unknown, root: Root): Encoded {
   // Reading a value can run getters, which can send values, too.
   const w = writers[encoding.depth] ??= new Writer();
   encoding.depth++;
   try {
     w.begin();
-    w.isKey = root === "key";
+    w.root = root;
     writeValue(w, value);
     if (w.deferred.length > 0) writeDeferred(w);
     w.end();

@@ -51,7 +51,7 @@ export function writeShared(
     w.uint32(id);
     return true;
   }
-  if (w.isKey) {
+  if (w.root === "key") {
     throw new Refusal(
       `a key is found by its identity, so the fields of a ${
         classNameOf(object)

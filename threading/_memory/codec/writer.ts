@@ -43,8 +43,8 @@ export class Writer {
   length = 0;
   /** How many containers are open around the value being written. */
   depth = 0;
-  /** Whether equal values must give equal bytes: it is the key of a map. */
-  isKey = false;
+  /** What messages call the value; a `key` has bytes that tell which it is. */
+  root: Root = "value";
   /** The distinct shared objects met. */
   references: SharedObject[] = [];
   /** The distinct ids of marked functions and classes met. */
@@ -240,6 +240,9 @@ export class Writer {
     shape.number = this.shapes++;
   }
 }
+
+/** What is encoded: any value, the key of a map, or what a thread is to run. */
+export type Root = "value" | "key" | "";
 
 /** An object whose contents are still to be written. */
 export interface Deferred {
