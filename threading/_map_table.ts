@@ -11,7 +11,7 @@
  */
 
 import { allocateZeroed, deallocate, discard } from "./_memory/allocator.ts";
-import { encodeAsKey, type Encoded } from "./_memory/codec/encode.ts";
+import { encode, type Encoded } from "./_memory/codec/encode.ts";
 import { removeDraft } from "./_memory/draft.ts";
 import { doubles, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
@@ -68,10 +68,10 @@ const ENTRY_WORDS = 12;
 /** Encodes a key: those that `Map` takes for the same have the same bytes. */
 export function encodeKey(key: unknown): Encoded {
   if (typeof key === "number") {
-    if (key === 0) return encodeAsKey(0);
-    if (key !== key) return encodeAsKey(NaN);
+    if (key === 0) return encode(0, "key");
+    if (key !== key) return encode(NaN, "key");
   }
-  return encodeAsKey(key);
+  return encode(key, "key");
 }
 
 /** The hash of an encoded key (FNV-1a). */

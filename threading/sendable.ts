@@ -86,7 +86,7 @@ export function sendable<T extends SendableFunction | SendableClass>(
   if (typeof value !== "function") {
     throw new TypeError(
       `Cannot mark as sendable: it is neither a function nor a class, ` +
-        `received ${String(value)}`,
+        `received ${shown(value)}`,
     );
   }
   if (typeof meta?.url !== "string") {

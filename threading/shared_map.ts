@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkIterable } from "../_internal/check.ts";
+import { checkFunction, checkIterable } from "../_internal/check.ts";
 import { load } from "./_memory/heap.ts";
 import {
   timeoutOf,
@@ -265,7 +265,7 @@ export class SharedMap<K, V> extends SharedObject {
     fn: (value: V | undefined) => V | PromiseLike<V>,
     options?: WaitOptions,
   ): Promise<V> {
-    checkFunction(fn, UPDATE);
+    checkFunction(fn, UPDATE, "fn");
     const claim = await claimFor(this, request(this, key, false), options);
     const value = await attemptAsync(claim!, () => {
       return fn(claim!.read() as V | undefined);
@@ -303,7 +303,7 @@ export class SharedMap<K, V> extends SharedObject {
     fn: (value: V | undefined) => V,
     options?: WaitSyncOptions,
   ): V {
-    checkFunction(fn, UPDATE);
+    checkFunction(fn, UPDATE, "fn");
     const claim = claimForSync(request(this, key, false), options)!;
     const value = attempt(claim, () => fn(claim.read() as V | undefined));
     settle(claim, value);
@@ -345,7 +345,7 @@ export class SharedMap<K, V> extends SharedObject {
     make: (key: K) => V | PromiseLike<V>,
     options?: WaitOptions,
   ): Promise<V> {
-    checkFunction(make, CREATE);
+    checkFunction(make, CREATE, "make");
     for (;;) {
       const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
@@ -387,7 +387,7 @@ export class SharedMap<K, V> extends SharedObject {
     make: (key: K) => V,
     options?: WaitSyncOptions,
   ): V {
-    checkFunction(make, CREATE);
+    checkFunction(make, CREATE, "make");
     for (;;) {
       const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
@@ -507,13 +507,6 @@ function claimForSync(
   options: WaitSyncOptions | undefined,
 ): Claim | undefined {
   return claimSync(request, timeoutOf(options, request.what));
-}
-
-function checkFunction(value: unknown, what: string): void {
-  if (typeof value === "function") return;
-  throw new TypeError(
-    `Cannot ${what}: it takes a function, received ${String(value)}`,
-  );
 }
 
 const KIND = registerClass(import.meta, {

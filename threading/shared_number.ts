@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../_internal/check.ts";
 import { addDouble, loadDouble, storeDouble } from "./_memory/heap.ts";
 import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
@@ -105,7 +106,7 @@ export class SharedNumber extends SharedObject {
 function checkNumber(value: unknown, what: string): void {
   if (typeof value === "number") return;
   throw new TypeError(
-    `Cannot ${what}: it takes a number, received ${String(value)}`,
+    `Cannot ${what}: it takes a number, received ${shown(value)}`,
   );
 }
 

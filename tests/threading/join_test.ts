@@ -100,6 +100,7 @@ Deno.test("Thread.join() throws when error or result cannot be sent", async () =
   }
   const makeReturning = () => new Thread({ target: returnUnsendable });
   for (const error of await errorsOf(makeReturning)) {
+    assertStringIncludes(error.message, "Cannot send result");
     assertStringIncludes(error.message, "sendable(");
   }
 });

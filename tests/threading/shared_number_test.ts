@@ -23,9 +23,9 @@ Deno.test("SharedNumber.add() returns the sum", () => {
 Deno.test("SharedNumber refuses what is not a number", () => {
   const number = new SharedNumber(1);
   const wrong = "2" as unknown as number;
-  assertThrows(() => new SharedNumber(wrong), TypeError, "received 2");
-  assertThrows(() => number.value = wrong, TypeError, "received 2");
-  assertThrows(() => number.add(wrong), TypeError, "received 2");
+  assertThrows(() => new SharedNumber(wrong), TypeError, 'received "2"');
+  assertThrows(() => number.value = wrong, TypeError, 'received "2"');
+  assertThrows(() => number.add(wrong), TypeError, 'received "2"');
   assertEquals(number.value, 1);
 });
 

@@ -5,6 +5,7 @@ import {
   BoundedSemaphore,
   Condition,
   currentThread,
+  enumerate,
   Event,
   InterpreterLock,
   Local,
@@ -46,6 +47,18 @@ export const stopIt = sendable(
   function stopIt(holder: { deep: Map<string, Repeating[]> } | Repeating) {
     if (holder instanceof Thread) holder.stop();
     else holder.deep.get("it")![0].stop();
+  },
+);
+
+/** Sees the thread in the list of all threads first, then gets and stops it. */
+export const meetFirst = sendable(
+  import.meta,
+  function meetFirst(queue: SimpleQueue<Repeating>): boolean[] {
+    const listed = enumerate();
+    const before = listed.some((thread) => thread instanceof Repeating);
+    const repeating = queue.getSync();
+    repeating.stop();
+    return [before, listed.some((thread) => thread === repeating)];
   },
 );
 

@@ -24,6 +24,7 @@ import {
   Failing,
   inspect,
   Link,
+  meetFirst,
   oneOfEach,
   Repeating,
   stopFromMap,
@@ -99,6 +100,17 @@ Deno.test("Thread's fields in its own thread stay what run made of them", async 
   assertEquals(await working.join({ timeout }), ["made", "run", "got"]);
   assertEquals(working.steps, ["made", "run", "got"]);
   assertStrictEquals(working.me, working);
+});
+
+Deno.test("Thread's fields arrive where it was met without its class before", async () => {
+  const repeating = new Repeating();
+  const queue = new SimpleQueue<Repeating>();
+  repeating.start();
+  const thread = new Thread({ target: meetFirst, args: [queue] });
+  thread.start();
+  queue.putSync(repeating);
+  assertEquals(await thread.join({ timeout }), [false, true]);
+  await repeating.join({ timeout });
 });
 
 Deno.test("a shared object whose field cannot be sent is refused", () => {

@@ -58,6 +58,11 @@ export function draftRecord(value: unknown): number {
   return draftEncoded(encode(value));
 }
 
+/** Like {@linkcode draftRecord}, of what a thread returned. */
+export function draftResult(value: unknown): number {
+  return draftEncoded(encode(value, "result"));
+}
+
 /** Like {@linkcode draftRecord}, of a value that has been encoded. */
 export function draftEncoded(value: Encoded): number {
   const { bytes: encoded, length, references, sendables } = value;

@@ -20,7 +20,7 @@ import {
   unlock,
 } from "../_memory/mutex.ts";
 import {
-  draftRecord,
+  draftResult,
   dropRecord,
   loadModulesOf,
   readRecord,
@@ -179,7 +179,7 @@ function endReturned(thread: number, value: unknown): void {
   let result = 0;
   let fields: number;
   try {
-    result = draftRecord(value);
+    result = draftResult(value);
     fields = draftOwnFields();
   } catch (error) {
     if (result !== 0) discard(result);

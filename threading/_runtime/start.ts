@@ -5,7 +5,7 @@
  */
 
 import { discard } from "../_memory/allocator.ts";
-import { encodeJob } from "../_memory/codec/encode.ts";
+import { encode } from "../_memory/codec/encode.ts";
 import { checkMarks } from "../_memory/codec/load.ts";
 import { draftEncoded } from "../_memory/record.ts";
 import { Header, load } from "../_memory/heap.ts";
@@ -28,7 +28,7 @@ export function startThread(
   moduleUrl: string | undefined,
 ): void {
   requirePermissions(moduleUrl);
-  const encoded = encodeJob(job);
+  const encoded = encode(job, "");
   checkMarks(encoded.sendables, "start the thread");
   const record = draftEncoded(encoded);
   let slot: number;

@@ -59,28 +59,12 @@ const writers: Writer[] = [];
  * Encodes a value.
  *
  * @param value The value.
+ * @param root What it is, which is what messages call it. Of the key of a map,
+ * the bytes depend on nothing but which key it is.
  * @returns The message, in scratch memory that the next call overwrites.
  * @throws {NotSendableError} If something in the value cannot be sent.
  */
-export function encode(value: unknown): Encoded {
-  return encodeAs(value, "value");
-}
-
-/** Like {@linkcode encode}, of what a thread is to run. */
-export function encodeJob(job: object): Encoded {
-  return encodeAs(job, "");
-}
-
-/**
- * Like {@linkcode encode}, of the key of a map: its bytes depend on nothing but
- * which key it is.
- */
-export function encodeAsKey(value: unknown): Encoded {
-  return encodeAs(value, "key");
-}
-
-/** @param root What messages call the value. */
-function encodeAs(value: unknown, root: Root): Encoded {
+export function encode(value: unknown, root: Root = "value"): Encoded {
   // Reading a value can run getters, which can send values, too.
   const w = writers[encoding.depth] ??= new Writer();
   encoding.depth++;

@@ -241,8 +241,11 @@ export class Writer {
   }
 }
 
-/** What is encoded: any value, the key of a map, or what a thread is to run. */
-export type Root = "value" | "key" | "";
+/**
+ * What is encoded: any value, the key of a map, what a thread returned, or what
+ * it is to run, whose parts have names of their own.
+ */
+export type Root = "value" | "key" | "result" | "";
 
 /** An object whose contents are still to be written. */
 export interface Deferred {
