@@ -35,16 +35,12 @@ import {
   load,
   MAIN_SLOT,
   type Message,
-  onThreadEnd,
-  onTold,
   self,
   Slot,
   SLOT_WORDS,
   store,
   TABLES,
-  takeFromKernel,
   tell,
-  tid,
   wakeSlot,
   words,
 } from "./_process.ts";
@@ -419,6 +415,8 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
       if (data.is === "ask") asks.delete(data.id);
       answer = -data.serial;
     }
+    // Nobody waits for this one.
+    if (answer === 0) return;
     Atomics.store(words, data.slot + at.answer, answer);
     Atomics.notify(words, data.slot + at.answer);
   };
@@ -526,10 +524,15 @@ function waitUntil(
   }
 }
 
+/** Whether the keeper runs. */
+export function keeperIsUp(): boolean {
+  return load(Header.signalKeeper) === UP;
+}
+
 /** Waits for the keeper; false if the main thread does not start it in time. */
 export function ensureKeeper(): boolean {
   const word = Header.signalKeeper;
-  if (load(word) === UP) return true;
+  if (keeperIsUp()) return true;
   if (!hasMain) return false;
   requestKeeper();
   return waitUntil(word, MAIN_PATIENCE_MS, (state) => state >= STARTING) &&
@@ -543,7 +546,7 @@ let lastSerial = Math.abs(load(self + Slot.keeperAnswer));
  *
  * @returns False if it could not listen to the signals.
  */
-function request(message: (serial: number) => Message): boolean {
+export function request(message: (serial: number) => Message): boolean {
   lastSerial = lastSerial % 0x7fff_ffff + 1;
   const word = self + Slot.keeperAnswer;
   tell(message(lastSerial));
@@ -563,103 +566,7 @@ export function keepIgnoring(numbers: number[], on: boolean): void {
   }));
 }
 
-/** What the keeper says of a signal that has come. */
-export type Came = Extract<Message, { is: "came" }>;
-
-interface Asker {
-  take: (came: Came) => void;
-  once: boolean;
-}
-
-/** Who asks in this thread. */
-const askers = new Map<string, Asker>();
-let lastId = 0;
-
-/**
- * Asks the keeper to tell this thread of signals: without a deadline of one
- * signal, with one, as a shutdown, of all. The keeper listens when this returns.
- *
- * @returns What takes it back; `undefined` if there is no keeper.
- */
-export function ask(
-  numbers: Iterable<number>,
-  deadline: number | undefined,
-  take: (came: Came) => void,
-): (() => void) | undefined {
-  if (!ensureKeeper()) return undefined;
-  const id = `${tid}/${++lastId}`;
-  const once = deadline === undefined;
-  askers.set(id, { take, once });
-  const named = withNames(numbers);
-  const lost = takeFromKernel(named.map(([number]) => number));
-  if (lost.length > 0) keepIgnoring(lost, true);
-  const listens = request((serial) => ({
-    is: "ask",
-    id,
-    slot: self,
-    tid,
-    numbers: named,
-    deadline,
-    serial,
-  }));
-  if (!listens) {
-    askers.delete(id);
-    throwWhy(named);
-  }
-  return () => dropAsk(id);
-}
-
-/** Throws what Deno throws when it cannot listen to a signal. */
-function throwWhy(named: [number, Deno.Signal][]): never {
-  const nothing = () => {};
-  for (const [, name] of named) {
-    Deno.addSignalListener(name, nothing);
-    Deno.removeSignalListener(name, nothing);
-  }
-  throw new Error(`Cannot listen to signals: received ${named.join(", ")}`);
-}
-
-function withNames(numbers: Iterable<number>): [number, Deno.Signal][] {
+/** Signals with their names, as the keeper needs them. */
+export function withNames(numbers: Iterable<number>): [number, Deno.Signal][] {
   return Array.from(numbers, (number) => [number, nameOf(number)]);
 }
-
-function dropAsk(id: string): void {
-  if (!askers.delete(id)) return;
-  request((serial) => ({ is: "drop", id, slot: self, taken: false, serial }));
-}
-
-onTold((message) => {
-  if (message.is !== "came") return;
-  const due: Asker[] = [];
-  for (const id of message.ids) {
-    const asker = askers.get(id);
-    if (asker === undefined) continue;
-    if (asker.once) askers.delete(id);
-    tell({ is: "drop", id, slot: self, taken: true, serial: lastSerial });
-    due.push(asker);
-  }
-  for (const { take } of due) take(message);
-});
-
-if (isMain) {
-  // A signal that came before the event loop was empty counts, although the
-  // message of it is still on its way: it shall not depend on who is faster.
-  addEventListener("beforeunload", (event) => {
-    if (askers.size === 0 || load(Header.signalKeeper) !== UP) return;
-    // Answered when the keeper has done what it had to do before.
-    request((serial) => ({
-      is: "drop",
-      id: "",
-      slot: self,
-      taken: true,
-      serial,
-    }));
-    if (load(Header.givenSignals) === 0) return;
-    event.preventDefault();
-    setTimeout(() => {}, 10);
-  });
-}
-
-onThreadEnd(() => {
-  for (const id of [...askers.keys()]) dropAsk(id);
-});

@@ -63,7 +63,10 @@ export type Message =
     deadline?: number;
     serial: number;
   }
-  /** To the keeper: no longer; `taken` if the thread has been told. */
+  /**
+   * To the keeper: no longer; `taken` if the thread has been told. The serial is 0
+   * if no answer is awaited.
+   */
   | { is: "drop"; id: string; slot: number; taken: boolean; serial: number }
   /** To the keeper: ignore signals for the process, or no longer. */
   | {

@@ -11,8 +11,26 @@ import {
 } from "../_internal/check.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import { ask, type Came } from "./_keeper.ts";
-import { isMain, processNow } from "./_process.ts";
+import {
+  ensureKeeper,
+  keeperIsUp,
+  keepIgnoring,
+  request,
+  withNames,
+} from "./_keeper.ts";
+import {
+  Header,
+  isMain,
+  load,
+  type Message,
+  onThreadEnd,
+  onTold,
+  processNow,
+  self,
+  takeFromKernel,
+  tell,
+  tid,
+} from "./_process.ts";
 import {
   countHandled,
   handlesHere,
@@ -276,3 +294,100 @@ function report(error: unknown): void {
     console.error("Uncaught error in the cleanup of a shutdown:", error);
   }
 }
+
+/** What the keeper says of a signal that has come. */
+type Came = Extract<Message, { is: "came" }>;
+
+interface Asker {
+  take: (came: Came) => void;
+  once: boolean;
+}
+
+/** Who asks in this thread. */
+const askers = new Map<string, Asker>();
+let lastId = 0;
+
+/**
+ * Asks the keeper to tell this thread of signals: without a deadline of one
+ * signal, with one, as a shutdown, of all. The keeper listens when this returns.
+ *
+ * @returns What takes it back; `undefined` if there is no keeper.
+ */
+function ask(
+  numbers: Iterable<number>,
+  deadline: number | undefined,
+  take: (came: Came) => void,
+): (() => void) | undefined {
+  if (!ensureKeeper()) return undefined;
+  const id = `${tid}/${++lastId}`;
+  const once = deadline === undefined;
+  askers.set(id, { take, once });
+  const named = withNames(numbers);
+  const lost = takeFromKernel(named.map(([number]) => number));
+  if (lost.length > 0) keepIgnoring(lost, true);
+  const listens = request((serial) => ({
+    is: "ask",
+    id,
+    slot: self,
+    tid,
+    numbers: named,
+    deadline,
+    serial,
+  }));
+  if (!listens) {
+    askers.delete(id);
+    throwWhy(named);
+  }
+  return () => dropAsk(id);
+}
+
+/** Throws what Deno throws when it cannot listen to a signal. */
+function throwWhy(named: [number, Deno.Signal][]): never {
+  const nothing = () => {};
+  for (const [, name] of named) {
+    Deno.addSignalListener(name, nothing);
+    Deno.removeSignalListener(name, nothing);
+  }
+  throw new Error(`Cannot listen to signals: received ${named.join(", ")}`);
+}
+
+function dropAsk(id: string): void {
+  if (!askers.delete(id)) return;
+  request((serial) => ({ is: "drop", id, slot: self, taken: false, serial }));
+}
+
+onTold((message) => {
+  if (message.is !== "came") return;
+  const due: Asker[] = [];
+  for (const id of message.ids) {
+    const asker = askers.get(id);
+    if (asker === undefined) continue;
+    if (asker.once) askers.delete(id);
+    tell({ is: "drop", id, slot: self, taken: true, serial: 0 });
+    due.push(asker);
+  }
+  for (const { take } of due) take(message);
+});
+
+if (isMain) {
+  // A signal that came before the event loop was empty counts, although the
+  // message of it is still on its way: it shall not depend on who is faster.
+  addEventListener("beforeunload", (event) => {
+    if (askers.size === 0 || !keeperIsUp()) return;
+    // Answered when the keeper has done what it had to do before.
+    request((serial) => ({
+      is: "drop",
+      id: "",
+      slot: self,
+      taken: true,
+      serial,
+    }));
+    if (load(Header.givenSignals) === 0) return;
+    event.preventDefault();
+    setTimeout(() => {}, 10);
+  });
+}
+
+onThreadEnd(() => {
+  for (const id of [...askers.keys()]) dropAsk(id);
+});
