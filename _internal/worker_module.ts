@@ -9,6 +9,22 @@
 
 const granted = new Set<string>();
 
+let lifeLock: string | undefined;
+
+/** Tells which web lock this thread holds until its end. */
+export function setLifeLock(name: string): void {
+  lifeLock = name;
+}
+
+/**
+ * The web lock that this thread holds until its end, if it is a `Thread`. A
+ * worker that it starts for itself must end when it gets this lock: Deno does
+ * not end the workers of a worker that is terminated.
+ */
+export function lifeLockName(): string | undefined {
+  return lifeLock;
+}
+
 /**
  * The URL to start a worker of `node:worker_threads` from, which takes no
  * https: URLs.

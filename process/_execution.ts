@@ -3,16 +3,17 @@ import { closeSync } from "node:fs";
 import { collect } from "./_collect.ts";
 import { feed } from "./_feed.ts";
 import { join } from "./_join.ts";
-import { takePipes } from "./_kernel_pipe.ts";
 import { end, type Ending, endingOf } from "./_kill.ts";
 import { commandError, failed, type Outcome } from "./_outcome.ts";
 import {
-  Descriptors,
+  argvAfter,
   type Job,
-  jobsOf,
-  pipesFor,
-  type SentPlan,
-} from "./_plan.ts";
+  openGates,
+  type Part,
+  wrap,
+  type WrappedJob,
+} from "./_launch.ts";
+import { Files, numbered, partsOf, type SentPlan } from "./_plan.ts";
 import { lengthOf, startReports } from "./_progress.ts";
 import { concat, discard, type Input, openInput, streamTo } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
@@ -57,6 +58,8 @@ export class Execution {
   #overflow?: { stage: number; name: string };
   #killing?: Promise<void>;
   #stopped = false;
+  /** Resolved when it is stopped. */
+  readonly #stopping = Promise.withResolvers<void>();
 
   /** Gives the output, when the caller of `start` is who reads it. */
   output?: ReadableStreamDefaultReader<Bytes>;
@@ -88,24 +91,61 @@ export class Execution {
     options.signal?.throwIfAborted();
     const timeout = durationOf(options.timeout, WHAT, "timeout");
     const execution = new Execution(plan);
-    const pipes = takePipes(pipesFor(plan));
-    const descriptors = new Descriptors(pipes);
+    const files = new Files();
     try {
-      const jobs = jobsOf(plan, pipes, descriptors);
-      await execution.#spawnAll(jobs);
-      execution.#watch(timeout, descriptors);
+      const parts = partsOf(plan, files);
+      execution.#watch(timeout);
+      if (!await execution.#startWrapped(parts)) {
+        await execution.#startNumbered(parts, files);
+      }
+      execution.#report(files);
+    } catch (error) {
+      execution.#cleanUp();
+      throw error;
     } finally {
       // The children have copies; ours would keep their pipes from ending.
-      descriptors.close();
+      files.close();
     }
     execution.#connect(own);
     return execution;
   }
 
-  async #spawnAll(jobs: readonly Job[]): Promise<void> {
+  /** Starts the processes as shells first; says whether that can be done. */
+  async #startWrapped(parts: readonly Part[]): Promise<boolean> {
+    const jobs = wrap(parts);
+    if (jobs === undefined) return false;
+    await this.#spawnAll(jobs);
+    if (await openGates(jobs, this.#children, () => this.#stopped)) return true;
+    await this.#statuses;
+    this.#children.length = 0;
+    return false;
+  }
+
+  /** Starts the processes with descriptors. */
+  async #startNumbered(parts: readonly Part[], files: Files): Promise<void> {
+    const ends = parts.flatMap(({ stdin, stdout, stderr }) => [
+      stdin,
+      stderr,
+      stdout,
+    ]);
+    await files.openRest(ends, this.#stopping.promise);
+    // It may have taken long.
+    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.#spawnAll(numbered(parts, files));
+  }
+
+  async #spawnAll(jobs: readonly (Job | WrappedJob)[]): Promise<void> {
     try {
-      for (const { argv, options } of jobs) {
-        this.#children.push(spawn(argv, options));
+      for (const job of jobs) {
+        this.#children.push(
+          "gated" in job
+            ? spawn(
+              argvAfter(job, this.#children.at(-1)),
+              job.options,
+              job.name,
+            )
+            : spawn(job.argv, job.options),
+        );
       }
     } catch (error) {
       // The neighbours of a stage that did not start are of no use.
@@ -129,10 +169,9 @@ export class Execution {
     this.#jobs = jobs;
   }
 
-  /** Sets what ends the pipeline early, and what tells how far it is. */
-  #watch(timeout: number, descriptors: Descriptors): void {
-    const { sink, options } = this.#plan;
-    const { signal, onProgress } = options;
+  /** Sets what ends the pipeline early. */
+  #watch(timeout: number): void {
+    const { signal } = this.#plan.options;
     if (timeout !== Infinity) {
       const timer = setTimeout(
         () => this.fail(timeoutError(WHAT, timeout)),
@@ -146,14 +185,19 @@ export class Execution {
       signal.addEventListener("abort", abort);
       this.#cleanups.push(() => signal.removeEventListener("abort", abort));
     }
+  }
+
+  /** Sets what tells how far the pipeline is. */
+  #report(files: Files): void {
+    const { sink, options: { onProgress } } = this.#plan;
     if (onProgress === undefined) return;
-    const fed = this.#jobs[0].options.stdin === "piped";
-    const kept = fed ? undefined : descriptors.keepSink();
+    const fed = this.#jobs[0].serves.stdin;
+    const kept = fed ? undefined : files.keepSink();
     if (kept !== undefined) this.#cleanups.push(() => closeSync(kept));
     const file = kept ?? (sink instanceof Deno.FsFile ? sink : undefined);
     this.#stopReports = startReports({
       onProgress,
-      total: descriptors.sourceSize,
+      total: files.sourceSize,
       bytes: fed || file === undefined ? () => this.#fed : lengthOf(file),
       fail: (error) => this.fail(error),
     });
@@ -165,7 +209,7 @@ export class Execution {
     const children = this.#children;
     const last = children.length - 1;
     const piped = (i: number, name: "stdin" | "stdout" | "stderr") =>
-      this.#jobs[i].options[name] === "piped";
+      this.#jobs[i].serves[name];
     const output = (i: number) => {
       const child = children[i];
       return this.#jobs[i].joins
@@ -283,6 +327,7 @@ export class Execution {
   /** Ends the pipeline, without an error. */
   stop(): void {
     this.#stopped = true;
+    this.#stopping.resolve();
     this.#sourceWait.interrupt();
     // The last one first: the end of one is the end of input for the next, which
     // would take what it has got for complete.

@@ -1,15 +1,11 @@
-// Pipes of the kernel, for neighbours in a pipeline.
+// Named pipes (FIFOs): between this thread and a child, and between the stages of
+// a pipeline where no shells can be put before the programs (see `_launch.ts`).
 //
-// Deno has no call for an anonymous pipe, so these are FIFOs: made by mkfifo,
-// opened at both ends and unlinked at once, so that no name outlives the call.
-// They are as fast as the shell's own pipes (1 GB through `head | wc -c`: 0.82
-// to 1.0 s, sh 0.91 to 0.93 s). mkfifo is a process, as costly as a stage; so
-// one makes several, and the spare pairs are kept for the next pipelines.
-//
-// The way that needs no FIFO was not taken: `spawn` of node:child_process can
-// give one child's stdin to another as its stdout, a real pipe. But it rewrites
-// command lines that mention deno, adding permissions, and wants --allow-env.
+// Deno has no call for an anonymous pipe. mkfifo is a process, as costly as a
+// stage; so for pipelines one makes several, which are opened at both ends and
+// unlinked at once, and the spare pairs are kept for the next ones.
 import { closeSync, constants, openSync } from "node:fs";
+import { granted, mayRun } from "./_permission.ts";
 
 /** A pipe of the kernel: the descriptors of its two ends. */
 export interface KernelPipe {
@@ -36,23 +32,20 @@ export const CAT = "cat";
 /** Open at both ends, nothing in them, never given to a child. */
 const spare: KernelPipe[] = [];
 
-/** Whether pipelines use pipes of the kernel; tests turn it off. */
-export const kernelPipes = { enabled: Deno.build.os !== "windows" };
+/**
+ * Whether pipelines use pipes of the kernel, and whether the processes become
+ * shells first (see `_launch.ts`); tests turn them off.
+ */
+export const kernelPipes = {
+  enabled: Deno.build.os !== "windows",
+  wrapped: Deno.build.os === "linux",
+};
 
 /** Whether what the FIFOs need is granted, without asking the user. */
 function permitted(): boolean {
   return mayRun("mkfifo") &&
     granted({ name: "read", path: FOLDER }) &&
     granted({ name: "write", path: FOLDER });
-}
-
-/** Whether a program may be run, without asking the user. */
-export function mayRun(command: string): boolean {
-  return granted({ name: "run", command });
-}
-
-function granted(descriptor: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
 /**
@@ -68,29 +61,60 @@ export function takePipes(count: number): KernelPipe[] | undefined {
   if (!kernelPipes.enabled) return undefined;
   if (spare.length < count) {
     if (!permitted()) return undefined;
+    const many = Math.min(2 * batch, MOST);
     try {
-      batch = Math.min(2 * batch, MOST);
-      spare.push(...withFifos(Math.max(batch, count), (path) => ({
-        reader: openSync(path, "r"),
-        writer: openSync(path, "w"),
-      })));
+      makePipes(Math.max(many, count));
     } catch {
-      // Streams do the same, only slower; so no reason to fail, now or again.
-      kernelPipes.enabled = false;
+      // Streams do the same, only slower; so no reason to fail. Another time
+      // there may be descriptors again, or room for one more process.
       return undefined;
     }
+    batch = many;
   }
   return spare.splice(-count);
 }
 
-/** Makes FIFOs, has their ends opened, and unlinks them. */
-function withFifos<T>(
-  count: number,
-  open: (path: string, i: number) => T,
-): T[] {
-  const folder = Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
+/** Adds pipes to the spare ones, as many as can be opened. */
+function makePipes(count: number): void {
+  const { paths, remove } = makeFifos(count);
   try {
-    const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
+    for (const path of paths) {
+      // To open one end waits for the other; an end for both breaks the circle.
+      const both = openSync(path, constants.O_RDWR);
+      let reader: number | undefined;
+      try {
+        reader = openSync(path, "r");
+        spare.push({ reader, writer: openSync(path, "w") });
+      } catch (error) {
+        if (reader !== undefined) closeSync(reader);
+        throw error;
+      } finally {
+        closeSync(both);
+      }
+    }
+  } finally {
+    remove();
+  }
+}
+
+/** Named pipes, and what removes them. */
+export interface Fifos {
+  readonly paths: readonly string[];
+  readonly remove: () => void;
+}
+
+/**
+ * Makes named pipes.
+ *
+ * @param count How many.
+ * @throws {Deno.errors.NotCapable} Without permission to run mkfifo, and to
+ * read and write /tmp.
+ */
+export function makeFifos(count: number): Fifos {
+  const folder = Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
+  const remove = () => Deno.removeSync(folder, { recursive: true });
+  const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
+  try {
     const { success } = new Deno.Command("mkfifo", {
       args: ["-m", "600", ...paths],
       // The current directory may be gone.
@@ -100,43 +124,9 @@ function withFifos<T>(
       stderr: "null",
     }).outputSync();
     if (!success) throw new Error("Cannot make pipes: mkfifo failed");
-    return paths.map((path, i) => {
-      // To open one end waits for the other; an end for both breaks the circle.
-      const both = openSync(path, constants.O_RDWR);
-      try {
-        return open(path, i);
-      } finally {
-        closeSync(both);
-      }
-    });
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
+    return { paths, remove };
+  } catch (error) {
+    remove();
+    throw error;
   }
-}
-
-/** The two ends of a pipe that this process holds with one child. */
-export interface OwnPipe {
-  /** The child's end, a descriptor to be closed when the child has it. */
-  readonly child: number;
-  /** The end of this process. */
-  readonly own: Deno.FsFile;
-}
-
-/**
- * Makes pipes between this process and a child. An own end reads and writes at
- * once, blocking the thread.
- *
- * @param ends What this process does with its end of each.
- * @returns The pipes.
- * @throws {Deno.errors.NotCapable} Without permission to run mkfifo, and to
- * read and write /tmp.
- */
-export function makeOwnPipes(ends: readonly ("read" | "write")[]): OwnPipe[] {
-  return withFifos(ends.length, (path, i) => ({
-    child: openSync(path, ends[i] === "read" ? "w" : "r"),
-    own: Deno.openSync(
-      path,
-      ends[i] === "read" ? { read: true } : { write: true },
-    ),
-  }));
 }

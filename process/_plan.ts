@@ -1,7 +1,16 @@
-// A pipeline that is to be run, with its descriptors.
-import { closeSync, fstatSync, openSync } from "node:fs";
+// A pipeline that is to be run: its processes and their files.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  open,
+  openSync,
+  type Stats,
+} from "node:fs";
 import { argvOf, mergedArgvOf } from "./_argv.ts";
-import { CAT, type KernelPipe, mayRun } from "./_kernel_pipe.ts";
+import { CAT, takePipes } from "./_kernel_pipe.ts";
+import type { End, FileEnd, Job, Part } from "./_launch.ts";
+import { granted, mayRun } from "./_permission.ts";
 import { descriptorOf } from "./_file_descriptor.ts";
 import { pathOf, sizeOf } from "./_source.ts";
 import type { SpawnOptions, Stdio } from "./_spawn.ts";
@@ -28,61 +37,77 @@ export interface SentPlan extends Omit<Plan, "source" | "sink"> {
   readonly sink: Plan["sink"] | number;
 }
 
-/** A process that is to be started. */
-export interface Job {
-  readonly argv: readonly string[];
-  readonly options: SpawnOptions;
-  /** Whether this program makes one stream of its output and its error. */
-  readonly joins?: boolean;
-}
-
-/**
- * The descriptors that the children of one pipeline get. They belong to this
- * process until all children are started, and are closed then.
- */
-export class Descriptors {
+/** The files that the processes of one pipeline get. */
+export class Files {
   readonly #all: number[] = [];
   /** The bytes of the source, if that is known and asked for. */
   sourceSize?: number;
   /** The output file, if there is one. */
-  sink?: number;
+  sink?: FileEnd;
 
-  /** Makes a set with the ends of these pipes in it. */
-  constructor(pipes: readonly KernelPipe[] = []) {
-    for (const { reader, writer } of pipes) this.#all.push(reader, writer);
-  }
-
-  /** Opens a file to read from. */
-  source({ path }: FilePath): number {
-    const fd = this.#open(path, "r");
-    const stat = fstatSync(fd);
-    if (stat.isDirectory()) {
+  /** A file to read from. */
+  source({ path }: FilePath): FileEnd {
+    const { end, stat } = this.#open(path, "r");
+    if (stat?.isDirectory()) {
       throw new Deno.errors.IsADirectory(
         `Cannot read a source: it is a directory, received "${path}"`,
       );
     }
-    if (stat.isFile()) this.sourceSize = stat.size;
-    return fd;
+    if (stat?.isFile()) this.sourceSize = stat.size;
+    return end;
   }
 
-  /** Opens a file to write to. */
-  target({ path, append }: FilePath): number {
-    return this.#open(path, append ? "a" : "w");
+  /** A file to write to. */
+  target({ path, append }: FilePath): FileEnd {
+    return this.#open(path, append ? "a" : "w").end;
   }
 
-  #open(path: string, flags: string): number {
+  /**
+   * Opens a file, if that cannot take long. Named pipes and devices may take
+   * for ever; so they are left to the processes that get them.
+   */
+  #open(path: string, how: FileEnd["how"]): { end: FileEnd; stat?: Stats } {
+    if (mayBlock(path, how)) return { end: { path, how } };
     try {
-      const fd = openSync(path, flags);
+      // For those that could not be looked at. Of a regular file it says nothing.
+      const fd = openSync(path, FLAGS[how] | constants.O_NONBLOCK, 0o666);
       this.#all.push(fd);
-      return fd;
+      const stat = fstatSync(fd);
+      const regular = stat.isFile() || stat.isDirectory();
+      return { end: { path, how, fd: regular ? fd : undefined }, stat };
     } catch (error) {
+      // A named pipe that nobody reads, or a socket.
+      if ((error as { code?: unknown }).code === "ENXIO") {
+        return { end: { path, how } };
+      }
       throw asDenoError(error, path);
     }
   }
 
-  /** The output file, if there is one, which the caller must close. */
+  /**
+   * Opens those that were left, for processes that cannot do it themselves. It
+   * takes as long as it takes, in a thread of Deno's.
+   *
+   * @param ends What the processes get.
+   * @param until Resolves when it is not to go on; then so does this.
+   */
+  async openRest(ends: readonly End[], until: Promise<void>): Promise<void> {
+    for (const end of ends) {
+      if (typeof end !== "object" || end.fd !== undefined) continue;
+      const fd = await openSlowly(end, until);
+      if (fd === undefined) return;
+      this.#all.push(end.fd = fd);
+    }
+  }
+
+  /** Sees to other descriptors, too. */
+  add(...descriptors: number[]): void {
+    this.#all.push(...descriptors);
+  }
+
+  /** The descriptor of the output file, if any, which the caller must close. */
   keepSink(): number | undefined {
-    const fd = this.sink;
+    const fd = this.sink?.fd;
     if (fd !== undefined) this.#all.splice(this.#all.indexOf(fd), 1);
     return fd;
   }
@@ -91,6 +116,55 @@ export class Descriptors {
   close(): void {
     for (const fd of this.#all.splice(0)) closeSync(fd);
   }
+}
+
+const FLAGS = {
+  r: constants.O_RDONLY,
+  w: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+  a: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
+};
+
+/**
+ * Whether opening a file may wait for somebody else.
+ *
+ * @throws {Deno.errors.NotCapable} If it may, and is not allowed.
+ */
+function mayBlock(path: string, how: FileEnd["how"]): boolean {
+  // Looking at a file takes the permission to read it.
+  if (how !== "r" && !granted({ name: "read", path })) return false;
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    if (isFile || isDirectory) return false;
+  } catch {
+    return false; // Opening it says why.
+  }
+  if (how === "r") return true;
+  const { state } = Deno.permissions.requestSync({ name: "write", path });
+  if (state === "granted") return true;
+  throw new Deno.errors.NotCapable(
+    `Cannot open a file: it needs the --allow-write flag, received "${path}"`,
+  );
+}
+
+/** Opens a file in a thread of Deno's. */
+async function openSlowly(
+  { path, how }: FileEnd,
+  until: Promise<void>,
+): Promise<number | undefined> {
+  const opening = new Promise<number>((resolve, reject) =>
+    open(
+      path,
+      FLAGS[how],
+      0o666,
+      (error, fd) => error ? reject(asDenoError(error, path)) : resolve(fd),
+    )
+  );
+  const fd = await Promise.race([opening, until]);
+  if (fd !== undefined) return fd;
+  // It opens as soon as somebody has the other end of the pipe.
+  const other = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  await opening.then(closeSync, () => {}).finally(() => closeSync(other));
+  return undefined;
 }
 
 /** Errors of files as the rest of Deno's world knows them. */
@@ -112,66 +186,41 @@ function asDenoError(error: unknown, path: string): unknown {
 }
 
 /**
- * How many pipes join the processes of a plan: one for each two neighbours, and
- * one to cat if the last is an array command whose streams this program gets as
- * one.
- */
-export function pipesFor({ stages, sink }: SentPlan): number {
-  const { cmd, stderr } = stages[stages.length - 1];
-  const tail = stderr === "merge" && typeof cmd !== "string" &&
-    sink !== "inherit" && sink !== "null" && pathOf(sink) === undefined &&
-    openFileOf(sink) === undefined &&
-    mayRun(CAT);
-  return stages.length - 1 + (tail ? 1 : 0);
-}
-
-/**
- * The processes of a plan, with the descriptors that join them.
+ * The processes of a plan.
  *
  * @param plan The plan.
- * @param pipes As many as `pipesFor` says, or `undefined` if this program
- * carries the bytes.
- * @param descriptors What is opened goes in here.
- * @returns The processes, in the order of the stages, and cat after them if
- * there is a pipe to it.
+ * @param files What is opened goes in here.
+ * @returns The processes, in the order of the stages.
  */
-export function jobsOf(
+export function partsOf(
   { stages, source, sink, options }: SentPlan,
-  pipes: readonly KernelPipe[] | undefined,
-  descriptors: Descriptors,
-): Job[] {
-  if (options.onProgress) descriptors.sourceSize = sizeOf(source);
+  files: Files,
+): Part[] {
+  if (options.onProgress) files.sourceSize = sizeOf(source);
   const sourcePath = pathOf(source);
-  const sinkPath = pathOf(sink);
-  const first: Stdio = sourcePath !== undefined
-    ? descriptors.source(sourcePath)
+  const first: End = sourcePath !== undefined
+    ? files.source(sourcePath)
     : openFileOf(source) ??
       (source !== undefined ? "piped" : options.stdin ?? "null");
-  const last: Stdio = sinkPath !== undefined
-    ? descriptors.sink = descriptors.target(sinkPath)
+  const sinkPath = pathOf(sink);
+  const last: End = sinkPath !== undefined
+    ? files.sink = files.target(sinkPath)
     : openFileOf(sink) ??
       (sink === "inherit" || sink === "null" ? sink : "piped");
-  const detached = options.killTree === true;
-  const jobs = stages.map((stage, i): Job => {
-    const stdin = i === 0 ? first : pipes?.[i - 1].reader ?? "piped";
-    const stdout = pipes?.[i]?.writer ??
-      (i === stages.length - 1 ? last : "piped");
-    const { argv, stderr, joins } = stderrOf(stage, stdout, descriptors);
-    const { cwd, env, clearEnv } = stage;
+  return stages.map((stage, i): Part => {
+    const errorPath = pathOf(stage.stderr);
     return {
-      argv,
-      options: { cwd, env, clearEnv, stdin, stdout, stderr, detached },
-      joins,
+      stage,
+      stdin: i === 0 ? first : "joint",
+      stdout: i === stages.length - 1 ? last : "joint",
+      stderr: errorPath !== undefined
+        ? files.target(errorPath)
+        : stage.stderr === undefined || stage.stderr === "capture"
+        ? "piped"
+        : stage.stderr as "merge" | "inherit" | "null",
+      detached: options.killTree === true,
     };
   });
-  if (pipes?.length === stages.length) {
-    const stdin = pipes[stages.length - 1].reader;
-    jobs.push({
-      argv: [CAT],
-      options: { cwd: "/", stdin, stdout: last, stderr: "null", detached },
-    });
-  }
-  return jobs;
 }
 
 /** The descriptor of an open file, which its owner closes. */
@@ -180,26 +229,74 @@ function openFileOf(place: unknown): number | undefined {
   return place instanceof Deno.FsFile ? descriptorOf(place) : undefined;
 }
 
-function stderrOf(
-  stage: Stage,
-  stdout: Stdio,
-  descriptors: Descriptors,
-): { argv: readonly string[]; stderr: Stdio; joins?: boolean } {
-  const argv = argvOf(stage.cmd);
-  const stderr = stage.stderr ?? "capture";
-  const path = pathOf(stderr);
-  if (path !== undefined) return { argv, stderr: descriptors.target(path) };
-  switch (stderr) {
-    case "capture":
-      return { argv, stderr: "piped" };
-    case "merge":
-      if (stdout !== "piped") {
-        return { argv, stderr: stdout === "inherit" ? 1 : stdout };
-      }
-      return typeof stage.cmd === "string"
-        ? { argv: mergedArgvOf(stage.cmd), stderr: "null" }
-        : { argv, stderr: "piped", joins: true };
-    default:
-      return { argv, stderr: stderr as "inherit" | "null" };
+/**
+ * Starts of processes that get descriptors where they need them, for when no
+ * shells can be made of them. Each has what it gets a second time.
+ *
+ * @param parts The processes, whose files are open.
+ * @param files What is opened goes in here.
+ * @returns The processes, and cat after them if there is a pipe to it.
+ */
+export function numbered(parts: readonly Part[], files: Files): Job[] {
+  const { stage, stdout, stderr } = parts[parts.length - 1];
+  const tail = stderr === "merge" && stdout === "piped" &&
+    typeof stage.cmd !== "string" && mayRun(CAT);
+  const pipes = takePipes(parts.length - 1 + (tail ? 1 : 0));
+  for (const { reader, writer } of pipes ?? []) files.add(reader, writer);
+  const jobs = parts.map((part, i): Job => {
+    const stdin = part.stdin === "joint"
+      ? pipes?.[i - 1].reader ?? "piped"
+      : numberOf(part.stdin);
+    const stdout = pipes?.[i]?.writer ??
+      (part.stdout === "joint" ? "piped" : numberOf(part.stdout));
+    return numberedOne(part, stdin, stdout);
+  });
+  if (tail && pipes !== undefined) {
+    const options = {
+      cwd: "/",
+      stdin: pipes[parts.length - 1].reader,
+      stdout: "piped",
+      stderr: "null",
+      detached: parts[0].detached,
+    } as const;
+    jobs.push(jobOf([CAT], options));
   }
+  return jobs;
+}
+
+function numberedOne(
+  { stage, stderr, detached }: Part,
+  stdin: Stdio,
+  stdout: Stdio,
+): Job {
+  const { cmd, cwd, env, clearEnv } = stage;
+  const options = { cwd, env, clearEnv, stdin, stdout, detached };
+  if (stderr !== "merge") {
+    return jobOf(argvOf(cmd), { ...options, stderr: numberOf(stderr) });
+  }
+  if (stdout !== "piped") {
+    const stderr = stdout === "inherit" ? 1 : stdout;
+    return jobOf(argvOf(cmd), { ...options, stderr });
+  }
+  return typeof cmd === "string"
+    ? jobOf(mergedArgvOf(cmd), { ...options, stderr: "null" })
+    : jobOf(argvOf(cmd), { ...options, stderr: "piped" }, true);
+}
+
+function jobOf(
+  argv: readonly string[],
+  options: SpawnOptions,
+  joins?: boolean,
+): Job {
+  const { stdin, stdout, stderr } = options;
+  const serves = {
+    stdin: stdin === "piped",
+    stdout: stdout === "piped",
+    stderr: stderr === "piped",
+  };
+  return { argv, options, serves, joins };
+}
+
+function numberOf(end: End): Stdio {
+  return typeof end === "object" ? end.fd! : end as Stdio;
 }

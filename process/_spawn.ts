@@ -32,6 +32,7 @@ export function inheriting(options: PopenOptions): SpawnOptions {
  *
  * @param argv The program and its arguments.
  * @param options Where, and with which streams.
+ * @param name The program as the caller knows it, for messages.
  * @returns The child.
  * @throws {Deno.errors.NotFound} If there is no such program, or no such
  * working directory.
@@ -41,6 +42,7 @@ export function inheriting(options: PopenOptions): SpawnOptions {
 export function spawn(
   argv: readonly string[],
   options: SpawnOptions,
+  name = argv[0],
 ): Deno.ChildProcess {
   const [file, ...args] = argv;
   try {
@@ -50,7 +52,7 @@ export function spawn(
       args,
     }).spawn();
   } catch (error) {
-    throw explain(error, file, options.cwd);
+    throw explain(error, name, options.cwd);
   }
 }
 
@@ -152,6 +154,19 @@ function statOf(path: string | URL): Deno.FileInfo | "missing" | undefined {
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "missing" : undefined;
   }
+}
+
+/**
+ * Whether the system can run a program by itself, as far as can be seen: a shell
+ * would take a script without `#!` for its own, and has an exit status where
+ * Deno has an error when an interpreter is missing.
+ */
+export function runsByItself(path: string): boolean {
+  if (statOf(path) === undefined) return true;
+  const line = firstLineOf(path);
+  if (line === undefined || line.startsWith("\x7fELF")) return true;
+  const [, interpreter] = /^#!\s*(\S+)/.exec(line) ?? [];
+  return interpreter !== undefined && statOf(interpreter) !== "missing";
 }
 
 function firstLineOf(path: string): string | undefined {

@@ -7,10 +7,16 @@ import {
   receiveMessageOnPort,
   Worker,
 } from "node:worker_threads";
-import { requireImport, workerUrl } from "../_internal/worker_module.ts";
+import {
+  lifeLockName,
+  requireImport,
+  workerUrl,
+} from "../_internal/worker_module.ts";
 import { revive } from "./_error_wire.ts";
-import { descriptorOf } from "./_file_descriptor.ts";
+import { descriptorOf, mayReadProc } from "./_file_descriptor.ts";
 import type { LineSourceSync } from "./_lines.ts";
+import { makeFifos } from "./_kernel_pipe.ts";
+import { type End, type FileEnd, type Part, wrap } from "./_launch.ts";
 import type { Outcome } from "./_outcome.ts";
 import type { Plan, SentPlan } from "./_plan.ts";
 import { isQuick, quickSync } from "./_quick.ts";
@@ -20,17 +26,19 @@ import type { Stage, SyncSource } from "./options.ts";
 
 /** What the helper is asked to do. */
 export type Request =
-  | { type: "execute"; plan: SentPlan; input?: SharedBytes }
-  | { type: "open"; plan: SentPlan; input?: SharedBytes }
+  | { type: "execute" } & Sent
+  | { type: "open" } & Sent
   | { type: "read"; id: number }
   | { type: "close"; id: number; early: boolean }
   | { type: "exec"; argv: readonly string[]; options: SpawnOptions }
   | {
     type: "spawn";
-    argv: readonly string[];
-    options: SpawnOptions;
+    part: Part;
+    fifos: readonly string[] | "handover";
     state: SharedArrayBuffer;
   }
+  | { type: "opened"; pid: number; all: boolean }
+  | { type: "ready" }
   | { type: "kill"; pid: number; signal: Deno.Signal };
 
 /** A request as it is sent; a ping is answered by counting it. */
@@ -54,6 +62,8 @@ export interface HelperData {
   port: MessagePort;
   /** By `Word`: how many answers it has given, how many pings it has seen. */
   words: Int32Array<SharedArrayBuffer>;
+  /** The web lock that this thread holds until its end, if it is a `Thread`. */
+  life?: string;
 }
 
 // `mod.ts` imports it too, see `worker_module.ts`.
@@ -85,7 +95,8 @@ function start(): HelperData {
   requireCurrentDirectory();
   const { port1, port2 } = new MessageChannel();
   const words = new Int32Array(new SharedArrayBuffer(8));
-  const data: HelperData = { [HELPER]: true, port: port2, words };
+  const life = lifeLockName();
+  const data: HelperData = { [HELPER]: true, port: port2, words, life };
   const worker = new Worker(workerUrl(WORKER_URL), {
     workerData: data,
     transferList: [port2],
@@ -234,6 +245,18 @@ export function openSync(plan: Plan): LineSourceSync {
   };
 }
 
+/** A plan as it is sent. */
+export interface Sent {
+  plan: SentPlan;
+  /** The bytes of its source, if that is here. */
+  input?: SharedBytes;
+  /**
+   * The open files that it names by descriptors. If this thread is killed they
+   * are closed, and the numbers may be those of others before the helper ends.
+   */
+  files: readonly { fd: number; dev: number; ino: number | null }[];
+}
+
 /** How a pipeline ended, as it is sent. */
 export interface SentOutcome {
   readonly stages: readonly { status: number; stderr: SharedBytes }[];
@@ -244,9 +267,7 @@ export interface SentOutcome {
  * A plan that can be sent, and the bytes of its source beside it: URLs cannot, nor open files, nor what can be
  * iterated. The output for a file that only this thread can write is captured.
  */
-function plain(
-  { stages, source, sink, options }: Plan,
-): { plan: SentPlan; input?: SharedBytes } {
+function plain({ stages, source, sink, options }: Plan): Sent {
   const from = source === undefined
     ? undefined
     : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
@@ -265,7 +286,13 @@ function plain(
       : pathOf(sink) ?? sink,
     options: { ...options, signal: undefined, tee: undefined },
   };
-  return { plan, input };
+  const files = [source, sink].filter((place) => place instanceof Deno.FsFile)
+    .flatMap((file) => {
+      const fd = descriptorOf(file);
+      const { dev, ino } = file.statSync();
+      return fd === undefined ? [] : [{ fd, dev, ino }];
+    });
+  return { plan, input, files };
 }
 
 function plainOptions<T extends { cwd?: string | URL }>(options: T): T {
@@ -296,14 +323,27 @@ export class HelpedProcess {
   /** Its number. */
   readonly pid: number;
 
-  /** Starts a process; the descriptors in the options stay the caller's. */
-  constructor(argv: readonly string[], options: SpawnOptions) {
+  /**
+   * Starts a process.
+   *
+   * @param part What it is.
+   * @param fifos The named pipes among its streams, or that it is to wait
+   * until its pipes were opened here.
+   */
+  constructor(part: Part, fifos: readonly string[] | "handover" = []) {
     this.pid = ask({
       type: "spawn",
-      argv,
-      options: plainOptions(options),
+      part: { ...part, stage: plainOptions(part.stage) },
+      fifos,
       state: this.#state.buffer,
     }) as number;
+  }
+
+  /**
+   * Says that its pipes were opened here, or that not all of them will be.
+   */
+  opened(all: boolean): void {
+    ask({ type: "opened", pid: this.pid, all });
   }
 
   /** Its status, or `undefined` as long as it runs. */
@@ -321,6 +361,100 @@ export class HelpedProcess {
   /** Sends a signal, unless it has ended. */
   kill(signal: Deno.Signal): void {
     ask({ type: "kill", pid: this.pid, signal });
+  }
+}
+
+/** A process with the ends of its pipes that this thread has. */
+export interface PipedProcess {
+  readonly process: HelpedProcess;
+  readonly stdin?: Deno.FsFile;
+  readonly stdout?: Deno.FsFile;
+  readonly stderr?: Deno.FsFile;
+}
+
+/** The order in which both sides open pipes, so that neither waits for ever. */
+const ORDER = ["stdin", "stderr", "stdout"] as const;
+
+type Streams = Readonly<Record<(typeof ORDER)[number], End>>;
+
+/**
+ * Starts a process with pipes that this thread reads and writes at once,
+ * blocking. No number of a descriptor leaves its thread.
+ *
+ * @param stage What is to be run.
+ * @param streams What its streams are; "piped" is a pipe to this thread.
+ * @returns The process and the ends.
+ */
+export function startPiped(
+  stage: Part["stage"],
+  streams: Streams,
+): PipedProcess {
+  const part = { stage, ...streams };
+  return mayReadProc() && wrap([part], { gate: true }) !== undefined
+    ? startAtGate(part) ?? startWithFifos(part)
+    : startWithFifos(part);
+}
+
+/**
+ * The pipes are the helper's. While the process waits at its gate, it has them
+ * at /proc/<its number>/fd, and this thread opens them there.
+ */
+function startAtGate(part: Part): PipedProcess | undefined {
+  const process = new HelpedProcess(part, "handover");
+  if (process.pid < 0) return undefined;
+  const path = (name: (typeof ORDER)[number]) =>
+    `/proc/${process.pid}/fd/${FD[name]}`;
+  try {
+    return openEnds(process, part, path);
+  } catch (error) {
+    // A shell that does not like the command never comes to its gate.
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+const FD = { stdin: 0, stdout: 1, stderr: 2 } as const;
+
+/**
+ * The pipes have names for a moment. Opening one end waits for the other; if the
+ * process ends before it has opened them, the helper does it in its place.
+ */
+function startWithFifos(part: Part): PipedProcess {
+  // Before there are files, since that takes long.
+  ask({ type: "ready" });
+  const names = ORDER.filter((name) => part[name] === "piped");
+  const { paths, remove } = makeFifos(names.length);
+  const path = (name: string) => paths[names.findIndex((n) => n === name)];
+  try {
+    const ends = names.map((name): [string, FileEnd] => [name, {
+      path: path(name),
+      how: name === "stdin" ? "r" : "w",
+    }]);
+    const own = { ...part, ...Object.fromEntries(ends) };
+    return openEnds(new HelpedProcess(own, paths), part, path);
+  } finally {
+    remove();
+  }
+}
+
+function openEnds(
+  process: HelpedProcess,
+  part: Part,
+  path: (name: (typeof ORDER)[number]) => string,
+): PipedProcess {
+  const own: { -readonly [Name in (typeof ORDER)[number]]?: Deno.FsFile } = {};
+  let all = false;
+  try {
+    for (const name of ORDER) {
+      if (part[name] !== "piped") continue;
+      const write = name === "stdin";
+      own[name] = Deno.openSync(path(name), { read: !write, write });
+    }
+    all = true;
+    return { process, ...own };
+  } finally {
+    if (!all) { for (const name of ORDER) own[name]?.close(); }
+    process.opened(all);
   }
 }
 

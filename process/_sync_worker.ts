@@ -1,4 +1,5 @@
 // The helper of `_sync.ts`, in a thread of its own.
+import { closeSync, constants, openSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { flatten } from "./_error_wire.ts";
 import { Execution } from "./_execution.ts";
@@ -6,7 +7,8 @@ import { sendSignal } from "./_kill.ts";
 import { spawn } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
 import type { Outcome } from "./_outcome.ts";
-import type { SentPlan } from "./_plan.ts";
+import { openGates, type Part, wrap } from "./_launch.ts";
+import { Files, numbered, type SentPlan } from "./_plan.ts";
 import { endOf } from "./_status.ts";
 import {
   type Answer,
@@ -14,10 +16,10 @@ import {
   type HelperData,
   type Message,
   type Request,
+  type Sent,
   type SentOutcome,
   settle,
   share,
-  type SharedBytes,
   unshare,
   Word,
 } from "./_sync.ts";
@@ -33,7 +35,20 @@ function isHelperData(data: unknown): data is HelperData {
   return typeof data === "object" && data !== null && HELPER in data;
 }
 
-function serve({ port, words }: HelperData): void {
+/** As much of `LockManager` as is needed; Deno's own types do not have it. */
+interface WebLocks {
+  request(
+    name: string,
+    options: { mode: "shared" },
+    callback: () => void,
+  ): Promise<void>;
+}
+
+function serve({ port, words, life }: HelperData): void {
+  if (life !== undefined) {
+    const webLocks: WebLocks = Reflect.get(navigator, "locks");
+    webLocks.request(life, { mode: "shared" }, () => Deno.exit(0));
+  }
   /** The request under way: whoever sent it sleeps until it is answered. */
   let asked: number | undefined;
   const answer = (answer: Answer) => {
@@ -69,8 +84,117 @@ function serve({ port, words }: HelperData): void {
 }
 
 /** A plan with the bytes of its source in it. */
-function planOf({ plan, input }: { plan: SentPlan; input?: SharedBytes }) {
+function planOf({ plan, input, files }: Sent): SentPlan {
+  for (const { fd, dev, ino } of files) {
+    const stat = Deno.statSync(`/proc/self/fd/${fd}`);
+    if (stat.dev !== dev || stat.ino !== ino) {
+      throw new Deno.errors.BadResource(
+        `Cannot run a command: an open file was closed, received ${fd}`,
+      );
+    }
+  }
   return input === undefined ? plan : { ...plan, source: unshare(input) };
+}
+
+/** The named pipes of a process that the asker has not opened yet. */
+interface Unopened {
+  readonly fifos: readonly string[];
+  /** Both ends of them, open in the place of who does not come. */
+  held: number[];
+}
+const unopened = new Map<number, Unopened>();
+
+function hold(fifos: readonly string[]): number[] {
+  const both = constants.O_RDWR | constants.O_NONBLOCK;
+  return fifos.map((path) => openSync(path, both));
+}
+
+function release({ held }: Unopened): void {
+  for (const fd of held.splice(0)) closeSync(fd);
+}
+
+/** What lets processes pass their gates, by their numbers. */
+const atGate = new Map<number, (all: boolean) => Promise<void>>();
+
+/**
+ * Starts a process that waits at its gate until the asker has opened its pipes.
+ *
+ * @returns The process, or `undefined` if there is no such program.
+ */
+async function startAtGate(
+  part: Part,
+): Promise<Deno.ChildProcess | undefined> {
+  const jobs = wrap([part], { gate: true })!;
+  const [{ argv, options, name }] = jobs;
+  const child = spawn(argv, options, name);
+  const opened = Promise.withResolvers<void>();
+  let stopped = false;
+  return await new Promise((resolve, reject) => {
+    const passed = openGates(jobs, [child], () => stopped, () => {
+      atGate.set(child.pid, async (all) => {
+        atGate.delete(child.pid);
+        stopped = !all;
+        opened.resolve();
+        await passed;
+        // The pipes are the asker's now. Closed after the line for the gate.
+        await Promise.all([
+          child.stdin.close().catch(() => {}),
+          child.stdout.cancel(),
+          part.stderr === "piped" ? child.stderr.cancel() : undefined,
+        ]);
+      });
+      resolve(child);
+      return opened.promise;
+    });
+    passed.then((found) => found || resolve(undefined), reject);
+  });
+}
+
+async function start(
+  part: Part,
+  fifos: readonly string[],
+): Promise<Deno.ChildProcess> {
+  const pipes: Unopened = { fifos, held: [] };
+  const child = await startWrapped(part) ?? startNumbered(part, pipes);
+  if (fifos.length === 0) return child;
+  unopened.set(child.pid, pipes);
+  endOf(child).then(() => {
+    // It may not have opened them. The asker, who waits for that or will,
+    // finds the other ends open, and at their end when it says that it has.
+    if (unopened.has(child.pid)) pipes.held.push(...hold(fifos));
+  });
+  return child;
+}
+
+async function startWrapped(
+  part: Part,
+): Promise<Deno.ChildProcess | undefined> {
+  const jobs = wrap([part]);
+  if (jobs === undefined) return undefined;
+  const [{ argv, options, name }] = jobs;
+  const child = spawn(argv, options, name);
+  if (await openGates(jobs, [child])) return child;
+  await endOf(child);
+  return undefined;
+}
+
+function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
+  const files = new Files();
+  try {
+    // With both ends held, no opening waits.
+    pipes.held = hold(pipes.fifos);
+    for (const end of [part.stdin, part.stdout, part.stderr]) {
+      if (typeof end !== "object") continue;
+      files.add(end.fd = openSync(end.path, end.how));
+    }
+    const [{ argv, options }] = numbered([part], files);
+    return spawn(argv, options);
+  } catch (error) {
+    release(pipes);
+    throw error;
+  } finally {
+    files.close();
+  }
 }
 
 function sent({ stages, stdout }: Outcome): SentOutcome {
@@ -100,13 +224,28 @@ async function answerTo(request: Request): Promise<unknown> {
       return await execution.close(request.early);
     }
     case "spawn": {
-      const child = spawn(request.argv, request.options);
+      const { part, fifos } = request;
+      const child = fifos === "handover"
+        ? await startAtGate(part)
+        : await start(part, fifos);
+      if (child === undefined) return -1;
       children.set(child.pid, child);
       endOf(child).then((status) => {
         children.delete(child.pid);
         settle(request.state, status);
       });
       return child.pid;
+    }
+    case "ready":
+      return;
+    case "opened": {
+      const pass = atGate.get(request.pid);
+      if (pass !== undefined) return await pass(request.all);
+      const pipes = unopened.get(request.pid)!;
+      unopened.delete(request.pid);
+      // Whoever still waits for an end that does not come gets it for a moment.
+      if (!request.all) pipes.held.push(...hold(pipes.fifos));
+      return release(pipes);
     }
     case "exec":
       return await standIn(request.argv, request.options);

@@ -1,10 +1,8 @@
 // The shell of a template, with this program at one end of it.
-import { closeSync } from "node:fs";
 import { argvOf } from "./_argv.ts";
 import { unlessUnread } from "./_feed.ts";
-import { makeOwnPipes } from "./_kernel_pipe.ts";
 import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
-import { HelpedProcess } from "./_sync.ts";
+import { startPiped } from "./_sync.ts";
 import { type ChildSync, createChild, createChildSync } from "./child.ts";
 import type {
   TemplateReader,
@@ -77,23 +75,13 @@ export function openWriter(script: string, folder?: string): TemplateWriter {
 function startSync(
   script: string,
   folder: string | undefined,
-  end: "read" | "write",
+  end: "stdin" | "stdout",
 ) {
   try {
-    const [{ own, child }] = makeOwnPipes([end]);
-    try {
-      const piped = end === "read" ? { stdout: child } : { stdin: child };
-      const options = { ...inheriting({}), ...piped };
-      const process = createChildSync(
-        new HelpedProcess(argvOf(script), options),
-      );
-      return { own, process };
-    } catch (error) {
-      own.close();
-      throw error;
-    } finally {
-      closeSync(child);
-    }
+    const { stdin, stdout, stderr } = inheriting({});
+    const streams = { stdin, stdout, stderr, [end]: "piped" };
+    const { process, ...ends } = startPiped({ cmd: script }, streams);
+    return { own: ends[end]!, process: createChildSync(process) };
   } catch (error) {
     remove(folder);
     throw error;
@@ -121,7 +109,7 @@ export function openReaderSync(
   script: string,
   folder?: string,
 ): TemplateReaderSync {
-  const { own, process } = startSync(script, folder, "read");
+  const { own, process } = startSync(script, folder, "stdout");
   const stdout = createTextReaderSync(own);
   const close = closing(stdout, process, folder);
   return { stdout, process, close, [Symbol.dispose]: () => void close() };
@@ -132,7 +120,7 @@ export function openWriterSync(
   script: string,
   folder?: string,
 ): TemplateWriterSync {
-  const { own, process } = startSync(script, folder, "write");
+  const { own, process } = startSync(script, folder, "stdin");
   const stdin = createTextWriterSync(own);
   const close = closing(stdin, process, folder);
   return { stdin, process, close, [Symbol.dispose]: () => void close() };

@@ -9,7 +9,9 @@ import { argvOf, type Command, mergedArgvOf } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
 import { unlessUnread } from "./_feed.ts";
 import { join } from "./_join.ts";
-import { CAT, mayRun, takePipes } from "./_kernel_pipe.ts";
+import { CAT, takePipes } from "./_kernel_pipe.ts";
+import { exists, wrap } from "./_launch.ts";
+import { mayRun } from "./_permission.ts";
 import { spawn, type Stdio } from "./_spawn.ts";
 import { type Child, createChild } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
@@ -185,6 +187,19 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
   }
   const argv = argvOf(cmd);
   const place = checkPlace(options);
+  const part = {
+    stage: { cmd, ...place },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "merge",
+  } as const;
+  const wrapped = exists(part.stage)
+    ? wrap([part], { found: true })?.[0]
+    : undefined;
+  if (wrapped !== undefined) {
+    const child = spawn(wrapped.argv, wrapped.options, wrapped.name);
+    return together(child, child.stdout);
+  }
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
   if (pipe === undefined) {
     const child = start(argv, place, "piped");

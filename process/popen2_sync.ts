@@ -4,11 +4,9 @@
  * @module
  */
 
-import { closeSync } from "node:fs";
 import { argvOf, type Command } from "./_argv.ts";
 import { checkPlace } from "./_check.ts";
-import { makeOwnPipes } from "./_kernel_pipe.ts";
-import { HelpedProcess } from "./_sync.ts";
+import { startPiped } from "./_sync.ts";
 import { type ChildSync, createChildSync } from "./child.ts";
 import type { PopenOptions } from "./options.ts";
 import {
@@ -46,46 +44,23 @@ function start(
   options: PopenOptions,
   stderr: Stderr,
 ): Popen3Sync {
-  const argv = argvOf(cmd);
-  const place = checkPlace(options);
-  const pipes = makeOwnPipes(
-    stderr === "piped" ? ["write", "read", "read"] : ["write", "read"],
-  );
-  const [stdin, stdout, error] = pipes;
-  try {
-    const child = new HelpedProcess(argv, {
-      ...place,
-      stdin: stdin.child,
-      stdout: stdout.child,
-      stderr: stderr === "inherit"
-        ? "inherit"
-        : stderr === "merge"
-        ? stdout.child
-        : error.child,
-    });
-    return together(child, pipes.map(({ own }) => own));
-  } catch (error) {
-    for (const { own } of pipes) own.close();
-    throw error;
-  } finally {
-    for (const { child } of pipes) closeSync(child);
-  }
-}
-
-function together(child: HelpedProcess, own: Deno.FsFile[]): Popen3Sync {
-  const stdin = createTextWriterSync(own[0]);
-  const stdout = createTextReaderSync(own[1]);
+  argvOf(cmd);
+  const stage = { cmd, ...checkPlace(options) };
+  const streams = { stdin: "piped", stdout: "piped", stderr } as const;
+  const child = startPiped(stage, streams);
+  const stdin = createTextWriterSync(child.stdin!);
+  const stdout = createTextReaderSync(child.stdout!);
   // Without a pipe of its own nobody can get at it.
-  const stderr = own.length < 3 ? undefined! : createTextReaderSync(own[2]);
+  const error = child.stderr && createTextReaderSync(child.stderr);
   return {
     stdin,
     stdout,
-    stderr,
-    process: createChildSync(child),
+    stderr: error!,
+    process: createChildSync(child.process),
     [Symbol.dispose]() {
       stdin.close();
       stdout.close();
-      stderr?.close();
+      error?.close();
     },
   };
 }

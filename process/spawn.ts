@@ -5,6 +5,7 @@
  */
 
 import { argvOf, type Command } from "./_argv.ts";
+import type { Part } from "./_launch.ts";
 import { inheriting, spawn as startChild } from "./_spawn.ts";
 import { HelpedProcess } from "./_sync.ts";
 import { checkInteger, shown } from "../_internal/check.ts";
@@ -43,6 +44,12 @@ function checkMode(mode: SpawnMode): void {
   throw new RangeError(
     `Cannot spawn a process: the mode must be P_WAIT, P_NOWAIT or P_DETACH, received ${mode}`,
   );
+}
+
+function helped(cmd: Command, options: PopenOptions): Part {
+  argvOf(cmd);
+  const { cwd, env, clearEnv, stdin, stdout, stderr } = inheriting(options);
+  return { stage: { cmd, cwd, env, clearEnv }, stdin, stdout, stderr };
 }
 
 function detach(cmd: Command, options: PopenOptions): number {
@@ -134,7 +141,7 @@ export function spawnSync(
   checkMode(mode);
   if (mode === P_WAIT) return systemSync(cmd, options);
   if (mode === P_DETACH) return detach(cmd, options);
-  const child = new HelpedProcess(argvOf(cmd), inheriting(options));
+  const child = new HelpedProcess(helped(cmd, options));
   children.set(child.pid, child);
   return child.pid;
 }

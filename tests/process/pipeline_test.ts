@@ -15,17 +15,17 @@ import {
 } from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
-/** A test that is run with pipes of the kernel and again without them. */
-function both(name: string, test: () => Promise<void>): void {
-  for (const enabled of [true, false]) {
-    Deno.test(`${name} (${enabled ? "kernel pipes" : "streams"})`, async () => {
-      const before = kernelPipes.enabled;
-      kernelPipes.enabled = enabled;
+/** A test that is run with both kinds of kernel pipes and without them. */
+function everyWay(name: string, test: () => Promise<void>): void {
+  for (const way of ["shells", "descriptors", "streams"]) {
+    Deno.test(`${name} (${way})`, async () => {
+      const before = { ...kernelPipes };
+      kernelPipes.enabled = way !== "streams";
+      kernelPipes.wrapped = way === "shells" && before.wrapped;
       try {
         await test();
-        assertEquals(kernelPipes.enabled, enabled);
       } finally {
-        kernelPipes.enabled = before;
+        Object.assign(kernelPipes, before);
       }
     });
   }
@@ -44,18 +44,18 @@ async function temporary(
 
 const BYTES = Uint8Array.from({ length: 256 * 1024 }, (_, i) => i % 256);
 
-both("pipeline() joins stages", async () => {
+everyWay("pipeline() joins stages", async () => {
   const lines = pipeline(["sort"], ["uniq"], "cat").from("b\na\nb\n");
   assertEquals(await lines.text(), "a\nb\n");
   assertEquals(await lines.text(), "a\nb\n");
 });
 
-both("pipeline() hands over every byte", async () => {
+everyWay("pipeline() hands over every byte", async () => {
   const bytes = await pipeline(["cat"], "cat", ["cat"]).from(BYTES).bytes();
   assertEquals(bytes, BYTES);
 });
 
-both("pipeline() from a file to a file", () =>
+everyWay("pipeline() from a file to a file", () =>
   temporary(async (folder) => {
     const path = `${folder}/in`;
     await Deno.writeFile(path, BYTES);
@@ -71,7 +71,7 @@ both("pipeline() from a file to a file", () =>
     assertEquals(await Deno.readFile(out), BYTES);
   }));
 
-both(
+everyWay(
   "pipeline() reads an open file from where it stands",
   () =>
     temporary(async (folder) => {
@@ -84,7 +84,7 @@ both(
     }),
 );
 
-both("pipeline() reads streams and iterables", async () => {
+everyWay("pipeline() reads streams and iterables", async () => {
   const cat = pipeline(["cat"], ["cat"]);
   assertEquals(await cat.from(["a", new Uint8Array([98])]).text(), "ab");
   assertEquals(await cat.from(ReadableStream.from(["é", "b"])).text(), "éb");
@@ -98,7 +98,7 @@ both("pipeline() reads streams and iterables", async () => {
   );
 });
 
-both("pipeline() writes to a stream and closes it", async () => {
+everyWay("pipeline() writes to a stream and closes it", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const text = new Response(readable as ReadableStream<Uint8Array<ArrayBuffer>>)
     .text();
@@ -106,17 +106,20 @@ both("pipeline() writes to a stream and closes it", async () => {
   assertEquals(await text, "spam\n");
 });
 
-both("pipeline() with a sink that is stuck ends by its timeout", async () => {
-  const stuck = () =>
-    new WritableStream({ write: () => new Promise(() => {}) });
-  const yes = pipeline(["yes"], ["cat"]).with({ timeout: 50 });
-  for (const run of [yes.to(stuck()), yes.with({ tee: stuck() })]) {
-    const error = await assertRejects(() => run.run(), DOMException);
-    assertEquals(error.name, "TimeoutError");
-  }
-});
+everyWay(
+  "pipeline() with a sink that is stuck ends by its timeout",
+  async () => {
+    const stuck = () =>
+      new WritableStream({ write: () => new Promise(() => {}) });
+    const yes = pipeline(["yes"], ["cat"]).with({ timeout: 50 });
+    for (const run of [yes.to(stuck()), yes.with({ tee: stuck() })]) {
+      const error = await assertRejects(() => run.run(), DOMException);
+      assertEquals(error.name, "TimeoutError");
+    }
+  },
+);
 
-both(
+everyWay(
   "pipeline() writes to an open file from where it stands",
   () =>
     temporary(async (folder) => {
@@ -135,7 +138,7 @@ both(
     }),
 );
 
-both("pipeline() with a head that has enough is no failure", async () => {
+everyWay("pipeline() with a head that has enough is no failure", async () => {
   const { stdout, stages, status } = await pipeline(["yes"], ["cat"], [
     "head",
     "-n",
@@ -147,7 +150,7 @@ both("pipeline() with a head that has enough is no failure", async () => {
   assertEquals(stages[2].status, 0);
 });
 
-both("pipeline() names the first stage that fails", async () => {
+everyWay("pipeline() names the first stage that fails", async () => {
   const error = await assertRejects(
     () => pipeline(["cat"], "cat; echo oops >&2; exit 3", ["wc"]).run(),
     CommandError,
@@ -161,7 +164,7 @@ both("pipeline() names the first stage that fails", async () => {
   assertEquals(await killed.status(), -9);
 });
 
-both(
+everyWay(
   "pipeline() ends the neighbours of a stage that cannot start",
   async () => {
     for (const place of [0, 1, 2]) {
@@ -178,7 +181,7 @@ both(
   },
 );
 
-both("pipeline() passes on what its source throws", async () => {
+everyWay("pipeline() passes on what its source throws", async () => {
   const source = (async function* () {
     yield "a";
     await Promise.resolve();
@@ -203,7 +206,7 @@ both("pipeline() passes on what its source throws", async () => {
   assert(returned);
 });
 
-both("pipeline() whose child never reads its source ends", async () => {
+everyWay("pipeline() whose child never reads its source ends", async () => {
   const source = new Uint8Array(1_000_000);
   assertEquals(await pipeline(["true"]).from(source).status(), 0);
   assertEquals(await pipeline(["true"], ["cat"]).from(source).text(), "");
@@ -214,7 +217,7 @@ both("pipeline() whose child never reads its source ends", async () => {
   assertEquals(await pipeline(["true"]).from(waiting).status(), 0);
 });
 
-both(
+everyWay(
   "pipeline() sends standard error where it should",
   () =>
     temporary(async (folder) => {
@@ -244,7 +247,7 @@ both(
     }),
 );
 
-both("pipeline() merges standard error without a shell", async () => {
+everyWay("pipeline() merges standard error without a shell", async () => {
   const missing = { cmd: ["no-such-program"], stderr: "merge" } as const;
   await assertRejects(
     () => pipeline(missing).run(),
@@ -281,7 +284,7 @@ Deno.test("pipeline() merges standard error in its order", async () => {
   assertEquals(pipeline({ cmd, stderr: "merge" }).textSync(), expected);
 });
 
-both("pipeline() gives each stage its folder and environment", async () => {
+everyWay("pipeline() gives each stage its folder and environment", async () => {
   const stages: Stage[] = [
     { cmd: "pwd; echo $SKEIN_A$SKEIN_B", cwd: "/", env: { SKEIN_A: "1" } },
     { cmd: "cat; pwd; echo $SKEIN_A$SKEIN_B", env: { SKEIN_B: "2" } },
@@ -290,7 +293,7 @@ both("pipeline() gives each stage its folder and environment", async () => {
   assertEquals(text, "/\n1\n/tmp\n2\n");
 });
 
-both("Pipeline.lines() reads on demand and ends early", async () => {
+everyWay("Pipeline.lines() reads on demand and ends early", async () => {
   const seen: string[] = [];
   for await (const line of pipeline(["yes"], ["cat", "-n"]).lines()) {
     seen.push(line.trim());
@@ -400,7 +403,7 @@ Deno.test("Pipeline.with() tees what is captured", async () => {
   assert(!tee.locked);
 });
 
-both("Pipeline.with() reports progress", () =>
+everyWay("Pipeline.with() reports progress", () =>
   temporary(async (folder) => {
     const path = `${folder}/in`;
     await Deno.writeFile(path, BYTES);
@@ -427,7 +430,7 @@ Deno.test("pipeline() without a command throws", () => {
   assertThrows(() => pipeline(), TypeError);
 });
 
-both("pipeline() with no source file says so", async () => {
+everyWay("pipeline() with no source file says so", async () => {
   const missing = pipeline(["cat"], ["cat"]).from({ path: "/tmp/no/such" });
   await assertRejects(
     () => missing.run(),

@@ -57,9 +57,10 @@ Deno.test("popen4() has both in one", async () => {
   const { stdout } = popen4("echo a; echo b >&2; echo c");
   assertEquals(await stdout.read(), "a\nb\nc\n");
   const array = ["sh", "-c", "echo a; echo b >&2; sleep 0.05; cat"];
-  for (const enabled of [true, false]) {
-    const before = kernelPipes.enabled;
-    kernelPipes.enabled = enabled;
+  for (const way of ["shells", "descriptors", "streams"]) {
+    const before = { ...kernelPipes };
+    kernelPipes.enabled = way !== "streams";
+    kernelPipes.wrapped = way === "shells" && before.wrapped;
     try {
       const child = popen4(array);
       await child.stdin.write("c\n");
@@ -76,7 +77,7 @@ Deno.test("popen4() has both in one", async () => {
       assertEquals(await process.wait(), -13);
       assertThrows(() => popen4(["no-such-program"]), Deno.errors.NotFound);
     } finally {
-      kernelPipes.enabled = before;
+      Object.assign(kernelPipes, before);
     }
   }
 });

@@ -15,16 +15,17 @@ import {
 import { run, runSync } from "../../process/run.ts";
 import { kernelPipes } from "../../process/_kernel_pipe.ts";
 
-/** A test that is run with pipes of the kernel and again without them. */
-function both(name: string, test: () => Promise<void>): void {
-  for (const enabled of [true, false]) {
-    Deno.test(`${name} (${enabled ? "kernel pipes" : "streams"})`, async () => {
-      const before = kernelPipes.enabled;
-      kernelPipes.enabled = enabled;
+/** A test that is run with both kinds of kernel pipes and without them. */
+function everyWay(name: string, test: () => Promise<void>): void {
+  for (const way of ["shells", "descriptors", "streams"]) {
+    Deno.test(`${name} (${way})`, async () => {
+      const before = { ...kernelPipes };
+      kernelPipes.enabled = way !== "streams";
+      kernelPipes.wrapped = way === "shells" && before.wrapped;
       try {
         await deadline(test(), 20_000);
       } finally {
-        kernelPipes.enabled = before;
+        Object.assign(kernelPipes, before);
       }
     });
   }
@@ -59,20 +60,23 @@ const FAILING: Record<string, (error: Error) => Source> = {
 };
 
 for (const [name, make] of Object.entries(FAILING)) {
-  both(`run() rejects with the broken pipe of a source: ${name}`, async () => {
-    for (const broken of BROKEN) {
-      const error = broken();
-      const stages = [["cat"], ["cat"]];
-      const calls = [
-        () => run(["cat"], { input: make(error) }),
-        () => pipeline(...stages).from(make(error)).run(),
-        () => Array.fromAsync(pipeline(...stages).from(make(error)).lines()),
-      ];
-      for (const call of calls) {
-        assertStrictEquals(await assertRejects(call), error);
+  everyWay(
+    `run() rejects with the broken pipe of a source: ${name}`,
+    async () => {
+      for (const broken of BROKEN) {
+        const error = broken();
+        const stages = [["cat"], ["cat"]];
+        const calls = [
+          () => run(["cat"], { input: make(error) }),
+          () => pipeline(...stages).from(make(error)).run(),
+          () => Array.fromAsync(pipeline(...stages).from(make(error)).lines()),
+        ];
+        for (const call of calls) {
+          assertStrictEquals(await assertRejects(call), error);
+        }
       }
-    }
-  });
+    },
+  );
 }
 
 Deno.test("runSync() throws the broken pipe of a source", () => {
@@ -88,7 +92,7 @@ Deno.test("runSync() throws the broken pipe of a source", () => {
   }
 });
 
-both("run() rejects with the broken pipe of a sink or a tee", async () => {
+everyWay("run() rejects with the broken pipe of a sink or a tee", async () => {
   for (const broken of BROKEN) {
     const error = broken();
     const fail = () => {
@@ -113,7 +117,7 @@ both("run() rejects with the broken pipe of a sink or a tee", async () => {
   }
 });
 
-both(
+everyWay(
   "run() rejects with the error of an open file that carries its bytes",
   async () => {
     const path = await Deno.makeTempFile({ dir: "/tmp" });
@@ -127,7 +131,7 @@ both(
   },
 );
 
-both("run() gives a source no end that failed", async () => {
+everyWay("run() gives a source no end that failed", async () => {
   // A child that reads the end of its input would take it for complete.
   const path = await Deno.makeTempFile({ dir: "/tmp" });
   const cmd = `trap '' TERM; cat >/dev/null; echo complete >${path}`;
@@ -211,7 +215,7 @@ const LEFT: Record<string, Left> = {
 };
 
 for (const [when, leave] of Object.entries(LEFT)) {
-  both(`run() cancels a source ${when}`, async () => {
+  everyWay(`run() cancels a source ${when}`, async () => {
     const { stream, seen } = waiting("a\n");
     await leave(stream);
     assert(seen.cancelled);
@@ -222,7 +226,7 @@ for (const [when, leave] of Object.entries(LEFT)) {
     assert(!branch.locked);
     assertEquals((await other.getReader().read()).value, "a\n");
   });
-  both(`run() tells an iterator to return ${when}`, async () => {
+  everyWay(`run() tells an iterator to return ${when}`, async () => {
     const returned: string[] = [];
     let asked = 0;
     const iterator: AsyncIterableIterator<string> = {
@@ -241,7 +245,7 @@ for (const [when, leave] of Object.entries(LEFT)) {
   });
 }
 
-both("run() tells a synchronous iterator to return", async () => {
+everyWay("run() tells a synchronous iterator to return", async () => {
   for (const cmd of [["head", "-n", "1"], ["no-such-program"]]) {
     let begun = 0;
     let returned = 0;
@@ -256,7 +260,7 @@ both("run() tells a synchronous iterator to return", async () => {
   }
 });
 
-both("run() leaves a source for its error", async () => {
+everyWay("run() leaves a source for its error", async () => {
   const { stream, seen } = waiting();
   const error = await assertRejects(
     () => run(["cat"], { input: stream, timeout: 20 }),
@@ -264,7 +268,7 @@ both("run() leaves a source for its error", async () => {
   assertStrictEquals(seen.reason, error);
 });
 
-both("run() unlocks a source that was read to its end", async () => {
+everyWay("run() unlocks a source that was read to its end", async () => {
   for (const chunks of [["a"], []]) {
     const input = ReadableStream.from(chunks);
     assertEquals((await run(["cat"], { input })).stdout, chunks.join(""));
@@ -294,7 +298,7 @@ const FAILURES: Record<string, RunOptions & { cmd: string | string[] }> = {
 };
 
 for (const [why, { cmd, ...options }] of Object.entries(FAILURES)) {
-  both(`run() aborts its sink after ${why}`, async () => {
+  everyWay(`run() aborts its sink after ${why}`, async () => {
     const input = why === "a source's error"
       ? FAILING.iterator(new RangeError("no more"))
       : undefined;
@@ -308,7 +312,7 @@ for (const [why, { cmd, ...options }] of Object.entries(FAILURES)) {
   });
 }
 
-both(
+everyWay(
   "run() closes its sink, also of a failing stage without check",
   async () => {
     for (const cmd of ["echo a", "echo a; exit 3"]) {
@@ -320,7 +324,7 @@ both(
   },
 );
 
-both(
+everyWay(
   "run() with a sink that cannot be closed ends by its timeout",
   async () => {
     const stuck = new WritableStream({ close: () => new Promise(() => {}) });
@@ -333,7 +337,7 @@ both(
   },
 );
 
-both("run() with a locked stream fails, and leaves no child", async () => {
+everyWay("run() with a locked stream fails, and leaves no child", async () => {
   const locked = new WritableStream();
   locked.getWriter();
   for (const options of [{ stdout: locked }, { tee: locked }]) {
@@ -399,13 +403,13 @@ const USER: Record<string, (error: Error) => Promise<unknown>> = {
 };
 
 for (const [what, fail] of Object.entries(USER)) {
-  both(`run() rejects with an error of ${what}`, async () => {
+  everyWay(`run() rejects with an error of ${what}`, async () => {
     const error = new RangeError("of the user");
     assertStrictEquals(await assertRejects(() => fail(error)), error);
   });
 }
 
-both("run() tells no progress after an error of onProgress", async () => {
+everyWay("run() tells no progress after an error of onProgress", async () => {
   let calls = 0;
   const onProgress = () => {
     calls++;
@@ -418,7 +422,7 @@ both("run() tells no progress after an error of onProgress", async () => {
   assertEquals(calls, 1);
 });
 
-both(
+everyWay(
   "run() tells an iterator to return after a chunk of a wrong type",
   async () => {
     let returned = false;
@@ -434,7 +438,7 @@ both(
   },
 );
 
-both("run() keeps nothing for each chunk", async () => {
+everyWay("run() keeps nothing for each chunk", async () => {
   // Waits that left something behind at a promise for the end would show.
   const chunk = new Uint8Array(1);
   let left = 200_000;

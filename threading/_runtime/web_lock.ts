@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setLifeLock } from "../../_internal/worker_module.ts";
 import { slotIndex } from "../_memory/slot.ts";
 import { bury } from "./reaper.ts";
 
@@ -29,7 +30,9 @@ export function holdWebLock(
   serial: number,
   callback: () => void,
 ): void {
-  webLocks.request(webLockName(slot, serial), { mode: "exclusive" }, () => {
+  const name = webLockName(slot, serial);
+  setLifeLock(name);
+  webLocks.request(name, { mode: "exclusive" }, () => {
     callback();
     return new Promise(() => {});
   });

@@ -1,0 +1,375 @@
+// Starting processes so that each has its three streams and nothing else.
+//
+// Deno can give a child a descriptor, but duplicates it for that without
+// close-on-exec. So the child has it a second time, under a number that it does
+// not know of, and so has every child that another thread starts at that
+// moment: a pipe does not end as long as one of them lives.
+//
+// So no descriptor is given away. A shell is started in the place of the
+// program; it opens what the program needs, by name, and then becomes the
+// program (`exec "$0" "$@"`: it never parses a word of the program's). The pipes
+// are those that Deno makes itself, which no other child gets. A stage of a
+// pipeline reads the output of the one before it, which is
+// /proc/<its number>/fd/1 as long as that stage has become nothing else. So:
+//
+//   1. All shells are started. Each opens the output of the one before it,
+//      reports that it has, and waits at a gate: it reads a line from its
+//      standard input, a pipe that only this program writes to.
+//   2. When all have reported, this program lets go of the pipes and opens the
+//      gates. The shells set up their other streams and become the programs.
+//
+// If this program or thread dies meanwhile, the gates end and the shells with
+// them. A shell that does not find its program reports this; the others end at
+// their gates, nothing of the user's has run, and the caller does without, so
+// that Deno says what is wrong.
+import { argvOf, SHELL } from "./_argv.ts";
+import { kernelPipes } from "./_kernel_pipe.ts";
+import { granted, mayRun } from "./_permission.ts";
+import { runsByItself, type SpawnOptions, type Stdio } from "./_spawn.ts";
+import type { Stage } from "./options.ts";
+
+/** A file that a process opens, or gets as the descriptor. */
+export interface FileEnd {
+  readonly path: string;
+  readonly how: "r" | "w" | "a";
+  /** Its descriptor; without one nobody has opened it, since that may block. */
+  fd?: number;
+}
+
+/**
+ * What a stream of a process is: what Deno knows, a file, the pipe that joins it
+ * to its neighbour, or (for standard error) the same as standard output.
+ */
+export type End = Stdio | FileEnd | "joint" | "merge";
+
+/** A process that is to be started. */
+export interface Part {
+  readonly stage: Pick<Stage, "cmd" | "cwd" | "env" | "clearEnv">;
+  readonly stdin: End;
+  readonly stdout: End;
+  readonly stderr: End;
+  readonly detached?: boolean;
+}
+
+/** How a process is started by Deno, and what this program has of it then. */
+export interface Job {
+  readonly argv: readonly string[];
+  readonly options: SpawnOptions;
+  /** The streams that this program reads or writes. */
+  readonly serves: Readonly<Record<"stdin" | "stdout" | "stderr", boolean>>;
+  /** Whether this program makes one stream of its output and its error. */
+  readonly joins?: boolean;
+}
+
+/** A process that is started as a shell first. */
+export interface WrappedJob extends Job {
+  /** The program that it becomes, for messages. */
+  readonly name: string;
+  /** Where it reports that it has found everything. */
+  readonly report?: "stdout" | "stderr";
+  /** Whether it waits for a line on its standard input. */
+  readonly gated: boolean;
+  /** Whether it reads the output of the one before it. */
+  readonly joined: boolean;
+}
+
+const FOUND = "+\n";
+const MISSING = "-\n";
+const GO = new TextEncoder().encode("\n");
+
+/** Where the shell looks for a program, as exec would; `$0` is its name. */
+const FIND = 'find() { case $0 in */*) [ -f "$0" ] && [ -x "$0" ]; return;; ' +
+  "esac; IFS=:; set -f; set -- $PATH; while [ $# -gt 0 ]; do " +
+  '[ -f "$1/$0" ] && [ -x "$1/$0" ] && return; shift; done; return 1; }; ';
+
+/** The variables that a shell passes on as they are; PWD is seen to. */
+const PASSED_ON = /^(?!(?:IFS|OPTIND|PPID)$)[A-Za-z_]\w*$/;
+
+function isFile(end: End): end is FileEnd {
+  return typeof end === "object";
+}
+
+/** Whether Deno can set up all streams without giving away a descriptor. */
+function isPlain({ stdin, stdout, stderr }: Part): boolean {
+  return [stdin, stdout, stderr].every((end) =>
+    end === "piped" || end === "inherit" || end === "null"
+  );
+}
+
+/**
+ * Makes shells of processes, if that is possible and of use.
+ *
+ * @param parts Processes that are started together.
+ * @param known Whether their programs are known to exist, and whether they are
+ * to wait at a gate in any case.
+ * @returns How they are started, or `undefined`.
+ */
+export function wrap(
+  parts: readonly Part[],
+  { found = false, gate = parts.length > 1 } = {},
+): WrappedJob[] | undefined {
+  if (!gate && parts.every(isPlain) || !mayWrap()) return undefined;
+  const jobs = parts.map((part) => wrapOne(part, gate, found));
+  return jobs.every((job) => job !== undefined) ? jobs : undefined;
+}
+
+function mayWrap(): boolean {
+  return kernelPipes.enabled && kernelPipes.wrapped && mayRun(SHELL);
+}
+
+/** Stands for the output of the process before. */
+const PREVIOUS = "/proc/previous/fd/1";
+
+function wrapOne(
+  part: Part,
+  gate: boolean,
+  found: boolean,
+): WrappedJob | undefined {
+  const { stage, stdin, stdout, stderr, detached } = part;
+  const { cmd, cwd, env, clearEnv } = stage;
+  const isString = typeof cmd === "string";
+  const argv = argvOf(cmd);
+  if (
+    !isString && !(
+      mayRun(argv[0]) && passesOn(stage) &&
+      (!argv[0].includes("/") || runsByItself(argv[0]))
+    )
+  ) return undefined;
+  // A number could only be given away; an open file has no other name.
+  if ([stdin, stdout, stderr].some((end) => typeof end === "number")) {
+    return undefined;
+  }
+  const reports = gate || !isString && !found;
+  const gated = reports && stdin !== "inherit";
+  const report = !reports
+    ? undefined
+    : stdout !== "inherit"
+    ? "stdout"
+    : stderr !== "inherit" && stderr !== "merge"
+    ? "stderr"
+    : null;
+  if (report === null || gate && !gated) return undefined;
+  const captured = report !== undefined &&
+    (part[report] === "piped" || part[report] === "joint");
+  // What follows the report must not come before it has been read.
+  if (captured && !gated) return undefined;
+
+  const args: string[] = [];
+  const redirect = (operator: string, end: End): string | undefined => {
+    if (end === "null") return `exec ${operator}/dev/null; `;
+    const path = isFile(end) ? pathFor(end.path, cwd) : undefined;
+    if (path === undefined) return undefined;
+    args.push(path);
+    return `exec ${operator}"$1"; shift; `;
+  };
+  let script = "";
+  if (stdin === "joint") {
+    args.push(PREVIOUS);
+    // Gone if that one was killed; then there is nothing to read.
+    script += '{ command exec 3<"$1" || exec 3</dev/null; } 2>/dev/null; ' +
+      "shift; ";
+  }
+  if (report !== undefined) {
+    const to = report === "stderr" ? " >&2" : "";
+    script += isString || found
+      ? `echo +${to}; `
+      : `${FIND}if find; then echo +${to}; else echo -${to}; exit 127; fi; `;
+  }
+  if (gated) script += "read -r SKEIN_GATE || exit; ";
+  if (stdin === "joint") script += "exec <&3 3<&-; ";
+  const options: SpawnOptions = {
+    cwd,
+    env,
+    clearEnv,
+    detached,
+    stdin: gated ? "piped" : stdin as Stdio,
+    stdout: "piped",
+    stderr: "piped",
+  };
+  if (stdin === "null" && gated || isFile(stdin)) {
+    const line = redirect("<", stdin);
+    if (line === undefined) return undefined;
+    script += line;
+    if (!gated) options.stdin = "null";
+  }
+  // Standard error first: whoever opens the other ends of named pipes does so
+  // in this order.
+  for (const name of ["stderr", "stdout"] as const) {
+    const end = part[name];
+    if (end === "merge") {
+      options[name] = "null";
+      continue;
+    }
+    const sign = name === "stderr" ? "2>" : ">";
+    if (isFile(end) || end === "null" && report === name) {
+      const append = isFile(end) && end.how === "a" ? ">" : "";
+      const line = redirect(sign + append, end);
+      if (line === undefined) return undefined;
+      script += line;
+      options[name] = report === name ? "piped" : "null";
+    } else {
+      options[name] = end === "joint" ? "piped" : end as Stdio;
+    }
+  }
+  if (stderr === "merge") script += "exec 2>&1; ";
+  const serves = {
+    stdin: stdin === "piped",
+    stdout: stdout === "piped",
+    stderr: stderr === "piped",
+  };
+  let [program, ...rest] = argv;
+  if (isString) {
+    [program, rest] = [SHELL, []];
+    if (stderr === "merge" || isFile(stderr)) {
+      // A shell that does not like the command says so before it has set up the
+      // stream for that. So it is another one.
+      script += 'exec "$0" -c "$1"';
+      args.push(cmd);
+    } else {
+      // The shell of the command itself does it. On the same line, so that the
+      // numbers of its lines stay.
+      script += cmd;
+    }
+  } else {
+    const pwd = pwdOf(stage);
+    if (pwd === null) script += "unset PWD; ";
+    if (typeof pwd === "string") {
+      script += 'PWD="$1"; shift; ';
+      args.push(pwd);
+    }
+    script += 'exec "$0" "$@"';
+  }
+  return {
+    argv: [SHELL, "-c", script, program, ...args, ...rest],
+    name: argv[0],
+    options,
+    serves,
+    report,
+    gated,
+    joined: stdin === "joint",
+  };
+}
+
+/** How the shell names a file that this program names so. */
+function pathFor(path: string, cwd: unknown): string | undefined {
+  if (path.startsWith("/") || cwd === undefined) return path;
+  try {
+    return granted({ name: "read", path: "." })
+      ? `${Deno.cwd()}/${path}`
+      : undefined;
+  } catch {
+    return undefined; // The working directory is gone.
+  }
+}
+
+/**
+ * Whether the program of a command is known to exist, so that it need not be
+ * reported. Without permission to look it is not known.
+ */
+export function exists({ cmd, cwd, env, clearEnv }: Part["stage"]): boolean {
+  const [file] = argvOf(cmd);
+  if (file.includes("/")) {
+    return (file.startsWith("/") || cwd === undefined) && isProgram(file);
+  }
+  const path = env?.PATH ?? (clearEnv ||
+      !granted({ name: "env", variable: "PATH" })
+    ? ""
+    : Deno.env.get("PATH") ?? "");
+  return path.split(":").some((folder) => isProgram(`${folder}/${file}`));
+}
+
+function isProgram(path: string): boolean {
+  if (!granted({ name: "read", path })) return false;
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile && (mode ?? 0) % 2 === 1;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a shell passes on the environment as it is. */
+function passesOn({ env, clearEnv }: Part["stage"]): boolean {
+  const names = env === undefined ? [] : Object.keys(env);
+  // The shell would look in places of its own.
+  if (clearEnv && !names.includes("PATH")) return false;
+  if (!clearEnv && granted({ name: "env" })) {
+    names.push(...Object.keys(Deno.env.toObject()));
+  }
+  return names.every((name) => PASSED_ON.test(name));
+}
+
+/**
+ * What the variable PWD is to be, which a shell sets to where it is: `null` for
+ * none, `undefined` if it is not known.
+ */
+function pwdOf({ env, clearEnv }: Part["stage"]): string | null | undefined {
+  if (env?.PWD !== undefined) return env.PWD;
+  if (clearEnv) return null;
+  if (!granted({ name: "env", variable: "PWD" })) return undefined;
+  return Deno.env.get("PWD") ?? null;
+}
+
+/** The arguments of a job, with the number of the process before it in them. */
+export function argvAfter(
+  { argv, joined }: WrappedJob,
+  previous: Deno.ChildProcess | undefined,
+): readonly string[] {
+  if (!joined) return argv;
+  const after = [...argv];
+  // The first of the shell's own arguments.
+  after[4] = `/proc/${previous!.pid}/fd/1`;
+  return after;
+}
+
+/**
+ * Waits until all shells have reported, and opens their gates.
+ *
+ * @param jobs The jobs.
+ * @param children Their processes.
+ * @param stopped Whether they are to end instead.
+ * @param before What is waited for before the gates are opened.
+ * @returns Whether all programs were found. If not, the shells have ended, or
+ * are about to.
+ */
+export async function openGates(
+  jobs: readonly WrappedJob[],
+  children: readonly Deno.ChildProcess[],
+  stopped?: () => boolean,
+  before?: () => Promise<void>,
+): Promise<boolean> {
+  const decoder = new TextDecoder();
+  const readers = jobs.map(({ report }, i) =>
+    report && children[i][report].getReader()
+  );
+  const reports = await Promise.all(readers.map(async (reader) => {
+    // None comes from a shell that was killed, or does not like its script.
+    const value = (await reader?.read())?.value;
+    return value === undefined ? FOUND : decoder.decode(value);
+  }));
+  const found = !reports.includes(MISSING);
+  if (found) await before?.();
+  await Promise.all(jobs.map(async ({ report, serves }, i) => {
+    const reader = readers[i];
+    if (reader === undefined) return;
+    if (found && serves[report!]) reader.releaseLock();
+    else await reader.cancel();
+  }));
+  jobs.forEach(({ gated, serves }, i) => {
+    if (!gated) return;
+    const writer = children[i].stdin.getWriter();
+    const ignore = () => {}; // That it was killed is known by its status.
+    if (found && !stopped?.()) writer.write(GO).catch(ignore);
+    if (found && serves.stdin) writer.releaseLock();
+    else writer.close().catch(ignore);
+  });
+  if (!found) {
+    await Promise.all(jobs.map(async ({ report, options }, i) => {
+      for (const name of ["stdout", "stderr"] as const) {
+        if (options[name] !== "piped" || name === report) continue;
+        await children[i][name].cancel();
+      }
+    }));
+  }
+  return found;
+}
