@@ -59,16 +59,19 @@ for (const [kind, make] of Object.entries(locks)) {
         const lock = make();
         let inside = 0;
         let most = 0;
+        const gate = Promise.withResolvers<void>();
         const section = async () => {
           using _ = await lock.acquire();
           most = Math.max(most, ++inside);
-          await delay(10);
+          await gate.promise;
           inside--;
         };
         const first = section();
         const stray = run(() => release(lock as unknown as RLock));
-        const second = delay(4).then(section);
         await assertRejects(() => stray, ThreadingError, "async task");
+        const second = section();
+        await delay(1);
+        gate.resolve();
         await Promise.all([first, second]);
         assertEquals(most, 1);
         assert(!lock.locked());
@@ -77,13 +80,22 @@ for (const [kind, make] of Object.entries(locks)) {
   }
 }
 
+/** Has a task hold a lock until its gate is opened. */
+async function hold(lock: RLock | Condition) {
+  const gate = Promise.withResolvers<void>();
+  let inside = false;
+  const holder = (async () => {
+    using _ = await lock.acquire();
+    inside = true;
+    await gate.promise;
+  })();
+  while (!inside) await delay(1);
+  return { gate, holder };
+}
+
 Deno.test("Condition: a task that does not hold its RLock can neither wait nor notify", async () => {
   const condition = new Condition();
-  const holder = (async () => {
-    using _ = await condition.acquire();
-    await delay(10);
-  })();
-  await delay(2);
+  const { gate, holder } = await hold(condition);
   const message = "does not hold its lock";
   await assertRejects(() => condition.wait(), ThreadingError, message);
   await assertRejects(
@@ -94,11 +106,14 @@ Deno.test("Condition: a task that does not hold its RLock can neither wait nor n
   assertThrows(() => condition.waitSync(), ThreadingError, message);
   assertThrows(() => condition.notify(), ThreadingError, message);
   assertThrows(() => condition.notifyAll(), ThreadingError, message);
+  gate.resolve();
   await holder;
 });
 
 Deno.test("InterpreterLock: a task that does not hold it can neither check nor let others run", async () => {
   const lock = new InterpreterLock();
+  let inside = false;
+  const gate = Promise.withResolvers<void>();
   const holder = (async () => {
     using _ = await lock.acquire();
     for (let i = 0; i < 5; i++) {
@@ -106,27 +121,28 @@ Deno.test("InterpreterLock: a task that does not hold it can neither check nor l
       await lock.allowThreads(() => delay(1));
       await delay(1);
     }
+    inside = true;
+    await gate.promise;
+    lock.check();
   })();
-  await delay(2);
+  while (!inside) await delay(1);
   const message = "another async task";
   assertThrows(() => lock.check(), ThreadingError, message);
   assertThrows(() => lock.allowThreads(() => {}), ThreadingError, message);
+  gate.resolve();
   await holder;
   lock.acquireSync().release();
 });
 
 Deno.test("RLock: a task that does not hold it cannot take it again", async () => {
   const lock = new RLock();
-  const holder = (async () => {
-    using _ = await lock.acquire();
-    await delay(10);
-  })();
-  await delay(2);
+  const { gate, holder } = await hold(lock);
   assert(!lock.owned());
   assertEquals(lock.acquireNowait(), undefined);
   assertThrows(() => lock.acquireSync(), ThreadingError, "async task");
   const timeout = { timeout: 1 };
   await assertRejects(() => lock.acquire(timeout), DOMException);
+  gate.resolve();
   await holder;
 });
 
