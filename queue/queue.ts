@@ -11,18 +11,16 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { doubles, words } from "../threading/_memory/heap.ts";
+import { doubles, Field, words } from "../threading/_memory/heap.ts";
 import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
   commitRecord,
   draftRecord,
   readRecord,
 } from "../threading/_memory/record.ts";
-import { Field } from "../threading/_memory/shared_class.ts";
 import { addressOf } from "../threading/_memory/shared_object.ts";
-import { waitPromise } from "../threading/_memory/wait_promise.ts";
+import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
-import { waitSync } from "../threading/_memory/wait_sync.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared_list.ts";
 import {

@@ -10,14 +10,14 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { doubles, words } from "../threading/_memory/heap.ts";
+import { doubles, Field, words } from "../threading/_memory/heap.ts";
 import { releaseRecord } from "../threading/_memory/record.ts";
-import { Field, registerClass } from "../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
   pinUntil,
+  registerClass,
   releaseReference,
   SharedObject,
 } from "../threading/_memory/shared_object.ts";

@@ -6,9 +6,18 @@
  */
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
-import { birth, Header, load, or, words } from "../threading/_memory/heap.ts";
-import { clockOffset } from "../threading/_memory/clock.ts";
-import { self, Slot, slotAt, tid } from "../threading/_memory/slot.ts";
+import {
+  birth,
+  clockOffset,
+  Header,
+  load,
+  or,
+  self,
+  Slot,
+  slotAt,
+  tid,
+  words,
+} from "../threading/_memory/heap.ts";
 import { Signals } from "./signals.ts";
 
 export {
@@ -21,7 +30,7 @@ export {
   words,
 } from "../threading/_memory/heap.ts";
 export { lock, unlock } from "../threading/_memory/mutex.ts";
-export { clockPair } from "../threading/_memory/clock.ts";
+export { clockPair } from "../threading/_memory/heap.ts";
 export {
   MAIN_SLOT,
   self,
@@ -29,8 +38,8 @@ export {
   SLOT_WORDS,
   tid,
   wakeSlot,
-} from "../threading/_memory/slot.ts";
-export { addOnWake } from "../threading/_memory/wait_sync.ts";
+} from "../threading/_memory/heap.ts";
+export { addOnWake } from "../threading/_memory/wait.ts";
 export { linger, onThreadEnd } from "../threading/_runtime/globals.ts";
 
 /** Whether this is the thread that the process began with, and ends with. */

@@ -19,11 +19,10 @@
  */
 
 import { BrokenBarrierError } from "./errors.ts";
-import { words } from "./_memory/heap.ts";
+import { Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field } from "./_memory/shared_class.ts";
 import { pin, type Pins, unpin } from "./_memory/shared_object.ts";
-import { waitEpoch } from "./_memory/wait_promise.ts";
+import { waitEpoch } from "./_memory/wait.ts";
 import {
   allocateNode,
   dequeue,

@@ -21,12 +21,17 @@
  * @module
  */
 
-import { load, words } from "./_memory/heap.ts";
+import { Field, load, ownerWord, tid, words } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
-import { Field } from "./_memory/shared_class.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
-import { type Surrender, waitEntered } from "./_memory/wait_promise.ts";
+import {
+  finishSync,
+  OWN_NODE,
+  prepareOwnNode,
+  type Surrender,
+  waitEntered,
+  waitSync,
+} from "./_memory/wait.ts";
 import {
   dequeue,
   enqueue,
@@ -37,12 +42,6 @@ import {
   Wake,
   wake,
 } from "./_memory/wait_queue.ts";
-import {
-  finishSync,
-  OWN_NODE,
-  prepareOwnNode,
-  waitSync,
-} from "./_memory/wait_sync.ts";
 import { checkEnd, waitForLock } from "./_lock_acquire.ts";
 import { attend, lockProtocol, releaseSlow } from "./_lock_queue.ts";
 import {

@@ -9,12 +9,15 @@
  * @module
  */
 
-import { allocate, deallocate, discard } from "./_memory/allocator.ts";
-import { removeDraft } from "./_memory/draft.ts";
-import { words } from "./_memory/heap.ts";
+import {
+  allocate,
+  deallocate,
+  discard,
+  removeDraft,
+} from "./_memory/allocator.ts";
+import { Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { releaseRecord } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_class.ts";
 
 /** The words of a list. */
 export const RingField = {

@@ -6,7 +6,7 @@
  */
 
 import { discard } from "./_memory/allocator.ts";
-import { load, words } from "./_memory/heap.ts";
+import { Field, load, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   addOwner,
@@ -22,7 +22,6 @@ import {
   takeRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_class.ts";
 import {
   insertAt,
   lockWithRoom,

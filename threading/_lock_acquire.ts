@@ -6,13 +6,16 @@
  */
 
 import { ThreadingError } from "./errors.ts";
-import { load } from "./_memory/heap.ts";
+import { Field, load, ownerWord, tid } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
-import { Field } from "./_memory/shared_class.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
-import { type Surrender, waitPromise } from "./_memory/wait_promise.ts";
-import { MAIN_QUEUE, type Protocol, Wake } from "./_memory/wait_queue.ts";
+import { type Surrender, waitPromise } from "./_memory/wait.ts";
+import {
+  isUnseen,
+  MAIN_QUEUE,
+  type Protocol,
+  Wake,
+} from "./_memory/wait_queue.ts";
 import {
   isPoisoned,
   LockField,
@@ -22,7 +25,6 @@ import {
   PROMISE,
   takeFree,
 } from "./_lock_word.ts";
-import { isUnseen } from "./_unseen.ts";
 
 /**
  * Takes a lock if it is free, in the blocking form.

@@ -16,7 +16,7 @@
  *
  * A waiter that was woken and cannot use it (it died, or its thread blocks) has
  * swallowed the wake-up of the next one, unless the lock has been taken since:
- * it wakes that one in its place, see also `_unseen.ts`.
+ * it wakes that one in its place, see also `wait_queue.ts`.
  *
  * @module
  */
@@ -31,10 +31,17 @@ import {
   takeFree,
   WAITERS,
 } from "./_lock_word.ts";
-import { compareExchange, load, store, words } from "./_memory/heap.ts";
+import {
+  compareExchange,
+  Field,
+  load,
+  ownerWord,
+  self,
+  slotIndex,
+  store,
+  words,
+} from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field } from "./_memory/shared_class.ts";
-import { ownerWord, self, slotIndex } from "./_memory/slot.ts";
 import {
   dequeue,
   firstOf,

@@ -25,17 +25,21 @@ import { OwnerDiedError } from "./errors.ts";
 import {
   add,
   compareExchange,
+  Field,
   load,
+  MAX_LOCKS,
   or,
+  self,
+  Slot,
+  slotOf,
   store,
+  tid,
   words,
 } from "./_memory/heap.ts";
 import { lock, tryLock, unlock } from "./_memory/mutex.ts";
 import { addOwner, readRecord, releaseRecord } from "./_memory/record.ts";
-import { classOf, Field } from "./_memory/shared_class.ts";
-import { MAX_LOCKS, self, Slot, slotOf, tid } from "./_memory/slot.ts";
-import { MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
-import { isUnseen } from "./_unseen.ts";
+import { classOf } from "./_memory/shared_object.ts";
+import { isUnseen, MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
 
 /** Words of an object with a lock word. */
 export const LockField = {

@@ -12,7 +12,7 @@
  * sent to look for it instead, once there is one.
  *
  * A promise-form wait whose thread blocks cannot use the entry it is given, see
- * `_unseen.ts`: it lets go of it, and looks anew when the thread goes on.
+ * `wait_queue.ts`: it lets go of it, and looks anew when the thread goes on.
  *
  * A free claim outlives the node that waits for it: it is older, and a dead
  * thread's nodes are dealt with newest first.
@@ -21,17 +21,16 @@
  */
 
 import type { Encoded } from "./_memory/codec/encode.ts";
-import { addDraft, referenceDraft } from "./_memory/draft.ts";
-import { add, words } from "./_memory/heap.ts";
+import { addDraft, referenceDraft } from "./_memory/allocator.ts";
+import { add, Field, isLiveTid, tid, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field } from "./_memory/shared_class.ts";
 import { giveBack } from "./_memory/shared_object.ts";
-import { isLiveTid, tid } from "./_memory/slot.ts";
 import {
   allocateNode,
   dequeue,
   firstOf,
   isOwnTask,
+  isUnseen,
   Node,
   type Protocol,
   Wake,
@@ -45,7 +44,6 @@ import {
   lockEntry,
   removeIfUnused,
 } from "./_map_table.ts";
-import { isUnseen } from "./_unseen.ts";
 
 /** Flags of a node: it is a claim; it waits for a value, whoever makes it. */
 const CLAIM = 1 << 8;

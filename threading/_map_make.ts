@@ -6,9 +6,8 @@
  */
 
 import { ThreadingError } from "./errors.ts";
-import { deallocate, discard } from "./_memory/allocator.ts";
-import { removeDraft } from "./_memory/draft.ts";
-import { words } from "./_memory/heap.ts";
+import { deallocate, discard, removeDraft } from "./_memory/allocator.ts";
+import { Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import { timeoutError } from "../_internal/options.ts";
 import {
@@ -18,15 +17,14 @@ import {
   shareRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_class.ts";
 import { giveBack } from "./_memory/shared_object.ts";
 import {
   type Surrender,
   waitEpoch,
   waitPromise,
-} from "./_memory/wait_promise.ts";
+  waitSync,
+} from "./_memory/wait.ts";
 import { freeNode, MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
 import {
   claimProtocol,
   ENTRY,

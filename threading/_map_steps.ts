@@ -5,7 +5,7 @@
  */
 
 import { discard } from "./_memory/allocator.ts";
-import { words } from "./_memory/heap.ts";
+import { Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   draftRecord,
@@ -14,7 +14,6 @@ import {
   shareRecord,
   UNREAD,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_class.ts";
 import {
   encodeKey,
   Entry,

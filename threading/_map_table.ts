@@ -10,10 +10,14 @@
  * @module
  */
 
-import { allocateZeroed, deallocate, discard } from "./_memory/allocator.ts";
+import {
+  allocateZeroed,
+  deallocate,
+  discard,
+  removeDraft,
+} from "./_memory/allocator.ts";
 import { encode, type Encoded } from "./_memory/codec/encode.ts";
-import { removeDraft } from "./_memory/draft.ts";
-import { doubles, words } from "./_memory/heap.ts";
+import { doubles, Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   commitRecord,
@@ -21,7 +25,6 @@ import {
   holdsEncoded,
   releaseRecord,
 } from "./_memory/record.ts";
-import { Field } from "./_memory/shared_class.ts";
 
 /** The words of a map. */
 export const MapField = {

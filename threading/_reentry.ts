@@ -10,11 +10,16 @@
  */
 
 import { ThreadingError } from "./errors.ts";
-import { compareExchange, load, words } from "./_memory/heap.ts";
+import {
+  compareExchange,
+  load,
+  ownerWord,
+  tid,
+  words,
+} from "./_memory/heap.ts";
 import type { WaitOptions } from "../_internal/options.ts";
 import { addressOf, type SharedObject } from "./_memory/shared_object.ts";
-import { ownerWord, tid } from "./_memory/slot.ts";
-import type { Surrender } from "./_memory/wait_promise.ts";
+import { type Surrender, surrenderOf } from "./_memory/wait.ts";
 import type { Protocol } from "./_memory/wait_queue.ts";
 import {
   beginBlock,
@@ -36,7 +41,6 @@ import {
   takeFree,
   WAITERS,
 } from "./_lock_word.ts";
-import { surrenderOf } from "./_surrender.ts";
 import { onThreadEnd } from "./_runtime/globals.ts";
 
 /** For messages. */

@@ -21,11 +21,16 @@ import {
   setForm,
   WAITERS,
 } from "./_lock_word.ts";
-import { compareExchange, load, words } from "./_memory/heap.ts";
+import {
+  compareExchange,
+  Field,
+  load,
+  ownerWord,
+  self,
+  words,
+} from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { Field } from "./_memory/shared_class.ts";
 import { pinUntil } from "./_memory/shared_object.ts";
-import { ownerWord, self } from "./_memory/slot.ts";
 import {
   dequeue,
   enqueue,
@@ -36,7 +41,7 @@ import {
   type Protocol,
   Wake,
 } from "./_memory/wait_queue.ts";
-import { finishSync, OWN_NODE, prepareOwnNode } from "./_memory/wait_sync.ts";
+import { finishSync, OWN_NODE, prepareOwnNode } from "./_memory/wait.ts";
 
 /** Words of an InterpreterLock. */
 export const TurnField = {

@@ -28,15 +28,14 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { waitPromise } from "./_memory/wait_promise.ts";
+import { OWN_NODE, waitPromise, waitSync } from "./_memory/wait.ts";
 import { MAIN_QUEUE, Node, Wake } from "./_memory/wait_queue.ts";
-import { OWN_NODE, waitSync } from "./_memory/wait_sync.ts";
 
 const NOT_MARKED = -1;
 const WAIT = "wait at a Barrier";

@@ -6,7 +6,7 @@
 
 import { checkFunction, shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
-import { add, FREED, words } from "./_memory/heap.ts";
+import { add, Field, FREED, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -14,13 +14,13 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
   objectAt,
   pinUntil,
+  registerClass,
   releaseReference,
   SharedObject,
 } from "./_memory/shared_object.ts";
@@ -38,7 +38,7 @@ import {
 import { Lock } from "./lock.ts";
 import { acquireFor, releaseOnce } from "./_reentry.ts";
 import { RLock } from "./rlock.ts";
-import { surrenderOf } from "./_surrender.ts";
+import { surrenderOf } from "./_memory/wait.ts";
 
 const LOCK: unique symbol = Symbol("lock");
 

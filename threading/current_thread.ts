@@ -4,10 +4,17 @@
  * @module
  */
 
-import { removeDraft } from "./_memory/draft.ts";
-import { Header, load, words } from "./_memory/heap.ts";
+import { removeDraft } from "./_memory/allocator.ts";
+import {
+  Header,
+  isMain,
+  load,
+  MAIN_SLOT,
+  Slot,
+  tid,
+  words,
+} from "./_memory/heap.ts";
 import { giveBack, objectAt } from "./_memory/shared_object.ts";
-import { isMain, MAIN_SLOT, Slot, tid } from "./_memory/slot.ts";
 import {
   livingThreads,
   ThreadField,

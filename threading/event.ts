@@ -4,7 +4,7 @@
  * @module
  */
 
-import { load, store } from "./_memory/heap.ts";
+import { Field, load, store } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -12,21 +12,19 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { waitPromise } from "./_memory/wait_promise.ts";
+import { surrenderOf, waitPromise, waitSync } from "./_memory/wait.ts";
 import {
   MAIN_QUEUE,
   type Protocol,
   Wake,
   wakeAll,
 } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
-import { surrenderOf } from "./_surrender.ts";
 
 const FLAG = Field.own;
 const EVENT_WORDS = Field.own + 1;

@@ -15,20 +15,19 @@ import {
   recoverLock,
   WAITERS,
 } from "./_lock_word.ts";
-import { compareExchange, load, words } from "./_memory/heap.ts";
+import { compareExchange, load, ownerWord, words } from "./_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord } from "./_memory/slot.ts";
 import { endFlow } from "./_flow.ts";
 import {
   acquireFor,

@@ -8,7 +8,7 @@ import { checkFunction } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { discard } from "./_memory/allocator.ts";
 import { ModuleNotLoaded, sendableEntry } from "./_memory/codec/registry.ts";
-import { add, Header, words } from "./_memory/heap.ts";
+import { add, Field, Header, self, Slot, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   commitRecord,
@@ -16,13 +16,12 @@ import {
   readRecord,
   releaseRecord,
 } from "./_memory/record.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { self, Slot } from "./_memory/slot.ts";
 import { onThreadEnd } from "./_runtime/globals.ts";
 
 /** Words of a Local. */

@@ -5,22 +5,21 @@
  */
 
 import { ThreadingError } from "./errors.ts";
-import { compareExchange, load } from "./_memory/heap.ts";
+import { compareExchange, load, ownerWord } from "./_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord } from "./_memory/slot.ts";
 import { MAIN_QUEUE } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
+import { surrenderOf, waitSync } from "./_memory/wait.ts";
 import {
   checkEnd,
   refuseSelfDeadlock,
@@ -38,7 +37,6 @@ import {
   recoverLock,
   takeFree,
 } from "./_lock_word.ts";
-import { surrenderOf } from "./_surrender.ts";
 
 const ACQUIRE = "acquire a Lock";
 /** Longer looking keeps the lock's word from the cache of its owner. */

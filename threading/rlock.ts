@@ -4,22 +4,21 @@
  * @module
  */
 
-import { compareExchange, load } from "./_memory/heap.ts";
+import { compareExchange, load, ownerWord } from "./_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { ownerWord } from "./_memory/slot.ts";
 import { MAIN_QUEUE } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
+import { waitSync } from "./_memory/wait.ts";
 import { checkEnd, refuseSelfDeadlock, takeNowait } from "./_lock_acquire.ts";
 import { abandonLock, lockProtocol } from "./_lock_queue.ts";
 import {

@@ -6,7 +6,14 @@
 
 import { shown } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
-import { add, compareExchange, load, store, words } from "./_memory/heap.ts";
+import {
+  add,
+  compareExchange,
+  Field,
+  load,
+  store,
+  words,
+} from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -14,13 +21,13 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { waitPromise } from "./_memory/wait_promise.ts";
+import { surrenderOf, waitPromise, waitSync } from "./_memory/wait.ts";
 import {
   dequeue,
   firstOther,
@@ -31,8 +38,6 @@ import {
   wake,
   wakeFirst,
 } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
-import { surrenderOf } from "./_surrender.ts";
 
 const SemaphoreField = {
   /** Permits that are free. */

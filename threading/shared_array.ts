@@ -5,11 +5,11 @@
  */
 
 import { VIEWS } from "./_memory/codec/tags.ts";
-import { memory, words } from "./_memory/heap.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
+import { Field, memory, words } from "./_memory/heap.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 

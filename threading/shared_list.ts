@@ -6,10 +6,10 @@
 
 import { checkInteger, checkIterable } from "../_internal/check.ts";
 import { load } from "./_memory/heap.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {

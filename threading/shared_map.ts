@@ -11,10 +11,10 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { abandonClaim, claimProtocol, type Request } from "./_map_claim.ts";
@@ -36,7 +36,7 @@ import {
   setKey,
 } from "./_map_steps.ts";
 import { destroyTable, MAP_WORDS, MapField } from "./_map_table.ts";
-import { surrenderOf } from "./_surrender.ts";
+import { surrenderOf } from "./_memory/wait.ts";
 
 const UPDATE = "update a key of a SharedMap";
 const CREATE = "get or create a value of a SharedMap";

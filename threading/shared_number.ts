@@ -5,11 +5,11 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import { addDouble, loadDouble, storeDouble } from "./_memory/heap.ts";
-import { Field, registerClass } from "./_memory/shared_class.ts";
+import { addDouble, Field, loadDouble, storeDouble } from "./_memory/heap.ts";
 import {
   addressOf,
   createObject,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 

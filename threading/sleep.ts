@@ -4,10 +4,9 @@
  * @module
  */
 
-import { words } from "./_memory/heap.ts";
+import { self, Slot, tid, words } from "./_memory/heap.ts";
 import { checkDuration } from "../_internal/options.ts";
-import { self, Slot, tid } from "./_memory/slot.ts";
-import { sleepFor } from "./_memory/wait_sync.ts";
+import { sleepFor } from "./_memory/wait.ts";
 
 /**
  * Blocks this thread for a while; the others go on. After `time.sleep` of

@@ -7,7 +7,17 @@
 import { readOptions, type ThreadOptions } from "./_thread_options.ts";
 import { NotSendableError, ThreadingError } from "./errors.ts";
 import { sendableEntry } from "./_memory/codec/registry.ts";
-import { add, Header, load, words } from "./_memory/heap.ts";
+import {
+  add,
+  Header,
+  isMain,
+  load,
+  MAIN_SLOT,
+  self,
+  Slot,
+  slotOf,
+  words,
+} from "./_memory/heap.ts";
 import { checkDying, lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
@@ -21,17 +31,15 @@ import {
   loadModulesOf,
   readRecord,
 } from "./_memory/record.ts";
-import { registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
   pinUntil,
+  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { isMain, MAIN_SLOT, self, Slot, slotOf } from "./_memory/slot.ts";
-import { waitPromise } from "./_memory/wait_promise.ts";
+import { waitPromise, waitSync } from "./_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
-import { waitSync } from "./_memory/wait_sync.ts";
 import { deliverUncaught } from "./_runtime/excepthook.ts";
 import { fieldsOf } from "./_runtime/fields.ts";
 import { settleKeepAlive } from "./_runtime/host.ts";

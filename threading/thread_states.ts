@@ -5,16 +5,15 @@
  */
 
 import { heldLocks } from "./_lock_word.ts";
-import { Header, load, words } from "./_memory/heap.ts";
+import { Header, load, Slot, slotOf, words } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
-import { classOf } from "./_memory/shared_class.ts";
 import {
   borrow,
+  classOf,
   giveBack,
   objectAt,
   type SharedObject,
 } from "./_memory/shared_object.ts";
-import { Slot, slotOf } from "./_memory/slot.ts";
 import { Node, Wake } from "./_memory/wait_queue.ts";
 import { enumerate } from "./current_thread.ts";
 import type { Thread } from "./thread.ts";

@@ -31,9 +31,9 @@ import {
   allocate,
   deallocate,
   discard,
+  removeDraft,
 } from "../../threading/_memory/allocator.ts";
-import { removeDraft } from "../../threading/_memory/draft.ts";
-import { add, words } from "../../threading/_memory/heap.ts";
+import { add, Field, words } from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
 import {
   commitRecord,
@@ -44,7 +44,6 @@ import {
   shareRecord,
   UNREAD,
 } from "../../threading/_memory/record.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,

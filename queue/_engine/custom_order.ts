@@ -32,7 +32,7 @@ import { decode } from "../../threading/_memory/codec/decode.ts";
 import { encode } from "../../threading/_memory/codec/encode.ts";
 import { loadModule } from "../../threading/_memory/codec/load.ts";
 import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
-import { doubles, words } from "../../threading/_memory/heap.ts";
+import { doubles, Field, words } from "../../threading/_memory/heap.ts";
 import {
   damagedError,
   lock,
@@ -40,7 +40,6 @@ import {
   tryLock,
   unlock,
 } from "../../threading/_memory/mutex.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
@@ -60,7 +59,7 @@ import {
   Wake,
   wake,
 } from "../../threading/_memory/wait_queue.ts";
-import { waitSync } from "../../threading/_memory/wait_sync.ts";
+import { waitSync } from "../../threading/_memory/wait.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
 import type { Lock } from "../../threading/lock.ts";
 import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";

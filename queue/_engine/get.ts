@@ -21,13 +21,12 @@ import {
   refersToNothing,
 } from "../../threading/_memory/record.ts";
 import type { SharedObject } from "../../threading/_memory/shared_object.ts";
-import { waitPromise } from "../../threading/_memory/wait_promise.ts";
+import { waitPromise, waitSync } from "../../threading/_memory/wait.ts";
 import {
   Node,
   type Protocol,
   Wake,
 } from "../../threading/_memory/wait_queue.ts";
-import { waitSync } from "../../threading/_memory/wait_sync.ts";
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import * as custom from "./custom_order.ts";

@@ -19,18 +19,22 @@
  */
 
 import {
+  addDraft,
   allocate,
   deallocate,
   discard,
+  referenceDraft,
+  removeDraft,
 } from "../../threading/_memory/allocator.ts";
 import { decode } from "../../threading/_memory/codec/decode.ts";
 import { encode, type Encoded } from "../../threading/_memory/codec/encode.ts";
 import {
-  addDraft,
-  referenceDraft,
-  removeDraft,
-} from "../../threading/_memory/draft.ts";
-import { doubles, words } from "../../threading/_memory/heap.ts";
+  doubles,
+  Field,
+  self,
+  Slot,
+  words,
+} from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
 import {
   commitRecord,
@@ -39,12 +43,11 @@ import {
   refersToNothing,
   releaseRecord,
 } from "../../threading/_memory/record.ts";
-import { Field, registerClass } from "../../threading/_memory/shared_class.ts";
 import {
   giveBack,
+  registerClass,
   SharedObject,
 } from "../../threading/_memory/shared_object.ts";
-import { self, Slot } from "../../threading/_memory/slot.ts";
 import { mismatch } from "../errors.ts";
 import {
   bareIn,

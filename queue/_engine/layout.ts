@@ -27,9 +27,8 @@
 
 import { decode } from "../../threading/_memory/codec/decode.ts";
 import type { Encoded } from "../../threading/_memory/codec/encode.ts";
-import { doubles, words } from "../../threading/_memory/heap.ts";
+import { doubles, Field, words } from "../../threading/_memory/heap.ts";
 import { takeRecord } from "../../threading/_memory/record.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
 import { Node, Wake } from "../../threading/_memory/wait_queue.ts";
 
 /**

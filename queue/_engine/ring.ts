@@ -29,9 +29,15 @@ import {
   allocate,
   deallocate,
   discard,
+  removeDraft,
 } from "../../threading/_memory/allocator.ts";
-import { removeDraft } from "../../threading/_memory/draft.ts";
-import { doubles, load, store, words } from "../../threading/_memory/heap.ts";
+import {
+  doubles,
+  Field,
+  load,
+  store,
+  words,
+} from "../../threading/_memory/heap.ts";
 import {
   lock,
   lockInner,
@@ -39,7 +45,6 @@ import {
   unlockInner,
 } from "../../threading/_memory/mutex.ts";
 import { commitRecord } from "../../threading/_memory/record.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
 import {
   copyCell,
   isBare,

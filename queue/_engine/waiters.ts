@@ -21,12 +21,16 @@
  * @module
  */
 
-import { COUNTED, removeDraft } from "../../threading/_memory/draft.ts";
-import { doubles, words } from "../../threading/_memory/heap.ts";
+import { COUNTED, removeDraft } from "../../threading/_memory/allocator.ts";
+import {
+  doubles,
+  Field,
+  self,
+  Slot,
+  words,
+} from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
 import { releaseReference } from "../../threading/_memory/shared_object.ts";
-import { self, Slot } from "../../threading/_memory/slot.ts";
 import {
   dequeue,
   firstOf,

@@ -3,9 +3,13 @@ import { Full, Queue } from "../../queue/mod.ts";
 import { MAX_INDEX } from "../../queue/_engine/ring.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
 import { SharedArray, Thread, ThreadingError } from "../../threading/mod.ts";
-import { words } from "../../threading/_memory/heap.ts";
+import {
+  MAX_SLOTS,
+  Slot,
+  slotAt,
+  words,
+} from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
-import { MAX_SLOTS, Slot, slotAt } from "../../threading/_memory/slot.ts";
 import { reap } from "../../threading/_runtime/reaper.ts";
 import { SEED, STRESS } from "../threading/shared_support.ts";
 import {

@@ -19,10 +19,15 @@ import {
   ThreadingError,
 } from "../../threading/mod.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
-import { load, words } from "../../threading/_memory/heap.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
+import {
+  Field,
+  load,
+  MAX_SLOTS,
+  Slot,
+  slotAt,
+  words,
+} from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
-import { MAX_SLOTS, Slot, slotAt } from "../../threading/_memory/slot.ts";
 import { reap } from "../../threading/_runtime/reaper.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import * as fixture from "./killed_fixture.ts";

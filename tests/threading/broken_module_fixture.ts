@@ -1,4 +1,4 @@
-import { isMain } from "../../threading/_memory/slot.ts";
+import { isMain } from "../../threading/_memory/heap.ts";
 import { sendable } from "../../threading/mod.ts";
 
 if (!isMain) throw new SyntaxError("this module fails in threads");

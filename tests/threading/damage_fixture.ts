@@ -16,7 +16,7 @@ import {
 import { delay } from "@std/async";
 import { Queue } from "../../queue/mod.ts";
 import { lock } from "../../threading/_memory/mutex.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
+import { Field } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { type Lock, sendable, type Thread } from "../../threading/mod.ts";
-import { sleepFor } from "../../threading/_memory/wait_sync.ts";
+import { sleepFor } from "../../threading/_memory/wait.ts";
 
 /** How a thread can end, each while it holds `lock`. */
 const ends: Record<string, () => unknown> = {

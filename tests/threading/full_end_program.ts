@@ -12,8 +12,11 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { allocate, checkHeap } from "../../threading/_memory/allocator.ts";
-import { removeDraft } from "../../threading/_memory/draft.ts";
+import {
+  allocate,
+  checkHeap,
+  removeDraft,
+} from "../../threading/_memory/allocator.ts";
 
 /** Takes what room there is; nobody gives it back. */
 function fill(): void {

@@ -3,8 +3,14 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sendable, Thread } from "../../threading/mod.ts";
 import { checkHeap, payloadWords } from "../../threading/_memory/allocator.ts";
-import { Header, load, words } from "../../threading/_memory/heap.ts";
-import { Slot, slotAt, SlotState } from "../../threading/_memory/slot.ts";
+import {
+  Header,
+  load,
+  Slot,
+  slotAt,
+  SlotState,
+  words,
+} from "../../threading/_memory/heap.ts";
 
 setFlagsFromString("--expose-gc");
 const gc: () => void = runInNewContext("gc");

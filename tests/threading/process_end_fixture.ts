@@ -1,6 +1,6 @@
 /** Programs of their own, one for each way in which a process can end. */
 import { Lock, sendable, Thread, ThreadingError } from "../../threading/mod.ts";
-import { sleepFor } from "../../threading/_memory/wait_sync.ts";
+import { sleepFor } from "../../threading/_memory/wait.ts";
 
 export const say = sendable(
   import.meta,

@@ -9,12 +9,14 @@ import {
 import { decode } from "../../threading/_memory/codec/decode.ts";
 import { encode } from "../../threading/_memory/codec/encode.ts";
 import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
-import { intern, interned } from "../../threading/_memory/intern.ts";
-import { Field, registerClass } from "../../threading/_memory/shared_class.ts";
 import {
   createObject,
+  intern,
+  interned,
+  registerClass,
   SharedObject,
 } from "../../threading/_memory/shared_object.ts";
+import { Field } from "../../threading/_memory/heap.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import {
   loadModule,

@@ -7,7 +7,7 @@ import {
   SharedNumber,
   Thread,
 } from "../../threading/mod.ts";
-import { sleepFor } from "../../threading/_memory/wait_sync.ts";
+import { sleepFor } from "../../threading/_memory/wait.ts";
 
 /** What the victims work on. */
 export interface Field {

@@ -7,7 +7,7 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { sleepFor } from "../../threading/_memory/wait_sync.ts";
+import { sleepFor } from "../../threading/_memory/wait.ts";
 import { checkHeap } from "../../threading/_memory/allocator.ts";
 import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
 import { type Field, kill, labour, randomFrom } from "./storm_fixture.ts";

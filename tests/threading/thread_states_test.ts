@@ -11,8 +11,7 @@ import {
   type ThreadState,
   threadStates,
 } from "../../threading/thread_states.ts";
-import { load } from "../../threading/_memory/heap.ts";
-import { Field } from "../../threading/_memory/shared_class.ts";
+import { Field, load } from "../../threading/_memory/heap.ts";
 import { addressOf } from "../../threading/_memory/shared_object.ts";
 import {
   doze,

@@ -6,7 +6,7 @@ import {
   type Semaphore,
   sendable,
 } from "../../threading/mod.ts";
-import { sleepFor } from "../../threading/_memory/wait_sync.ts";
+import { sleepFor } from "../../threading/_memory/wait.ts";
 
 /** Gives back what it gets. */
 export const echo = sendable(import.meta, function echo(value: unknown) {

@@ -15,14 +15,27 @@
  * bitmap and the `block + 1` words are derived from them, and so can be made
  * anew ({@linkcode rebuild}) if a thread runs out of memory in here.
  *
+ * Drafts are blocks that belong to one thread alone for the moment, because it
+ * has allocated them and not yet linked them anywhere, or has unlinked them and
+ * not yet given them back. If the thread is killed, whoever cleans up after it
+ * finds them in its slot and gives them back. A block is linked and ceases to be
+ * a draft in one critical section, so that a killer sees both or neither.
+ *
  * @module
  */
 
 import { HeapExhaustedError } from "../errors.ts";
-import { addDraft, removeDraft } from "./draft.ts";
-import { Header, WORD_COUNT, words } from "./heap.ts";
+import {
+  Header,
+  isMain,
+  MAX_DRAFTS,
+  self,
+  Slot,
+  SLOTS_END,
+  WORD_COUNT,
+  words,
+} from "./heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./mutex.ts";
-import { isMain, self, Slot, SLOTS_END } from "./slot.ts";
 
 const HEADER_WORDS = 2;
 const MIN_BLOCK = 4;
@@ -125,7 +138,7 @@ function takeBlock(block: number, size: number): void {
 
 /**
  * Allocates a block. Its content is whatever was there before. It is a draft
- * of this thread, see `draft.ts`, until it is committed.
+ * of this thread until it is committed.
  *
  * @param count Number of 32-bit words.
  * @returns The address of the first word, even.
@@ -286,4 +299,58 @@ if (isMain) {
   words[FIRST_BLOCK] = size << 1 | FREE;
   words[FIRST_BLOCK + 1] = 0;
   insertFree(FIRST_BLOCK, size);
+}
+
+/**
+ * Marks a draft that is a record whose references have been counted: it must
+ * be dropped, not only deallocated. Addresses are even.
+ */
+export const COUNTED = 1;
+
+/**
+ * A negative draft is not a block but a reference to a shared object that this
+ * thread has for the moment, see `borrow` and `giveBack` in `shared_object.ts`.
+ */
+export function referenceDraft(address: number): number {
+  return -address;
+}
+
+/**
+ * Adds a draft. To be called inside a critical section.
+ *
+ * @param draft The draft.
+ * @param slot Whose draft it is.
+ */
+export function addDraft(draft: number, slot: number = self): void {
+  const count = words[slot + Slot.draftCount];
+  // What finds no room is lost if the thread is killed, and only then.
+  if (count < MAX_DRAFTS) words[slot + Slot.drafts + count] = draft;
+  words[slot + Slot.draftCount] = count + 1;
+  if (isOpen(draft)) words[slot + Slot.openDrafts]++;
+}
+
+/**
+ * Removes a draft. To be called inside a critical section.
+ *
+ * @param draft The draft.
+ * @param slot Whose draft it is.
+ */
+export function removeDraft(draft: number, slot: number = self): void {
+  const drafts = slot + Slot.drafts;
+  const last = words[slot + Slot.draftCount] - 1;
+  // The last ones come first out, nearly always.
+  let found = Math.min(last, MAX_DRAFTS - 1);
+  while (found >= 0 && words[drafts + found] !== draft) found--;
+  if (found >= 0) {
+    const moved = drafts + Math.min(last, MAX_DRAFTS - 1);
+    words[drafts + found] = words[moved];
+    words[moved] = 0;
+  }
+  words[slot + Slot.draftCount] = last;
+  if (isOpen(draft)) words[slot + Slot.openDrafts]--;
+}
+
+/** Whether a draft is a block that its thread may still write to. */
+function isOpen(draft: number): boolean {
+  return draft > 0 && !(draft & COUNTED);
 }

@@ -24,8 +24,16 @@
  */
 
 import { ThreadingError } from "../errors.ts";
-import { compareExchange, exchange, load, store, words } from "./heap.ts";
-import { self, Slot, wakeSlot } from "./slot.ts";
+import {
+  compareExchange,
+  exchange,
+  load,
+  self,
+  Slot,
+  store,
+  wakeSlot,
+  words,
+} from "./heap.ts";
 
 /** Set in the word when somebody sleeps on it. */
 const CONTENDED = 0x4000_0000;

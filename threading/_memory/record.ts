@@ -16,7 +16,13 @@
  * @module
  */
 
-import { allocate, deallocate } from "./allocator.ts";
+import {
+  addDraft,
+  allocate,
+  COUNTED,
+  deallocate,
+  removeDraft,
+} from "./allocator.ts";
 import { decode } from "./codec/decode.ts";
 import { encode, type Encoded } from "./codec/encode.ts";
 import { loadModule, loadSendable } from "./codec/load.ts";
@@ -31,12 +37,23 @@ import {
   TRUE,
   UNDEFINED,
 } from "./codec/tags.ts";
-import { addDraft, COUNTED, removeDraft } from "./draft.ts";
-import { add, bytes, memory, words } from "./heap.ts";
+import {
+  add,
+  bytes,
+  Field,
+  MAX_DRAFTS,
+  memory,
+  self,
+  Slot,
+  words,
+} from "./heap.ts";
 import { lock, unlock } from "./mutex.ts";
-import { classOf, classUrl, Field } from "./shared_class.ts";
-import { addressOf, releaseReference } from "./shared_object.ts";
-import { MAX_DRAFTS, self, Slot } from "./slot.ts";
+import {
+  addressOf,
+  classOf,
+  classUrl,
+  releaseReference,
+} from "./shared_object.ts";
 
 const Record = {
   length: 0,

@@ -1,5 +1,6 @@
 /**
- * Shared objects: blocks on the heap that threads hold handles of.
+ * Shared objects: blocks on the heap that threads hold handles of, and their
+ * classes.
  *
  * Every object starts with the words of `Field`. `references` counts the
  * handles of all threads and the records that refer to the object; at 0 it is
@@ -12,27 +13,43 @@
  * end of the job, so in a thread that never returns to its event loop, WeakRefs
  * made at once would leak every handle, freed ones too.
  *
+ * A class, as every marked function, is known to all threads by the number of
+ * its name, `url#name`. The names are in a list on the heap that only grows, the
+ * newest first: word 0 of an entry is the next, word 1 the number, word 2 the
+ * length in bytes, then the text in UTF-8. A thread looks into the list only for
+ * what it has not met before.
+ *
  * @module
  */
 
-import { ThreadingError } from "../errors.ts";
 import {
+  addDraft,
   addressAround,
+  allocate,
   allocateZeroed,
+  ALLOCATOR_END,
   deallocate,
   discard,
   payloadWords,
   rebuild,
+  referenceDraft,
+  removeDraft,
 } from "./allocator.ts";
-import { addDraft, referenceDraft, removeDraft } from "./draft.ts";
 import {
   add,
+  bytes,
   compareExchange,
   exchange,
+  Field,
   FREED,
   Header,
   load,
+  self,
+  Slot,
+  slotAt,
+  SLOTS_END,
   store,
+  wakeSlot,
   words,
 } from "./heap.ts";
 import {
@@ -45,8 +62,146 @@ import {
   takeToClose,
   unlock,
 } from "./mutex.ts";
-import { classOf, classUrl, Field, strangers } from "./shared_class.ts";
-import { self, Slot, slotAt, SLOTS_END, wakeSlot } from "./slot.ts";
+import type { Protocol } from "./wait_queue.ts";
+import { ThreadingError } from "../errors.ts";
+
+const FIRST = ALLOCATOR_END;
+const Text = { next: 0, id: 1, length: 2, bytes: 3 } as const;
+
+const ids = new Map<string, number>();
+const texts: string[] = [];
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Learns what other threads have added. */
+function catchUp(): void {
+  let entry = words[FIRST];
+  while (entry !== 0 && texts[words[entry + Text.id]] === undefined) {
+    const start = (entry + Text.bytes) * 4;
+    const text = decoder.decode(
+      bytes.slice(start, start + words[entry + Text.length]),
+    );
+    ids.set(text, words[entry + Text.id]);
+    texts[words[entry + Text.id]] = text;
+    entry = words[entry + Text.next];
+  }
+}
+
+/**
+ * The number of a text; the same in every thread.
+ *
+ * @param text The text.
+ * @returns Its number, from 1.
+ */
+export function intern(text: string): number {
+  let id = ids.get(text);
+  if (id !== undefined) return id;
+  const utf8 = encoder.encode(text);
+  const entry = allocate(Text.bytes + (utf8.length + 3 >> 2));
+  bytes.set(utf8, (entry + Text.bytes) * 4);
+  words[entry + Text.length] = utf8.length;
+  lock(Header.internMutex);
+  catchUp();
+  id = ids.get(text);
+  if (id === undefined) {
+    id = ++words[Header.internCount];
+    words[entry + Text.id] = id;
+    words[entry + Text.next] = words[FIRST];
+    words[FIRST] = entry;
+    removeDraft(entry);
+    ids.set(text, id);
+    texts[id] = text;
+    unlock(Header.internMutex);
+  } else {
+    unlock(Header.internMutex);
+    discard(entry);
+  }
+  return id;
+}
+
+/**
+ * The text of a number that {@linkcode intern} returned in any thread.
+ *
+ * @param id The number.
+ * @returns The text.
+ */
+export function interned(id: number): string {
+  if (texts[id] === undefined) {
+    lock(Header.internMutex);
+    catchUp();
+    unlock(Header.internMutex);
+  }
+  return texts[id];
+}
+
+/** All texts interned so far. */
+export function allInterned(): string[] {
+  lock(Header.internMutex);
+  catchUp();
+  unlock(Header.internMutex);
+  return texts.slice(1);
+}
+
+/** What the ground must know of a class of shared objects. */
+export interface SharedClass {
+  /** The class; its prototype becomes that of handles. */
+  // deno-lint-ignore ban-types
+  constructor: Function & { prototype: SharedObject };
+  /**
+   * Gives back what the object owns, before its own block goes. Runs in a
+   * critical section: no user code, no ground mutex but inner ones.
+   */
+  destroy?(address: number): void;
+  /**
+   * Undoes what a dead thread's wait in the object had been given: `state` is
+   * the state its node was woken with. Outside of critical sections.
+   */
+  abandon?(address: number, node: number, state: number): void;
+  /**
+   * Lets another one go on in place of a waiter that was moved from the object's
+   * queue to that of another object, and whose thread has ended since. Outside
+   * of critical sections.
+   */
+  replace?(address: number): void;
+  /** Set for locks that only the thread that took them can release. */
+  reentrant?: true;
+  /** How the object lets wait, if it does. */
+  protocol?: Protocol;
+}
+
+const classes = new Map<number, SharedClass>();
+
+/**
+ * The first of the objects that wait for a thread that knows their class, when
+ * none of them was known here, see `shared_object.ts`.
+ */
+export const strangers = { seen: 0 };
+
+/**
+ * Registers a class of shared objects in this thread.
+ *
+ * @param meta The `import.meta` of its module: a thread that meets an object of
+ * a class it does not know imports the module.
+ * @param shared The class.
+ * @returns The kind, for {@linkcode createObject}.
+ */
+export function registerClass(meta: ImportMeta, shared: SharedClass): number {
+  const kind = intern(`${meta.url}#${shared.constructor.name}`);
+  classes.set(kind, shared);
+  strangers.seen = 0;
+  return kind;
+}
+
+/** The class of an object, or undefined if its module is not loaded here. */
+export function classOf(address: number): SharedClass | undefined {
+  return classes.get(words[address + Field.kind]);
+}
+
+/** The URL of the module of an object's class. */
+export function classUrl(address: number): string {
+  const name = interned(words[address + Field.kind]);
+  return name.slice(0, name.lastIndexOf("#"));
+}
 
 /** Key of a handle's address. */
 export const ADDRESS: unique symbol = Symbol("address");

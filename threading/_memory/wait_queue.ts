@@ -1,6 +1,6 @@
 /**
  * Wait queues: who waits for a shared object, in order of arrival, in blocking
- * (`wait_sync.ts`) and in promise form (`wait_promise.ts`) alike.
+ * (`wait.ts`) and in promise form alike.
  *
  * A waiter is a node. A thread's one blocking wait has its node in the slot,
  * each promise-form wait has one of its own on the heap. A node is in at most
@@ -18,12 +18,19 @@
  * @module
  */
 
-import { allocateZeroed, deallocate } from "./allocator.ts";
-import { removeDraft } from "./draft.ts";
-import { compareExchange, load, store, words } from "./heap.ts";
+import { allocateZeroed, deallocate, removeDraft } from "./allocator.ts";
+import {
+  compareExchange,
+  Field,
+  load,
+  self,
+  Slot,
+  store,
+  tid,
+  wakeSlot,
+  words,
+} from "./heap.ts";
 import { isClosed, lock, tryLock, unlock } from "./mutex.ts";
-import { Field } from "./shared_class.ts";
-import { self, Slot, tid, wakeSlot } from "./slot.ts";
 
 /** The words of a node. */
 export const Node = {
@@ -315,4 +322,36 @@ export function freeNode(node: number): void {
   else words[previous + Node.listNext] = next;
   deallocate(node);
   unlock(self + Slot.mutex);
+}
+
+/*
+ * What promise-form waits have been given and their thread has not seen yet.
+ *
+ * A wait in the promise form goes on when its thread's event loop turns. Until
+ * then, and for as long as the thread computes or blocks, nobody really has what
+ * the wait was given. So it counts as not given: if the thread ends, or blocks
+ * for the same thing, it goes to the next in the queue. And that must not be
+ * another promise-form wait of the same thread, which would be as stuck.
+ */
+
+/**
+ * Whether a thread has been given something that it has not seen. To be called
+ * in the object's critical section, by that thread or whoever cleans up after
+ * it: nobody else may look at its nodes.
+ *
+ * @param object What was waited for.
+ * @param value What the wait's node has in `Node.value`.
+ * @param slot The thread's slot.
+ */
+export function isUnseen(object: number, value = 0, slot = self): boolean {
+  let node = words[slot + Slot.nodes];
+  while (node !== 0) {
+    if (
+      words[node + Node.object] === object &&
+      words[node + Node.value] === value &&
+      load(node + Node.state) === Wake.granted
+    ) return true;
+    node = words[node + Node.listNext];
+  }
+  return false;
 }

@@ -11,11 +11,18 @@
 import { shown } from "../../_internal/check.ts";
 import { NotSendableError } from "../errors.ts";
 import type { Thread } from "../thread.ts";
-import { allocate, deallocate } from "../_memory/allocator.ts";
+import { allocate, deallocate, removeDraft } from "../_memory/allocator.ts";
 import { loadSendableSync } from "../_memory/codec/load.ts";
 import { sendableId } from "../_memory/codec/registry.ts";
-import { removeDraft } from "../_memory/draft.ts";
-import { Header, load, words } from "../_memory/heap.ts";
+import {
+  Header,
+  load,
+  Slot,
+  slotOf,
+  tid,
+  wakeSlot,
+  words,
+} from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   commitRecord,
@@ -25,7 +32,6 @@ import {
   takeRecord,
 } from "../_memory/record.ts";
 import { withoutFields } from "../_memory/shared_object.ts";
-import { Slot, slotOf, tid, wakeSlot } from "../_memory/slot.ts";
 import { sendableError } from "./sendable_error.ts";
 
 /** What an excepthook is told. */

@@ -16,22 +16,25 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { workerUrl } from "../../_internal/worker_module.ts";
 import {
   birthCertificate,
-  Header,
-  load,
-  store,
-  words,
-} from "../_memory/heap.ts";
-import {
   Dying,
+  Header,
   isMain,
+  load,
   self,
   Slot,
   slotAt,
   SlotState,
-} from "../_memory/slot.ts";
-import { listen, setOnTurn } from "../_memory/listen.ts";
-import { pendingWaits, setOnPendingChange } from "../_memory/wait_promise.ts";
-import { addOnWake, setOnLongWait } from "../_memory/wait_sync.ts";
+  store,
+  words,
+} from "../_memory/heap.ts";
+import {
+  addOnWake,
+  listen,
+  pendingWaits,
+  setOnLongWait,
+  setOnPendingChange,
+  setOnTurn,
+} from "../_memory/wait.ts";
 import { died, outOfMemory, terminated } from "./death.ts";
 import { deliverUncaught } from "./excepthook.ts";
 import { isChangingHeap } from "../_memory/mutex.ts";

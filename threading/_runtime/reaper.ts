@@ -9,26 +9,29 @@
  * @module
  */
 
-import { deallocate } from "../_memory/allocator.ts";
+import { addDraft, deallocate, removeDraft } from "../_memory/allocator.ts";
 import {
   compareExchange,
+  Dying,
   exchange,
+  Field,
   Header,
   load,
+  requestHost,
+  Slot,
   store,
   words,
 } from "../_memory/heap.ts";
-import { addDraft, removeDraft } from "../_memory/draft.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import { releaseDraftsOf, releaseRecord } from "../_memory/record.ts";
 import { loadModuleSync } from "../_memory/codec/load.ts";
-import { classOf, classUrl, Field } from "../_memory/shared_class.ts";
 import {
+  classOf,
+  classUrl,
   finishSection,
   giveBack,
   releaseHoldsOf,
 } from "../_memory/shared_object.ts";
-import { Dying, requestHost, Slot } from "../_memory/slot.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";
 import { outOfMemory } from "./death.ts";

@@ -5,12 +5,11 @@
  */
 
 import { ThreadingError } from "../errors.ts";
-import { Header, load, store, words } from "../_memory/heap.ts";
-import { lock, unlock } from "../_memory/mutex.ts";
-import { commitRecord } from "../_memory/record.ts";
 import {
   Dying,
+  Header,
   isMain,
+  load,
   MAX_SLOTS,
   nextTid,
   requestHost,
@@ -18,8 +17,12 @@ import {
   slotAt,
   slotOf,
   SlotState,
+  store,
   wakeSlot,
-} from "../_memory/slot.ts";
+  words,
+} from "../_memory/heap.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
+import { commitRecord } from "../_memory/record.ts";
 import { delist, enlist, ThreadField, ThreadState } from "./thread_object.ts";
 
 /** A slot for the next thread: an idle worker's if there is one. */

@@ -9,9 +9,18 @@
 
 import { setImmediate } from "node:timers";
 import { type CallJob, type InstanceJob, isInstanceJob } from "./job.ts";
-import { exchange, load, store, words } from "../_memory/heap.ts";
-import { discard } from "../_memory/allocator.ts";
-import { addDraft, COUNTED } from "../_memory/draft.ts";
+import {
+  adoptTid,
+  Dying,
+  exchange,
+  load,
+  requestHost,
+  self,
+  Slot,
+  store,
+  words,
+} from "../_memory/heap.ts";
+import { addDraft, COUNTED, discard } from "../_memory/allocator.ts";
 import {
   checkDying,
   lock,
@@ -26,9 +35,7 @@ import {
   readRecord,
 } from "../_memory/record.ts";
 import { giveBack, objectAtAs } from "../_memory/shared_object.ts";
-import { adoptTid, Dying, requestHost, self, Slot } from "../_memory/slot.ts";
-import { listen } from "../_memory/listen.ts";
-import { forgetWaits } from "../_memory/wait_promise.ts";
+import { forgetWaits, listen } from "../_memory/wait.ts";
 import { exited, terminated } from "./death.ts";
 import { reportUncaught } from "./excepthook.ts";
 import { draftFields } from "./fields.ts";

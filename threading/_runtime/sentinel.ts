@@ -11,10 +11,8 @@
  * @module
  */
 
-import { Header, load } from "../_memory/heap.ts";
-import { self, Slot, slotAt } from "../_memory/slot.ts";
-import { listen } from "../_memory/listen.ts";
-import { addOnWake } from "../_memory/wait_sync.ts";
+import { Header, load, self, Slot, slotAt } from "../_memory/heap.ts";
+import { addOnWake, listen } from "../_memory/wait.ts";
 import { onWorkerEnd } from "./web_lock.ts";
 
 /** The longest interval that a timer takes, in milliseconds. */

@@ -8,8 +8,14 @@ import { discard } from "../_memory/allocator.ts";
 import { encode } from "../_memory/codec/encode.ts";
 import { checkMarks } from "../_memory/codec/load.ts";
 import { draftEncoded } from "../_memory/record.ts";
-import { Header, load } from "../_memory/heap.ts";
-import { isMain, requestHost, Slot, SlotState } from "../_memory/slot.ts";
+import {
+  Header,
+  isMain,
+  load,
+  requestHost,
+  Slot,
+  SlotState,
+} from "../_memory/heap.ts";
 import { settleKeepAlive, startWorker } from "./host.ts";
 import type { CallJob, InstanceJob } from "./job.ts";
 import { requirePermissions } from "./permissions.ts";

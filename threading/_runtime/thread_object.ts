@@ -4,9 +4,18 @@
  * @module
  */
 
-import { add, Header, load, store, words } from "../_memory/heap.ts";
+import {
+  add,
+  Field,
+  Header,
+  load,
+  requestHost,
+  Slot,
+  store,
+  words,
+} from "../_memory/heap.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
-import { addDraft, referenceDraft } from "../_memory/draft.ts";
+import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError } from "../errors.ts";
 import {
   commitRecord,
@@ -14,9 +23,7 @@ import {
   readRecord,
   releaseRecord,
 } from "../_memory/record.ts";
-import { Field } from "../_memory/shared_class.ts";
 import { borrow } from "../_memory/shared_object.ts";
-import { requestHost, Slot } from "../_memory/slot.ts";
 import {
   MAIN_QUEUE,
   type Protocol,

@@ -6,7 +6,7 @@
  */
 
 import { setLifeLock } from "../../_internal/worker_module.ts";
-import { slotIndex } from "../_memory/slot.ts";
+import { slotIndex } from "../_memory/heap.ts";
 import { bury } from "./reaper.ts";
 
 /** As much of `LockManager` as is needed; Deno's own types do not have it. */

@@ -5,8 +5,16 @@
  */
 
 import "../mod.ts";
-import { birth, Header, load, store, words } from "../_memory/heap.ts";
-import { self, Slot, wakeSlot } from "../_memory/slot.ts";
+import {
+  birth,
+  Header,
+  load,
+  self,
+  Slot,
+  store,
+  wakeSlot,
+  words,
+} from "../_memory/heap.ts";
 import { guardEnds, serve } from "./runner.ts";
 import { keepWatch } from "./sentinel.ts";
 import { holdWebLock } from "./web_lock.ts";

@@ -5,9 +5,14 @@
  * @module
  */
 
-import { classOf, classUrl } from "../shared_class.ts";
-import type { SharedObject } from "../shared_object.ts";
-import { objectAt, objectAtAs, takesFields } from "../shared_object.ts";
+import {
+  classOf,
+  classUrl,
+  objectAt,
+  objectAtAs,
+  type SharedObject,
+  takesFields,
+} from "../shared_object.ts";
 import {
   finishInstance,
   makeError,

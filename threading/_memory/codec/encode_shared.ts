@@ -4,8 +4,7 @@
  * @module
  */
 
-import { classOf } from "../shared_class.ts";
-import { addressOf, SharedObject } from "../shared_object.ts";
+import { addressOf, classOf, SharedObject } from "../shared_object.ts";
 import { open } from "./encode.ts";
 import { refuseInstance } from "./encode_built_in.ts";
 import { writeFields } from "./encode_shape.ts";

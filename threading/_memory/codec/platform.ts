@@ -11,9 +11,13 @@
  */
 
 import { isCryptoKey, isKeyObject } from "node:util/types";
-import { bytes, words } from "../heap.ts";
-import { Field, registerClass } from "../shared_class.ts";
-import { addressOf, createObject, SharedObject } from "../shared_object.ts";
+import { bytes, Field, words } from "../heap.ts";
+import {
+  addressOf,
+  createObject,
+  registerClass,
+  SharedObject,
+} from "../shared_object.ts";
 import { readValue } from "./decode.ts";
 import { writeValue } from "./encode.ts";
 import type { Reader } from "./reader.ts";

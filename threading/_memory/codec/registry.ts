@@ -7,7 +7,7 @@
 
 import * as errors from "../../errors.ts";
 import { ThreadingError } from "../../errors.ts";
-import { intern, interned } from "../intern.ts";
+import { intern, interned } from "../shared_object.ts";
 import type { Stack } from "./marks.ts";
 import { nameOf } from "./refusal.ts";
 

@@ -1,0 +1,567 @@
+/**
+ * Waiting in the blocking and in the promise form, see `wait_queue.ts`, and the
+ * event loop's part in it.
+ *
+ * The blocking form sleeps on the slot's event word. In the promise form a woken
+ * node is pushed on its slot's stack `ready`. Its thread empties the stack when
+ * its event loop turns ({@linkcode listen}), behind a blocking wait, or, if it
+ * woke the node itself, in a microtask.
+ *
+ * @module
+ */
+
+import {
+  exchange,
+  Field,
+  Header,
+  isMain,
+  load,
+  self,
+  Slot,
+  words,
+} from "./heap.ts";
+import {
+  checkDying,
+  damagedError,
+  isClosed,
+  lock,
+  requireStack,
+  tryLock,
+  unlock,
+} from "./mutex.ts";
+import { classOf, forgetPins, pin, type Pins, unpin } from "./shared_object.ts";
+import {
+  allocateNode,
+  enqueue,
+  enqueueFirst,
+  freeNode,
+  isStranded,
+  Node,
+  NodeFlag,
+  prepare,
+  type Protocol,
+  setOnOwnWake,
+  Wake,
+  withdraw,
+} from "./wait_queue.ts";
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+} from "../../_internal/options.ts";
+import { ThreadingError } from "../errors.ts";
+
+interface PendingWait {
+  token: number;
+  protocol: Protocol;
+  node: number;
+  object: number;
+  queue: number;
+  /** What keeps the object's handle meanwhile. */
+  pins: Pins;
+  resolve(state: number): void;
+  reject(reason: unknown): void;
+  /** Called at the end, while the node is still there. */
+  inspect: ((node: number) => void) | undefined;
+  /** Gives up now, if it was to give up while the node had been woken. */
+  giveUpLate?(): void;
+}
+
+const pending = new Map<number, PendingWait>();
+let lastToken = 0;
+let drainScheduled = false;
+
+function newToken(): number {
+  lastToken = (lastToken + 1) & 0x3fff_ffff;
+  return lastToken;
+}
+
+/** Number of promise-form waits under way in this thread. */
+export function pendingWaits(): number {
+  return pending.size;
+}
+
+/** Called when a first promise-form wait begins, some were woken, or all ended. */
+let onPendingChange: () => void = () => {};
+
+/** Sets what happens when a first wait begins, some were woken, or all ended. */
+export function setOnPendingChange(callback: () => void): void {
+  onPendingChange = callback;
+}
+
+/** Continues them in a microtask. */
+export function scheduleDrain(): void {
+  if (drainScheduled) return;
+  drainScheduled = true;
+  queueMicrotask(drainReady);
+}
+
+/** Continues the promise-form waits of this thread that have been woken. */
+export function drainReady(): void {
+  drainScheduled = false;
+  let node = exchange(self + Slot.ready, 0);
+  const woken: number[] = [];
+  for (; node !== 0; node = words[node + Node.ready]) {
+    woken.push(words[node + Node.token]);
+  }
+  if (load(Header.damages) !== seenDamages) woken.unshift(...stranded());
+  // The stack has the last one woken on top.
+  for (const token of woken.reverse()) {
+    const wait = pending.get(token);
+    if (wait !== undefined) proceed(wait);
+  }
+  // Those that still wait hold the event loop open only if somebody can wake them.
+  if (woken.length > 0 && pending.size > 0) onPendingChange();
+}
+
+let seenDamages = 0;
+
+/** Tokens of the waits at objects that have been damaged. */
+function stranded(): number[] {
+  seenDamages = load(Header.damages);
+  const waits = Array.from(pending.values());
+  return waits.filter(({ node }) => isStranded(node)).map((w) => w.token);
+}
+
+function proceed(wait: PendingWait): void {
+  const state = words[wait.node + Node.state];
+  if (state === Wake.damaged) return endDamaged(wait);
+  // A node that was moved to another object's queue is that object's business.
+  const moved = words[wait.node + Node.object] !== wait.object;
+  if (state !== Wake.retry || moved) {
+    endWait(wait);
+    wait.resolve(state);
+    return;
+  }
+  wait.protocol.attend?.(wait.object, wait.node);
+  const end = takeOrEnqueue(wait, true);
+  if (end === Wake.damaged) endDamaged(wait);
+  else if (end !== Wake.waiting) wait.resolve(end);
+  else wait.giveUpLate?.();
+}
+
+function endDamaged(wait: PendingWait): void {
+  const name = classOf(words[wait.node + Node.object])?.constructor.name;
+  endWait(wait);
+  wait.reject(damagedError(name));
+}
+
+/**
+ * Returns how the wait ended, `Wake.waiting` if it is in the queue, or
+ * `Wake.damaged` if it is to be ended.
+ */
+function takeOrEnqueue(wait: PendingWait, again: boolean): number {
+  const { protocol, object, queue, node } = wait;
+  if (!tryLock(object + Field.mutex)) {
+    words[node + Node.object] = object;
+    return Wake.damaged;
+  }
+  words[node + Node.state] = Wake.waiting;
+  const end = protocol.take(object, node);
+  if (end === Wake.waiting) {
+    if (again) enqueueFirst(object, queue, node);
+    else enqueue(object, queue, node);
+  } else {
+    words[node + Node.object] = 0;
+  }
+  unlock(object + Field.mutex);
+  if (end !== Wake.waiting) endWait(wait);
+  return end;
+}
+
+function endWait(wait: PendingWait): void {
+  const { inspect, node, token, object, pins } = wait;
+  inspect?.(node);
+  pending.delete(token);
+  freeNode(node);
+  // Behind the continuation of the wait, which uses the object.
+  queueMicrotask(() => queueMicrotask(() => unpin(object, pins)));
+  if (pending.size === 0) onPendingChange();
+}
+
+/** What a promise-form wait rejects with, and why it was given up. */
+export interface Surrender {
+  /** Milliseconds, `Infinity` for none. */
+  timeout: number;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+  /** Makes the error of a wait whose time ran out. */
+  timeoutError(): unknown;
+}
+
+/**
+ * Waits in the promise form.
+ *
+ * @param protocol How the object lets wait.
+ * @param object The object.
+ * @param queue Offset of the queue.
+ * @param surrender When to give up.
+ * @param inspect Called at the end, while the node is still there.
+ * @param origin The object at which it has waited before, or 0.
+ * @returns How the wait ended.
+ */
+export function waitPromise(
+  protocol: Protocol,
+  object: number,
+  queue: number,
+  surrender: Surrender,
+  inspect?: (node: number) => void,
+  origin = 0,
+): Promise<number> {
+  if (surrender.signal?.aborted) {
+    return Promise.reject(surrender.signal.reason);
+  }
+  const token = newToken();
+  const node = allocateNode(NodeFlag.promise, token);
+  words[node + Node.origin] = origin;
+  return wait({ protocol, object, queue, node, token, inspect }, surrender);
+}
+
+/**
+ * Like {@linkcode waitPromise}, with a node that `enter` puts into a queue (in
+ * a critical section of its own) instead of the protocol's `take`.
+ */
+export function waitEntered(
+  protocol: Protocol,
+  object: number,
+  queue: number,
+  surrender: Surrender,
+  enter: (node: number) => void,
+  inspect: (node: number) => void,
+): Promise<number> {
+  const token = newToken();
+  const node = allocateNode(NodeFlag.promise, token);
+  return wait(
+    { protocol, object, queue, node, token, inspect },
+    surrender,
+    enter,
+  );
+}
+
+function wait(
+  start: Omit<PendingWait, "pins" | "resolve" | "reject">,
+  { timeout, signal, timeoutError }: Surrender,
+  enter?: (node: number) => void,
+): Promise<number> {
+  const { protocol, object, node, token } = start;
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const pendingWait: PendingWait = {
+    ...start,
+    pins: pin(object),
+    resolve,
+    reject,
+  };
+  pending.set(token, pendingWait);
+  if (enter === undefined) {
+    const end = takeOrEnqueue(pendingWait, false);
+    if (end === Wake.damaged) {
+      endDamaged(pendingWait);
+      return promise;
+    }
+    if (end !== Wake.waiting) return Promise.resolve(end);
+  } else {
+    enter(node);
+  }
+  if (pending.size === 1) onPendingChange();
+  if (timeout === Infinity && signal === undefined) return promise;
+
+  const giveUp = (reason: unknown) => {
+    if (!pending.has(token)) return;
+    if (!withdraw(protocol, node, object)) {
+      pendingWait.giveUpLate ??= () => giveUp(reason);
+      return;
+    }
+    endWait(pendingWait);
+    pendingWait.reject(reason);
+  };
+  const onAbort = () => giveUp(signal!.reason);
+  const settled = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  };
+  pendingWait.resolve = (state) => {
+    settled();
+    resolve(state);
+  };
+  pendingWait.reject = (reason) => {
+    settled();
+    reject(reason);
+  };
+  if (timeout !== Infinity) {
+    timer = setTimeout(() => giveUp(timeoutError()), timeout);
+  }
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise;
+}
+
+/** Changes when the waits of this JavaScript thread were forgotten. */
+export let waitEpoch = 0;
+
+/**
+ * Forgets all promise-form waits: the thread that began them has ended, and its
+ * nodes are gone. Their promises stay pending for ever.
+ */
+export function forgetWaits(): void {
+  waitEpoch++;
+  exchange(self + Slot.ready, 0);
+  forgetPins();
+  if (pending.size === 0) return;
+  pending.clear();
+  onPendingChange();
+}
+
+setOnOwnWake(scheduleDrain);
+
+/**
+ * When the wait is to be given up.
+ *
+ * @param options The options.
+ * @param what What is being waited for, for messages: `acquire a Lock`.
+ * @throws {TypeError} If the timeout is not a number.
+ * @throws {RangeError} If it is negative, NaN or above `TIMEOUT_MAX`.
+ * @throws The signal's reason, if that is aborted.
+ */
+export function surrenderOf(
+  options: WaitOptions | undefined,
+  what: string,
+): Surrender {
+  const timeout = timeoutOf(options, what);
+  const signal = options?.signal;
+  signal?.throwIfAborted();
+  return { timeout, signal, timeoutError: () => timeoutError(what, timeout) };
+}
+
+/** The node of this thread's blocking waits. */
+export const OWN_NODE: number = self + Slot.node;
+/** About as long as a thread on another core takes for a short section. */
+const SPINS = 200;
+
+/** What a thread does each time it wakes. */
+let onWake: () => void = () => {};
+
+/** Adds what a thread does each time it is woken, whatever for; no user code. */
+export function addOnWake(callback: () => void): void {
+  const before = onWake;
+  onWake = () => {
+    before();
+    callback();
+  };
+}
+
+/** Does what is to be done each time this thread has been woken. */
+export function attendWake(): void {
+  onWake();
+}
+
+/** Blocked for so many milliseconds, the main thread needs a sentinel. */
+const LONG_MS = 200;
+/** Called when the main thread has been blocked for long. */
+let onLongWait: () => void = () => {};
+
+/** Sets what the main thread does when it has been blocked for long. */
+export function setOnLongWait(callback: () => void): void {
+  onLongWait = callback;
+}
+
+/**
+ * Makes {@linkcode OWN_NODE} ready for a wait.
+ *
+ * @throws {RangeError} If there is too little stack for what this thread may
+ * have to do while it is blocked: it must not leave a node in a queue.
+ */
+export function prepareOwnNode(): void {
+  requireStack();
+  prepare(OWN_NODE, 0);
+}
+
+/**
+ * Sleeps until the node is woken.
+ *
+ * @param deadline Time by `performance.now()`; `Infinity` for none.
+ * @param spins How often it looks before it sleeps.
+ * @returns Whether it was woken; if not, the deadline has passed.
+ * @throws {ThreadingError} If nothing is left that could wake it.
+ */
+export function sleepUntilWoken(
+  node: number,
+  deadline: number,
+  spins: number = SPINS,
+): boolean {
+  const woken = sleep(node, deadline, spins);
+  // Nothing else may be left to keep the event loop alive until it looks.
+  if (load(self + Slot.ready) !== 0) scheduleDrain();
+  return woken;
+}
+
+function sleep(node: number, deadline: number, spins: number): boolean {
+  for (let spin = 0; spin < spins; spin++) {
+    if (load(node + Node.state) !== Wake.waiting) return true;
+  }
+  let helpAt = isMain ? performance.now() + LONG_MS : Infinity;
+  for (;;) {
+    const event = load(self + Slot.event);
+    checkDying();
+    declineReady();
+    if (isStranded(node)) return true;
+    if (load(node + Node.state) !== Wake.waiting) return true;
+    onWake();
+    if (load(node + Node.state) !== Wake.waiting) return true;
+    if (isMain && deadline === Infinity && load(Header.allThreads) === 0) {
+      return false;
+    }
+    const until = Math.min(deadline, helpAt);
+    const left = until === Infinity ? until : until - performance.now();
+    if (left > 0) {
+      Atomics.wait(words, self + Slot.event, event, left);
+    } else {
+      if (until === deadline) return false;
+      helpAt = Infinity;
+      onLongWait();
+    }
+  }
+}
+
+/**
+ * A blocked thread's promise-form waits cannot go on. What they were woken for
+ * would be kept from others, from this very thread's blocking wait even.
+ */
+function declineReady(): void {
+  let node = load(self + Slot.ready);
+  while (node !== 0) {
+    const object = words[node + Node.object];
+    if (!isClosed(object + Field.mutex)) {
+      classOf(object)?.protocol?.decline?.(object, node);
+    }
+    node = words[node + Node.ready];
+  }
+}
+
+/** Blocks this thread for some milliseconds; it can be killed meanwhile. */
+export function sleepFor(ms: number): void {
+  prepareOwnNode();
+  sleepUntilWoken(OWN_NODE, performance.now() + ms);
+}
+
+/**
+ * Waits in the blocking form.
+ *
+ * @param protocol How the object lets wait.
+ * @param object The object.
+ * @param queue Offset of the queue.
+ * @param timeout Milliseconds.
+ * @param what For messages.
+ * @param node The node; one of its own for a wait whose `attend` may wait.
+ * @returns How the wait ended; `Wake.waiting` if the time ran out.
+ * @throws {ThreadingError} If nothing is left that could end the wait.
+ */
+export function waitSync(
+  protocol: Protocol,
+  object: number,
+  queue: number,
+  timeout: number,
+  what: string,
+  node: number = OWN_NODE,
+): number {
+  prepare(node, 0);
+  const deadline = timeout === Infinity
+    ? Infinity
+    : performance.now() + timeout;
+  let again = false;
+  for (;;) {
+    lock(object + Field.mutex);
+    words[node + Node.state] = Wake.waiting;
+    const end = protocol.take(object, node);
+    if (end !== Wake.waiting) {
+      words[node + Node.object] = 0;
+      unlock(object + Field.mutex);
+      return end;
+    }
+    if (again) enqueueFirst(object, queue, node);
+    else enqueue(object, queue, node);
+    unlock(object + Field.mutex);
+    const state = finishSync(protocol, node, deadline, what);
+    if (state !== Wake.retry) return state;
+    if (protocol.takeFast?.(object, node)) {
+      words[node + Node.object] = 0;
+      return Wake.granted;
+    }
+    protocol.attend?.(object, node);
+    again = true;
+  }
+}
+
+/** Sleeps on a node that is in a queue, and leaves the queue at the end. */
+export function finishSync(
+  protocol: Protocol,
+  node: number,
+  deadline: number,
+  what: string,
+): number {
+  const object = words[node + Node.object];
+  words[self + Slot.waitsFor] = object;
+  let woken = sleepUntilWoken(node, deadline, protocol.spins);
+  if (!woken && withdraw(protocol, node, object)) {
+    words[self + Slot.waitsFor] = 0;
+    if (deadline !== Infinity) return Wake.waiting;
+    throw neverEnds(what);
+  }
+  // It may have been moved to another queue, where no time can run out.
+  while (!woken) {
+    woken = sleepUntilWoken(node, Infinity);
+    if (woken) break;
+    const other = load(node + Node.object);
+    if (withdraw(classOf(other)!.protocol!, node, other)) throw neverEnds(what);
+  }
+  words[self + Slot.waitsFor] = 0;
+  const state = words[node + Node.state];
+  if (state === Wake.damaged) {
+    const name = classOf(words[node + Node.object])?.constructor.name;
+    words[node + Node.object] = 0;
+    throw damagedError(name);
+  }
+  // A node that is to retry counts as waiting on until it has been taken in.
+  if (state !== Wake.retry) words[node + Node.object] = 0;
+  return state;
+}
+
+function neverEnds(what: string): ThreadingError {
+  return new ThreadingError(
+    `Cannot ${what}: this would never end, since no other thread is left that could end it`,
+  );
+}
+
+/** What a thread does each time its event loop turns; set by `host.ts`. */
+let onTurn: () => void = () => {};
+
+/** Sets what a thread does when it is woken in its event loop. */
+export function setOnTurn(callback: () => void): void {
+  onTurn = callback;
+}
+
+let listening = false;
+let isWanted = () => false;
+
+/**
+ * Looks at this thread's event word whenever it changes while the event loop
+ * runs. The promise of `waitAsync` does not keep the loop alive, and needs no
+ * cancelling: there is never more than one.
+ *
+ * @param wanted Asked after each event whether to go on. Replaces what was given
+ * before: that of an ended thread must not end the listening for the next one.
+ */
+export async function listen(wanted: () => boolean): Promise<void> {
+  isWanted = wanted;
+  if (listening) return;
+  listening = true;
+  while (isWanted()) {
+    const event = load(self + Slot.event);
+    checkDying();
+    drainReady();
+    attendWake();
+    onTurn();
+    const result = Atomics.waitAsync(words, self + Slot.event, event);
+    if (result.async) await result.value;
+  }
+  listening = false;
+}
