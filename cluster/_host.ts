@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Channel } from "./_channel.ts";
 import type { Link } from "./_link.ts";
 import type { Patience } from "./_patience.ts";
 
@@ -11,4 +12,6 @@ import type { Patience } from "./_patience.ts";
 export interface Host {
   /** The connection in the event loop of this thread. */
   link(patience: Patience): Promise<Link>;
+  /** The way to the thread that asks for the blocking forms. */
+  channel(patience: Patience): Channel;
 }

@@ -84,6 +84,7 @@ export class Link {
   #connection!: NatsConnection;
   #connected = true;
   #closed: Error | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(settings: Settings) {
     this.settings = settings;
@@ -297,7 +298,11 @@ export class Link {
   }
 
   /** Ends it, when what was sent has gone out. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     this.#end(new ThreadingError("the cluster has been closed"));
     const connection = this.#connection;
     const flushed = connection.isClosed()

@@ -326,20 +326,22 @@ function isConflict(error: unknown): boolean {
     (error.code === 10071 || error.code === 10164);
 }
 
-/** A lock that is held, and renewed until it is released. */
+/** A lock that is held, and renewed until that is stopped. */
 export class Hold {
   /** The number of the holder's first message, which only rises. */
   readonly token: bigint;
   /** How long it is certain. */
   readonly term: Term;
+  /** Who holds it. */
+  readonly holder: string;
   readonly #core: LockCore;
-  readonly #holder: string;
   readonly #lease: number;
   #sequence: number;
-  #released: Promise<void> | undefined;
-  #renewing: Promise<void> | undefined;
+  #since: Moment;
   readonly #stop = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #renewed: (since: Moment) => void = () => {};
+  #ended: () => void = () => {};
 
   constructor(
     core: LockCore,
@@ -350,64 +352,75 @@ export class Hold {
     since: Moment,
   ) {
     this.#core = core;
-    this.#holder = holder;
+    this.holder = holder;
     this.#lease = lease;
     this.#sequence = sequence;
+    this.#since = since;
     this.token = BigInt(sequence);
-    this.term = new Term(
-      since,
-      lease,
-      () =>
-        new ThreadingError(
-          `Cannot keep the lock ${name} of a cluster: its lease of ${lease} ms could not be renewed`,
-        ),
-    );
+    this.term = new Term(since, lease, () => lostError(name, lease));
     this.#plan();
   }
 
+  /** The number of the last message. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /**
+   * Tells another thread how it stands.
+   *
+   * @param renewed Gets the moment from which the lease counts, now and after
+   * each renewal.
+   * @param ended Called when it is not renewed any more.
+   */
+  follow(renewed: (since: Moment) => void, ended: () => void): void {
+    this.#renewed = renewed;
+    this.#ended = ended;
+    renewed(this.#since);
+  }
+
   #plan(): void {
-    this.#timer = setTimeout(() => {
-      this.#renewing = this.#renew();
-    }, this.#lease / 3);
+    this.#timer = setTimeout(() => this.#renew(), this.#lease / 3);
     unref(this.#timer);
   }
 
   async #renew(): Promise<void> {
+    const { signal } = this.#stop;
     const left = this.term.left();
-    if (left === 0 || this.#released !== undefined) return;
+    if (left === 0) return this.stop();
     const since = new Moment();
     try {
+      const patience = new Patience("renew a lease", { timeout: left, signal });
       const sequence = await this.#core.renew(
-        this.#holder,
+        this.holder,
         this.#sequence,
-        new Patience("renew a lease", {
-          timeout: left,
-          signal: this.#stop.signal,
-        }),
+        patience,
       );
-      if (sequence === undefined) return this.term.lose();
+      if (sequence === undefined) {
+        this.term.lose();
+        return this.stop();
+      }
       this.#sequence = sequence;
+      this.#since = since;
       this.term.renew(since);
+      this.#renewed(since);
     } catch {
       // It is lost when its time has passed, and may be renewed until then.
     }
-    if (this.#released === undefined && this.term.left() > 0) this.#plan();
+    if (!signal.aborted) this.#plan();
   }
 
-  /** Lets the lock go; a second time does nothing. */
-  release(patience: Patience): Promise<void> {
-    return this.#released ??= this.#release(patience);
-  }
-
-  async #release(patience: Patience): Promise<void> {
-    const left = this.term.left();
-    this.term.settle();
+  /** Renews it no more. */
+  stop(): void {
     clearTimeout(this.#timer);
     this.#stop.abort();
-    await this.#renewing;
-    // What is not held any more needs no word.
-    if (left === 0) return;
-    const most = patience.between(0, Math.max(left, 1000));
-    await this.#core.release(this.#holder, this.#sequence, most);
+    this.#ended();
   }
+}
+
+/** The error of a lease that was not renewed in time. */
+export function lostError(name: string, lease: number): Error {
+  return new ThreadingError(
+    `Cannot keep the lock ${name} of a cluster: its lease of ${lease} ms could not be renewed`,
+  );
 }

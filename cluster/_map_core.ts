@@ -135,6 +135,41 @@ export class MapCore {
     }
   }
 
+  /** The same, but one that was deleted has no revision for the caller. */
+  async setOrMake(
+    key: string,
+    bytes: Uint8Array,
+    expected: number | undefined,
+    patience: Patience,
+  ): Promise<number | undefined> {
+    const revision = await this.set(key, bytes, expected, patience);
+    if (revision !== undefined || expected !== 0) return revision;
+    const entry = await this.get(key, patience);
+    if (entry === undefined || entry.bytes !== undefined) return undefined;
+    return await this.set(key, bytes, entry.revision, patience);
+  }
+
+  /**
+   * Deletes a key.
+   *
+   * @param expected The revision that it must have, if any.
+   * @returns Whether it had a value, and that revision.
+   */
+  async delete(
+    key: string,
+    expected: number | undefined,
+    patience: Patience,
+  ): Promise<boolean> {
+    for (;;) {
+      const entry = await this.get(key, patience);
+      if (entry?.bytes === undefined) return false;
+      const { revision } = entry;
+      if ((expected ?? revision) !== revision) return false;
+      const deleted = await this.set(key, undefined, revision, patience);
+      if (deleted !== undefined) return true;
+    }
+  }
+
   /** The keys that have values. */
   async keys(patience: Patience): Promise<string[]> {
     const kv = await this.#opened(patience);

@@ -9,6 +9,7 @@ import {
   durationOf,
   timeoutError,
   type WaitOptions,
+  type WaitSyncOptions,
 } from "../_internal/options.ts";
 
 /**
@@ -17,21 +18,20 @@ import {
  * of the two counts. It may be too long, and then a lease ends early.
  */
 export class Moment {
-  readonly #steady = performance.now();
-  readonly #wall = Date.now();
-  readonly #before: number;
+  /** What the steady clock of this thread showed. */
+  readonly steady: number;
+  /** What the clock on the wall showed. */
+  readonly wall: number;
 
-  /** @param before How many milliseconds ago it was. */
-  constructor(before = 0) {
-    this.#before = before;
+  /** Now, or when the clocks showed something else. */
+  constructor(steady = performance.now(), wall = Date.now()) {
+    this.steady = steady;
+    this.wall = wall;
   }
 
   /** The milliseconds since then. */
   elapsed(): number {
-    return this.#before + Math.max(
-      performance.now() - this.#steady,
-      Date.now() - this.#wall,
-    );
+    return Math.max(performance.now() - this.steady, Date.now() - this.wall);
   }
 }
 
@@ -63,6 +63,18 @@ export class Patience {
     this.#timeout = durationOf(options?.timeout, what, "timeout");
     this.#end = performance.now() + this.#timeout;
     this.signal = options?.signal;
+  }
+
+  /** That of a blocking form, which no signal ends. */
+  static ofSync(
+    what: string,
+    options?: WaitSyncOptions,
+    others: readonly string[] = [],
+  ): Patience {
+    if (options !== undefined) {
+      checkOptions(options, what, [...others, "timeout"]);
+    }
+    return new Patience(what, options, others);
   }
 
   /** The milliseconds that are left; 0 if there are none. */
@@ -233,19 +245,24 @@ const SURE = 0.9;
 export class Term {
   readonly #lease: number;
   readonly #reason: () => Error;
-  #since: Moment;
+  #since: () => Moment;
   #settled = false;
   #over = false;
   #controller: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param since A moment before the servers began to count.
+   * @param since A moment before the servers began to count, or what tells the
+   * last one if another thread renews it.
    * @param lease The milliseconds that they count.
    * @param reason The error of what is lost.
    */
-  constructor(since: Moment, lease: number, reason: () => Error) {
-    this.#since = since;
+  constructor(
+    since: Moment | (() => Moment),
+    lease: number,
+    reason: () => Error,
+  ) {
+    this.#since = typeof since === "function" ? since : () => since;
     this.#lease = lease;
     this.#reason = reason;
   }
@@ -253,13 +270,13 @@ export class Term {
   /** The milliseconds that are left; 0 if it is over. */
   left(): number {
     if (this.#over) return 0;
-    return Math.max(SURE * this.#lease - this.#since.elapsed(), 0);
+    return Math.max(SURE * this.#lease - this.#since().elapsed(), 0);
   }
 
   /** Begins anew, unless it is over. */
   renew(since: Moment): void {
     if (this.left() === 0) return;
-    this.#since = since;
+    this.#since = () => since;
     this.#arm();
   }
 
@@ -272,6 +289,13 @@ export class Term {
   settle(): void {
     this.#settled = true;
     clearTimeout(this.#timer);
+  }
+
+  /** The error of what is lost, and what brought it about. */
+  reason(cause: unknown): Error {
+    const error = this.#reason();
+    Object.defineProperty(error, "cause", { value: cause });
+    return error;
   }
 
   /** Throws if it is over. */

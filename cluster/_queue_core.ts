@@ -637,11 +637,11 @@ export class QueueCore {
   }
 
   /** The same without an answer, where nobody can wait for it. */
-  letGo(arrival: Arrival): void {
+  letGo(arrival: Arrival, delay: number, error: string | undefined): void {
     const patience = new Patience("give an item back", {
       timeout: arrival.lease,
     });
-    this.giveBack(arrival, 0, undefined, patience).catch(() => {});
+    this.giveBack(arrival, delay, error, patience).catch(() => {});
   }
 
   /**

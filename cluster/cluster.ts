@@ -6,9 +6,11 @@
 
 import { checkOptions, shown } from "../_internal/check.ts";
 import type { WaitOptions } from "../_internal/options.ts";
+import { ThreadingError } from "../threading/mod.ts";
+import { Channel } from "./_channel.ts";
 import type { Host } from "./_host.ts";
 import { Link, type Settings } from "./_link.ts";
-import { Patience } from "./_patience.ts";
+import { Once, Patience } from "./_patience.ts";
 import { type ClusterLock, type ClusterLockOptions, makeLock } from "./lock.ts";
 import { type ClusterMap, makeMap } from "./map.ts";
 import {
@@ -79,14 +81,32 @@ export interface ClusterOptions extends WaitOptions {
  * cluster.addEventListener("disconnected", () => console.warn("no server"));
  * ```
  */
-export class Cluster extends EventTarget implements AsyncDisposable {
+export class Cluster extends EventTarget
+  implements AsyncDisposable, Disposable {
+  readonly #settings: Settings;
   readonly #host: Host;
-  readonly #link: Link;
+  readonly #opening: Once<Link>;
+  #link: Link | undefined;
+  #channel: Channel | undefined;
+  #closed = false;
 
-  private constructor(link: Link) {
+  private constructor(settings: Settings) {
     super();
+    this.#settings = settings;
+    this.#opening = new Once(async (patience) => {
+      const link = await Link.open(this.#settings, patience);
+      this.#begin(link);
+      return link;
+    });
+    this.#host = {
+      link: (patience) => this.#openLink(patience),
+      channel: (patience) => this.#openChannel(patience),
+    };
+  }
+
+  #begin(link: Link): void {
     this.#link = link;
-    this.#host = { link: () => Promise.resolve(link) };
+    if (this.#closed) void link.close();
     let connected = true;
     link.changes.listen(() => {
       if (connected === link.connected) return;
@@ -94,6 +114,21 @@ export class Cluster extends EventTarget implements AsyncDisposable {
       const type = connected ? "connected" : "disconnected";
       this.dispatchEvent(new Event(type));
     });
+  }
+
+  async #openLink(patience: Patience): Promise<Link> {
+    this.#check(patience.what);
+    return this.#link ?? await this.#opening.get(patience);
+  }
+
+  #openChannel(patience: Patience): Channel {
+    this.#check(patience.what);
+    return this.#channel ??= Channel.open(this.#settings, patience);
+  }
+
+  #check(what: string): void {
+    if (!this.#closed) return;
+    throw new ThreadingError(`Cannot ${what}: the cluster has been closed`);
   }
 
   /**
@@ -117,8 +152,31 @@ export class Cluster extends EventTarget implements AsyncDisposable {
     options?: ClusterOptions,
   ): Promise<Cluster> {
     const patience = new Patience(CONNECT, options, OPTIONS);
-    const settings = settingsOf(servers, options);
-    return new Cluster(await Link.open(settings, patience));
+    const cluster = new Cluster(settingsOf(servers, options));
+    cluster.#begin(await Link.open(cluster.#settings, patience));
+    return cluster;
+  }
+
+  /**
+   * Does what `connect` does, and blocks the thread meanwhile. The connection
+   * belongs to a thread of its own, which does not keep the program running;
+   * all blocking forms (`…Sync`) go through it. The first call of a promise form
+   * opens one more, in the event loop of this thread.
+   *
+   * @param servers Where they are: `host`, `host:port`; one or several.
+   * @param options Who asks, how what is made is kept, a timeout in
+   * milliseconds.
+   * @returns The cluster.
+   * @throws As `connect` does.
+   */
+  static connectSync(
+    servers: string | readonly string[],
+    options?: Omit<ClusterOptions, "signal">,
+  ): Cluster {
+    const patience = Patience.ofSync(CONNECT, options, OPTIONS);
+    const cluster = new Cluster(settingsOf(servers, options));
+    cluster.#openChannel(patience);
+    return cluster;
   }
 
   /**
@@ -128,7 +186,8 @@ export class Cluster extends EventTarget implements AsyncDisposable {
    * @returns `false` while it looks for a server, and after `close()`.
    */
   connected(): boolean {
-    return this.#link.connected;
+    if (this.#closed) return false;
+    return this.#link?.connected ?? this.#channel?.connected ?? false;
   }
 
   /**
@@ -168,7 +227,20 @@ export class Cluster extends EventTarget implements AsyncDisposable {
 
   /** Ends the connection, when what was sent has gone out. */
   async close(): Promise<void> {
-    await this.#link.close();
+    this.closeSync();
+    await this.#link?.close();
+  }
+
+  /** Ends the connection; does not wait until what was sent has gone out. */
+  closeSync(): void {
+    this.#closed = true;
+    this.#channel?.close();
+    void this.#link?.close();
+  }
+
+  /** Ends the connection, as `closeSync` does. */
+  [Symbol.dispose](): void {
+    this.closeSync();
   }
 
   /** Ends the connection, as `close` does. */

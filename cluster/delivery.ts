@@ -5,11 +5,21 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import { checkDuration, type WaitOptions } from "../_internal/options.ts";
+import {
+  checkDuration,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
 import { ThreadingError } from "../threading/mod.ts";
+import { sentOf } from "./_channel.ts";
 import { decode } from "./_decode.ts";
 import { Moment, Patience, Term, unref } from "./_patience.ts";
 import type { Arrival, QueueCore } from "./_queue_core.ts";
+
+const ACK = "acknowledge an item";
+const NAK = "give an item back";
+const EXTEND = "extend the lease of an item";
+const NAK_OPTIONS = ["delay", "error"];
 
 /** What {@linkcode ClusterDelivery.nak} takes. */
 export interface ClusterNakOptions extends WaitOptions {
@@ -34,10 +44,20 @@ export interface ClusterDeath {
   readonly deliveries: number;
 }
 
+/** How a delivery is answered. */
+export interface Answering {
+  /** The queue, in the event loop of this thread. */
+  open(patience: Patience): Promise<QueueCore>;
+  /** Calls a method of the queue, and blocks the thread. */
+  call(method: string, args: readonly unknown[], patience: Patience): void;
+  /** Gives it back without waiting. */
+  letGo(arrival: Arrival, delay: number, error: string | undefined): void;
+}
+
 /** Makes a delivery of what has arrived. */
 export let deliver: <T>(
   arrival: Arrival,
-  core: QueueCore,
+  answering: Answering,
   autoExtend: boolean,
 ) => ClusterDelivery<T>;
 
@@ -67,18 +87,22 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   /** Why it is in this queue, if this is a queue of dead items. */
   readonly died: ClusterDeath | undefined;
   readonly #arrival: Arrival;
-  readonly #core: QueueCore;
+  readonly #answering: Answering;
   readonly #term: Term;
   #answer: string | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(arrival: Arrival, core: QueueCore, autoExtend: boolean) {
+  private constructor(
+    arrival: Arrival,
+    answering: Answering,
+    autoExtend: boolean,
+  ) {
     this.item = decode(arrival.bytes, "item") as T;
     this.deliveries = arrival.deliveries;
     this.id = arrival.id;
     this.died = arrival.died;
     this.#arrival = arrival;
-    this.#core = core;
+    this.#answering = answering;
     this.#term = new Term(
       arrival.since,
       arrival.lease,
@@ -91,8 +115,8 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   }
 
   static {
-    deliver = (arrival, core, autoExtend) =>
-      new ClusterDelivery(arrival, core, autoExtend);
+    deliver = (arrival, answering, autoExtend) =>
+      new ClusterDelivery(arrival, answering, autoExtend);
   }
 
   /**
@@ -115,12 +139,21 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
    * may have been removed or not.
    */
   async ack(options?: WaitOptions): Promise<void> {
-    const patience = new Patience("acknowledge an item", options);
+    const patience = new Patience(ACK, options);
     this.#settle("acknowledged", patience.what);
-    await this.#answering(
-      patience,
-      (patience) => this.#core.acknowledge(this.#arrival, patience),
-    );
+    await this.#tell("acknowledge", [], patience);
+  }
+
+  /**
+   * Does what `ack` does, and blocks the thread meanwhile.
+   *
+   * @param options A timeout in milliseconds.
+   * @throws As `ack` does.
+   */
+  ackSync(options?: WaitSyncOptions): void {
+    const patience = Patience.ofSync(ACK, options);
+    this.#settle("acknowledged", patience.what);
+    this.#tellSync("acknowledge", [], patience);
   }
 
   /**
@@ -133,14 +166,24 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
    * ended.
    */
   async nak(options?: ClusterNakOptions): Promise<void> {
-    const what = "give an item back";
-    const patience = new Patience(what, options, ["delay", "error"]);
-    const { delay, error } = nakOptions(options, what);
-    this.#settle("given back", what);
-    await this.#answering(
-      patience,
-      (patience) => this.#core.giveBack(this.#arrival, delay, error, patience),
-    );
+    const patience = new Patience(NAK, options, NAK_OPTIONS);
+    const args = nakArguments(options);
+    this.#settle("given back", NAK);
+    await this.#tell("giveBack", args, patience);
+  }
+
+  /**
+   * Does what `nak` does, and blocks the thread meanwhile.
+   *
+   * @param options After how long it can be received again, and why; a timeout
+   * in milliseconds.
+   * @throws As `nak` does.
+   */
+  nakSync(options?: Omit<ClusterNakOptions, "signal">): void {
+    const patience = Patience.ofSync(NAK, options, NAK_OPTIONS);
+    const args = nakArguments(options);
+    this.#settle("given back", NAK);
+    this.#tellSync("giveBack", args, patience);
   }
 
   /**
@@ -151,13 +194,24 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
    * ended.
    */
   async extend(options?: WaitOptions): Promise<void> {
-    const patience = new Patience("extend the lease of an item", options);
+    const patience = new Patience(EXTEND, options);
     this.#check(patience.what);
     const since = new Moment();
-    await this.#answering(
-      patience,
-      (patience) => this.#core.extend(this.#arrival, patience),
-    );
+    await this.#tell("extend", [], patience);
+    this.#term.renew(since);
+  }
+
+  /**
+   * Does what `extend` does, and blocks the thread meanwhile.
+   *
+   * @param options A timeout in milliseconds.
+   * @throws As `extend` does.
+   */
+  extendSync(options?: WaitSyncOptions): void {
+    const patience = Patience.ofSync(EXTEND, options);
+    this.#check(patience.what);
+    const since = new Moment();
+    this.#tellSync("extend", [], patience);
     this.#term.renew(since);
   }
 
@@ -165,7 +219,7 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   [Symbol.dispose](): void {
     if (this.#answer !== undefined || this.#term.left() === 0) return;
     this.#settle("given back", "give an item back");
-    this.#core.letGo(this.#arrival);
+    this.#answering.letGo(this.#arrival, 0, undefined);
   }
 
   /** Gives the item back, unless it has been answered. */
@@ -191,18 +245,40 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Waits for an answer of the servers, but not beyond the lease. */
-  async #answering(
+  /** Answers, and waits until the servers know, but not beyond the lease. */
+  async #tell(
+    method: "acknowledge" | "giveBack" | "extend",
+    args: Answer,
     patience: Patience,
-    ask: (patience: Patience) => Promise<void>,
   ): Promise<void> {
-    const left = this.#term.left();
+    const within = patience.between(0, this.#rest());
     try {
-      await ask(patience.between(0, left));
+      const core = await this.#answering.open(within);
+      if (method === "giveBack") {
+        await core.giveBack(this.#arrival, ...args as NakAnswer, within);
+      } else await core[method](this.#arrival, within);
     } catch (error) {
-      if (patience.left() > 0) this.#term.check();
-      throw error;
+      throw this.#failure(error, patience);
     }
+  }
+
+  #tellSync(method: string, args: Answer, patience: Patience): void {
+    const within = patience.between(0, this.#rest());
+    try {
+      this.#answering.call(method, [sentOf(this.#arrival), ...args], within);
+    } catch (error) {
+      throw this.#failure(error, patience);
+    }
+  }
+
+  #rest(): number {
+    return Math.max(this.#term.left(), 1);
+  }
+
+  /** What it means that the servers did not confirm an answer. */
+  #failure(error: unknown, patience: Patience): unknown {
+    if (patience.left() === 0 || this.#term.left() > 0) return error;
+    return this.#term.reason(error);
   }
 
   /** Extends the lease as long as somebody has this object. */
@@ -219,20 +295,20 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   }
 }
 
-function nakOptions(
-  options: ClusterNakOptions | undefined,
-  what: string,
-): { delay: number; error: string | undefined } {
-  if (options === undefined) return { delay: 0, error: undefined };
-  const { delay = 0, error } = options;
-  checkDuration(delay, what, "delay");
-  if (error === undefined) return { delay, error };
-  return {
-    delay,
-    error: error instanceof Error
-      ? `${error.name}: ${error.message}`
-      : typeof error === "string"
-      ? error
-      : shown(error),
-  };
+/** What follows the item in an answer, before the patience. */
+type NakAnswer = [delay: number, error: string | undefined];
+type Answer = [] | NakAnswer;
+
+function nakArguments(
+  options: Omit<ClusterNakOptions, "signal"> | undefined,
+): NakAnswer {
+  const { delay = 0, error } = options ?? {};
+  checkDuration(delay, NAK, "delay");
+  if (error === undefined) return [delay, error];
+  const text = error instanceof Error
+    ? `${error.name}: ${error.message}`
+    : typeof error === "string"
+    ? error
+    : shown(error);
+  return [delay, text];
 }

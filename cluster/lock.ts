@@ -5,12 +5,15 @@
  */
 
 import { checkOptions } from "../_internal/check.ts";
-import type { WaitOptions } from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import { getIdent, SharedArray } from "../threading/mod.ts";
 import type { Host } from "./_host.ts";
-import { type Hold, LockCore } from "./_lock_core.ts";
+import { LockCore, lostError } from "./_lock_core.ts";
 import { checkLease, checkName } from "./_options.ts";
-import { Patience } from "./_patience.ts";
+import { Moment, Patience, Term } from "./_patience.ts";
+import type { SentHold } from "./_server_thread.ts";
 
+const ACQUIRE = "acquire a lock of a cluster";
 const RELEASE = "release a lock of a cluster";
 
 /** What a lock of a cluster takes. */
@@ -88,14 +91,93 @@ export class ClusterLock {
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    */
   async acquire(options?: WaitOptions): Promise<Lease> {
-    const patience = new Patience("acquire a lock of a cluster", options);
+    const patience = new Patience(ACQUIRE, options);
+    const core = await this.#open(patience);
+    const hold = await core.acquire(patience);
+    const { sequence, term } = hold;
+    return this.#leaseOf(hold, sequence, term, () => hold.stop());
+  }
+
+  /**
+   * Takes the lock, and blocks the thread until nobody else holds it. Another
+   * thread renews the lease, as long as this one lives.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The lease, which releases the lock at the end of a `using` block.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   */
+  acquireSync(options?: WaitSyncOptions): Lease {
+    const patience = Patience.ofSync(ACQUIRE, options);
+    const channel = this.#host.channel(patience);
+    const since = new SharedArray(Float64Array, 2);
+    const target = this.#target;
+    const ident = getIdent();
+    const sent = channel.ask(
+      { op: "acquire", target, ident, since },
+      patience,
+    ) as SentHold;
+    const { view } = since;
+    const term = new Term(
+      () => new Moment(view[0], view[1]),
+      this.#lease,
+      () => lostError(this.name, this.#lease),
+    );
+    const { hold, holder, sequence } = sent;
+    const claim = { holder, token: BigInt(sequence) };
+    return this.#leaseOf(
+      claim,
+      sequence,
+      term,
+      () => channel.post({ op: "letGo", hold, release: false }),
+      () => channel.post({ op: "letGo", hold, release: true }),
+    );
+  }
+
+  get #target() {
+    return { lock: this.name, lease: this.#lease };
+  }
+
+  async #open(patience: Patience): Promise<LockCore> {
     const link = await this.#host.link(patience);
-    this.#core ??= new LockCore(link, this.name, this.#lease);
-    return makeLease(await this.#core.acquire(patience));
+    return this.#core ??= new LockCore(link, this.name, this.#lease);
+  }
+
+  #leaseOf(
+    { holder, token }: { holder: string; token: bigint },
+    sequence: number,
+    term: Term,
+    stop: () => void,
+    letGo?: () => void,
+  ): Lease {
+    return makeLease(token, term, {
+      stop,
+      letGo,
+      release: async (patience) => {
+        const core = await this.#open(patience);
+        await core.release(holder, sequence, patience);
+      },
+      releaseSync: (patience) =>
+        this.#host.channel(patience).call(
+          this.#target,
+          "release",
+          [holder, sequence],
+          patience,
+        ),
+    });
   }
 }
 
-let makeLease: (hold: Hold) => Lease;
+/** How a lease is let go. */
+interface Ways {
+  /** Ends its renewal. */
+  stop(): void;
+  /** Releases it without waiting, where its thread does not wait for others. */
+  letGo?: () => void;
+  release(patience: Patience): Promise<void>;
+  releaseSync(patience: Patience): void;
+}
+
+let makeLease: (token: bigint, term: Term, ways: Ways) => Lease;
 
 /**
  * A lock of a cluster that is held. It is renewed in the background until it is
@@ -110,15 +192,18 @@ let makeLease: (hold: Hold) => Lease;
 export class Lease implements AsyncDisposable, Disposable {
   /** A number that rises with every lease of the lock. */
   readonly token: bigint;
-  readonly #hold: Hold;
+  readonly #term: Term;
+  readonly #ways: Ways;
+  #released: Promise<void> | undefined;
 
-  private constructor(hold: Hold) {
-    this.#hold = hold;
-    this.token = hold.token;
+  private constructor(token: bigint, term: Term, ways: Ways) {
+    this.token = token;
+    this.#term = term;
+    this.#ways = ways;
   }
 
   static {
-    makeLease = (hold) => new Lease(hold);
+    makeLease = (token, term, ways) => new Lease(token, term, ways);
   }
 
   /**
@@ -128,7 +213,7 @@ export class Lease implements AsyncDisposable, Disposable {
    * loop.
    */
   get lost(): AbortSignal {
-    return this.#hold.term.lost;
+    return this.#term.lost;
   }
 
   /**
@@ -140,17 +225,52 @@ export class Lease implements AsyncDisposable, Disposable {
    * is free at the latest when the lease ends.
    */
   async release(options?: WaitOptions): Promise<void> {
-    await this.#hold.release(new Patience(RELEASE, options));
+    const patience = new Patience(RELEASE, options);
+    await (this.#released ??= this.#release(patience));
+  }
+
+  async #release(patience: Patience): Promise<void> {
+    if (this.#end()) await this.#ways.release(patience);
+  }
+
+  /**
+   * Releases the lock, and blocks the thread until the servers know. A second
+   * call, and one after the lease is lost, does nothing.
+   *
+   * @param options A timeout in milliseconds.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first: the lock
+   * is free at the latest when the lease ends.
+   */
+  releaseSync(options?: WaitSyncOptions): void {
+    const patience = Patience.ofSync(RELEASE, options);
+    if (this.#released !== undefined) return;
+    this.#released = Promise.resolve();
+    if (this.#end()) this.#ways.releaseSync(patience);
+  }
+
+  /** @returns Whether it was held until now. */
+  #end(): boolean {
+    const isHeld = this.#term.left() > 0;
+    this.#term.settle();
+    this.#ways.stop();
+    return isHeld;
   }
 
   /** Releases the lock; does not wait. */
   [Symbol.dispose](): void {
-    this[Symbol.asyncDispose]();
+    const { letGo } = this.#ways;
+    if (letGo === undefined) {
+      void this[Symbol.asyncDispose]();
+    } else if (this.#released === undefined) {
+      this.#released = Promise.resolve();
+      this.#term.settle();
+      letGo();
+    }
   }
 
   /** Releases the lock. */
   async [Symbol.asyncDispose](): Promise<void> {
     // What cannot be told to the servers ends with the lease.
-    await this.#hold.release(new Patience(RELEASE)).catch(() => {});
+    await this.release({ timeout: 10_000 }).catch(() => {});
   }
 }

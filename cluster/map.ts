@@ -5,11 +5,11 @@
  */
 
 import { checkFunction, shown } from "../_internal/check.ts";
-import type { WaitOptions } from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { decode } from "./_decode.ts";
 import { encode } from "./_encode.ts";
 import type { Host } from "./_host.ts";
-import { MapCore } from "./_map_core.ts";
+import { type Entry, MapCore } from "./_map_core.ts";
 import { checkName } from "./_options.ts";
 import { Patience } from "./_patience.ts";
 
@@ -59,15 +59,15 @@ export interface ClusterWatchOptions extends WaitOptions {
   key?: string;
 }
 
-declare const removed: unique symbol;
-
 /** What an update returns to delete the key. */
 export interface ClusterRemove {
-  /** Keeps others from being taken for it. */
-  readonly [removed]: true;
+  /** What it does, so that no other value is taken for it. */
+  readonly removes: true;
 }
 
-const REMOVE = Object.freeze({}) as ClusterRemove;
+const UPDATE = "update a value of a map";
+
+const REMOVE: ClusterRemove = Object.freeze({ removes: true });
 
 /** Makes the handle of a map. */
 export let makeMap: <V>(host: Host, name: string) => ClusterMap<V>;
@@ -120,10 +120,20 @@ export class ClusterMap<V> {
     checkKey(key, what);
     const patience = new Patience(what, options);
     const core = await this.#open(patience);
-    const entry = await core.get(key, patience);
-    if (entry?.bytes === undefined) return undefined;
-    const value = decode(entry.bytes, "value") as V;
-    return { value, revision: entry.revision };
+    return readEntry(await core.get(key, patience));
+  }
+
+  /**
+   * Does what `get` does, and blocks the thread meanwhile.
+   *
+   * @param key The key.
+   * @param options A timeout in milliseconds.
+   * @returns The value with its revision; `undefined` if it has none.
+   */
+  getSync(key: string, options?: WaitSyncOptions): ClusterEntry<V> | undefined {
+    const what = "get a value of a map";
+    checkKey(key, what);
+    return readEntry(this.#getSync(key, Patience.ofSync(what, options)));
   }
 
   /**
@@ -167,7 +177,47 @@ export class ClusterMap<V> {
     checkRevision(options?.revision, what);
     const bytes = encode(value, "value");
     const core = await this.#open(patience);
-    return await this.#change(core, key, bytes, options?.revision, patience);
+    return await core.setOrMake(key, bytes, options?.revision, patience);
+  }
+
+  /**
+   * Does what `set` does, and blocks the thread meanwhile.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options The revision that it must have, a timeout in milliseconds.
+   * @returns The new revision; `undefined` if the key has another revision than
+   * it must have, and nothing was changed.
+   */
+  setSync(
+    key: string,
+    value: V,
+    options: Omit<ClusterSetOptions, "signal"> & { revision: number },
+  ): number | undefined;
+  /**
+   * Does what `set` does, and blocks the thread meanwhile.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options A timeout in milliseconds.
+   * @returns The new revision.
+   */
+  setSync(
+    key: string,
+    value: V,
+    options?: WaitSyncOptions & { revision?: undefined },
+  ): number;
+  setSync(
+    key: string,
+    value: V,
+    options?: Omit<ClusterSetOptions, "signal">,
+  ): number | undefined {
+    const what = "set a value of a map";
+    checkKey(key, what);
+    const patience = Patience.ofSync(what, options, ["revision"]);
+    checkRevision(options?.revision, what);
+    const bytes = encode(value, "value");
+    return this.#call("setOrMake", [key, bytes, options?.revision], patience);
   }
 
   /**
@@ -184,15 +234,25 @@ export class ClusterMap<V> {
     const patience = new Patience(what, options, ["revision"]);
     checkRevision(options?.revision, what);
     const core = await this.#open(patience);
-    for (;;) {
-      const entry = await core.get(key, patience);
-      if (entry?.bytes === undefined) return false;
-      const { revision } = entry;
-      if ((options?.revision ?? revision) !== revision) return false;
-      if (await core.set(key, undefined, revision, patience) !== undefined) {
-        return true;
-      }
-    }
+    return await core.delete(key, options?.revision, patience);
+  }
+
+  /**
+   * Does what `delete` does, and blocks the thread meanwhile.
+   *
+   * @param key The key.
+   * @param options The revision that it must have, a timeout in milliseconds.
+   * @returns Whether it had a value, and the revision that it must have.
+   */
+  deleteSync(
+    key: string,
+    options?: Omit<ClusterSetOptions, "signal">,
+  ): boolean {
+    const what = "delete a key of a map";
+    checkKey(key, what);
+    const patience = Patience.ofSync(what, options, ["revision"]);
+    checkRevision(options?.revision, what);
+    return this.#call("delete", [key, options?.revision], patience);
   }
 
   /**
@@ -214,25 +274,49 @@ export class ClusterMap<V> {
     ) => V | ClusterRemove | Promise<V | ClusterRemove>,
     options?: WaitOptions,
   ): Promise<ClusterEntry<V> | undefined> {
-    const what = "update a value of a map";
-    checkKey(key, what);
-    checkFunction(fn, what, "fn");
-    const patience = new Patience(what, options);
+    checkKey(key, UPDATE);
+    checkFunction(fn, UPDATE, "fn");
+    const patience = new Patience(UPDATE, options);
     const core = await this.#open(patience);
     for (;;) {
       const entry = await core.get(key, patience);
-      const old = entry?.bytes === undefined
-        ? undefined
-        : decode(entry.bytes, "value") as V;
-      const value = await fn(old, REMOVE);
-      const isRemoved = value === REMOVE;
-      if (isRemoved && entry?.bytes === undefined) return undefined;
-      const bytes = isRemoved ? undefined : encode(value, "value");
-      const expected = entry?.revision ?? 0;
+      const value = await fn(readEntry<V>(entry)?.value, REMOVE);
+      const change = changeOf(entry, value);
+      if (change === undefined) return undefined;
+      const { bytes, expected } = change;
       const revision = await core.set(key, bytes, expected, patience);
-      if (revision !== undefined) {
-        return isRemoved ? undefined : { value: value as V, revision };
-      }
+      if (revision !== undefined) return changed(value, revision);
+      if (patience.left() === 0) throw patience.timeoutError();
+    }
+  }
+
+  /**
+   * Does what `update` does, and blocks the thread meanwhile.
+   *
+   * @param key The key.
+   * @param fn Gets the value, `undefined` if there is none, and what to return
+   * to delete the key; returns the new value.
+   * @param options A timeout in milliseconds.
+   * @returns The new value with its revision; `undefined` if the key was
+   * deleted.
+   */
+  updateSync(
+    key: string,
+    fn: (old: V | undefined, remove: ClusterRemove) => V | ClusterRemove,
+    options?: WaitSyncOptions,
+  ): ClusterEntry<V> | undefined {
+    checkKey(key, UPDATE);
+    checkFunction(fn, UPDATE, "fn");
+    const patience = Patience.ofSync(UPDATE, options);
+    for (;;) {
+      const entry = this.#getSync(key, patience);
+      const value = fn(readEntry<V>(entry)?.value, REMOVE);
+      const change = changeOf(entry, value);
+      if (change === undefined) return undefined;
+      const { bytes, expected } = change;
+      const args = [key, bytes, expected];
+      const revision = this.#call<number | undefined>("set", args, patience);
+      if (revision !== undefined) return changed(value, revision);
       if (patience.left() === 0) throw patience.timeoutError();
     }
   }
@@ -247,6 +331,17 @@ export class ClusterMap<V> {
     const patience = new Patience("get the keys of a map", options);
     const core = await this.#open(patience);
     return await core.keys(patience);
+  }
+
+  /**
+   * Does what `keys` does, and blocks the thread meanwhile.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The keys.
+   */
+  keysSync(options?: WaitSyncOptions): string[] {
+    const patience = Patience.ofSync("get the keys of a map", options);
+    return this.#call("keys", [], patience);
   }
 
   /**
@@ -300,20 +395,35 @@ export class ClusterMap<V> {
     return this.#core ??= new MapCore(link, this.name);
   }
 
-  /** Changes a key; one that was deleted has, for the caller, no revision. */
-  async #change(
-    core: MapCore,
-    key: string,
-    bytes: Uint8Array,
-    expected: number | undefined,
-    patience: Patience,
-  ): Promise<number | undefined> {
-    const revision = await core.set(key, bytes, expected, patience);
-    if (revision !== undefined || expected !== 0) return revision;
-    const entry = await core.get(key, patience);
-    if (entry === undefined || entry.bytes !== undefined) return undefined;
-    return await core.set(key, bytes, entry.revision, patience);
+  /** Calls a method in the thread of the blocking forms. */
+  #call<R>(method: string, args: readonly unknown[], patience: Patience): R {
+    const target = { map: this.name };
+    return this.#host.channel(patience).call<R>(target, method, args, patience);
   }
+
+  #getSync(key: string, patience: Patience): Entry | undefined {
+    return this.#call<Entry | undefined>("get", [key], patience);
+  }
+}
+
+function readEntry<V>(entry: Entry | undefined): ClusterEntry<V> | undefined {
+  if (entry?.bytes === undefined) return undefined;
+  const value = decode(entry.bytes, "value") as V;
+  return { value, revision: entry.revision };
+}
+
+/** What an update has to write, if anything. */
+function changeOf(entry: Entry | undefined, value: unknown) {
+  if (value === REMOVE && entry?.bytes === undefined) return undefined;
+  const bytes = value === REMOVE ? undefined : encode(value, "value");
+  return { bytes, expected: entry?.revision ?? 0 };
+}
+
+function changed<V>(
+  value: V | ClusterRemove,
+  revision: number,
+): ClusterEntry<V> | undefined {
+  return value === REMOVE ? undefined : { value: value as V, revision };
 }
 
 function checkKey(key: unknown, what: string): asserts key is string {

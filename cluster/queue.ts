@@ -11,20 +11,27 @@ import {
   checkString,
   shown,
 } from "../_internal/check.ts";
-import type { WaitOptions } from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { ShutDown } from "../queue/mod.ts";
+import { arrivalOf, sentOf } from "./_channel.ts";
 import { encode } from "./_encode.ts";
 import type { Host } from "./_host.ts";
 import { checkLease, checkName } from "./_options.ts";
 import { Patience } from "./_patience.ts";
 import { type Arrival, QueueCore, type QueueSettings } from "./_queue_core.ts";
-import { type ClusterDelivery, deliver } from "./delivery.ts";
+import type { SentArrival } from "./_server_thread.ts";
+import { type Answering, type ClusterDelivery, deliver } from "./delivery.ts";
 
 /** The most items of one atomic batch; the servers may allow fewer. */
 const BATCH = 1000;
 
 /** How long an item that cannot be read stays away, in milliseconds. */
 const UNREADABLE = 1000;
+
+const RECEIVE = "receive an item";
+const SIZE = "count the items of a queue";
+const JOIN = "join a queue";
+const SHUT_DOWN = "shut down a queue";
 
 /** What a queue of a cluster is made with. */
 export interface ClusterQueueOptions {
@@ -155,6 +162,20 @@ export class ClusterQueue<T> {
   }
 
   /**
+   * Does what `put` does, and blocks the thread meanwhile.
+   *
+   * @param item The item.
+   * @param options An id, a timeout in milliseconds.
+   * @throws As `put` does.
+   */
+  putSync(item: T, options?: Omit<ClusterPutOptions, "signal">): void {
+    const what = "put an item";
+    const patience = Patience.ofSync(what, options, ["id"]);
+    checkId(options?.id, what);
+    this.#call("put", [encode(item, "item"), options?.id], patience);
+  }
+
+  /**
    * Puts several items as one: all of them are there, in this order and with
    * nothing in between, or none. The items are copied at once.
    *
@@ -168,17 +189,22 @@ export class ClusterQueue<T> {
    * @throws {DOMException} As `put` does.
    */
   async putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
-    const what = "put items";
-    const patience = new Patience(what, options);
-    checkIterable(items, what, "items");
-    const all = Array.from(items, (item, i) => encode(item, `item ${i}`));
-    if (all.length > BATCH) {
-      throw new RangeError(
-        `Cannot ${what}: the servers take up to ${BATCH} in one batch, received ${all.length}`,
-      );
-    }
+    const patience = new Patience("put items", options);
+    const all = bytesOf(items, patience.what);
     const core = await this.#open(patience);
     await core.putMany(all, patience);
+  }
+
+  /**
+   * Does what `putMany` does, and blocks the thread meanwhile.
+   *
+   * @param items The items.
+   * @param options A timeout in milliseconds.
+   * @throws As `putMany` does.
+   */
+  putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
+    const patience = Patience.ofSync("put items", options);
+    this.#call("putMany", [bytesOf(items, patience.what)], patience);
   }
 
   /**
@@ -196,11 +222,23 @@ export class ClusterQueue<T> {
    * has written it. It goes back for others.
    */
   async receive(options?: ClusterReceiveOptions): Promise<ClusterDelivery<T>> {
-    const { autoExtend, patience } = receiving(options, "receive an item");
+    const { autoExtend, patience } = receiving(options, RECEIVE);
     const core = await this.#open(patience);
-    const [arrival] = await core.receive(1, patience);
-    const [delivery] = await this.#deliver([arrival], core, autoExtend);
-    return delivery;
+    const arrivals = await core.receive(1, patience);
+    return this.#deliver(arrivals, this.#answering(core), autoExtend)[0];
+  }
+
+  /**
+   * Does what `receive` does, and blocks the thread meanwhile. The lease is
+   * extended by `extendSync` only.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The delivery of the item.
+   * @throws As `receive` does.
+   */
+  receiveSync(options?: WaitSyncOptions): ClusterDelivery<T> {
+    const patience = Patience.ofSync(RECEIVE, options);
+    return this.#receiveSync(1, patience)[0];
   }
 
   /**
@@ -223,7 +261,22 @@ export class ClusterQueue<T> {
     const { autoExtend, patience } = receiving(options, what);
     const core = await this.#open(patience);
     const arrivals = await core.receive(Math.min(n, BATCH), patience);
-    return await this.#deliver(arrivals, core, autoExtend);
+    return this.#deliver(arrivals, this.#answering(core), autoExtend);
+  }
+
+  /**
+   * Does what `receiveMany` does, and blocks the thread meanwhile.
+   *
+   * @param n The most items.
+   * @param options A timeout in milliseconds.
+   * @returns The deliveries, at least one.
+   * @throws As `receiveMany` does.
+   */
+  receiveManySync(n: number, options?: WaitSyncOptions): ClusterDelivery<T>[] {
+    const what = "receive items";
+    checkInteger(n, what, "n", 1);
+    const patience = Patience.ofSync(what, options);
+    return this.#receiveSync(Math.min(n, BATCH), patience);
   }
 
   /**
@@ -234,9 +287,19 @@ export class ClusterQueue<T> {
    * @returns The number of items.
    */
   async qsize(options?: WaitOptions): Promise<number> {
-    const patience = new Patience("count the items of a queue", options);
+    const patience = new Patience(SIZE, options);
     const core = await this.#open(patience);
     return await core.size(patience);
+  }
+
+  /**
+   * Does what `qsize` does, and blocks the thread meanwhile.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The number of items.
+   */
+  qsizeSync(options?: WaitSyncOptions): number {
+    return this.#call("size", [], Patience.ofSync(SIZE, options));
   }
 
   /**
@@ -246,9 +309,19 @@ export class ClusterQueue<T> {
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    */
   async join(options?: WaitOptions): Promise<void> {
-    const patience = new Patience("join a queue", options);
+    const patience = new Patience(JOIN, options);
     const core = await this.#open(patience);
     await core.join(patience);
+  }
+
+  /**
+   * Does what `join` does, and blocks the thread meanwhile.
+   *
+   * @param options A timeout in milliseconds.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   */
+  joinSync(options?: WaitSyncOptions): void {
+    this.#call("join", [], Patience.ofSync(JOIN, options));
   }
 
   /**
@@ -260,10 +333,20 @@ export class ClusterQueue<T> {
    * away. A timeout in milliseconds, a signal that ends the wait.
    */
   async shutdown(options?: ClusterShutDownOptions): Promise<void> {
-    const what = "shut down a queue";
-    const patience = new Patience(what, options, ["immediate"]);
+    const patience = new Patience(SHUT_DOWN, options, ["immediate"]);
     const core = await this.#open(patience);
     await core.shutDown(options?.immediate ?? false, patience);
+  }
+
+  /**
+   * Does what `shutdown` does, and blocks the thread meanwhile.
+   *
+   * @param options With `immediate`, the items that are still there are thrown
+   * away. A timeout in milliseconds.
+   */
+  shutdownSync(options?: Omit<ClusterShutDownOptions, "signal">): void {
+    const patience = Patience.ofSync(SHUT_DOWN, options, ["immediate"]);
+    this.#call("shutDown", [options?.immediate ?? false], patience);
   }
 
   /**
@@ -285,34 +368,90 @@ export class ClusterQueue<T> {
     }
   }
 
+  /**
+   * Does what the asynchronous iterator does, and blocks the thread meanwhile.
+   *
+   * @returns An iterator of deliveries; each has to be answered.
+   */
+  *[Symbol.iterator](): Generator<ClusterDelivery<T>> {
+    for (;;) {
+      let delivery: ClusterDelivery<T>;
+      try {
+        delivery = this.receiveSync();
+      } catch (error) {
+        if (error instanceof ShutDown) return;
+        throw error;
+      }
+      yield delivery;
+    }
+  }
+
   async #open(patience: Patience): Promise<QueueCore> {
     const link = await this.#host.link(patience);
     return this.#core ??= new QueueCore(link, this.name, this.#settings);
   }
 
-  /** Deliveries of what can be read; what cannot goes back. */
-  async #deliver(
+  /** Calls a method in the thread of the blocking forms. */
+  #call<R>(method: string, args: readonly unknown[], patience: Patience): R {
+    const target = { queue: this.name, settings: this.#settings };
+    return this.#host.channel(patience).call<R>(target, method, args, patience);
+  }
+
+  #receiveSync(n: number, patience: Patience): ClusterDelivery<T>[] {
+    const sent = this.#call<SentArrival[]>("receive", [n], patience);
+    return this.#deliver(sent.map(arrivalOf), this.#answering(), false);
+  }
+
+  /** How deliveries are answered; those of a blocking form have no queue. */
+  #answering(core?: QueueCore): Answering {
+    return {
+      open: (patience) => this.#open(patience),
+      call: (method, args, patience) => this.#call(method, args, patience),
+      letGo: (arrival, delay, error) => {
+        if (core !== undefined) return core.letGo(arrival, delay, error);
+        const target = { queue: this.name, settings: this.#settings };
+        this.#host.channel(new Patience("give an item back")).post({
+          op: "call",
+          target,
+          method: "giveBack",
+          args: [sentOf(arrival), delay, error],
+        });
+      },
+    };
+  }
+
+  /**
+   * Deliveries of what can be read. What cannot goes back for others, after a
+   * moment, and is an error if nothing else has arrived.
+   */
+  #deliver(
     arrivals: readonly Arrival[],
-    core: QueueCore,
+    answering: Answering,
     autoExtend: boolean,
-  ): Promise<ClusterDelivery<T>[]> {
+  ): ClusterDelivery<T>[] {
     const deliveries: ClusterDelivery<T>[] = [];
     let failure: unknown;
     for (const arrival of arrivals) {
       try {
-        deliveries.push(deliver(arrival, core, autoExtend));
+        deliveries.push(deliver(arrival, answering, autoExtend));
       } catch (error) {
         failure ??= error;
-        const patience = new Patience("give an item back", { timeout: 5000 });
-        const { message } = error as Error;
-        await core.giveBack(arrival, UNREADABLE, message, patience)
-          .catch(() => {});
+        answering.letGo(arrival, UNREADABLE, (error as Error).message);
       }
     }
-    // What can be read is not lost with what cannot.
     if (deliveries.length === 0) throw failure;
     return deliveries;
   }
+}
+
+/** The items of a batch as bytes. */
+function bytesOf(items: Iterable<unknown>, what: string): Uint8Array[] {
+  checkIterable(items, what, "items");
+  const all = Array.from(items, (item, i) => encode(item, `item ${i}`));
+  if (all.length <= BATCH) return all;
+  throw new RangeError(
+    `Cannot ${what}: the servers take up to ${BATCH} in one batch, received ${all.length}`,
+  );
 }
 
 function receiving(
