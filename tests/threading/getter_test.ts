@@ -102,34 +102,6 @@ function reading(run: () => unknown): unknown {
 }
 
 for (const [name, place] of Object.entries(places())) {
-  Deno.test(`${name}: a getter that throws leaves nothing behind`, async () => {
-    const boom = new RangeError("boom");
-    let calls = 0;
-    const value = [
-      { toJSON: 1 },
-      reading(() => {
-        calls++;
-        throw boom;
-      }),
-    ];
-    const putBad = () => {
-      assertStrictEquals(assertThrows(() => place.put(value)), boom);
-      const proxy = new Proxy({}, {
-        get() {
-          throw boom;
-        },
-      });
-      assertThrows(() => place.put([new Lock(), proxy]), NotSendableError);
-    };
-    putBad();
-    const before = await settleHeap();
-    for (let i = 0; i < 20; i++) putBad();
-    assertEquals([calls, place.size()], [21, 0]);
-    await assertHeapBackTo(before);
-    place.put({ fine: 1 });
-    assertEquals(place.take(), { fine: 1 });
-  });
-
   // The item of a queue with hooks is read under the lock of the hooks.
   const ignore = name === "Queue with hooks";
   Deno.test(`${name}: a getter may put something itself`, { ignore }, () => {
@@ -156,49 +128,63 @@ for (const [name, place] of Object.entries(places())) {
     assertEquals([outer.value, outer.after], ["outer", "after"]);
     assertEquals(outer.before[0].locked(), false);
   });
+}
 
-  Deno.test(`${name}: a getter may free what is being sent`, async () => {
-    const putFreed = () => {
+/** Does something twenty times and asserts that the heap is as before. */
+async function assertNothingLeft(act: () => void): Promise<void> {
+  act();
+  const before = await settleHeap();
+  for (let i = 0; i < 20; i++) act();
+  await assertHeapBackTo(before);
+}
+
+Deno.test("a getter that throws leaves nothing behind, wherever the value is put", async () => {
+  const boom = new RangeError("boom");
+  const thrower = () => {
+    throw boom;
+  };
+  const proxy = new Proxy({}, { get: thrower });
+  const all = Object.entries(places());
+  await assertNothingLeft(() => {
+    for (const [name, place] of all) {
+      const calls: string[] = [];
+      const value = [
+        { toJSON: 1 },
+        reading(() => {
+          calls.push(name);
+          thrower();
+        }),
+      ];
+      assertStrictEquals(assertThrows(() => place.put(value)), boom);
+      assertThrows(() => place.put([new Lock(), proxy]), NotSendableError);
+      assertEquals([calls, place.size()], [[name], 0]);
+    }
+    const thread = new Thread({ target: echo, args: [reading(thrower)] });
+    assertStrictEquals(assertThrows(() => thread.start()), boom);
+    assertEquals(thread.isAlive(), false);
+  });
+  for (const [, place] of all) {
+    place.put({ fine: 1 });
+    assertEquals(place.take(), { fine: 1 });
+  }
+});
+
+Deno.test("a getter may free what is being sent", async () => {
+  const all = Object.values(places());
+  const map = new SharedMap<unknown, unknown>();
+  await assertNothingLeft(() => {
+    for (const place of all) {
       const event = new Event();
       const value = { event, last: reading(() => event.free()) };
       assertThrows(() => place.put(value), ThreadingError, "given back");
       assertEquals(place.size(), 0);
-    };
-    putFreed();
-    const before = await settleHeap();
-    for (let i = 0; i < 20; i++) putFreed();
-    await assertHeapBackTo(before);
-  });
-}
-
-Deno.test("SharedMap.set() whose key frees the value leaves nothing behind", async () => {
-  const map = new SharedMap<unknown, unknown>();
-  const set = () => {
+    }
+    // The value is encoded before the key.
     const event = new Event();
     map.set({ key: reading(() => event.free()) }, event);
     const [[, arrived]] = [...map.entries()] as [unknown, Event][];
     assertEquals(arrived.isSet(), false);
     map.clear();
     arrived.free();
-  };
-  set();
-  const before = await settleHeap();
-  for (let i = 0; i < 20; i++) set();
-  await assertHeapBackTo(before);
-});
-
-Deno.test("Thread.start() with a getter that throws leaves nothing behind", async () => {
-  const boom = new RangeError("boom");
-  const start = () => {
-    const value = reading(() => {
-      throw boom;
-    });
-    const thread = new Thread({ target: echo, args: [value] });
-    assertStrictEquals(assertThrows(() => thread.start()), boom);
-    assertEquals(thread.isAlive(), false);
-  };
-  start();
-  const before = await settleHeap();
-  for (let i = 0; i < 20; i++) start();
-  await assertHeapBackTo(before);
+  });
 });
