@@ -91,7 +91,6 @@ import {
   WaitFlag,
 } from "./layout.ts";
 import {
-  availableIn,
   decline,
   endOf,
   endPutter,
@@ -102,6 +101,8 @@ import {
   releaseClaim,
   releaseJoiners,
   shutDown,
+  spareIn,
+  waitingIn,
   withdraw,
 } from "./waiters.ts";
 
@@ -377,12 +378,9 @@ export function tryGet(
   const items: unknown[] = [];
   transact(handle, GET, () => {
     const claimed = node !== 0 && isClaimed(node);
-    let most = sizeBy(handle) - words[queue + QueueField.reserved];
-    // Others wait, so items that appeared by themselves are for them.
-    if (words[queue + QueueField.getters] !== 0) {
-      most = Math.min(most, availableIn(queue));
-    }
-    most = Math.min(n, claimed ? most + 1 : most);
+    const available = sizeBy(handle) - words[queue + QueueField.reserved];
+    const spare = available - waitingIn(queue, available);
+    const most = Math.min(n, claimed ? Math.max(0, spare) + 1 : spare);
     while (items.length < most) {
       if (items.length > 0 && sizeBy(handle) === 0) break;
       items.push(handle._get());
@@ -481,7 +479,7 @@ export class GetWait implements Protocol {
   take(queue: number, node: number): number {
     const end = endOf(node);
     if (end !== undefined) return end;
-    if (availableIn(queue) > 0) return Put.again;
+    if (spareIn(queue) > 0) return Put.again;
     return words[queue + QueueField.shutDown] !== 0
       ? Wake.refused
       : Wake.waiting;

@@ -64,9 +64,11 @@ import {
   admitPutters,
   availableIn,
   decline,
+  feedGetters,
   isClaimed,
   releaseClaim,
   returnTaken,
+  spareIn,
   withdraw,
 } from "./waiters.ts";
 
@@ -98,7 +100,7 @@ function tryGet(queue: number): unknown {
 
 function tryGetClosed(queue: number): unknown {
   enter(queue);
-  if (availableIn(queue) <= 0) {
+  if (spareIn(queue) <= 0) {
     const ended = words[queue + QueueField.shutDown] !== 0;
     leave(queue);
     if (ended) throw getShutDown();
@@ -413,7 +415,8 @@ function takeClosed(
   items: unknown[],
   unread: Unread[],
 ): void {
-  while (items.length < n && availableIn(queue) > 0) {
+  const most = Math.min(n, items.length + spareIn(queue));
+  while (items.length < most) {
     if (!note(takeOut(queue, unread.length), items, unread)) break;
   }
   if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
@@ -445,14 +448,16 @@ export const getProtocol: Protocol = {
       got.value = takeCell(node + NodeItem.cell, NO_MESSAGE, 0);
     } else {
       close(queue);
-      if (isClaimed(node)) releaseClaim(queue, node);
-      if (availableIn(queue) <= 0) {
+      const isNext = isClaimed(node);
+      if (isNext) releaseClaim(queue, node);
+      if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {
         return words[queue + QueueField.shutDown] !== 0
           ? Wake.refused
           : Wake.waiting;
       }
       got.value = takeOut(queue);
       admitPutters(queue);
+      feedGetters(queue);
       open(queue);
     }
     got.fresh = true;

@@ -95,6 +95,8 @@ export const QueueField = {
    * gets leave so many. Only where items are not handed over, see `waiters.ts`.
    */
   reserved: Field.own + 44,
+  /** 1 while one of them is for a blocked thread: the next come after it. */
+  due: Field.own + 46,
   /** The journal of a queue with hooks, see `custom_list.ts`. */
   journal: Field.own + 45,
 } as const;

@@ -11,7 +11,10 @@
  * A get that waits is woken when there is an item. In a ring or a stack the item
  * is handed over: it goes to the node, and the get reads it from there. In a
  * priority queue and a queue with hooks it stays where it is, but is reserved:
- * the get takes the next item there is by then, and others leave it one.
+ * the get takes the next item there is by then, and others leave it one. Threads
+ * that are blocked are woken one after the other then, each when the one before
+ * it has taken its item, so that they take them in order of arrival. Tasks in an
+ * event loop, which may be busy, hold up nobody.
  *
  * What a node has belongs to the queue. If its thread is killed or gives up, the
  * items of a put go with it, a handed item goes back to where it was, and a
@@ -36,6 +39,7 @@ import {
   firstOf,
   firstOther,
   Node,
+  NodeFlag,
   type Protocol,
   Wake,
   wake,
@@ -73,6 +77,20 @@ export function availableIn(queue: number): number {
   return words[queue + QueueField.length] - words[queue + QueueField.reserved];
 }
 
+/** Under the mutex: how many items there are that nobody waits for. */
+export function spareIn(queue: number): number {
+  const available = availableIn(queue);
+  return available - waitingIn(queue, available);
+}
+
+/** How many gets are in line, at the most so many. */
+export function waitingIn(queue: number, most: number): number {
+  let count = 0;
+  let node = firstOf(queue, QueueField.getters);
+  for (; node !== 0 && count < most; node = words[node + Node.next]) count++;
+  return count;
+}
+
 /** Under the mutex: whether the limit leaves room for so many items. */
 export function hasRoom(queue: number, count: number): boolean {
   return availableIn(queue) <= words[queue + QueueField.limit] - count;
@@ -91,13 +109,16 @@ export function feedOthers(queue: number): void {
 /** Serves a getter; false if there is none, or no item. */
 function feed(queue: number, node: number): boolean {
   if (node === 0 || availableIn(queue) <= 0) return false;
+  const hands = handsOver(queue);
+  if (!hands && words[queue + QueueField.due] !== 0) return false;
   dequeue(node);
-  if (handsOver(queue)) {
+  if (hands) {
     copyCell(node + NodeItem.cell, removeNext(queue));
     words[node + Node.flags] |= WaitFlag.handed;
   } else {
     words[node + Node.flags] |= WaitFlag.claimed;
     words[queue + QueueField.reserved]++;
+    if (isBlocking(node)) words[queue + QueueField.due] = 1;
   }
   wake(node, Wake.retry);
   return true;
@@ -113,6 +134,11 @@ export function releaseClaim(queue: number, node: number): void {
   words[node + Node.flags] &= ~WaitFlag.claimed;
   const reserved = words[queue + QueueField.reserved];
   words[queue + QueueField.reserved] = Math.max(0, reserved - 1);
+  if (isBlocking(node)) words[queue + QueueField.due] = 0;
+}
+
+function isBlocking(node: number): boolean {
+  return (words[node + Node.flags] & NodeFlag.promise) === 0;
 }
 
 /** After items were taken out: puts in those that wait for room. */
@@ -380,6 +406,7 @@ export function shutDown(queue: number, immediate: boolean): void {
       releaseItems(queue);
     }
     words[queue + QueueField.reserved] = 0;
+    words[queue + QueueField.due] = 0;
     releaseJoiners(queue);
   }
   for (;;) {

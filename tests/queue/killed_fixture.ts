@@ -70,6 +70,7 @@ export const stall = sendable(
     waiting.set();
     while (!go.isSet());
     const first = queue.getSync({ timeout: 20_000 });
+    waiting.clear();
     return [first, ...await Promise.all(gets)];
   },
 );

@@ -21,7 +21,6 @@ import {
 import { QueueField } from "../../queue/_engine/layout.ts";
 import {
   Field,
-  load,
   MAX_SLOTS,
   Slot,
   slotAt,
@@ -30,6 +29,7 @@ import {
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { reap } from "../../threading/_runtime/reaper.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { untilWaiting } from "./support.ts";
 import * as fixture from "./killed_fixture.ts";
 
 const SOON = { timeout: 20_000 };
@@ -140,7 +140,7 @@ for (const make of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
     for (const n of [1, 2, 3]) queue.putNowait(n);
     go.set();
     // Its blocking get takes the first.
-    sleepSync(50);
+    while (waiting.isSet()) sleepSync(1);
     queue.putNowait(4);
     const got = await thread.join(SOON);
     assertEquals(got[0], inOrder[0]);
@@ -174,8 +174,7 @@ for (const [name, make] of Object.entries(fixture.makers)) {
     const threads = [1, 2].map(() => start(fixture.get, queue));
     const own = queue.get().catch(String);
     const address = queue[ADDRESS];
-    while (load(address + QueueField.getters) === 0) sleepSync(1);
-    sleepSync(50);
+    untilWaiting(queue, 3);
     // As the end of a worker leaves it that ran out of memory in the list.
     const slot = slotAt(MAX_SLOTS - 1);
     const mutex = words[address + QueueField.list] + Field.mutex;

@@ -9,7 +9,6 @@ import {
 } from "../../queue/mod.ts";
 import {
   NotSendableError,
-  sleepSync,
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
@@ -24,6 +23,7 @@ import {
   putNumber,
   unlimited,
 } from "./kinds_fixture.ts";
+import { untilWaiting } from "./support.ts";
 
 const numberOf = ([n]: Item) => n;
 
@@ -34,14 +34,6 @@ function drain(queue: SimpleQueue<Item>): number[] {
 }
 
 const unsendable = [1, { text: () => {} }] as unknown as Item;
-
-function until(condition: () => boolean): void {
-  const end = performance.now() + 20_000;
-  while (!condition()) {
-    assert(performance.now() < end, "it did not come to that");
-    sleepSync(1);
-  }
-}
 
 for (const { name, make, order } of unlimited) {
   Deno.test(`${name}: each item is got once, in all forms`, async () => {
@@ -95,10 +87,10 @@ for (const { name, make, order } of unlimited) {
 
   Deno.test(`${name}: blocked threads are served in order of arrival`, () => {
     const queue = make();
-    const threads = [1, 2, 3].map(() => {
+    const threads = [1, 2, 3].map((n) => {
       const thread = new Thread({ target: getNumber, args: [queue] });
       thread.start();
-      sleepSync(100);
+      untilWaiting(queue, n);
       return thread;
     });
     const got = [1, 2, 3].map((n, i) => {
@@ -247,7 +239,7 @@ for (const { name, order, make, refusesBad } of kinds) {
     const threads = [1, 2].map((n) => {
       const thread = new Thread({ target: putNumber, args: [queue, n] });
       thread.start();
-      sleepSync(100);
+      untilWaiting(queue, n, "putters");
       return thread;
     });
     for (let n = 0; n <= 2; n++) assertEquals(queue.getNowait()[0], n);
@@ -283,7 +275,7 @@ for (const { name, order, make, refusesBad } of kinds) {
     const small = queue.put(item(3));
     const thread = new Thread({ target: putNumber, args: [queue, 4] });
     thread.start();
-    sleepSync(100);
+    untilWaiting(queue, 3, "putters");
     controller.abort();
     const got = [1, 2, 3, 4].map(() => queue.getSync({ timeout: 20_000 })[0]);
     assertEquals(got.toSorted(), [1, 2, 3, 4]);
@@ -348,7 +340,7 @@ for (const { name, order, make, refusesBad } of kinds) {
     const puts = [queue.put(item(3)), queue.putMany([item(4), item(5)])];
     const thread = new Thread({ target: putNumber, args: [queue, 6] });
     thread.start();
-    sleepSync(100);
+    untilWaiting(queue, 3, "putters");
     queue.shutdown();
     for (const put of puts) await assertRejects(() => put, ShutDown);
     await assertRejects(() => thread.join(), ShutDown, "was shut down");
@@ -365,7 +357,7 @@ for (const { name, order, make, refusesBad } of kinds) {
     const gets = [waiting.get(), waiting.getMany(3)];
     const blocked = new Thread({ target: getNumber, args: [waiting] });
     blocked.start();
-    sleepSync(100);
+    untilWaiting(waiting, 3);
     waiting.shutdown();
     for (const get of gets) await assertRejects(() => get, ShutDown);
     await assertRejects(() => blocked.join(), ShutDown);
@@ -482,7 +474,7 @@ for (const { name, order, make, refusesBad } of kinds) {
       ];
       const thread = new Thread({ target: putNumber, args: [queue, BAD] });
       thread.start();
-      sleepSync(100);
+      untilWaiting(queue, 4, "putters");
       const last = queue.put(item(6));
       const got: number[] = [];
       for (let i = 0; i < 6; i++) got.push(queue.getSync({ timeout: 9999 })[0]);
@@ -502,10 +494,10 @@ for (const { name, make } of kinds) {
     const queue = make(1);
     const victim = new Thread({ target: getNumber, args: [queue] });
     victim.start();
-    sleepSync(100);
+    untilWaiting(queue, 1);
     const other = new Thread({ target: getNumber, args: [queue] });
     other.start();
-    sleepSync(100);
+    untilWaiting(queue, 2);
     victim.terminate();
     await assertRejects(() => victim.join(), ThreadingError);
     queue.putNowait(item(1));
@@ -513,14 +505,14 @@ for (const { name, make } of kinds) {
     queue.putNowait(item(2));
     const putter = new Thread({ target: putNumber, args: [queue, 3] });
     putter.start();
-    sleepSync(100);
+    untilWaiting(queue, 1, "putters");
     putter.terminate();
     await assertRejects(() => putter.join(), ThreadingError);
     const put = queue.put(item(4));
     assertEquals(queue.getNowait()[0], 2);
     assertEquals(queue.getNowait()[0], 4);
     await put;
-    until(() => queue.empty());
+    assert(queue.empty());
     queue.free();
   });
 }
@@ -556,3 +548,22 @@ Deno.test("Queue with hooks: an item wakes one of those that wait", async () => 
   await Promise.all(puts);
   assert(looks < count * 10, `${looks} looks for ${count} puts`);
 });
+
+for (const { name, order, make } of kinds) {
+  Deno.test(`${name}: blocked threads get the items of a putMany() in order of arrival`, () => {
+    const queue = make(0);
+    const threads = [1, 2, 3, 4].map((n) => {
+      const thread = new Thread({ target: getNumber, args: [queue] });
+      thread.start();
+      untilWaiting(queue, n);
+      return thread;
+    });
+    queue.putManyNowait([2, 4, 1, 3].map(item));
+    assertThrows(() => queue.getNowait(), Empty);
+    assertEquals(
+      threads.map((thread) => thread.joinSync({ timeout: 20_000 })),
+      inOrder(order, [2, 4, 1, 3]),
+    );
+    queue.free();
+  });
+}

@@ -1,0 +1,30 @@
+import { assert } from "@std/assert";
+import { QueueField } from "../../queue/_engine/layout.ts";
+import { sleepSync } from "../../threading/mod.ts";
+import { Field, words } from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import {
+  ADDRESS,
+  type SharedObject,
+} from "../../threading/_memory/shared_object.ts";
+import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
+
+/** Blocks until so many gets, or puts, wait at a queue. */
+export function untilWaiting(
+  queue: SharedObject,
+  count: number,
+  line: "getters" | "putters" = "getters",
+): void {
+  const address = queue[ADDRESS];
+  const end = performance.now() + 60_000;
+  for (;;) {
+    let found = 0;
+    lock(address + Field.mutex);
+    let node = firstOf(address, QueueField[line]);
+    for (; node !== 0; node = words[node + Node.next]) found++;
+    unlock(address + Field.mutex);
+    if (found >= count) return;
+    assert(performance.now() < end, `${found} and not ${count} wait`);
+    sleepSync(1);
+  }
+}
