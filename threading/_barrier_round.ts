@@ -123,8 +123,9 @@ function open(address: number): void {
     // Others are early ones of the next round.
     if (words[node + Node.flags] & NodeFlag.bound) {
       dequeue(node);
-      wake(node, Wake.granted);
+      // Before the wake-up: `nWaiting()` looks without the mutex.
       words[address + BarrierField.waiting]--;
+      wake(node, Wake.granted);
     }
     node = next;
   }
