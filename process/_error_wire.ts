@@ -1,5 +1,5 @@
 // Errors on their way from the helper thread, with their classes.
-import { CommandError } from "./command_error.ts";
+import { CommandError } from "./_command/result.ts";
 
 interface FlatError {
   name: string;

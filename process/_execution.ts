@@ -4,7 +4,12 @@ import { collect } from "./_collect.ts";
 import { feed } from "./_feed.ts";
 import { join } from "./_join.ts";
 import { end, type Ending, endingOf } from "./_kill.ts";
-import { commandError, failed, type Outcome } from "./_outcome.ts";
+import {
+  commandError,
+  endOf,
+  failed,
+  type Outcome,
+} from "./_command/result.ts";
 import {
   argvAfter,
   type Job,
@@ -17,10 +22,9 @@ import { Files, numbered, partsOf, type SentPlan } from "./_plan.ts";
 import { lengthOf, startReports } from "./_progress.ts";
 import { concat, discard, type Input, openInput, streamTo } from "./_source.ts";
 import { spawn } from "./_spawn.ts";
-import { endOf } from "./_status.ts";
 import { forOneTurn, Interruptible } from "./_wait.ts";
 import { durationOf, timeoutError } from "../_internal/options.ts";
-import type { Source } from "./options.ts";
+import type { Source } from "./_command/options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

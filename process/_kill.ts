@@ -3,8 +3,8 @@ import { delay } from "@std/async/delay";
 import { durationOf } from "../_internal/options.ts";
 import { mayReadProc } from "./_file_descriptor.ts";
 import { nameOf, numberOf } from "../_internal/signum.ts";
-import type { CommandSyncOptions } from "./options.ts";
-import { endOf } from "./_status.ts";
+import type { CommandSyncOptions } from "./_command/options.ts";
+import { endOf } from "./_command/result.ts";
 
 /** How processes are ended. */
 export interface Ending {

@@ -22,11 +22,11 @@
 // them. A shell that does not find its program reports this; the others end at
 // their gates, nothing of the user's has run, and the caller does without, so
 // that Deno says what is wrong.
-import { argvOf, SHELL } from "./_argv.ts";
+import { argvOf, SHELL } from "./_command/command_line.ts";
 import { kernelPipes } from "./_kernel_pipe.ts";
 import { granted, mayRun } from "./_permission.ts";
 import { runsByItself, type SpawnOptions, type Stdio } from "./_spawn.ts";
-import type { Stage } from "./options.ts";
+import type { Stage } from "./_command/options.ts";
 
 /** A file that a process opens, or gets as the descriptor. */
 export interface FileEnd {

@@ -7,7 +7,7 @@ import {
   openSync,
   type Stats,
 } from "node:fs";
-import { argvOf, mergedArgvOf } from "./_argv.ts";
+import { argvOf, mergedArgvOf } from "./_command/command_line.ts";
 import { CAT, takePipes } from "./_kernel_pipe.ts";
 import type { End, FileEnd, Job, Part } from "./_launch.ts";
 import { granted, mayRun } from "./_permission.ts";
@@ -20,7 +20,7 @@ import type {
   Sink,
   Source,
   Stage,
-} from "./options.ts";
+} from "./_command/options.ts";
 
 /** What is to be run. */
 export interface Plan {

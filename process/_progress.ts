@@ -1,6 +1,6 @@
 // Telling how far a pipeline has come.
 import { fstatSync } from "node:fs";
-import type { Progress } from "./options.ts";
+import type { Progress } from "./_command/options.ts";
 
 const INTERVAL = 100;
 

@@ -1,11 +1,16 @@
 // The short way for the commonest case: one command without a source, whose
 // output is captured whole. Deno has a call for it, and a blocking one too.
 import { explain } from "./_spawn.ts";
-import { argvOf, mergedArgvOf } from "./_argv.ts";
-import { commandError, type Outcome } from "./_outcome.ts";
+import { argvOf, mergedArgvOf } from "./_command/command_line.ts";
+import {
+  commandError,
+  endOf,
+  type Outcome,
+  statusOf,
+  statusOfError,
+} from "./_command/result.ts";
 import type { Plan } from "./_plan.ts";
-import { endOf, statusOf, statusOfError } from "./_status.ts";
-import type { StderrSink } from "./options.ts";
+import type { StderrSink } from "./_command/options.ts";
 
 const NOTHING = new Uint8Array(0);
 const STDERR: readonly (StderrSink | undefined)[] = [

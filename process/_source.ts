@@ -1,6 +1,11 @@
 // Where the bytes of a source come from.
 import { fileURLToPath } from "node:url";
-import type { Chunk, FilePath, Source, SyncSource } from "./options.ts";
+import type {
+  Chunk,
+  FilePath,
+  Source,
+  SyncSource,
+} from "./_command/options.ts";
 
 const CHUNK = 65536;
 const encoder = new TextEncoder();

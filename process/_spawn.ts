@@ -1,6 +1,5 @@
 // Starting one process, with errors that name it.
-import { checkPlace } from "./_check.ts";
-import type { PopenOptions } from "./options.ts";
+import { checkPlace, type PopenOptions } from "./_command/options.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
 export type Stdio = "inherit" | "null" | "piped" | number;

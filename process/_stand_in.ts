@@ -1,7 +1,7 @@
 // A program that stands in for this one.
 import { sendSignal } from "./_kill.ts";
 import { spawn, type SpawnOptions } from "./_spawn.ts";
-import { endOf } from "./_status.ts";
+import { endOf } from "./_command/result.ts";
 
 /** What is passed on. SIGUSR1 is missing: in Deno it starts the inspector. */
 const SIGNALS: readonly Deno.Signal[] = [

@@ -17,12 +17,12 @@ import { descriptorOf, mayReadProc } from "./_file_descriptor.ts";
 import type { LineSourceSync } from "./_lines.ts";
 import { makeFifos } from "./_kernel_pipe.ts";
 import { type End, type FileEnd, type Part, wrap } from "./_launch.ts";
-import type { Outcome } from "./_outcome.ts";
+import type { Outcome } from "./_command/result.ts";
 import type { Plan, SentPlan } from "./_plan.ts";
 import { isQuick, quickSync } from "./_quick.ts";
 import { bytesOf, pathOf, settled, writeAllSync } from "./_source.ts";
 import type { SpawnOptions } from "./_spawn.ts";
-import type { Stage, SyncSource } from "./options.ts";
+import type { Stage, SyncSource } from "./_command/options.ts";
 
 /** What the helper is asked to do. */
 export type Request =

@@ -6,10 +6,9 @@ import { Execution } from "./_execution.ts";
 import { sendSignal } from "./_kill.ts";
 import { spawn } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
-import type { Outcome } from "./_outcome.ts";
+import { endOf, type Outcome } from "./_command/result.ts";
 import { openGates, type Part, wrap } from "./_launch.ts";
 import { Files, numbered, type SentPlan } from "./_plan.ts";
-import { endOf } from "./_status.ts";
 import {
   type Answer,
   HELPER,

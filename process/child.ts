@@ -5,7 +5,7 @@
  */
 
 import { sendSignal } from "./_kill.ts";
-import { endOf } from "./_status.ts";
+import { endOf } from "./_command/result.ts";
 import type { HelpedProcess } from "./_sync.ts";
 import {
   timeoutError,

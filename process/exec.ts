@@ -6,13 +6,17 @@
 
 import { closeSync, openSync } from "node:fs";
 import { shown } from "../_internal/check.ts";
-import { argvOf, type Command } from "./_argv.ts";
-import { checkPath, isText, readOptions } from "./_check.ts";
+import { argvOf, type Command } from "./_command/command_line.ts";
+import {
+  checkPath,
+  isText,
+  type PopenOptions,
+  readOptions,
+} from "./_command/options.ts";
 import { inheriting, spawn } from "./_spawn.ts";
 import { standIn } from "./_stand_in.ts";
-import { signalOf } from "./_status.ts";
+import { signalOf } from "./_command/result.ts";
 import { standInSync } from "./_sync.ts";
-import type { PopenOptions } from "./options.ts";
 
 /**
  * Lets another program take over: it gets this program's streams and signals,

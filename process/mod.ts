@@ -30,32 +30,57 @@
 // Commands and pipelines, `system`, and the chapter's `commands` module
 export * from "./run.ts";
 export * from "./pipeline.ts";
-export { CommandResult, type StageResult } from "./result.ts";
-export * from "./command_error.ts";
+export {
+  CommandError,
+  type CommandErrorInit,
+  CommandResult,
+  type StageResult,
+} from "./_command/result.ts";
 export * from "./progress_bar.ts";
-export * from "./quote.ts";
+export { mkarg, quote } from "./_command/command_line.ts";
 
 // The chapter's `pipes` module
 export * from "./template.ts";
-export * from "./template_stream.ts";
+export type {
+  TemplateReader,
+  TemplateReaderSync,
+  TemplateWriter,
+  TemplateWriterSync,
+} from "./_template_run.ts";
 
 // The chapter's `popen2` module: a child and its streams
 export * from "./popen2.ts";
-export * from "./popen2_sync.ts";
-export { TextReader, TextWriter } from "./text_stream.ts";
-export { TextReaderSync, TextWriterSync } from "./text_stream_sync.ts";
+export {
+  TextReader,
+  TextReaderSync,
+  TextWriter,
+  TextWriterSync,
+} from "./text_stream.ts";
 export { Child, ChildSync } from "./child.ts";
 
 // What `os` has for processes
 export * from "./spawn.ts";
 export * from "./exec.ts";
-export * from "./start_file.ts";
-export * from "./pid.ts";
 // The one function of the chapter that `signal` has too.
 export { kill } from "../signal/signals.ts";
 
 // What they have in common
-export * from "./options.ts";
+export type {
+  Chunk,
+  Command,
+  CommandOptions,
+  CommandSyncOptions,
+  FilePath,
+  PopenOptions,
+  Progress,
+  Sink,
+  Source,
+  Stage,
+  StageOptions,
+  StderrSink,
+  SyncSink,
+  SyncSource,
+} from "./_command/options.ts";
 export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 export type { Signum } from "../_internal/signum.ts";
 

@@ -9,20 +9,18 @@ import {
   checkSink,
   checkSource,
   checkStages,
-} from "./_check.ts";
+  type Command,
+  type CommandOptions,
+  type Sink,
+  type Source,
+  type Stage,
+} from "./_command/options.ts";
 import { execute, Execution } from "./_execution.ts";
 import { Lines, linesSync } from "./_lines.ts";
 import type { Plan } from "./_plan.ts";
 import { isQuick, quick } from "./_quick.ts";
 import { checkSync, executeSync, openSync } from "./_sync.ts";
-import type {
-  Command,
-  CommandOptions,
-  Sink,
-  Source,
-  Stage,
-} from "./options.ts";
-import { type CommandResult, createResult } from "./result.ts";
+import { type CommandResult, createResult } from "./_command/result.ts";
 
 /**
  * A pipeline that can be run, any number of times. It does not change: what

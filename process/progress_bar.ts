@@ -5,7 +5,7 @@
  */
 
 import { checkString } from "../_internal/check.ts";
-import type { Progress } from "./options.ts";
+import type { Progress } from "./_command/options.ts";
 
 /**
  * Makes a bar for the option `onProgress`. It is drawn on standard error, while

@@ -10,22 +10,20 @@ import {
   checkSink,
   checkSource,
   checkStages,
-} from "./_check.ts";
+  type Command,
+  type CommandOptions,
+  type CommandSyncOptions,
+  type Sink,
+  type Source,
+  type SyncSink,
+  type SyncSource,
+} from "./_command/options.ts";
 import { execute } from "./_execution.ts";
 import type { Plan } from "./_plan.ts";
 import { isQuick, quick } from "./_quick.ts";
 import { executeSync } from "./_sync.ts";
-import type {
-  Command,
-  CommandOptions,
-  CommandSyncOptions,
-  Sink,
-  Source,
-  SyncSink,
-  SyncSource,
-} from "./options.ts";
-import { quote } from "./quote.ts";
-import { type CommandResult, createResult } from "./result.ts";
+import { quote } from "./_command/command_line.ts";
+import { type CommandResult, createResult } from "./_command/result.ts";
 
 /** What {@linkcode run} takes. */
 export interface RunOptions extends CommandOptions {

@@ -1,13 +1,9 @@
 /**
- * Starting processes and waiting for them by number.
+ * Starting processes, waiting for them by number, and opening files.
  *
  * @module
  */
 
-import { argvOf, type Command } from "./_argv.ts";
-import type { Part } from "./_launch.ts";
-import { inheriting, spawn as startChild } from "./_spawn.ts";
-import { HelpedProcess } from "./_sync.ts";
 import { checkInteger, shown } from "../_internal/check.ts";
 import {
   timeoutError,
@@ -15,8 +11,12 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+import { argvOf, type Command } from "./_command/command_line.ts";
+import { isText, type PopenOptions } from "./_command/options.ts";
+import type { Part } from "./_launch.ts";
+import { inheriting, spawn as startChild } from "./_spawn.ts";
+import { HelpedProcess } from "./_sync.ts";
 import { Child, createChild } from "./child.ts";
-import type { PopenOptions } from "./options.ts";
 import { system, systemSync } from "./run.ts";
 
 /** Mode of {@linkcode spawn}: wait for the end and give the status. */
@@ -275,4 +275,82 @@ export function waitpidNowait(pid: number): number | undefined {
   const status = childOf(pid).poll();
   if (status !== undefined) children.delete(pid);
   return status;
+}
+
+/**
+ * The number of this process. After `os.getpid` of Python. Needs no permission.
+ *
+ * @returns The number.
+ *
+ * @example
+ * ```ts
+ * import { getpid } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(getpid(), Deno.pid);
+ * ```
+ */
+export function getpid(): number {
+  return Deno.pid;
+}
+
+/**
+ * The number of the process that started this one. After `os.getppid` of
+ * Python. Needs no permission.
+ *
+ * @returns The number.
+ *
+ * @example
+ * ```ts
+ * import { getppid } from "@skein/std/process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(getppid(), Deno.ppid);
+ * ```
+ */
+export function getppid(): number {
+  return Deno.ppid;
+}
+
+const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
+  darwin: ["open"],
+  windows: ["explorer.exe"],
+};
+
+/**
+ * Opens a file or a web address as a double click would, and does not wait. The
+ * program outlives this one. After `os.startfile` of Python, on every system.
+ *
+ * Needs `--allow-run` for the opener: `xdg-open` on Linux, `open` on macOS,
+ * `explorer.exe` on Windows.
+ *
+ * @param path The path, or an address.
+ * @throws {TypeError} If the path is none.
+ * @throws {Deno.errors.NotFound} If there is no opener.
+ * @throws {Deno.errors.NotCapable} Without the permission to run it.
+ *
+ * @example
+ * ```ts ignore
+ * import { startFile } from "@skein/std/process";
+ *
+ * startFile("chart.svg");
+ * ```
+ */
+export function startFile(path: string | URL): void {
+  if (!isText(path) && !(path instanceof URL)) {
+    throw new TypeError(
+      `Cannot start a file: path must be a path without NUL or a URL, received ${
+        shown(path)
+      }`,
+    );
+  }
+  const [opener] = OPENERS[Deno.build.os] ?? ["xdg-open"];
+  // A path must not be taken for an option.
+  const target = String(path).startsWith("-") ? `./${path}` : String(path);
+  startChild([opener, target], {
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).unref();
 }

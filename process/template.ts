@@ -5,27 +5,26 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import { isText } from "./_check.ts";
+import {
+  type CommandOptions,
+  type CommandSyncOptions,
+  isText,
+} from "./_command/options.ts";
 import {
   openReader,
   openReaderSync,
   openWriter,
   openWriterSync,
-} from "./_template_open.ts";
-import {
   scriptOf,
   type Step,
   type StepKind,
   stepOf,
-} from "./_template_script.ts";
-import type { CommandOptions, CommandSyncOptions } from "./options.ts";
+  type TemplateReader,
+  type TemplateReaderSync,
+  type TemplateWriter,
+  type TemplateWriterSync,
+} from "./_template_run.ts";
 import { system, systemSync } from "./run.ts";
-import type {
-  TemplateReader,
-  TemplateReaderSync,
-  TemplateWriter,
-  TemplateWriterSync,
-} from "./template_stream.ts";
 
 export type { StepKind };
 

@@ -92,7 +92,7 @@ function importsOf(path: string): string[] {
   });
 }
 
-for (const folder of ["queue", "signal"]) {
+for (const folder of ["queue", "process", "signal"]) {
   Deno.test(`layout: no files of ${folder} import each other`, () => {
     const done = new Set<string>();
     const visit = (path: string, from: string[]) => {
