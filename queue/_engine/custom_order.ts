@@ -378,12 +378,13 @@ export function tryGet(
   const items: unknown[] = [];
   transact(handle, GET, () => {
     const claimed = node !== 0 && isClaimed(node);
-    const available = sizeBy(handle) - words[queue + QueueField.reserved];
+    let size = sizeBy(handle);
+    const available = size - words[queue + QueueField.reserved];
     const spare = available - waitingIn(queue, available);
     const most = Math.min(n, claimed ? Math.max(0, spare) + 1 : spare);
-    while (items.length < most) {
-      if (items.length > 0 && sizeBy(handle) === 0) break;
+    while (items.length < most && size > 0) {
       items.push(handle._get());
+      if (items.length < most) size = sizeBy(handle);
     }
     const found = items.length > 0;
     if (!found && words[queue + QueueField.shutDown] !== 0) throw getShutDown();

@@ -379,6 +379,23 @@ for (const { name, order, make, refusesBad } of kinds) {
     assertThrows(() => queue.taskDone(), ThreadingError, "more often");
   });
 
+  Deno.test(`${name}.shutdown({ immediate }) leaves no get without an item or an error`, async () => {
+    const queue = make(0);
+    const gets = [queue.get(), queue.getMany(5)];
+    queue.putNowait(item(1));
+    queue.putNowait(item(2));
+    queue.shutdown({ immediate: true });
+    let done = 0;
+    for (const get of gets) {
+      const end = await get.catch((error) => error);
+      if (end instanceof ShutDown) continue;
+      assertEquals((Array.isArray(end[0]) ? end[0] : end)[0], ++done);
+      queue.taskDone();
+    }
+    queue.joinSync();
+    assertThrows(() => queue.taskDone(), ThreadingError);
+  });
+
   Deno.test(`${name}.taskDone() and join()`, async () => {
     const queue = make(0);
     queue.joinSync();
