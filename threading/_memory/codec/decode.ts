@@ -13,34 +13,36 @@ import {
   type SharedObject,
   takesFields,
 } from "../shared_object.ts";
-import {
-  finishInstance,
-  makeError,
-  readBuiltIn,
-  readErrorParts,
-  readInstance,
-} from "./decode_built_in.ts";
-import { readFields } from "./decode_shape.ts";
 import { loadModuleSync, loadSendableSync } from "./load.ts";
-import { Reader } from "./reader.ts";
+import { readPlatform } from "./platform.ts";
+import { type DecodedShape, Reader } from "./reader.ts";
 import {
   ABSENT,
   ARRAY,
   BIGINT,
   BIGINT64,
+  BOXED,
+  BUFFER,
   BUILT_IN_INSTANCE,
+  DATE,
   DEFERRED,
+  DOM_EXCEPTION,
   ERROR,
+  ERROR_PARTS,
+  ERRORS,
   FALSE,
   FLOAT64,
   INSTANCE,
   INT32,
   KEYED,
   MAP,
+  MAX_SHAPE_BYTES,
   NEW_SHAPE,
   NULL,
   RECENT_SHAPE,
   REFERENCE,
+  REGEXP,
+  RESIZABLE_BUFFER,
   SENDABLE,
   SET,
   SHAPE,
@@ -51,8 +53,11 @@ import {
   SHORT_TEXT,
   SMALL_INT,
   SPARSE_ARRAY,
+  TRACKING,
   TRUE,
   UNDEFINED,
+  VIEW,
+  VIEWS,
 } from "./tags.ts";
 
 /** A reader for each call of `decode` that can be under way at once. */
@@ -268,4 +273,219 @@ function readMembers(r: Reader, set: Set<unknown>): void {
   for (let count = r.uint32(); count > 0; count--) {
     set.add(readValue(r, r.byte()));
   }
+}
+
+/** The shapes met last, at the places that their encoder chose. */
+const shapes: (DecodedShape | undefined)[] = new Array(256).fill(undefined);
+
+function readShape(r: Reader): DecodedShape {
+  const slot = r.byte();
+  const count = r.byte();
+  const size = r.byte();
+  let shape = shapes[slot];
+  if (
+    shape === undefined || shape.keys.length !== count ||
+    !isNext(r, shape.block, size)
+  ) {
+    shape = makeShape(r, count, size);
+    shapes[slot] = shape;
+  }
+  r.at += size;
+  r.shapes.push(shape);
+  return shape;
+}
+
+/** Whether the next `size` bytes are those of `block`. */
+function isNext(r: Reader, block: Uint8Array, size: number): boolean {
+  if (block.length !== size) return false;
+  const { bytes, at } = r;
+  for (let i = 0; i < size; i++) {
+    if (bytes[at + i] !== block[i]) return false;
+  }
+  return true;
+}
+
+function makeShape(r: Reader, count: number, size: number): DecodedShape {
+  if (size > MAX_SHAPE_BYTES) {
+    throw new RangeError(`Cannot decode a shape: received ${size} bytes`);
+  }
+  const start = r.at;
+  const block = r.raw(size);
+  r.at = start;
+  const keys: string[] = [];
+  for (let i = 0; i < count; i++) keys.push(r.ascii(r.byte()));
+  r.at = start;
+  return { block, keys, prototype: null, assignable: false };
+}
+
+/** Finds out whether objects of `prototype` can be filled by assignment. */
+function examine(shape: DecodedShape, prototype: object): void {
+  shape.prototype = prototype;
+  shape.assignable = !shape.keys.some((key) => key in prototype);
+}
+
+/** Reads the fields of `object`, whose prototype is `prototype`. */
+function readFields(
+  r: Reader,
+  tag: number,
+  object: Record<string, unknown>,
+  prototype: object,
+): void {
+  let shape: DecodedShape;
+  if (tag >= RECENT_SHAPE) shape = r.shapes[tag - RECENT_SHAPE];
+  else if (tag === NEW_SHAPE) shape = readShape(r);
+  else if (tag === SHAPE) shape = r.shapes[r.byte() | r.byte() << 8];
+  else if (tag === KEYED) return readKeyed(r, object);
+  else throw new RangeError(`Cannot decode fields: received the tag ${tag}`);
+  const keys = shape.keys;
+  if (shape.prototype !== prototype) examine(shape, prototype);
+  const assignable = shape.assignable;
+  for (let i = 0; i < keys.length; i++) {
+    const next = r.byte();
+    if (next === ABSENT) continue;
+    const value = readValue(r, next);
+    if (assignable) object[keys[i]] = value;
+    else define(object, keys[i], value);
+  }
+}
+
+function readKeyed(r: Reader, object: Record<string, unknown>): void {
+  for (let count = r.uint32(); count > 0; count--) {
+    const key = r.string();
+    const next = r.byte();
+    if (next === ABSENT) continue;
+    const value = readValue(r, next);
+    if (key in object) define(object, key, value);
+    else object[key] = value;
+  }
+}
+
+/** Makes an own property, whatever setters the prototypes have. */
+function define(object: object, key: string, value: unknown): void {
+  Object.defineProperty(object, key, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** Reads what has one of the rarer tags. */
+function readBuiltIn(r: Reader, tag: number): unknown {
+  switch (tag) {
+    case VIEW:
+      return readView(r);
+    case BUFFER:
+      return readBuffer(r);
+    case RESIZABLE_BUFFER:
+      return readResizable(r);
+    case DATE:
+      return r.add(new Date(r.float64()));
+    case REGEXP:
+      return r.add(new RegExp(r.string(), r.string()));
+    case BOXED:
+      return r.add(Object(readValue(r, r.byte())));
+    case ERROR:
+      return readError(r);
+    case DOM_EXCEPTION:
+      return readDomException(r);
+    case BUILT_IN_INSTANCE:
+      return readBuiltInInstance(r);
+    default:
+      return readPlatform(r, tag, readValue);
+  }
+}
+
+/** An instance of the class that is named next, without its fields. */
+function readInstance(r: Reader): object {
+  return Object.create(loadSendableSync(r.uint32()).value.prototype);
+}
+
+function readBuiltInInstance(r: Reader): object {
+  const { prototype } = loadSendableSync(r.uint32()).value;
+  const object = readValue(r, r.byte()) as object;
+  finishInstance(r, object, prototype);
+  return object;
+}
+
+/** Makes a built-in an instance of the class of `prototype`, with its fields. */
+function finishInstance(
+  r: Reader,
+  object: object,
+  prototype: object,
+): void {
+  Object.setPrototypeOf(object, prototype);
+  readFields(r, r.byte(), object as Record<string, unknown>, prototype);
+}
+
+function readBuffer(r: Reader): ArrayBuffer {
+  const length = r.uint32();
+  r.align();
+  return r.add(r.raw(length).buffer);
+}
+
+function readResizable(r: Reader): ArrayBuffer {
+  const length = r.uint32();
+  const maxByteLength = r.uint32();
+  const buffer = new ArrayBuffer(length, { maxByteLength });
+  r.align();
+  new Uint8Array(buffer).set(r.bytes.subarray(r.at, r.at += length));
+  return r.add(buffer);
+}
+
+function readView(r: Reader): ArrayBufferView {
+  const View = VIEWS[r.byte()] as Uint8ArrayConstructor;
+  const buffer = readValue(r, r.byte()) as ArrayBuffer;
+  const offset = r.uint32();
+  const length = r.uint32();
+  return r.add(
+    new View(buffer, offset, length === TRACKING ? undefined : length),
+  );
+}
+
+function readError(r: Reader): Error {
+  const error = r.add(makeError(r.byte()));
+  readErrorParts(r, error);
+  return error;
+}
+
+/** Reads all of an error but its kind. */
+function readErrorParts(r: Reader, error: Error): void {
+  const mask = r.byte();
+  for (let part = 0; part < ERROR_PARTS.length; part++) {
+    if ((mask & 1 << part) === 0) continue;
+    const name = ERROR_PARTS[part];
+    const value = readValue(r, r.byte());
+    // The stack is an accessor, which structured cloning keeps too.
+    if (name === "stack") error.stack = value as string;
+    else hide(error, name, value);
+  }
+  const fields = error as unknown as Record<string, unknown>;
+  readFields(r, r.byte(), fields, Object.getPrototypeOf(error));
+}
+
+/** An error of the kind, with no own property but its stack. */
+function makeError(kind: number): Error {
+  const error = new Error();
+  const { prototype } = ERRORS[kind];
+  if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
+  return error;
+}
+
+/** Makes an own property that is not enumerable. */
+function hide(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, {
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+function readDomException(r: Reader): DOMException {
+  const name = r.string();
+  const exception = r.add(new DOMException(r.string(), name));
+  const stack = readValue(r, r.byte());
+  if (stack !== undefined) exception.stack = stack;
+  return exception;
 }

@@ -87,7 +87,7 @@ export function writeBuiltIn(
   }
   if (builtIn === undefined) {
     const platform = platformOf(object, constructor);
-    if (platform !== undefined) return platform(w, object);
+    if (platform !== undefined) return platform(w, object, writeValue);
   }
   if (isNativeError(object) || object instanceof DOMException) {
     // Every error can travel, if need be without its class.

@@ -18,8 +18,6 @@ import {
   registerClass,
   SharedObject,
 } from "../shared_object.ts";
-import { readValue } from "./decode.ts";
-import { writeValue } from "./encode.ts";
 import type { Reader } from "./reader.ts";
 import { nameOf, Refusal } from "./refusal.ts";
 import { BLOB, CERTIFICATE, CRYPTO_KEY, FILE, KEY } from "./tags.ts";
@@ -56,7 +54,11 @@ function cryptoModule(): Crypto {
 }
 
 /** Writes an object of the platform. */
-export type WritePlatform = (w: Writer, object: object) => void;
+export type WritePlatform = (
+  w: Writer,
+  object: object,
+  writeValue: (w: Writer, value: unknown) => void,
+) => void;
 
 /** How to write an object of that constructor, if it is one of these. */
 export function platformOf(
@@ -77,7 +79,11 @@ export function platformOf(
 }
 
 /** Reads what {@linkcode platformOf} wrote. */
-export function readPlatform(r: Reader, tag: number): unknown {
+export function readPlatform(
+  r: Reader,
+  tag: number,
+  readValue: (r: Reader, tag: number) => unknown,
+): unknown {
   switch (tag) {
     case BLOB:
       return r.add(readBlob(r));
@@ -210,7 +216,11 @@ function writeKeyObject(w: Writer, key: Key): void {
   w.identities.add(key);
 }
 
-function writeCryptoKey(w: Writer, key: CryptoKey): void {
+function writeCryptoKey(
+  w: Writer,
+  key: CryptoKey,
+  writeValue: (w: Writer, value: unknown) => void,
+): void {
   let object: Key;
   try {
     object = cryptoModule().KeyObject.from(key);

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { DecodedShape } from "./decode_shape.ts";
 import { SHORT_TEXT, TEXT16, TEXT8 } from "./tags.ts";
 
 /** The decoder is slow on shared memory: up to here, bytes are copied first. */
@@ -16,6 +15,18 @@ const units = new Uint16Array(4096);
 
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
+
+/** A list of keys and the bytes it was made from. */
+export interface DecodedShape {
+  readonly block: Uint8Array;
+  readonly keys: string[];
+  /**
+   * The prototype for whose objects `assignable` was found out: whether an
+   * assignment to any of the keys makes an own property.
+   */
+  prototype: object | null;
+  assignable: boolean;
+}
 
 /** An object whose contents come after the rest of the message. */
 export interface DeferredContents {
