@@ -434,7 +434,7 @@ export class Execution {
     if (stage >= 0 && options.check !== false && !this.#stopped) {
       throw commandError(stages, ends, stage);
     }
-    return { stages: ends, stdout: concat(this.#stdout) };
+    return { stages: ends, stdout: concat(this.#stdout, this.#plan.shared) };
   }
 }
 

@@ -35,6 +35,8 @@ export interface Plan {
 export interface SentPlan extends Omit<Plan, "source" | "sink"> {
   readonly source?: Plan["source"] | number;
   readonly sink: Plan["sink"] | number;
+  /** Whether the output is to be in memory that threads share. */
+  readonly shared?: boolean;
 }
 
 /** The files that the processes of one pipeline get. */

@@ -186,9 +186,28 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
   }
 }
 
-/** Joins chunks into one. */
-export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
+/**
+ * Joins chunks into one.
+ *
+ * @param chunks The chunks.
+ * @param shared Whether in memory that threads share.
+ */
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared?: false,
+): Uint8Array<ArrayBuffer>;
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared?: boolean,
+): Uint8Array;
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared = false,
+): Uint8Array {
+  const length = chunks.reduce((sum, c) => sum + c.length, 0);
+  const bytes = new Uint8Array(
+    shared ? new SharedArrayBuffer(length) : new ArrayBuffer(length),
+  );
   let end = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, end);

@@ -27,7 +27,7 @@ import type { Stage, SyncSource } from "./_command/options.ts";
 /** What the helper is asked to do. */
 export type Request =
   | { type: "execute" } & Sent
-  | { type: "open" } & Sent
+  | { type: "open"; window: SharedBytes } & Sent
   | { type: "read"; id: number }
   | { type: "close"; id: number; early: boolean }
   | { type: "exec"; argv: readonly string[]; options: SpawnOptions }
@@ -41,8 +41,20 @@ export type Request =
   | { type: "ready" }
   | { type: "kill"; pid: number; signal: Deno.Signal };
 
-/** A request as it is sent; a ping is answered by counting it. */
-export type Message = { id: number; request: Request } | "ping";
+/**
+ * A request as it is sent, or how much of an input is in its window now; a ping
+ * is answered by counting it.
+ */
+export type Message =
+  | { id: number; request: Request }
+  | { fed: number; size: number }
+  | "ping";
+
+/** Asks for more of an input, from this place on. */
+export interface Hungry {
+  input: number;
+  at: number;
+}
 
 /** What it answers to the request of this number. */
 export type Answer = { id: number; value: unknown } | {
@@ -122,14 +134,19 @@ export function ask(request: Request): unknown {
     // The helper posts an answer and then counts it. So what is not there when
     // it is looked for is counted later than that, and ends the sleep.
     const counted = Atomics.load(words, Word.answers);
-    const received: { message: Answer } | undefined = receiveMessageOnPort(
-      port,
-    );
+    const received: { message: Answer | Hungry } | undefined =
+      receiveMessageOnPort(
+        port,
+      );
     if (received === undefined) {
       sleepUntilChanged(words, Word.answers, counted, Infinity);
       continue;
     }
     const answer = received.message;
+    if ("input" in answer) {
+      port.postMessage({ fed: answer.input, size: fillFrom(answer) });
+      continue;
+    }
     // An earlier one was given up.
     if (answer.id !== id) continue;
     if ("error" in answer) throw revive(answer.error);
@@ -171,11 +188,43 @@ function sleepUntilChanged(
   }
 }
 
+/** How much of an output is handed over at once. */
+const WINDOW = 1 << 20;
+
+/** The sources that pipelines read from this thread. */
+const inputs = new Map<number, { bytes: Uint8Array; window: Uint8Array }>();
+
+/** A source as it is sent: it comes piece by piece, by way of a window. */
+export interface SentInput {
+  input: number;
+  window: SharedBytes;
+}
+
+function sendInput(bytes: Uint8Array): SentInput {
+  const window = new SharedArrayBuffer(Math.min(WINDOW, bytes.length));
+  const input = ++lastId;
+  inputs.set(input, { bytes, window: new Uint8Array(window) });
+  return { input, window };
+}
+
+/** Puts the next piece into its window; says how large it is. */
+function fillFrom({ input, at }: Hungry): number {
+  const source = inputs.get(input);
+  if (source === undefined) return 0; // Nobody reads it any more.
+  const piece = source.bytes.subarray(at, at + source.window.length);
+  source.window.set(piece);
+  return piece.length;
+}
+
 /** Bytes as they are sent to the other thread and back. */
 export type SharedBytes = SharedArrayBuffer;
 
 /** Bytes, to be sent. */
 export function share(bytes: Uint8Array): SharedBytes {
+  const { buffer, byteLength } = bytes;
+  if (buffer instanceof SharedArrayBuffer && buffer.byteLength === byteLength) {
+    return buffer;
+  }
   const shared = new SharedArrayBuffer(bytes.length);
   new Uint8Array(shared).set(bytes);
   return shared;
@@ -214,7 +263,12 @@ export function executeSync(plan: Plan): Outcome {
   checkSync(plan);
   if (isQuick(plan)) return quickSync(plan);
   const sent = plain(plan);
-  const outcome = ask({ type: "execute", ...sent }) as SentOutcome;
+  let outcome: SentOutcome;
+  try {
+    outcome = ask({ type: "execute", ...sent }) as SentOutcome;
+  } finally {
+    forget(sent);
+  }
   let stdout = unshare(outcome.stdout);
   if (sent.plan.sink === "capture" && plan.sink !== "capture") {
     writeAllSync(plan.sink as Deno.FsFile, stdout);
@@ -235,26 +289,46 @@ export function executeSync(plan: Plan): Outcome {
  * @returns Its output.
  */
 export function openSync(plan: Plan): LineSourceSync {
-  const id = ask({ type: "open", ...plain(plan) }) as number;
+  // The helper fills it, and this thread has done with it when it asks again.
+  const window = new Uint8Array(new SharedArrayBuffer(WINDOW));
+  const { buffer } = window;
+  const sent = plain(plan);
+  let id: number;
+  try {
+    id = ask({ type: "open", ...sent, window: buffer }) as number;
+  } catch (error) {
+    forget(sent);
+    throw error;
+  }
   return {
     read() {
-      const shared = ask({ type: "read", id }) as SharedBytes | undefined;
-      return shared && new Uint8Array(shared);
+      const size = ask({ type: "read", id }) as number;
+      return size === 0 ? undefined : window.subarray(0, size);
     },
-    close: (early) => void ask({ type: "close", id, early }),
+    close(early) {
+      try {
+        ask({ type: "close", id, early });
+      } finally {
+        forget(sent);
+      }
+    },
   };
 }
 
 /** A plan as it is sent. */
 export interface Sent {
   plan: SentPlan;
-  /** The bytes of its source, if that is here. */
-  input?: SharedBytes;
+  /** Its source, if that is here. */
+  input?: SentInput;
   /**
    * The open files that it names by descriptors. If this thread is killed they
    * are closed, and the numbers may be those of others before the helper ends.
    */
   files: readonly { fd: number; dev: number; ino: number | null }[];
+}
+
+function forget({ input }: Sent): void {
+  if (input !== undefined) inputs.delete(input.input);
 }
 
 /** How a pipeline ended, as it is sent. */
@@ -273,7 +347,7 @@ function plain({ stages, source, sink, options }: Plan): Sent {
     : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
       settled(source as SyncSource);
   const input = typeof from === "string" || from instanceof Uint8Array
-    ? share(bytesOf(from))
+    ? sendInput(bytesOf(from))
     : undefined;
   const plan = {
     stages: stages.map((stage): Stage => ({

@@ -13,19 +13,24 @@ import {
   type Answer,
   HELPER,
   type HelperData,
+  type Hungry,
   type Message,
   type Request,
   type Sent,
+  type SentInput,
   type SentOutcome,
   settle,
   share,
-  unshare,
+  type SharedBytes,
   Word,
 } from "./_sync.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
-const executions = new Map<number, Execution>();
+const outputs = new Map<number, Output>();
 let lastId = 0;
+/** What goes on when more of an input has come, by the inputs' numbers. */
+const fed = new Map<number, (size: number) => void>();
+let askForMore: (message: Hungry) => void;
 
 // The module is also imported, for nothing, by every other thread: see `mod.ts`.
 if (isHelperData(workerData)) serve(workerData);
@@ -55,10 +60,14 @@ function serve({ port, words, life }: HelperData): void {
     asked = undefined;
     // The asker looks for an answer after it has read this count, and before it
     // sleeps on it: posted first, counted second, none is missed.
-    port.postMessage(answer);
+    post(answer);
+  };
+  const post = (message: Answer | Hungry) => {
+    port.postMessage(message);
     Atomics.add(words, Word.answers, 1);
     Atomics.notify(words, Word.answers);
   };
+  askForMore = post;
   // An error that nobody caught would end this thread, and leave the asker
   // asleep. Nothing is known of what it belongs to, so it is the answer.
   const rescue = (event: Event, error: unknown) => {
@@ -72,6 +81,7 @@ function serve({ port, words, life }: HelperData): void {
   );
   port.on("message", async (message: Message) => {
     if (message === "ping") return void Atomics.add(words, Word.pongs, 1);
+    if ("fed" in message) return fed.get(message.fed)?.(message.size);
     const { id, request } = message;
     asked = id;
     try {
@@ -80,6 +90,89 @@ function serve({ port, words, life }: HelperData): void {
       answer({ id, error: flatten(error) });
     }
   });
+}
+
+/**
+ * The output of a pipeline that the asker reads piece by piece. One read is
+ * always under way, so that the asker finds something when it comes; what has
+ * come meanwhile goes into the window together.
+ */
+class Output {
+  readonly execution: Execution;
+  readonly #window: Uint8Array;
+  readonly #come: Uint8Array[] = [];
+  #size = 0;
+  #pump?: Promise<void>;
+  #ended = false;
+
+  constructor(execution: Execution, window: SharedBytes) {
+    this.execution = execution;
+    this.#window = new Uint8Array(window);
+  }
+
+  /** Reads until the window would be full, or the end. */
+  async #fill(): Promise<void> {
+    while (!this.#ended && this.#size < this.#window.length) {
+      const { value, done } = await this.execution.output!.read();
+      if (done) this.#ended = true;
+      else this.#add(value);
+    }
+  }
+
+  #add(bytes: Uint8Array): void {
+    this.#come.push(bytes);
+    this.#size += bytes.length;
+    this.#arrived?.();
+  }
+  #arrived?: () => void;
+
+  /** Fills the window; says how much is in it, 0 at the end. */
+  async read(): Promise<number> {
+    if (this.#pump === undefined) {
+      this.#pump = this.#fill().finally(() => this.#pump = undefined);
+      // It may fail while nobody waits; then so does the next one.
+      this.#pump.catch(() => {});
+    }
+    if (this.#size === 0) {
+      const arrived = new Promise<void>((resolve) => this.#arrived = resolve);
+      await Promise.race([arrived, this.#pump]);
+    }
+    let end = 0;
+    while (this.#come.length > 0 && end < this.#window.length) {
+      const piece = this.#come[0].subarray(0, this.#window.length - end);
+      this.#window.set(piece, end);
+      end += piece.length;
+      if (piece.length === this.#come[0].length) this.#come.shift();
+      else this.#come[0] = this.#come[0].subarray(piece.length);
+    }
+    this.#size -= end;
+    return end;
+  }
+}
+
+/**
+ * The bytes of a source of the asker, who puts them into the window piece by
+ * piece whenever it waits for this thread. Whoever gets a piece has done with it
+ * when it takes the next.
+ */
+async function* piecesOf({ input, window }: SentInput) {
+  const shared = new Uint8Array(window);
+  // Deno writes no shared memory.
+  const own = new Uint8Array(shared.length);
+  try {
+    for (let at = 0;;) {
+      const size = await new Promise<number>((resolve) => {
+        fed.set(input, resolve);
+        askForMore({ input, at });
+      });
+      if (size === 0) return;
+      own.set(shared);
+      yield own.subarray(0, size);
+      at += size;
+    }
+  } finally {
+    fed.delete(input);
+  }
 }
 
 /** A plan with the bytes of its source in it. */
@@ -92,7 +185,9 @@ function planOf({ plan, input, files }: Sent): SentPlan {
       );
     }
   }
-  return input === undefined ? plan : { ...plan, source: unshare(input) };
+  return input === undefined
+    ? { ...plan, shared: true }
+    : { ...plan, shared: true, source: piecesOf(input) };
 }
 
 /** The named pipes of a process that the asker has not opened yet. */
@@ -211,16 +306,20 @@ async function answerTo(request: Request): Promise<unknown> {
     case "execute":
       return sent(await (await Execution.start(planOf(request))).finish());
     case "open":
-      executions.set(++lastId, await Execution.start(planOf(request), true));
+      outputs.set(
+        ++lastId,
+        new Output(
+          await Execution.start(planOf(request), true),
+          request.window,
+        ),
+      );
       return lastId;
-    case "read": {
-      const { value } = await executions.get(request.id)!.output!.read();
-      return value && share(value);
-    }
+    case "read":
+      return await outputs.get(request.id)!.read();
     case "close": {
-      const execution = executions.get(request.id)!;
-      executions.delete(request.id);
-      return await execution.close(request.early);
+      const output = outputs.get(request.id)!;
+      outputs.delete(request.id);
+      return await output.execution.close(request.early);
     }
     case "spawn": {
       const { part, fifos } = request;

@@ -112,3 +112,24 @@ Deno.test("runSync() keeps a large standard error", () => {
   const { stages } = pipeline(["cat"], "cat >&2").from(BYTES).runSync();
   assertEquals(stages[1].stderr.length > SIZE / 4, true);
 });
+
+Deno.test("runSync() and linesSync() of an input that is not read to its end", () => {
+  assertEquals(runSync(["true"], { input: BYTES }).status, 0);
+  assertEquals(
+    runSync(["head", "-c", "5"], { input: BYTES }).bytes,
+    BYTES.subarray(0, 5),
+  );
+  const text = "spam\n".repeat(SIZE / 4);
+  for (let round = 0; round < 3; round++) {
+    let count = 0;
+    for (const line of pipeline(["cat"]).from(text).linesSync()) {
+      assertEquals(line, "spam");
+      if (++count === 10) break;
+    }
+  }
+  let length = 0;
+  for (const line of pipeline(["cat"]).from(text).linesSync()) {
+    length += line.length + 1;
+  }
+  assertEquals(length, text.length);
+});
