@@ -7,7 +7,7 @@ import { Event, SharedMap, sleepSync, Thread } from "../../threading/mod.ts";
 import { Header, words } from "../../threading/_memory/heap.ts";
 import { holdQueue, leaveQueue, waitToPut } from "./stranger_fixture.ts";
 
-const ROUNDS = 6;
+const ROUNDS = 4;
 
 if (import.meta.main) {
   const map = new SharedMap<string, unknown>();
@@ -18,15 +18,15 @@ if (import.meta.main) {
       const ready = new Event();
       const thread = new Thread<void>({ target, args: [ready, map] });
       thread.start();
-      ready.waitSync({ timeout: 30_000 });
+      ready.waitSync({ timeout: 120_000 });
       if (target === leaveQueue) {
-        thread.joinSync({ timeout: 30_000 });
+        thread.joinSync({ timeout: 120_000 });
         map.delete("queue");
       } else {
         if (target === waitToPut) sleepSync(20);
         thread.terminate();
         try {
-          thread.joinSync({ timeout: 30_000 });
+          thread.joinSync({ timeout: 120_000 });
         } catch {
           // It was terminated.
         }
