@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
 /** What a program with all permissions prints; /proc wants them. */
 async function inProgram(code: string): Promise<string> {
@@ -98,4 +99,63 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
     Deno.exit(0);
   `);
   assertEquals(result, "true true 0 0");
+});
+
+Deno.test("popen2Sync() and pipelines leave nothing behind in threads that are killed", async () => {
+  const file = await Deno.makeTempFile({ dir: "/tmp", suffix: ".ts" });
+  const threading = new URL("../../threading/mod.ts", import.meta.url).href;
+  await Deno.writeTextFile(
+    file,
+    `
+    import * as p from "${MOD}";
+    import { Event, sendable, Thread } from "${threading}";
+    export const wait = sendable(import.meta, function (kind, ready) {
+      if (kind === 0) {
+        using child = p.popen2Sync(["sleep", "1"]);
+        ready.set();
+        child.process.waitSync();
+      } else {
+        const lines = p.pipeline("echo a; sleep 1", ["cat"]).linesSync();
+        for (const _ of lines) ready.set();
+      }
+    });
+    // Deno says which files are here; it has some for each worker.
+    const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    async function round(kind) {
+      const ready = new Event();
+      const thread = new Thread({ target: wait, args: [kind, ready] });
+      thread.start();
+      await ready.wait();
+      thread.terminate();
+      await thread.join().catch(() => {});
+    }
+    if (import.meta.main) {
+      for (const kind of [0, 1]) await round(kind);
+      const before = count();
+      const ROUNDS = 12;
+      for (let i = 0; i < ROUNDS; i++) await round(i % 2);
+      let after = count();
+      for (let i = 0; i < 100 && after > before; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        after = count();
+      }
+      // Without an end of its own each helper keeps about twelve.
+      console.log(after - before < 4 * ROUNDS || after - before);
+      Deno.exit(0);
+    }
+  `,
+  );
+  try {
+    const { stdout, stderr } = await new Deno.Command("deno", {
+      args: ["run", "-A", "--no-check", `--config=${CONFIG}`, file],
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(
+      decoder.decode(stdout).trim(),
+      "true",
+      decoder.decode(stderr),
+    );
+  } finally {
+    await Deno.remove(file);
+  }
 });
