@@ -63,6 +63,25 @@ export function requireImport(module: string, what: string): void {
   granted.add(module);
 }
 
+/** Set in the workers of threads; elsewhere nothing needs to be told apart. */
+let markAsOwn = <T extends object>(make: () => T): T => make();
+
+/** Sets how {@linkcode asOwn} tells apart what is made. */
+export function setAsOwn(mark: <T extends object>(make: () => T) => T): void {
+  markAsOwn = mark;
+}
+
+/**
+ * Makes a port, a channel or a worker that is to outlive the thread that needs
+ * it first. Anything else that a thread leaves open ends its worker.
+ *
+ * @param make Makes it.
+ * @returns What that returns.
+ */
+export function asOwn<T extends object>(make: () => T): T {
+  return markAsOwn(make);
+}
+
 function descriptorOf(url: string): Deno.PermissionDescriptor | undefined {
   const { protocol, host } = new URL(url);
   if (protocol === "file:") return { name: "read", path: new URL(url) };

@@ -8,6 +8,7 @@ import {
   Worker,
 } from "node:worker_threads";
 import {
+  asOwn,
   lifeLockName,
   requireImport,
   workerUrl,
@@ -105,14 +106,16 @@ function requireCurrentDirectory(): void {
 function start(): HelperData {
   requireImport(WORKER_URL.href, "block for a command");
   requireCurrentDirectory();
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2 } = asOwn(() => new MessageChannel());
   const words = new Int32Array(new SharedArrayBuffer(8));
   const life = lifeLockName();
   const data: HelperData = { [HELPER]: true, port: port2, words, life };
-  const worker = new Worker(workerUrl(WORKER_URL), {
-    workerData: data,
-    transferList: [port2],
-  });
+  const worker = asOwn(() =>
+    new Worker(workerUrl(WORKER_URL), {
+      workerData: data,
+      transferList: [port2],
+    })
+  );
   worker.unref();
   port1.unref();
   return { ...data, port: port1 };

@@ -6,6 +6,7 @@
  */
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
+import { asOwn } from "../_internal/worker_module.ts";
 import {
   birth,
   clockOffset,
@@ -105,7 +106,7 @@ Atomics.compareExchange(words, Header.signalChannel, 0, random);
 export const CHANNEL = `@skein/std/signal ${words[Header.signalChannel]}`;
 
 // One for good: a channel that is closed and opened again may stay deaf.
-const channel = new BroadcastChannel(CHANNEL);
+const channel = asOwn(() => new BroadcastChannel(CHANNEL));
 channel.unref();
 channel.onmessage = (event) => {
   const { data } = event as MessageEvent<Message>;

@@ -5,17 +5,10 @@
  */
 
 import { removeDraft } from "./_memory/allocator.ts";
-import {
-  Header,
-  isMain,
-  load,
-  MAIN_SLOT,
-  Slot,
-  tid,
-  words,
-} from "./_memory/heap.ts";
+import { isMain, MAIN_SLOT, Slot, tid, words } from "./_memory/heap.ts";
 import { giveBack, objectAt } from "./_memory/shared_object.ts";
 import {
+  countLiving,
   livingThreads,
   ThreadField,
   ThreadState,
@@ -99,7 +92,8 @@ export function enumerate(): Thread[] {
  * ```
  */
 export function activeCount(): number {
-  return load(Header.allThreads) + 1;
+  // Not `Header.allThreads`, from which a thread goes behind those who join it.
+  return countLiving() + 1;
 }
 
 /**

@@ -26,6 +26,7 @@ import { Thread } from "./thread.ts";
  * @throws {NotSendableError} If the function is not marked, or an argument
  * cannot be sent.
  * @throws {HeapExhaustedError} If the shared heap has no room for them.
+ * @throws {ThreadingError} If a new thread is loading the module of this call.
  * @throws {Deno.errors.NotCapable} If a module that its worker imports may
  * not be read.
  *

@@ -75,6 +75,12 @@ const STARTER: unique symbol = Symbol("starter");
  * Any thread may start threads and join any thread. The process ends when the
  * main module is done and no thread is left that is not a daemon.
  *
+ * A thread imports the module of its target or class, and those of what it is
+ * sent. So put what starts threads under `if (import.meta.main)`, or into a
+ * function: what runs whenever the module is imported would start one thread
+ * more in every thread, and is refused. Modules that a thread imports when it
+ * runs may start threads.
+ *
  * Starting a thread needs permission to read what its worker imports, as Deno
  * demands: skein's own modules and the one that marks the target.
  *
@@ -173,7 +179,8 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
   /**
    * Starts the thread. It goes on by itself from here.
    *
-   * @throws {ThreadingError} If it was started before.
+   * @throws {ThreadingError} If it was started before, or by code of a module
+   * that a new thread loads.
    * @throws {NotSendableError} If the target, an argument or a field cannot be
    * sent.
    * @throws {HeapExhaustedError} If the shared heap has no room for them.

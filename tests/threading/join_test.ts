@@ -10,6 +10,7 @@ import {
 import {
   Lock,
   mainThread,
+  sendable,
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
@@ -105,14 +106,38 @@ Deno.test("Thread.join() throws when error or result cannot be sent", async () =
   }
 });
 
-Deno.test("Thread.join() throws what importing the target's module throws", async () => {
+Deno.test("Thread.join() says which module cannot be loaded in a thread, and why", async () => {
   for (
     const error of await errorsOf(() => new Thread({ target: unreachable }))
   ) {
-    assertInstanceOf(error, SyntaxError);
-    assertEquals(error.message, "this module fails in threads");
-    assertStringIncludes(error.stack!, "broken_module_fixture.ts");
+    assertInstanceOf(error, ThreadingError);
+    assertStringIncludes(error.message, "broken_module_fixture.ts");
+    assertStringIncludes(error.message, "this module fails in threads");
+    assertInstanceOf(error.cause, SyntaxError);
+    assertEquals(error.cause.message, "this module fails in threads");
+    assertStringIncludes(error.cause.stack!, "broken_module_fixture.ts");
   }
+});
+
+const directory = Deno.makeTempDirSync({ dir: "/tmp" });
+const bad = ["gone.ts", "no_module.ts", "imports_gone.ts", "throws_later.ts"]
+  .map((name) => `${directory}/${name}`);
+const targets = bad.map((path) =>
+  sendable({ url: `file://${path}` } as ImportMeta, function target() {})
+);
+
+Deno.test("Thread.join() names a module that is not there, or is none", async () => {
+  Deno.writeTextFileSync(bad[1], "const = 1;");
+  Deno.writeTextFileSync(bad[2], 'import "./gone.ts";');
+  Deno.writeTextFileSync(bad[3], "await 0; throw undefined;");
+  for (const [i, target] of targets.entries()) {
+    for (const error of await errorsOf(() => new Thread({ target }))) {
+      assertInstanceOf(error, ThreadingError);
+      assertStringIncludes(error.message, `module file://${bad[i]} cannot`);
+      if (i !== 1 && i !== 3) assertStringIncludes(error.message, "/gone.ts");
+    }
+  }
+  Deno.removeSync(directory, { recursive: true });
 });
 
 Deno.test("Thread.join() throws when the module does not mark the target", async () => {

@@ -141,3 +141,17 @@ export class Awaiting extends Thread<number> {
 }
 
 export class Unmarked extends Thread {}
+
+export const failing = sendable(import.meta, function failing() {
+  throw new Error("failing");
+});
+
+/** What libraries look at to tell where they run. */
+export const describeSelf = sendable(import.meta, function describeSelf() {
+  return {
+    self: self === globalThis,
+    window: "window" in globalThis,
+    WorkerGlobalScope: "WorkerGlobalScope" in globalThis,
+    importScripts: "importScripts" in globalThis,
+  };
+});

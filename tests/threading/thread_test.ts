@@ -15,14 +15,18 @@ import {
   mainThread,
   NotSendableError,
   sendable,
+  setExcepthook,
   Thread,
   ThreadingError,
+  threadStates,
 } from "../../threading/mod.ts";
 import {
   add,
   Awaiting,
   describe,
+  describeSelf,
   Failing,
+  failing,
   isDaemonsChildDaemon,
   nothing,
   OddError,
@@ -198,4 +202,33 @@ Deno.test("Thread.start() calls what cannot be sent by its name", () => {
     const { message } = assertThrows(() => thread.start(), NotSendableError);
     assertEquals(message.slice(0, start.length), start);
   }
+});
+
+Deno.test("activeCount(), enumerate(), threadStates() and isAlive() know of an end when join returns", async () => {
+  const others = activeCount();
+  const assertGone = (thread: Thread) => {
+    assertFalse(thread.isAlive());
+    assertEquals(thread.nativeId, undefined);
+    assertEquals(activeCount(), others);
+    assertEquals(enumerate().length, others);
+    assertEquals(threadStates().length, others);
+  };
+  for (let i = 0; i < 500; i++) {
+    const target = i % 3 === 0 ? failing : nothing;
+    const thread = new Thread({ target, daemon: i % 5 === 0 }) as Thread;
+    setExcepthook(() => {});
+    thread.start();
+    if (i % 50 === 0) thread.terminate();
+    if (i % 2 === 0) await thread.join().catch(() => {});
+    else await Promise.try(() => thread.joinSync()).catch(() => {});
+    assertGone(thread);
+    thread.free();
+  }
+  setExcepthook(undefined);
+});
+
+Deno.test("self is there in a thread, as in the main thread", async () => {
+  const thread = new Thread({ target: describeSelf });
+  thread.start();
+  assertEquals(await thread.join(), describeSelf());
 });

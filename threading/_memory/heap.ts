@@ -287,6 +287,8 @@ export const Slot = {
   endingState: 121,
   endingResult: 122,
   endingFields: 123,
+  /** (registry) Set while its worker holds the process open, without a thread. */
+  lingers: 124,
   /** Blocks this thread has allocated or taken over and not yet linked. */
   draftCount: 99,
   drafts: 100,

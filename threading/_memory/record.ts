@@ -26,7 +26,7 @@ import {
 import { decode } from "./codec/decode.ts";
 import { encode, type Encoded } from "./codec/encode.ts";
 import { loadModule, loadSendable } from "./codec/load.ts";
-import { knownSendable } from "./codec/registry.ts";
+import { knownSendable, sendableName } from "./codec/registry.ts";
 import {
   FALSE,
   FLOAT64,
@@ -251,6 +251,21 @@ export function loadModulesOf(record: number): Promise<void> | undefined {
     loading = loading === undefined ? load() : loading.then(load);
   }
   return loading;
+}
+
+/** The first module that reading a record needs and that is not loaded here. */
+export function missingModuleOf(record: number): string | undefined {
+  const references = words[record + Record.references];
+  const lists = record + Record.lists;
+  for (let i = 0; i < references; i++) {
+    const address = words[lists + i];
+    if (classOf(address) === undefined) return classUrl(address);
+  }
+  for (let i = 0; i < words[record + Record.sendables]; i++) {
+    const id = words[lists + references + i];
+    if (knownSendable(id) === undefined) return sendableName(id).url;
+  }
+  return undefined;
 }
 
 /** Gives back a record that this thread has taken over. */

@@ -9,9 +9,13 @@
  */
 
 import { shown } from "../../_internal/check.ts";
-import { NotSendableError } from "../errors.ts";
 import type { Thread } from "../thread.ts";
-import { allocate, deallocate, removeDraft } from "../_memory/allocator.ts";
+import {
+  allocate,
+  deallocate,
+  discard,
+  removeDraft,
+} from "../_memory/allocator.ts";
 import { loadSendableSync } from "../_memory/codec/load.ts";
 import { sendableId } from "../_memory/codec/registry.ts";
 import {
@@ -26,13 +30,13 @@ import {
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   commitRecord,
-  draftRecord,
   dropRecord,
   readRecord,
   takeRecord,
 } from "../_memory/record.ts";
-import { withoutFields } from "../_memory/shared_object.ts";
-import { sendableError } from "./sendable_error.ts";
+import { addressOf, withoutFields } from "../_memory/shared_object.ts";
+import { draftError } from "./sendable_error.ts";
+import { nameOf } from "./thread_object.ts";
 
 /** What an excepthook is told. */
 export interface ExceptHookArgs {
@@ -54,7 +58,12 @@ let ownHook: ExceptHook | undefined;
  *
  * A function that is marked with `sendable` is called in the thread that
  * failed. Any other is called in the thread that set it, when that waits for a
- * thread or its event loop turns.
+ * thread or its event loop turns. What the hook itself throws is printed, with
+ * the error that it was told of.
+ *
+ * It is also told of what a thread leaves behind and nobody handles, such as a
+ * promise that is rejected in the turn of the event loop in which the thread
+ * ends; that does not change how the thread ended.
  *
  * @param hook The function, or `undefined` for the default.
  * @throws {TypeError} If it is not a function.
@@ -85,43 +94,73 @@ export function setExcepthook(hook: ExceptHook | undefined): void {
   ownHook = hook;
 }
 
-/** Tells whoever is to be told. */
+/** Tells whoever is to be told. Throws nothing, whatever the hook does. */
 export function reportUncaught(
   error: unknown,
-  thread: Thread | undefined,
+  thread: Thread,
   name: string,
 ): void {
   try {
-    if (thread === undefined || !tellHook({ error, thread })) {
-      console.error(`Uncaught error in thread ${name}:`, error);
-    }
+    if (tellHook({ error, thread }, name)) return;
   } catch (reason) {
-    console.error(`Uncaught error in thread ${name}:`, error);
-    console.error("The excepthook could not be told:", reason);
+    console.error("Cannot tell the excepthook of an error:", reason);
+  }
+  print(error, name);
+}
+
+function print(error: unknown, name: string): void {
+  console.error(`Uncaught error in thread ${name}:`, error);
+}
+
+/** Calls a hook. What that throws is printed, and what it was told, too. */
+function call(hook: ExceptHook, args: ExceptHookArgs, name: string): void {
+  const onError = (reason: unknown) => {
+    console.error("Uncaught error in the excepthook:", reason);
+    print(args.error, name);
+  };
+  try {
+    // It may be an async function, whatever its type says.
+    const result = hook(args) as unknown;
+    if (result instanceof Promise) result.catch(onError);
+  } catch (reason) {
+    onError(reason);
   }
 }
 
 /** Returns false if there is no hook. */
-function tellHook(args: ExceptHookArgs): boolean {
+function tellHook(args: ExceptHookArgs, name: string): boolean {
   const owner = load(Header.excepthookTid);
   if (owner === tid) {
-    ownHook?.(args);
+    if (ownHook === undefined) return false;
+    call(ownHook, args, name);
     return true;
   }
   if (owner !== 0 && load(slotOf(owner) + Slot.tid) === owner) {
-    post(args, slotOf(owner));
-    return true;
+    return post(args, slotOf(owner));
   }
   const id = load(Header.excepthookId);
   if (id === 0) return false;
-  (loadSendableSync(id).value as ExceptHook)(args);
+  call(loadSendableSync(id).value as ExceptHook, args, name);
   return true;
 }
 
-function post(args: ExceptHookArgs, slot: number): void {
-  const error = sendableError(args.error);
-  const record = draftArgs({ error, thread: args.thread });
-  const link = allocate(2);
+/** Returns false if the heap has no room for it. */
+function post({ error, thread }: ExceptHookArgs, slot: number): boolean {
+  const address = addressOf(thread);
+  const record = draftError(error, address, (error) => ({ error, thread })) ||
+    // The fields of a subclass may be what cannot be sent.
+    draftError(error, address, (error) => ({
+      error,
+      thread: withoutFields(thread),
+    }));
+  if (record === 0) return false;
+  let link: number;
+  try {
+    link = allocate(2);
+  } catch {
+    discard(record);
+    return false;
+  }
   words[link + 1] = record;
   lock(Header.registryMutex);
   words[link] = words[Header.uncaughtErrors];
@@ -130,16 +169,7 @@ function post(args: ExceptHookArgs, slot: number): void {
   commitRecord(record);
   wakeSlot(slot);
   unlock(Header.registryMutex);
-}
-
-/** Encodes the arguments, if need be without the fields of a subclass. */
-function draftArgs(args: ExceptHookArgs): number {
-  try {
-    return draftRecord(args);
-  } catch (error) {
-    if (!(error instanceof NotSendableError)) throw error;
-    return draftRecord({ ...args, thread: withoutFields(args.thread) });
-  }
+  return true;
 }
 
 /** Tells this thread's hook of the errors that wait for it. */
@@ -159,9 +189,21 @@ export function deliverUncaught(): void {
     link = next;
   }
   unlock(Header.registryMutex);
-  for (const record of records.reverse()) {
-    const args = readRecord(record) as ExceptHookArgs;
+  for (const record of records.reverse()) deliver(record);
+}
+
+/** Must not throw: joining any thread comes here, and the event loop's turn. */
+function deliver(record: number): void {
+  let args: ExceptHookArgs;
+  try {
+    args = readRecord(record) as ExceptHookArgs;
+  } catch (reason) {
+    console.error("Cannot tell the excepthook of an error:", reason);
+    return;
+  } finally {
     dropRecord(record);
-    ownHook?.(args);
   }
+  const name = nameOf(addressOf(args.thread));
+  if (ownHook === undefined) print(args.error, name);
+  else call(ownHook, args, name);
 }

@@ -1,17 +1,28 @@
 /**
- * Keeping apart the threads that run in one worker, one after the other: what
- * a thread leaves behind in the event loop goes when it ends.
+ * Keeping apart the threads that run in one worker, one after the other.
+ *
+ * Timers and listeners that a thread leaves behind are taken away when it ends,
+ * and its worker is used again. What cannot be taken away ends with the worker:
+ * ports and channels, servers and connections, files, children, workers,
+ * listeners of `process`; and timers and listeners that a module made when it
+ * was loaded, which the next thread, for which the module is loaded already,
+ * would miss.
+ *
+ * What modules keep in variables, or change in global objects, stays as long as
+ * the worker.
  *
  * @module
  */
 
+import { createHook } from "node:async_hooks";
+import { setAsOwn } from "../../_internal/worker_module.ts";
+
 // deno-lint-ignore no-explicit-any
 type Callable = (...args: any[]) => any;
 
-/** Puts another function in the place of a global one. */
+/** Puts another function in the place of a method. */
 function replace(target: object, name: string, value: Callable): void {
   const native = Reflect.get(target, name);
-  // Keeps `setTimeout[util.promisify.custom]` and the like.
   Object.defineProperties(value, Object.getOwnPropertyDescriptors(native));
   Object.defineProperty(target, name, {
     value,
@@ -20,28 +31,49 @@ function replace(target: object, name: string, value: Callable): void {
   });
 }
 
-/** The timers that have not ended, with what ends them. */
-const timers = new Map<unknown, Callable>();
+const { setTimeout } = globalThis;
+const clearTimeout: Callable = globalThis.clearTimeout;
+const clearImmediate: Callable = globalThis.clearImmediate;
 
-function trackTimers(kind: "Timeout" | "Interval"): void {
-  const set: Callable = Reflect.get(globalThis, `set${kind}`);
-  const clear: Callable = Reflect.get(globalThis, `clear${kind}`);
-  replace(globalThis, `set${kind}`, (callback: Callable, ...args) => {
-    const isOnce = kind === "Timeout" && typeof callback === "function";
-    const tracked: Callable = isOnce
-      ? function (this: unknown, ...args) {
-        timers.delete(timer);
-        return callback.apply(this, args);
-      }
-      : callback;
-    const timer = set(tracked, ...args);
-    timers.set(timer, clear);
-    return timer;
-  });
-  replace(globalThis, `clear${kind}`, (timer) => {
-    timers.delete(timer);
-    clear(timer);
-  });
+/** What ends each timer that has not ended, however it was made. */
+const timers = new Map<number, () => void>();
+/** Whether something was made that the event loop, when it turns, goes on with. */
+let turns = false;
+
+function trackTimers(): void {
+  createHook({
+    init(id, type, _trigger, timer) {
+      turns = true;
+      if (type === "Timeout") timers.set(id, () => clearTimeout(timer));
+      if (type === "Immediate") timers.set(id, () => clearImmediate(timer));
+    },
+    destroy(id) {
+      timers.delete(id);
+    },
+  }).enable();
+  // The platform's own has a timer that nobody can see.
+  replace(AbortSignal, "timeout", timeoutSignal);
+}
+
+/** The longest time that a timer takes, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** `AbortSignal.timeout`. */
+function timeoutSignal(ms: number): AbortSignal {
+  if (!(Number(ms) >= 0 && Number(ms) <= Number.MAX_SAFE_INTEGER)) {
+    throw new TypeError(
+      `Cannot make a signal: the timeout must be a number from 0, received ${ms}`,
+    );
+  }
+  const controller = new AbortController();
+  if (ms <= LONGEST_MS) {
+    const timer = setTimeout(() => {
+      const message = "The operation was aborted due to timeout";
+      controller.abort(new DOMException(message, "TimeoutError"));
+    }, ms);
+    Deno.unrefTimer(timer);
+  }
+  return controller.signal;
 }
 
 /** What was listened to, as it is to be removed. */
@@ -86,10 +118,79 @@ function isCapture(options: unknown): boolean {
     : Boolean(options);
 }
 
-/** The timers and listeners of this worker are tracked from now on. */
+/** Workers that code of this worker started and that have not ended. */
+const nested = new Set<{ terminate(): unknown }>();
+/** Workers and such that are skein's own. */
+const owned = new WeakSet<object>();
+
+function trackWorkers(process: Emitter): void {
+  process.on("worker", (worker: Emitter & Worker) => {
+    if (owned.has(worker)) return;
+    nested.add(worker);
+    worker.on("exit", () => nested.delete(worker));
+  });
+  const { Worker } = globalThis;
+  const { terminate } = Worker.prototype;
+  replace(Worker.prototype, "terminate", function (this: Worker) {
+    nested.delete(this);
+    terminate.call(this);
+  });
+  globalThis.Worker = new Proxy(Worker, {
+    construct(target, args, newTarget) {
+      const worker = Reflect.construct(target, args, newTarget);
+      nested.add(worker);
+      return worker;
+    },
+  });
+}
+
+/** As much of `process` and of workers as is needed. */
+interface Emitter {
+  on(name: string, listener: Callable): void;
+  eventNames(): (string | symbol)[];
+  listenerCount(name: string | symbol): number;
+}
+
+/** Whether `process` may have other listeners than in the beginning. */
+let isProcessTouched = () => false;
+
+function trackProcess(process: Emitter): void {
+  const count = () =>
+    process.eventNames().reduce((sum, n) => sum + process.listenerCount(n), 0);
+  let added = false;
+  process.on("newListener", () => added = true);
+  const watchers = process.listenerCount("newListener");
+  const listeners = count();
+  isProcessTouched = () => {
+    // Somebody may have removed all of them, the watcher included.
+    if (!added && process.listenerCount("newListener") === watchers) {
+      return false;
+    }
+    added = false;
+    return count() !== listeners;
+  };
+}
+
+/**
+ * The open resources of this worker by their numbers (Deno's: sockets, ports,
+ * files, children, …), and the open handles of Node's own networking. There is
+ * no better way to know; it takes half a microsecond.
+ */
+let openResources = (): Record<string, unknown> => ({});
+let openHandles = (): unknown[] => [];
+/** Those that are skein's own. */
+const ownResources = new Set<string>();
+
+function trackResources(process: object): void {
+  const { core } = Reflect.get(Deno, Reflect.get(Deno, "internal"));
+  openResources = core.resources;
+  openHandles = Reflect.get(process, "_getActiveHandles");
+}
+
+/** From now on it is tracked what the code of this worker leaves behind. */
 export function trackLeftovers(): void {
-  trackTimers("Timeout");
-  trackTimers("Interval");
+  const process = Reflect.get(globalThis, "process");
+  trackTimers();
   trackListeners(globalThis, {
     add: "addEventListener",
     remove: "removeEventListener",
@@ -98,7 +199,51 @@ export function trackLeftovers(): void {
     add: "addSignalListener",
     remove: "removeSignalListener",
   });
+  trackWorkers(process);
+  trackProcess(process);
+  trackResources(process);
+  setAsOwn((make) => {
+    const before = openResources();
+    const made = make();
+    owned.add(made);
+    noteOwn(before);
+    return made;
+  });
 }
+
+/** What is open now, but was not before, is skein's own. */
+export function noteOwn(before: Record<string, unknown> = {}): void {
+  for (const resource of Object.keys(openResources())) {
+    if (!Object.hasOwn(before, resource)) ownResources.add(resource);
+  }
+  timers.clear();
+}
+
+/** Timers and listeners that modules made when they were loaded. */
+let loadedTimers: number[] = [];
+let loadedListenings: Listening[] = [];
+
+/** What is left now was made by modules that have just been loaded. */
+export function noteLoaded(): void {
+  if (timers.size > 0) loadedTimers = [...timers.keys()];
+  if (listenings.length > 0) loadedListenings = [...listenings];
+}
+
+/** Whether a module would miss what is taken away; for the worker's life. */
+let isCrippling = false;
+
+function noteCrippling(): void {
+  isCrippling ||= loadedTimers.some((timer) => timers.has(timer)) ||
+    loadedListenings.some((listening) => listenings.includes(listening));
+  if (loadedTimers.length > 0) loadedTimers = [];
+  if (loadedListenings.length > 0) loadedListenings = [];
+}
+
+const handlers = globalThis as {
+  onmessage?: unknown;
+  onerror?: unknown;
+  onunhandledrejection?: unknown;
+};
 
 const endings: (() => void)[] = [];
 
@@ -121,16 +266,44 @@ export function takeLingering(): Promise<void> | undefined {
   return until;
 }
 
-/** Ends what the thread that has ended left behind. */
+/** Takes away what can be of what the thread that has ended left behind. */
 export function clearLeftovers(): void {
-  for (const ending of endings) ending();
-  for (const [timer, clear] of timers) clear(timer);
+  noteCrippling();
+  for (const end of timers.values()) end();
   timers.clear();
+  // Their own timers are to run, see `linger`.
+  for (const ending of endings) ending();
   for (const { remove } of listenings) remove();
   listenings.length = 0;
-  for (const property of ["onmessage", "onerror", "onunhandledrejection"]) {
-    if (Reflect.get(globalThis, property)) {
-      Reflect.set(globalThis, property, null);
-    }
+  if (handlers.onmessage) handlers.onmessage = null;
+  if (handlers.onerror) handlers.onerror = null;
+  if (handlers.onunhandledrejection) handlers.onunhandledrejection = null;
+}
+
+/**
+ * Whether the thread that has ended may have begun what comes to light only
+ * when the event loop has turned.
+ */
+export function needsTurn(): boolean {
+  const needed = turns;
+  turns = false;
+  return needed;
+}
+
+/** Whether nothing is left that would have to end with the worker. */
+export function isClean(): boolean {
+  if (isCrippling) return false;
+  if (nested.size > 0) {
+    // They do not end with the worker that started them.
+    for (const worker of nested) worker.terminate();
+    return false;
   }
+  const open = openResources();
+  for (const resource in open) {
+    if (ownResources.has(resource)) continue;
+    // The listener for late signals, which goes before another thread comes.
+    if (open[resource] === "signal" && lingering !== undefined) continue;
+    return false;
+  }
+  return openHandles().length === 0 && !isProcessTouched();
 }

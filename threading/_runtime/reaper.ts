@@ -35,14 +35,9 @@ import {
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../_lock_word.ts";
 import { outOfMemory } from "./death.ts";
-import {
-  draftError,
-  nameOf,
-  settle,
-  ThreadField,
-  ThreadState,
-} from "./thread_object.ts";
-import { vacate } from "./registry.ts";
+import { nameOf, settle, ThreadField, ThreadState } from "./thread_object.ts";
+import { leave, vacate } from "./registry.ts";
+import { draftError } from "./sendable_error.ts";
 
 /** Tries to become the one that cleans up; false if somebody else does. */
 export function claimDeath(slot: number, stage: number): boolean {
@@ -99,6 +94,7 @@ export function reap(
   finishSections(slot);
   abandonWaits(slot);
   if (words[slot + Slot.ending] !== 0) settle(slot);
+  leave(slot);
   const thread = words[slot + Slot.thread];
   if (thread !== 0) {
     poisonLocks(slot, thread);
@@ -109,7 +105,7 @@ export function reap(
       addDraft(result, slot);
       unlock(slot + Slot.mutex);
     }
-    vacate(slot, { state, result, fields: 0 }, false);
+    vacate(slot, { state, result, fields: 0 }, { idle: false, lingers: false });
     settle(slot);
     giveBack(thread);
   }

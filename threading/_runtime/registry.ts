@@ -136,15 +136,20 @@ export interface Ending {
  *
  * @param slot The slot.
  * @param ending How the thread ended.
- * @param idle Whether its worker is ready for another thread.
+ * @param worker Whether its worker is ready for another thread, and whether it
+ * goes on to hold the process open as its thread did, until {@linkcode leave}.
  */
 export function vacate(
   slot: number,
   { state, result, fields }: Ending,
-  idle: boolean,
+  { idle, lingers }: { idle: boolean; lingers: boolean },
 ): void {
   lock(Header.registryMutex);
   const thread = words[slot + Slot.thread];
+  if (!words[thread + ThreadField.daemon]) {
+    if (lingers) words[slot + Slot.lingers] = 1;
+    else words[Header.liveThreads]--;
+  }
   words[slot + Slot.endingState] = state;
   words[slot + Slot.endingResult] = result;
   words[slot + Slot.endingFields] = fields;
@@ -157,6 +162,19 @@ export function vacate(
     words[slot + Slot.nextSlot] = words[Header.idleSlots];
     words[Header.idleSlots] = slot;
   }
+  unlock(Header.registryMutex);
+}
+
+/**
+ * The worker of a slot no longer holds the process open: all that its thread
+ * had to tell, errors that came up behind its end included, has been told.
+ */
+export function leave(slot: number): void {
+  if (words[slot + Slot.lingers] === 0) return;
+  lock(Header.registryMutex);
+  words[slot + Slot.lingers] = 0;
+  // The main thread may be done, or blocked for what can no longer happen.
+  if (--words[Header.liveThreads] === 0) requestHost();
   unlock(Header.registryMutex);
 }
 

@@ -9,15 +9,16 @@
 
 import { setImmediate } from "node:timers";
 import { type CallJob, type InstanceJob, isInstanceJob } from "./job.ts";
+import { ThreadingError } from "../errors.ts";
 import {
   adoptTid,
+  compareExchange,
   Dying,
   exchange,
   load,
   requestHost,
   self,
   Slot,
-  store,
   words,
 } from "../_memory/heap.ts";
 import { addDraft, COUNTED, discard } from "../_memory/allocator.ts";
@@ -32,19 +33,29 @@ import {
   draftResult,
   dropRecord,
   loadModulesOf,
+  missingModuleOf,
   readRecord,
 } from "../_memory/record.ts";
-import { giveBack, objectAtAs } from "../_memory/shared_object.ts";
+import { giveBack, objectAt, objectAtAs } from "../_memory/shared_object.ts";
 import { forgetWaits, listen } from "../_memory/wait.ts";
 import { exited, terminated } from "./death.ts";
 import { reportUncaught } from "./excepthook.ts";
 import { draftFields } from "./fields.ts";
-import { clearLeftovers, takeLingering, trackLeftovers } from "./globals.ts";
+import {
+  clearLeftovers,
+  isClean,
+  needsTurn,
+  noteLoaded,
+  noteOwn,
+  takeLingering,
+  trackLeftovers,
+} from "./globals.ts";
 import { onOutOfMemory } from "./memory_limit.ts";
 import { abandonWaits, claimDeath, poisonLeft, reap } from "./reaper.ts";
-import { type Ending, retire, vacate } from "./registry.ts";
-import { draftError, nameOf, settle, ThreadState } from "./thread_object.ts";
-import { sendableError } from "./sendable_error.ts";
+import { type Ending, leave, retire, vacate } from "./registry.ts";
+import { nameOf, settle, ThreadState } from "./thread_object.ts";
+import { draftError, textOf } from "./sendable_error.ts";
+import { whileLoading } from "./start.ts";
 import { ThreadExit } from "./thread_exit.ts";
 import { setCurrentThread } from "../current_thread.ts";
 import { equip, Thread } from "../thread.ts";
@@ -74,23 +85,42 @@ function nextJob(): number {
   return job;
 }
 
-/** Runs threads until the worker has been idle for too long. */
+/** Whether there is a thread that code of this worker belongs to. */
+let running = false;
+/** The thread that runs here, or ended in this turn of the event loop. */
+let thread = 0;
+let instance: Thread;
+/** The fields that came with it. */
+let before: Record<string, unknown> = {};
+/** Whether the worker was told to be idle when its thread ended. */
+let kept = false;
+
+/** Runs threads until the worker is of no more use. */
 export async function serve(): Promise<void> {
+  noteOwn();
   for (;;) {
     const job = nextJob();
     if (job === 0) return;
-    adoptTid();
-    running = true;
+    begin();
     const ending = runThread(job);
     if (ending !== undefined) await ending;
     await breathe();
     const lingering = takeLingering();
     if (lingering !== undefined) await lingering;
+    if (!settleDown()) return;
   }
 }
 
-/** Whether there is a thread that code of the worker belongs to. */
-let running = false;
+/** From here on, the code of this worker belongs to the thread in its slot. */
+function begin(): void {
+  adoptTid();
+  thread = words[self + Slot.thread];
+  instance = objectAtAs(thread, Thread) as Thread;
+  before = {};
+  setCurrentThread(instance);
+  needsTurn();
+  running = true;
+}
 
 /**
  * Lets the event loop turn: what the thread left there (microtasks, rejections)
@@ -100,60 +130,81 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-let instance: Thread | undefined;
-let before: Record<string, unknown> = {};
+/**
+ * Clears what code of the thread made in the turn after its end, and lets go of
+ * the thread.
+ *
+ * @returns Whether the worker can run another one.
+ */
+function settleDown(): boolean {
+  clearLeftovers();
+  endWaits();
+  setCurrentThread(undefined);
+  leave(self);
+  giveBack(thread);
+  thread = 0;
+  if (!kept) return false;
+  // A thread that waits already has to live with it, and ends the worker.
+  return load(self + Slot.job) !== 0 || isClean() || !retire(self);
+}
 
-/** Returns a promise if the thread needs the event loop. */
+/** Runs a thread to its end. Returns a promise if that needs the event loop. */
 function runThread(job: number): Promise<void> | undefined {
-  const thread = words[self + Slot.thread];
   let result: unknown;
   try {
-    const loading = loadModulesOf(job);
-    if (loading !== undefined) return runLoaded(job, thread, loading);
-    result = call(job, thread);
+    if (missingModuleOf(job) !== undefined) return runLoaded(job);
+    result = call(job);
+    if (isThenable(result)) return finishAsync(result);
   } catch (error) {
-    endFailed(thread, error);
-    return undefined;
+    return endFailed(error);
   }
-  if (isThenable(result)) return finishAsync(thread, result);
-  endReturned(thread, result);
-  return undefined;
+  return endReturned(result);
 }
 
-async function runLoaded(
-  job: number,
-  thread: number,
-  loading: Promise<void>,
-): Promise<void> {
-  listenWhileRunning(thread);
+async function runLoaded(job: number): Promise<void> {
+  listenWhileRunning();
+  try {
+    await whileLoading(() => loadModulesOf(job));
+  } catch (error) {
+    const told = loadError(job, error);
+    dropRecord(job);
+    return endFailed(told);
+  }
+  noteLoaded();
   let result: unknown;
   try {
-    await loading;
-    result = await call(job, thread);
+    result = await call(job);
   } catch (error) {
-    endFailed(thread, error);
-    return;
+    return endFailed(error);
   }
-  endReturned(thread, result);
+  return endReturned(result);
 }
 
-async function finishAsync(
-  thread: number,
-  promise: PromiseLike<unknown>,
-): Promise<void> {
-  listenWhileRunning(thread);
+/** What joining a thread throws whose modules cannot be loaded. */
+function loadError(job: number, error: unknown): unknown {
+  if (isA(error, ThreadingError) || isA(error, ThreadExit)) return error;
+  return new ThreadingError(
+    `Cannot run the thread ${nameOf(thread)}: the module ${
+      missingModuleOf(job)
+    } cannot be loaded in a thread, received ${textOf(error)}`,
+    { cause: error },
+  );
+}
+
+async function finishAsync(promise: PromiseLike<unknown>): Promise<void> {
+  listenWhileRunning();
   let result: unknown;
   try {
     result = await promise;
   } catch (error) {
-    endFailed(thread, error);
-    return;
+    return endFailed(error);
   }
-  endReturned(thread, result);
+  return endReturned(result);
 }
 
-function listenWhileRunning(thread: number): void {
-  listen(() => words[self + Slot.thread] === thread);
+function listenWhileRunning(): void {
+  const listening = thread;
+  listen(() => words[self + Slot.thread] === listening);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -162,74 +213,68 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Calls what the job says. */
-function call(record: number, thread: number): unknown {
+function call(record: number): unknown {
   let job: CallJob | InstanceJob;
   try {
     job = readRecord(record) as CallJob | InstanceJob;
   } finally {
     dropRecord(record);
   }
-  if (!isInstanceJob(job)) {
-    instance = objectAtAs(thread, Thread) as Thread;
-    before = {};
-  } else {
+  if (isInstanceJob(job)) {
     instance = objectAtAs(thread, job.constructor) as Thread;
+    setCurrentThread(instance);
     before = job.fields;
     Object.assign(instance, before);
   }
   equip(instance, job.target, job.args);
-  setCurrentThread(instance);
   return instance.run();
 }
 
-function endReturned(thread: number, value: unknown): void {
+function endReturned(value: unknown): Promise<void> | undefined {
   let result = 0;
   let fields: number;
   try {
     result = draftResult(value);
-    fields = draftOwnFields();
+    fields = draftFields(instance, before);
   } catch (error) {
     if (result !== 0) discard(result);
-    endFailed(thread, error);
-    return;
+    return endFailed(error);
   }
-  end(thread, { state: ThreadState.returned, result, fields });
+  return end({ state: ThreadState.returned, result, fields });
 }
 
-function endFailed(thread: number, error: unknown): void {
+function endFailed(error: unknown): Promise<void> | undefined {
   let fields = 0;
   try {
-    fields = draftOwnFields();
+    fields = draftFields(instance, before);
   } catch {
-    // There is no room for them: what the thread failed with comes first.
+    // Their own error, or want of room: what the thread failed with comes first.
   }
-  if (error instanceof ThreadExit) {
+  if (isA(error, ThreadExit)) {
     // Without a record it returns undefined, too.
-    end(thread, { state: ThreadState.returned, result: 0, fields });
-    return;
+    return end({ state: ThreadState.returned, result: 0, fields });
   }
-  // There is no instance if its module could not be loaded.
-  const failed = instance ?? objectAtAs(thread, Thread) as Thread;
-  reportUncaught(error, failed, nameOf(thread));
-  const result = draftError(sendableError(error), thread);
-  end(thread, { state: ThreadState.failed, result, fields });
+  report(error);
+  const result = draftError(error, thread);
+  return end({ state: ThreadState.failed, result, fields });
 }
 
-function draftOwnFields(): number {
-  return instance === undefined ? 0 : draftFields(instance, before);
-}
-
-function end(thread: number, ending: Ending): void {
+/** Ends the thread, at once or when the event loop has turned. */
+function end(ending: Ending): Promise<void> | undefined {
   running = false;
-  setCurrentThread(undefined);
-  instance = undefined;
   clearLeftovers();
+  if (needsTurn()) return breathe().then(() => finish(ending));
+  finish(ending);
+  return undefined;
+}
+
+function finish(ending: Ending): void {
+  kept = isClean();
   poisonLeft(self, thread, ending.state);
   // Idle first: whoever waits for this end may start the next thread at once.
-  vacate(self, ending, true);
+  vacate(self, ending, { idle: kept, lingers: true });
   endWaits();
   settle(self);
-  giveBack(thread);
 }
 
 /** Ends what async tasks that nobody awaited still wait for, or claim. */
@@ -238,12 +283,50 @@ function endWaits(): void {
   forgetWaits();
 }
 
+/** `instanceof`, which in a proxy is code of the user. */
+function isA(
+  error: unknown,
+  constructor: abstract new (...args: never[]) => Error,
+): boolean {
+  try {
+    return error instanceof constructor;
+  } catch {
+    return false;
+  }
+}
+
+/** Tells of an error that no code of the thread caught. */
+function report(error: unknown): void {
+  // Another handle, should code of the thread have freed its own.
+  reportUncaught(error, objectAt(thread) as Thread, nameOf(thread));
+}
+
+/** An error that was caught nowhere, in a timer or a promise, say. */
+function onUncaught(error: unknown): void {
+  const exits = isA(error, ThreadExit);
+  if (!running) {
+    // The thread has ended in this very turn; how, is told already.
+    if (thread !== 0 && !exits) report(error);
+    return;
+  }
+  if (!exits) report(error);
+  cleanUp(
+    () => exits ? undefined : error,
+    exits ? ThreadState.returned : ThreadState.failed,
+  );
+  // Being ended from outside would be printed, as an error of the worker.
+  exitWorker();
+}
+
+const { exit: exitWorker } = Deno;
+
 /**
  * Ends this thread where it stands, whatever it is doing: cleans up after it
  * and never returns. The main thread then ends the worker.
  */
-function die(error: unknown, state: number): void {
-  cleanUp(() => error, state);
+function park(): void {
+  cleanUp(() => terminated(currentName()), ThreadState.failed);
+  leaveToHost();
   for (;;) {
     Atomics.wait(words, self + Slot.dying, load(self + Slot.dying));
   }
@@ -252,14 +335,6 @@ function die(error: unknown, state: number): void {
 function currentName(): string {
   const thread = words[self + Slot.thread];
   return thread === 0 ? "" : nameOf(thread);
-}
-
-/** An error that no code of the thread caught, in a timer, say. */
-function onUncaught(error: unknown): void {
-  if (!running) return;
-  if (error instanceof ThreadExit) die(undefined, ThreadState.returned);
-  reportUncaught(error, instance, currentName());
-  die(sendableError(error), ThreadState.failed);
 }
 
 /**
@@ -271,18 +346,25 @@ function cleanUp(error: () => unknown, state: number): void {
   setExempt(true);
   reap(self, error(), state);
   setExempt(false);
-  store(self + Slot.dying, Dying.parked);
-  requestHost();
+}
+
+/** Has the main thread end this worker, which has cleaned up. */
+function leaveToHost(): void {
+  const { parking, parked } = Dying;
+  if (compareExchange(self + Slot.dying, parking, parked) === parking) {
+    requestHost();
+  }
 }
 
 /** The worker is about to end, whoever asked for it. */
 function onExit(): void {
   cleanUp(() => exited(currentName()), ThreadState.failed);
+  leaveToHost();
 }
 
 /** Sets what happens when threads of this worker end in other ways. */
 export function guardEnds(): void {
-  onDying(() => die(terminated(currentName()), ThreadState.failed));
+  onDying(park);
   addEventListener("error", (event) => {
     event.preventDefault();
     onUncaught(event.error);
@@ -306,4 +388,11 @@ export function guardEnds(): void {
     writable: true,
   });
   trackLeftovers();
+  // Deno's main thread and its web workers have it; its Node workers do not.
+  Object.defineProperty(globalThis, "self", {
+    value: globalThis,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
 }

@@ -17,12 +17,7 @@ import {
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError } from "../errors.ts";
-import {
-  commitRecord,
-  draftRecord,
-  readRecord,
-  releaseRecord,
-} from "../_memory/record.ts";
+import { commitRecord, readRecord, releaseRecord } from "../_memory/record.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
   MAIN_QUEUE,
@@ -76,21 +71,6 @@ export function nameOf(thread: number): string {
   return String(readRecord(words[thread + ThreadField.name]));
 }
 
-/**
- * The record of an error that joining a thread is to throw. If there is no room
- * for it, that of a shorter one, or 0: an ending must not fail, too.
- */
-export function draftError(error: unknown, thread: number): number {
-  for (const attempt of [error, noRoom(nameOf(thread))]) {
-    try {
-      return draftRecord(attempt);
-    } catch {
-      // Then the next one.
-    }
-  }
-  return 0;
-}
-
 /** What joining a thread throws for whose error there was no room. */
 export function noRoom(name: string): HeapExhaustedError {
   return new HeapExhaustedError(
@@ -134,7 +114,6 @@ export function delist(thread: number): void {
   if (next !== 0) words[next + ThreadField.previous] = previous;
   if (previous === 0) words[Header.threads] = next;
   else words[previous + ThreadField.next] = next;
-  if (!words[thread + ThreadField.daemon]) words[Header.liveThreads]--;
   addDraft(referenceDraft(thread));
 }
 
@@ -152,6 +131,19 @@ export function livingThreads(): number[] {
   }
   unlock(Header.registryMutex);
   return threads;
+}
+
+/** The number of living threads, the main thread not counted. */
+export function countLiving(): number {
+  let count = 0;
+  lock(Header.registryMutex);
+  for (
+    let thread = words[Header.threads];
+    thread !== 0;
+    thread = words[thread + ThreadField.next]
+  ) count++;
+  unlock(Header.registryMutex);
+  return count;
 }
 
 /**
