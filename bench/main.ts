@@ -6,6 +6,7 @@ import { machine } from "./_machine.ts";
 import { cleanUp } from "./_programs.ts";
 import { summary } from "./_summary.ts";
 import { table, verdicts } from "./_table.ts";
+import { rows as cluster } from "./cluster.ts";
 import { rows as queue } from "./queue.ts";
 import { rows as process } from "./process.ts";
 import { rows as signal } from "./signal.ts";
@@ -16,6 +17,7 @@ import { rows as whole } from "./whole.ts";
 const SECTIONS: Record<string, Record<string, readonly Row[]>> = {
   "Warm": { threading, queue, signal, process },
   "As users meet it": { "as users meet it": whole },
+  "Across machines": { cluster },
 };
 const TABLE: Marks = {
   file: new URL("./README.md", import.meta.url),

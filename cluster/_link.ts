@@ -198,17 +198,16 @@ export class Link {
   ): Promise<Msg | undefined> {
     const answer = await patience.until<Msg | Error>((settle) => {
       this.#connection.request(subject, payload, {
-        timeout: Math.ceil(most) + 1000,
+        timeout: Math.ceil(most),
         headers,
       }).then(settle, settle);
       return this.changes.listen(() => {
         if (!this.connected) settle(new errors.TimeoutError());
       });
-    }, most);
-    if (answer === undefined || answer instanceof errors.TimeoutError) {
-      return undefined;
-    }
+    }, Infinity); // The request has a timer of its own.
+    if (answer instanceof errors.TimeoutError) return undefined;
     if (!(answer instanceof Error)) return answer;
+    if (answer.cause instanceof errors.TimeoutError) return undefined;
     if (answer instanceof errors.RequestError && answer.isNoResponders()) {
       throw new Silence(`nobody answers for ${subject}`);
     }
@@ -416,6 +415,8 @@ async function dial(
     ignoreAuthErrorAbort: true,
     pingInterval: 5000,
     maxPingOut: 2,
+    // A stack for each request would cost more than the request.
+    noAsyncTraces: true,
   });
   let settled = false;
   try {

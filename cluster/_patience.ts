@@ -190,6 +190,8 @@ export function isPatience(error: unknown): boolean {
 export class Once<T> {
   readonly #make: (patience: Patience) => Promise<T>;
   #made: Promise<T> | undefined;
+  /** What was made, in an object of its own since it may be `undefined`. */
+  #result: { readonly value: T } | undefined;
 
   constructor(make: (patience: Patience) => Promise<T>) {
     this.#make = make;
@@ -203,11 +205,13 @@ export class Once<T> {
   /** It is made anew at the next use. */
   forget(): void {
     this.#made = undefined;
+    this.#result = undefined;
   }
 
   /** Waits for it. */
   async get(patience: Patience): Promise<T> {
     for (;;) {
+      if (this.#result !== undefined) return this.#result.value;
       const made = this.#made ??= this.#begin(patience.what);
       const result = await patience.until<{ value: T } | { error: unknown }>(
         (settle) =>
@@ -227,7 +231,9 @@ export class Once<T> {
 
   #begin(what: string): Promise<T> {
     const made = this.#make(new Patience(what, { timeout: 30_000 }));
-    made.catch(() => {
+    made.then((value) => {
+      if (this.#made === made) this.#result = { value };
+    }, () => {
       if (this.#made === made) this.#made = undefined;
     });
     return made;

@@ -18,6 +18,16 @@ export interface Example {
 /** What a thread's worker imports, Deno wants allowed: skein, the example. */
 const THREADS = `--allow-read=${resolve(import.meta.dirname!, "..")}`;
 
+const NATS = resolve(import.meta.dirname!, "../.cache/nats-server");
+
+/** A server of its own, and further processes that talk to it. */
+const SERVERS = [
+  `--allow-run=deno,${NATS}`,
+  "--allow-net=127.0.0.1",
+  "--allow-read=/tmp",
+  "--allow-write=/tmp",
+];
+
 /** Every example, in the order in which they run. */
 export const EXAMPLES: Example[] = [
   { name: "threading-example-1", permissions: [THREADS] },
@@ -40,6 +50,8 @@ export const EXAMPLES: Example[] = [
     name: "async-zip",
     permissions: [THREADS, "--allow-read=/tmp", "--allow-write=/tmp"],
   },
+  { name: "cluster-queue", permissions: SERVERS },
+  { name: "cluster-lock", permissions: SERVERS },
 ];
 
 /**
