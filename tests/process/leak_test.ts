@@ -139,8 +139,8 @@ Deno.test("popen2Sync() and pipelines leave nothing behind in threads that are k
         await new Promise((resolve) => setTimeout(resolve, 100));
         after = count();
       }
-      // Without an end of its own each helper keeps about twelve.
-      console.log(after - before < 4 * ROUNDS || after - before);
+      // A worker has about twelve; some may be kept for the next thread.
+      console.log(after - before < 2 * ROUNDS || after - before);
       Deno.exit(0);
     }
   `,
