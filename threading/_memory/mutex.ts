@@ -46,14 +46,27 @@ const SPINS = 400;
  */
 const RECHECK_MS = 10;
 
-/** What a thread does that finds itself marked as dying; never returns. */
-let park: () => void = () => {};
-
-/** Sets what a thread does that finds itself marked as dying. */
-export function onDying(parkForever: () => void): void {
-  park = parkForever;
-  exempt = false;
-}
+/**
+ * What the layers above do for the memory layer in this JavaScript thread. Each
+ * is set when the module is loaded that does it. None of them runs user code,
+ * but for `turn`.
+ */
+export const callbacks = {
+  /** The thread finds itself marked as dying. Never returns. */
+  dying(): void {},
+  /** Finishes a section that the thread has left in the middle. */
+  unfinished(_mutex: number): void {},
+  /** The thread has woken a promise-form wait of its own. */
+  ownWake(): void {},
+  /** A first promise-form wait begins, some were woken, or all have ended. */
+  pendingChange(): void {},
+  /** The thread was woken, whatever for. */
+  wake(): void {},
+  /** The main thread has been blocked for long. */
+  longWait(): void {},
+  /** The event loop turns. */
+  turn(): void {},
+};
 
 /**
  * Set in a worker that boots, which nobody kills by force, and while a thread
@@ -61,7 +74,7 @@ export function onDying(parkForever: () => void): void {
  */
 let exempt = true;
 
-/** Lets a thread that has been marked as dying take mutexes to clean up. */
+/** Says whether a thread that is marked as dying may take mutexes, to clean up. */
 export function setExempt(cleansUp: boolean): void {
   exempt = cleansUp;
 }
@@ -70,20 +83,12 @@ function isDying(): boolean {
   return words[self + Slot.dying] !== 0 && !exempt;
 }
 
-/** Finishes a section that this thread left in the middle. */
-let finishSection: (mutex: number) => void = () => {};
-
-/** Sets how a thread finishes a section that it left in the middle. */
-export function onUnfinished(finish: (mutex: number) => void): void {
-  finishSection = finish;
-}
-
 /** Finishes the sections of this thread that an error has ended. */
 function finishOwn(): void {
   requireStack();
   if (words[self + Slot.innerGround] !== 0) finishInner();
   const outer = words[self + Slot.ground];
-  if (outer !== 0) finishSection(outer);
+  if (outer !== 0) callbacks.unfinished(outer);
   words[self + Slot.ground] = 0;
 }
 
@@ -91,7 +96,7 @@ function finishInner(): void {
   const inner = words[self + Slot.innerGround];
   // What finishes it takes inner mutexes itself.
   words[self + Slot.innerGround] = 0;
-  finishSection(inner);
+  callbacks.unfinished(inner);
 }
 
 /**
@@ -102,7 +107,7 @@ export function checkDying(): void {
   if ((words[self + Slot.ground] | words[self + Slot.innerGround]) !== 0) {
     finishOwn();
   }
-  if (isDying()) park();
+  if (isDying()) callbacks.dying();
 }
 
 /** Nobody can know before it runs, so the call below is not left out. */
@@ -175,7 +180,7 @@ export function tryLock(mutex: number): boolean {
   }
   if (isDying()) {
     words[self + Slot.ground] = 0;
-    park();
+    callbacks.dying();
   }
   if (compareExchange(mutex, 0, self) === 0 || lockSlow(mutex)) return true;
   words[self + Slot.ground] = 0;
@@ -204,7 +209,7 @@ export function lockInner(mutex: number): boolean {
   // Inside another section the outer one must be finished first.
   if (isDying() && words[self + Slot.ground] === 0) {
     words[self + Slot.innerGround] = 0;
-    park();
+    callbacks.dying();
   }
   return compareExchange(mutex, 0, self) === 0 || lockSlow(mutex);
 }

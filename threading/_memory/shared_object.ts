@@ -54,11 +54,11 @@ import {
 } from "./heap.ts";
 import {
   breakMutex,
+  callbacks,
   closeMutex,
   damagedError,
   holderOf,
   lock,
-  onUnfinished,
   takeToClose,
   unlock,
 } from "./mutex.ts";
@@ -653,7 +653,9 @@ export function finishSection(mutex: number, slot: number = self): void {
   add(Header.damages, 1);
   const used = load(Header.usedSlots);
   for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
+  // This thread's event loop might end before it looks.
+  callbacks.ownWake();
   words[self + Slot.ground] = 0;
 }
 
-onUnfinished(finishSection);
+callbacks.unfinished = finishSection;

@@ -21,6 +21,7 @@ import {
   words,
 } from "./heap.ts";
 import {
+  callbacks,
   checkDying,
   damagedError,
   isClosed,
@@ -40,7 +41,6 @@ import {
   NodeFlag,
   prepare,
   type Protocol,
-  setOnOwnWake,
   Wake,
   withdraw,
 } from "./wait_queue.ts";
@@ -81,12 +81,10 @@ export function pendingWaits(): number {
   return pending.size;
 }
 
-/** Called when a first promise-form wait begins, some were woken, or all ended. */
-let onPendingChange: () => void = () => {};
-
-/** Sets what happens when a first wait begins, some were woken, or all ended. */
-export function setOnPendingChange(callback: () => void): void {
-  onPendingChange = callback;
+/** Whether some of them have been woken and not been continued. */
+export function areWaitsWoken(): boolean {
+  return load(self + Slot.ready) !== 0 ||
+    load(Header.damages) !== seenDamages;
 }
 
 /** Continues them in a microtask. */
@@ -111,7 +109,7 @@ export function drainReady(): void {
     if (wait !== undefined) proceed(wait);
   }
   // Those that still wait hold the event loop open only if somebody can wake them.
-  if (woken.length > 0 && pending.size > 0) onPendingChange();
+  if (woken.length > 0 && pending.size > 0) callbacks.pendingChange();
 }
 
 let seenDamages = 0;
@@ -176,7 +174,7 @@ function endWait(wait: PendingWait): void {
   freeNode(node);
   // Behind the continuation of the wait, which uses the object.
   queueMicrotask(() => queueMicrotask(() => unpin(object, pins)));
-  if (pending.size === 0) onPendingChange();
+  if (pending.size === 0) callbacks.pendingChange();
 }
 
 /** What a promise-form wait rejects with, and why it was given up. */
@@ -263,7 +261,7 @@ function wait(
   } else {
     enter(node);
   }
-  if (pending.size === 1) onPendingChange();
+  if (pending.size === 1) callbacks.pendingChange();
   if (timeout === Infinity && signal === undefined) return promise;
 
   const giveUp = (reason: unknown) => {
@@ -308,10 +306,10 @@ export function forgetWaits(): void {
   forgetPins();
   if (pending.size === 0) return;
   pending.clear();
-  onPendingChange();
+  callbacks.pendingChange();
 }
 
-setOnOwnWake(scheduleDrain);
+callbacks.ownWake = scheduleDrain;
 
 /**
  * When the wait is to be given up.
@@ -337,33 +335,17 @@ export const OWN_NODE: number = self + Slot.node;
 /** About as long as a thread on another core takes for a short section. */
 const SPINS = 200;
 
-/** What a thread does each time it wakes. */
-let onWake: () => void = () => {};
-
 /** Adds what a thread does each time it is woken, whatever for; no user code. */
 export function addOnWake(callback: () => void): void {
-  const before = onWake;
-  onWake = () => {
+  const before = callbacks.wake;
+  callbacks.wake = () => {
     before();
     callback();
   };
 }
 
-/** Does what is to be done each time this thread has been woken. */
-export function attendWake(): void {
-  onWake();
-}
-
 /** Blocked for so many milliseconds, the main thread needs a sentinel. */
 const LONG_MS = 200;
-/** Called when the main thread has been blocked for long. */
-let onLongWait: () => void = () => {};
-
-/** Sets what the main thread does when it has been blocked for long. */
-export function setOnLongWait(callback: () => void): void {
-  onLongWait = callback;
-}
-
 /**
  * Makes {@linkcode OWN_NODE} ready for a wait.
  *
@@ -405,7 +387,7 @@ function sleep(node: number, deadline: number, spins: number): boolean {
     declineReady();
     if (isStranded(node)) return true;
     if (load(node + Node.state) !== Wake.waiting) return true;
-    onWake();
+    callbacks.wake();
     if (load(node + Node.state) !== Wake.waiting) return true;
     if (isMain && deadline === Infinity && load(Header.allThreads) === 0) {
       return false;
@@ -417,7 +399,7 @@ function sleep(node: number, deadline: number, spins: number): boolean {
     } else {
       if (until === deadline) return false;
       helpAt = Infinity;
-      onLongWait();
+      callbacks.longWait();
     }
   }
 }
@@ -531,14 +513,6 @@ function neverEnds(what: string): ThreadingError {
   );
 }
 
-/** What a thread does each time its event loop turns; set by `host.ts`. */
-let onTurn: () => void = () => {};
-
-/** Sets what a thread does when it is woken in its event loop. */
-export function setOnTurn(callback: () => void): void {
-  onTurn = callback;
-}
-
 let listening = false;
 let isWanted = () => false;
 
@@ -558,8 +532,8 @@ export async function listen(wanted: () => boolean): Promise<void> {
     const event = load(self + Slot.event);
     checkDying();
     drainReady();
-    attendWake();
-    onTurn();
+    callbacks.wake();
+    callbacks.turn();
     const result = Atomics.waitAsync(words, self + Slot.event, event);
     if (result.async) await result.value;
   }

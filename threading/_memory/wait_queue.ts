@@ -30,7 +30,7 @@ import {
   wakeSlot,
   words,
 } from "./heap.ts";
-import { isClosed, lock, tryLock, unlock } from "./mutex.ts";
+import { callbacks, isClosed, lock, tryLock, unlock } from "./mutex.ts";
 
 /** The words of a node. */
 export const Node = {
@@ -181,14 +181,6 @@ export function dequeue(node: number): void {
   else words[next + Node.previous] = previous;
 }
 
-/** What a thread does that has woken a promise-form wait of its own. */
-let onOwnWake: () => void = () => {};
-
-/** Sets what a thread does that has woken a promise-form wait of its own. */
-export function setOnOwnWake(callback: () => void): void {
-  onOwnWake = callback;
-}
-
 /**
  * Wakes a node that has been taken out of its queue. To be called in the
  * critical section: killed behind it, the waker would leave a sleeper that
@@ -206,7 +198,7 @@ export function wake(node: number, state: number): void {
       top = found;
     }
     if (slot === self) {
-      onOwnWake();
+      callbacks.ownWake();
       return;
     }
   } else {

@@ -29,15 +29,13 @@ import {
 } from "../_memory/heap.ts";
 import {
   addOnWake,
+  areWaitsWoken,
   listen,
   pendingWaits,
-  setOnLongWait,
-  setOnPendingChange,
-  setOnTurn,
 } from "../_memory/wait.ts";
 import { died, outOfMemory, terminated } from "./death.ts";
 import { deliverUncaught } from "./excepthook.ts";
-import { isChangingHeap } from "../_memory/mutex.ts";
+import { callbacks, isChangingHeap } from "../_memory/mutex.ts";
 import { claimDeath, claimRemains, reap } from "./reaper.ts";
 import { freeSlot, reserveSlot } from "./registry.ts";
 import { nameOf } from "./thread_object.ts";
@@ -169,7 +167,7 @@ function attendSlot(slot: number): void {
 export function settleKeepAlive(): void {
   const wanted = load(Header.liveThreads) > 0 ||
     (pendingWaits() > 0 &&
-      (load(Header.allThreads) > 0 || load(self + Slot.ready) !== 0));
+      (load(Header.allThreads) > 0 || areWaitsWoken()));
   if (wanted === keepingAlive) return;
   keepingAlive = wanted;
   for (const worker of workers.values()) {
@@ -179,13 +177,13 @@ export function settleKeepAlive(): void {
 }
 
 // The hook runs user code, so not in a blocking wait.
-setOnTurn(deliverUncaught);
+callbacks.turn = deliverUncaught;
 
 if (isMain) {
   addOnWake(attend);
-  setOnLongWait(startSentinel);
-  setOnPendingChange(() => {
+  callbacks.longWait = startSentinel;
+  callbacks.pendingChange = () => {
     settleKeepAlive();
     listen(() => workers.size > 0 || pendingWaits() > 0);
-  });
+  };
 }

@@ -23,9 +23,9 @@ import {
 } from "../_memory/heap.ts";
 import { addDraft, COUNTED, discard } from "../_memory/allocator.ts";
 import {
+  callbacks,
   checkDying,
   lock,
-  onDying,
   setExempt,
   unlock,
 } from "../_memory/mutex.ts";
@@ -364,7 +364,8 @@ function onExit(): void {
 
 /** Sets what happens when threads of this worker end in other ways. */
 export function guardEnds(): void {
-  onDying(park);
+  callbacks.dying = park;
+  setExempt(false);
   addEventListener("error", (event) => {
     event.preventDefault();
     onUncaught(event.error);
