@@ -69,6 +69,8 @@ function nextJob(): number {
   for (let spin = 0; spin < 300; spin++) {
     if (load(self + Slot.job) !== 0) break;
   }
+  // Only when there is time: a thread that waits already has to live with it.
+  if (load(self + Slot.job) === 0 && !isClean() && retire(self)) return 0;
   while (load(self + Slot.job) === 0) {
     const event = load(self + Slot.event);
     if (load(self + Slot.job) !== 0) break;
@@ -143,9 +145,7 @@ function settleDown(): boolean {
   leave(self);
   giveBack(thread);
   thread = 0;
-  if (!kept) return false;
-  // A thread that waits already has to live with it, and ends the worker.
-  return load(self + Slot.job) !== 0 || isClean() || !retire(self);
+  return kept;
 }
 
 /** Runs a thread to its end. Returns a promise if that needs the event loop. */
