@@ -5,9 +5,8 @@
  * @module
  */
 
-import { ModuleNotLoaded } from "../threading/_memory/codec/registry.ts";
+import { ModuleNotLoaded, sendable } from "../threading/_codec/sendable.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import { sendable } from "../threading/sendable.ts";
 
 /**
  * There was nothing to get, at once or before the timeout passed.

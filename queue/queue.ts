@@ -17,7 +17,7 @@ import {
   commitRecord,
   draftRecord,
   readRecord,
-} from "../threading/_memory/record.ts";
+} from "../threading/_codec/record.ts";
 import { addressOf } from "../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";

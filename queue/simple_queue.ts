@@ -11,7 +11,7 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { doubles, Field, words } from "../threading/_memory/heap.ts";
-import { releaseRecord } from "../threading/_memory/record.ts";
+import { releaseRecord } from "../threading/_codec/record.ts";
 import {
   ADDRESS,
   addressOf,

@@ -17,7 +17,7 @@ import {
 } from "./_memory/allocator.ts";
 import { Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
-import { releaseRecord } from "./_memory/record.ts";
+import { releaseRecord } from "./_codec/record.ts";
 
 /** The words of a list. */
 export const RingField = {

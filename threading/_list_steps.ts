@@ -21,7 +21,7 @@ import {
   shareRecord,
   takeRecord,
   UNREAD,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 import {
   insertAt,
   lockWithRoom,

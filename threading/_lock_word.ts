@@ -37,7 +37,7 @@ import {
   words,
 } from "./_memory/heap.ts";
 import { lock, tryLock, unlock } from "./_memory/mutex.ts";
-import { addOwner, readRecord, releaseRecord } from "./_memory/record.ts";
+import { addOwner, readRecord, releaseRecord } from "./_codec/record.ts";
 import { classOf } from "./_memory/shared_object.ts";
 import { isUnseen, MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
 

@@ -20,7 +20,7 @@
  * @module
  */
 
-import type { Encoded } from "./_memory/codec/encode.ts";
+import type { Encoded } from "./_codec/encode.ts";
 import { addDraft, referenceDraft } from "./_memory/allocator.ts";
 import { add, Field, isLiveTid, tid, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";

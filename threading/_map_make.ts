@@ -16,7 +16,7 @@ import {
   readShared,
   shareRecord,
   UNREAD,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 import { giveBack } from "./_memory/shared_object.ts";
 import {
   type Surrender,

@@ -13,7 +13,7 @@ import {
   readShared,
   shareRecord,
   UNREAD,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 import {
   encodeKey,
   Entry,

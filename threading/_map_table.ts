@@ -16,7 +16,7 @@ import {
   discard,
   removeDraft,
 } from "./_memory/allocator.ts";
-import { encode, type Encoded } from "./_memory/codec/encode.ts";
+import { encode, type Encoded } from "./_codec/encode.ts";
 import { doubles, Field, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
@@ -24,7 +24,7 @@ import {
   draftEncoded,
   holdsEncoded,
   releaseRecord,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 
 /** The words of a map. */
 export const MapField = {

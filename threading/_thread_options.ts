@@ -10,7 +10,7 @@ import {
   checkOptions,
   checkString,
 } from "../_internal/check.ts";
-import type { SendableFunction } from "./sendable.ts";
+import type { SendableFunction } from "./_codec/sendable.ts";
 
 /**
  * What a thread is made of.

@@ -18,8 +18,7 @@ import {
   Turn,
 } from "./_barrier_round.ts";
 import { NotSendableError } from "./errors.ts";
-import { loadSendableSync } from "./_memory/codec/load.ts";
-import { sendableId } from "./_memory/codec/registry.ts";
+import { loadSendableSync, sendableId } from "./_codec/sendable.ts";
 import { load, words } from "./_memory/heap.ts";
 import {
   durationOf,

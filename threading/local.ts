@@ -7,7 +7,7 @@
 import { checkFunction } from "../_internal/check.ts";
 import { ThreadingError } from "./errors.ts";
 import { discard } from "./_memory/allocator.ts";
-import { ModuleNotLoaded, sendableEntry } from "./_memory/codec/registry.ts";
+import { ModuleNotLoaded, sendableEntry } from "./_codec/sendable.ts";
 import { add, Field, Header, self, Slot, words } from "./_memory/heap.ts";
 import { lock, unlock } from "./_memory/mutex.ts";
 import {
@@ -15,7 +15,7 @@ import {
   draftRecord,
   readRecord,
   releaseRecord,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 import {
   addressOf,
   createObject,

@@ -59,7 +59,7 @@ export {
   sendable,
   type SendableClass,
   type SendableFunction,
-} from "./sendable.ts";
+} from "./_codec/sendable.ts";
 export { sleepSync } from "./sleep.ts";
 
 // Locks and what else threads wait for

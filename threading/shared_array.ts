@@ -4,7 +4,7 @@
  * @module
  */
 
-import { VIEWS } from "./_memory/codec/tags.ts";
+import { VIEWS } from "./_codec/format.ts";
 import { Field, memory, words } from "./_memory/heap.ts";
 import {
   addressOf,

@@ -6,7 +6,11 @@
 
 import { readOptions, type ThreadOptions } from "./_thread_options.ts";
 import { NotSendableError, ThreadingError } from "./errors.ts";
-import { sendableEntry } from "./_memory/codec/registry.ts";
+import {
+  type SendableClass,
+  sendableEntry,
+  type SendableFunction,
+} from "./_codec/sendable.ts";
 import {
   add,
   Header,
@@ -30,7 +34,7 @@ import {
   draftRecord,
   loadModulesOf,
   readRecord,
-} from "./_memory/record.ts";
+} from "./_codec/record.ts";
 import {
   addressOf,
   createObject,
@@ -55,7 +59,6 @@ import {
   ThreadField,
   ThreadState,
 } from "./_runtime/thread_object.ts";
-import type { SendableClass, SendableFunction } from "./sendable.ts";
 
 const TARGET: unique symbol = Symbol("target");
 const ARGS: unique symbol = Symbol("args");

@@ -8,7 +8,7 @@ import { checkArray, checkFunction } from "../_internal/check.ts";
 import { Event } from "./event.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { addressOf } from "./_memory/shared_object.ts";
-import { sendable } from "./sendable.ts";
+import { sendable } from "./_codec/sendable.ts";
 import type { ThreadOptions } from "./_thread_options.ts";
 import { Thread } from "./thread.ts";
 

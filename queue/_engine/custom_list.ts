@@ -43,7 +43,7 @@ import {
   releaseRecord,
   shareRecord,
   UNREAD,
-} from "../../threading/_memory/record.ts";
+} from "../../threading/_codec/record.ts";
 import {
   ADDRESS,
   addressOf,
@@ -51,7 +51,7 @@ import {
   type SharedObject,
 } from "../../threading/_memory/shared_object.ts";
 import { Lock } from "../../threading/lock.ts";
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 import { SharedList } from "../../threading/shared_list.ts";
 import { Order, QueueField } from "./layout.ts";
 

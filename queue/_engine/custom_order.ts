@@ -28,10 +28,12 @@
  * @module
  */
 
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode } from "../../threading/_memory/codec/encode.ts";
-import { loadModule } from "../../threading/_memory/codec/load.ts";
-import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode } from "../../threading/_codec/encode.ts";
+import {
+  loadModule,
+  ModuleNotLoaded,
+} from "../../threading/_codec/sendable.ts";
 import { doubles, Field, words } from "../../threading/_memory/heap.ts";
 import {
   damagedError,

@@ -11,7 +11,7 @@
  */
 
 import { discard } from "../../threading/_memory/allocator.ts";
-import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
+import { ModuleNotLoaded } from "../../threading/_codec/sendable.ts";
 import { doubles, load, store, words } from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
 import {
@@ -19,7 +19,7 @@ import {
   loadModulesOf,
   readRecord,
   refersToNothing,
-} from "../../threading/_memory/record.ts";
+} from "../../threading/_codec/record.ts";
 import type { SharedObject } from "../../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../../threading/_memory/wait.ts";
 import {

@@ -26,8 +26,8 @@ import {
   referenceDraft,
   removeDraft,
 } from "../../threading/_memory/allocator.ts";
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode, type Encoded } from "../../threading/_memory/codec/encode.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode, type Encoded } from "../../threading/_codec/encode.ts";
 import {
   doubles,
   Field,
@@ -42,7 +42,7 @@ import {
   readRecord,
   refersToNothing,
   releaseRecord,
-} from "../../threading/_memory/record.ts";
+} from "../../threading/_codec/record.ts";
 import {
   giveBack,
   registerClass,

@@ -25,10 +25,10 @@
  * @module
  */
 
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import type { Encoded } from "../../threading/_memory/codec/encode.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import type { Encoded } from "../../threading/_codec/encode.ts";
 import { doubles, Field, words } from "../../threading/_memory/heap.ts";
-import { takeRecord } from "../../threading/_memory/record.ts";
+import { takeRecord } from "../../threading/_codec/record.ts";
 import { Node, Wake } from "../../threading/_memory/wait_queue.ts";
 
 /**

@@ -24,7 +24,7 @@
  */
 
 import { allocate } from "../../threading/_memory/allocator.ts";
-import type { Encoded } from "../../threading/_memory/codec/encode.ts";
+import type { Encoded } from "../../threading/_codec/encode.ts";
 import { doubles, words } from "../../threading/_memory/heap.ts";
 import { describe, incomparable } from "../errors.ts";
 import {

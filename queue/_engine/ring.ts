@@ -44,7 +44,7 @@ import {
   unlock,
   unlockInner,
 } from "../../threading/_memory/mutex.ts";
-import { commitRecord } from "../../threading/_memory/record.ts";
+import { commitRecord } from "../../threading/_codec/record.ts";
 import {
   copyCell,
   isBare,

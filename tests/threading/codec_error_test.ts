@@ -3,9 +3,9 @@ import {
   assertInstanceOf,
   assertStrictEquals,
 } from "@std/assert";
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode } from "../../threading/_memory/codec/encode.ts";
-import { sendable } from "../../threading/sendable.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode } from "../../threading/_codec/encode.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 
 function roundtrip<T>(value: T): T {
   const { bytes, length } = encode(value);

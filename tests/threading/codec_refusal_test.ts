@@ -5,8 +5,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode } from "../../threading/_memory/codec/encode.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode } from "../../threading/_codec/encode.ts";
 import { NotSendableError } from "../../threading/errors.ts";
 
 function roundtrip<T>(value: T): T {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode } from "../../threading/_memory/codec/encode.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode } from "../../threading/_codec/encode.ts";
 
 const memory = new Uint8Array(new SharedArrayBuffer(64 * 1024 * 1024));
 

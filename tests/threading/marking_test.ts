@@ -6,10 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { SimpleQueue } from "../../queue/mod.ts";
-import {
-  isUnderMain,
-  privateNameOf,
-} from "../../threading/_memory/codec/marks.ts";
+import { isUnderMain, privateNameOf } from "../../threading/_codec/marks.ts";
 import {
   NotSendableError,
   sendable,

@@ -1,5 +1,5 @@
 // Imported by sendable_test.ts only; cannot be loaded without waiting.
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 
 await new Promise((resolve) => setTimeout(resolve, 1));
 

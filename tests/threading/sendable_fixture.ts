@@ -1,5 +1,5 @@
 // Imported by sendable_test.ts only through `decode`.
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 
 export class Late {
   static {

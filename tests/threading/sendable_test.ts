@@ -6,9 +6,15 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { decode } from "../../threading/_memory/codec/decode.ts";
-import { encode } from "../../threading/_memory/codec/encode.ts";
-import { ModuleNotLoaded } from "../../threading/_memory/codec/registry.ts";
+import { decode } from "../../threading/_codec/decode.ts";
+import { encode } from "../../threading/_codec/encode.ts";
+import {
+  loadModule,
+  loadSendable,
+  ModuleNotLoaded,
+  sendable,
+  sendableEntry,
+} from "../../threading/_codec/sendable.ts";
 import {
   createObject,
   intern,
@@ -18,12 +24,6 @@ import {
 } from "../../threading/_memory/shared_object.ts";
 import { Field } from "../../threading/_memory/heap.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
-import {
-  loadModule,
-  loadSendable,
-  sendable,
-  sendableEntry,
-} from "../../threading/sendable.ts";
 
 function roundtrip<T>(value: T): T {
   const { bytes, length } = encode(value);
@@ -341,7 +341,7 @@ Deno.test("decode() throws when a module cannot be loaded at once", async () => 
 });
 
 Deno.test("decode() throws when a module is not a file", async () => {
-  const skein = import.meta.resolve("../../threading/sendable.ts");
+  const skein = import.meta.resolve("../../threading/_codec/sendable.ts");
   const url = "data:text/typescript," + encodeURIComponent(
     `import { sendable } from "${skein}";` +
       `sendable(import.meta, function far() { return "far"; });`,

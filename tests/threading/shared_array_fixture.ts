@@ -1,4 +1,4 @@
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 import type { SharedArray } from "../../threading/shared_array.ts";
 
 export const double = sendable(

@@ -1,4 +1,4 @@
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 import type { SharedList } from "../../threading/shared_list.ts";
 import type { SharedNumber } from "../../threading/shared_number.ts";
 import { randomFrom } from "./shared_support.ts";

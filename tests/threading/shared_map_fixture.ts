@@ -1,4 +1,4 @@
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 import type { SharedMap } from "../../threading/shared_map.ts";
 import type { SharedNumber } from "../../threading/shared_number.ts";

@@ -1,4 +1,4 @@
-import { sendable } from "../../threading/sendable.ts";
+import { sendable } from "../../threading/_codec/sendable.ts";
 import type { SharedNumber } from "../../threading/shared_number.ts";
 
 export const addMany = sendable(

@@ -16,8 +16,7 @@ import {
   discard,
   removeDraft,
 } from "../_memory/allocator.ts";
-import { loadSendableSync } from "../_memory/codec/load.ts";
-import { sendableId } from "../_memory/codec/registry.ts";
+import { loadSendableSync, sendableId } from "../_codec/sendable.ts";
 import {
   Header,
   load,
@@ -33,7 +32,7 @@ import {
   dropRecord,
   readRecord,
   takeRecord,
-} from "../_memory/record.ts";
+} from "../_codec/record.ts";
 import { addressOf, withoutFields } from "../_memory/shared_object.ts";
 import { draftError } from "./sendable_error.ts";
 import { nameOf } from "./thread_object.ts";

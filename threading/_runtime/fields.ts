@@ -5,8 +5,8 @@
  * @module
  */
 
-import { encode } from "../_memory/codec/encode.ts";
-import { draftRecord } from "../_memory/record.ts";
+import { encode } from "../_codec/encode.ts";
+import { draftRecord } from "../_codec/record.ts";
 import { SharedObject } from "../_memory/shared_object.ts";
 
 type Fields = Record<string, unknown>;

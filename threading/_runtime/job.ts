@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SendableClass, SendableFunction } from "../sendable.ts";
+import type { SendableClass, SendableFunction } from "../_codec/sendable.ts";
 
 /** A function with its arguments. */
 export interface CallJob {

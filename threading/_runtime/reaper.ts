@@ -23,8 +23,8 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import { releaseDraftsOf, releaseRecord } from "../_memory/record.ts";
-import { loadModuleSync } from "../_memory/codec/load.ts";
+import { releaseDraftsOf, releaseRecord } from "../_codec/record.ts";
+import { loadModuleSync } from "../_codec/sendable.ts";
 import {
   classOf,
   classUrl,

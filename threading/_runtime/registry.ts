@@ -22,7 +22,7 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import { commitRecord } from "../_memory/record.ts";
+import { commitRecord } from "../_codec/record.ts";
 import { delist, enlist, ThreadField, ThreadState } from "./thread_object.ts";
 
 /** A slot for the next thread: an idle worker's if there is one. */

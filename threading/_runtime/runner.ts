@@ -35,7 +35,7 @@ import {
   loadModulesOf,
   missingModuleOf,
   readRecord,
-} from "../_memory/record.ts";
+} from "../_codec/record.ts";
 import { giveBack, objectAt, objectAtAs } from "../_memory/shared_object.ts";
 import { forgetWaits, listen } from "../_memory/wait.ts";
 import { exited, terminated } from "./death.ts";

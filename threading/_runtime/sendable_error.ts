@@ -5,7 +5,7 @@
  */
 
 import { HeapExhaustedError } from "../errors.ts";
-import { draftRecord } from "../_memory/record.ts";
+import { draftRecord } from "../_codec/record.ts";
 import { nameOf, noRoom } from "./thread_object.ts";
 
 /**

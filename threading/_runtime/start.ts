@@ -7,9 +7,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { ThreadingError } from "../errors.ts";
 import { discard } from "../_memory/allocator.ts";
-import { encode } from "../_memory/codec/encode.ts";
-import { checkMarks } from "../_memory/codec/load.ts";
-import { draftEncoded } from "../_memory/record.ts";
+import { encode } from "../_codec/encode.ts";
+import { checkMarks } from "../_codec/sendable.ts";
+import { draftEncoded } from "../_codec/record.ts";
 import {
   Header,
   isMain,

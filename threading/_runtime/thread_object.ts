@@ -17,7 +17,7 @@ import {
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError } from "../errors.ts";
-import { commitRecord, readRecord, releaseRecord } from "../_memory/record.ts";
+import { commitRecord, readRecord, releaseRecord } from "../_codec/record.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
   MAIN_QUEUE,

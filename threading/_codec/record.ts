@@ -22,11 +22,15 @@ import {
   COUNTED,
   deallocate,
   removeDraft,
-} from "./allocator.ts";
-import { decode } from "./codec/decode.ts";
-import { encode, type Encoded } from "./codec/encode.ts";
-import { loadModule, loadSendable } from "./codec/load.ts";
-import { knownSendable, sendableName } from "./codec/registry.ts";
+} from "../_memory/allocator.ts";
+import { decode } from "./decode.ts";
+import { encode, type Encoded } from "./encode.ts";
+import {
+  knownSendable,
+  loadModule,
+  loadSendable,
+  sendableName,
+} from "./sendable.ts";
 import {
   FALSE,
   FLOAT64,
@@ -36,7 +40,7 @@ import {
   SMALL_INT,
   TRUE,
   UNDEFINED,
-} from "./codec/tags.ts";
+} from "./format.ts";
 import {
   add,
   bytes,
@@ -46,14 +50,14 @@ import {
   self,
   Slot,
   words,
-} from "./heap.ts";
-import { lock, unlock } from "./mutex.ts";
+} from "../_memory/heap.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import {
   addressOf,
   classOf,
   classUrl,
   releaseReference,
-} from "./shared_object.ts";
+} from "../_memory/shared_object.ts";
 
 const Record = {
   length: 0,

@@ -11,17 +11,16 @@
  */
 
 import { isCryptoKey, isKeyObject } from "node:util/types";
-import { bytes, Field, words } from "../heap.ts";
+import { bytes, Field, words } from "../_memory/heap.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "../shared_object.ts";
+} from "../_memory/shared_object.ts";
 import type { Reader } from "./reader.ts";
-import { nameOf, Refusal } from "./refusal.ts";
-import { BLOB, CERTIFICATE, CRYPTO_KEY, FILE, KEY } from "./tags.ts";
-import type { Writer } from "./writer.ts";
+import { nameOf, Refusal, type Writer } from "./writer.ts";
+import { BLOB, CERTIFICATE, CRYPTO_KEY, FILE, KEY } from "./format.ts";
 
 /** What there is of `node:crypto`, which the types do not have. */
 interface Key {
@@ -54,7 +53,7 @@ function cryptoModule(): Crypto {
 }
 
 /** Writes an object of the platform. */
-export type WritePlatform = (
+type WritePlatform = (
   w: Writer,
   object: object,
   writeValue: (w: Writer, value: unknown) => void,

@@ -12,8 +12,8 @@ import {
   objectAtAs,
   type SharedObject,
   takesFields,
-} from "../shared_object.ts";
-import { loadModuleSync, loadSendableSync } from "./load.ts";
+} from "../_memory/shared_object.ts";
+import { loadModuleSync, loadSendableSync } from "./sendable.ts";
 import { readPlatform } from "./platform.ts";
 import { type DecodedShape, Reader } from "./reader.ts";
 import {
@@ -58,7 +58,7 @@ import {
   UNDEFINED,
   VIEW,
   VIEWS,
-} from "./tags.ts";
+} from "./format.ts";
 
 /** A reader for each call of `decode` that can be under way at once. */
 const readers: Reader[] = [];
@@ -103,7 +103,7 @@ export function decode(bytes: Uint8Array, start: number, end: number): unknown {
 }
 
 /** Reads a value whose tag was `tag`. */
-export function readValue(r: Reader, tag: number): unknown {
+function readValue(r: Reader, tag: number): unknown {
   if (tag >= SMALL_INT) {
     if (tag < SHORT_TEXT) return tag - SMALL_INT;
     if (tag < RECENT_SHAPE) return r.ascii(tag - SHORT_TEXT);

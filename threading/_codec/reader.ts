@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SHORT_TEXT, TEXT16, TEXT8 } from "./tags.ts";
+import { SHORT_TEXT, TEXT16, TEXT8 } from "./format.ts";
 
 /** The decoder is slow on shared memory: up to here, bytes are copied first. */
 const COPIED = 8192;
@@ -29,7 +29,7 @@ export interface DecodedShape {
 }
 
 /** An object whose contents come after the rest of the message. */
-export interface DeferredContents {
+interface DeferredContents {
   // deno-lint-ignore no-explicit-any
   readonly object: any;
   /** The number of elements of an array. */
@@ -39,7 +39,7 @@ export interface DeferredContents {
 
 /** Reads the contents of an object: what follows its head. */
 // deno-lint-ignore no-explicit-any
-export type ReadContents = (r: Reader, object: any, count: number) => void;
+type ReadContents = (r: Reader, object: any, count: number) => void;
 
 /** One message being read. */
 export class Reader {

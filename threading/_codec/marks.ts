@@ -9,7 +9,7 @@
  * @module
  */
 
-import { isClass, isOfPlatform } from "./refusal.ts";
+import { isClass, isOfPlatform } from "./writer.ts";
 
 /** A call on the stack, as V8 describes it. */
 interface Frame {
