@@ -81,6 +81,7 @@ export class Link {
   readonly settings: Settings;
   /** Told when the connection is lost, is there again, or is closed. */
   readonly changes: News = new News();
+  readonly #objects = new Map<string, unknown>();
   #connection!: NatsConnection;
   #connected = true;
   #closed: Error | undefined;
@@ -131,9 +132,24 @@ export class Link {
     return this.#connected && this.#closed === undefined;
   }
 
-  /** The most bytes that a message may have. */
-  get maxPayload(): number {
-    return this.#connection.info?.max_payload ?? 1 << 20;
+  /** The most bytes that an item or a value may have. */
+  get maxItem(): number {
+    const most = this.#connection.info?.max_payload ?? 1 << 20;
+    // The headers, which count, have less than this.
+    return most - Math.min(4096, most >> 1);
+  }
+
+  /**
+   * What stands for something of the servers here: one for all who use it, since
+   * it has subscriptions that last as long as the connection.
+   *
+   * @param key Its kind, name and settings.
+   * @param make Makes it.
+   */
+  shared<T>(key: string, make: () => T): T {
+    let object = this.#objects.get(key) as T | undefined;
+    if (object === undefined) this.#objects.set(key, object = make());
+    return object;
   }
 
   async #watch(): Promise<void> {

@@ -42,12 +42,18 @@ export class LockCore {
   readonly #line: Array<() => void> = [];
   #watch: { unsubscribe(): void } | undefined;
 
-  constructor(link: Link, name: string, lease: number) {
+  private constructor(link: Link, name: string, lease: number) {
     this.#link = link;
     this.#name = name;
     this.#subject = `skein.lock.${name}`;
     this.#lease = lease;
     link.changes.listen(() => this.#news.tell());
+  }
+
+  /** The lock of a name. */
+  static of(link: Link, name: string, lease: number): LockCore {
+    const make = () => new LockCore(link, name, lease);
+    return link.shared(`lock ${name} ${lease}`, make);
   }
 
   #opened(patience: Patience): Promise<void> {

@@ -30,11 +30,16 @@ export class MapCore {
   readonly #bucket: string;
   readonly #opening = new Once((patience) => this.#open(patience));
 
-  constructor(link: Link, name: string) {
+  private constructor(link: Link, name: string) {
     this.#link = link;
     // A bucket may have no dots; so `_` leads in what stands for others.
     const plain = name.replaceAll("_", "__").replaceAll(".", "_-");
     this.#bucket = `skein_map_${plain}`;
+  }
+
+  /** The map of a name. */
+  static of(link: Link, name: string): MapCore {
+    return link.shared(`map ${name}`, () => new MapCore(link, name));
   }
 
   #opened(patience: Patience): Promise<KV> {
@@ -104,7 +109,7 @@ export class MapCore {
     patience: Patience,
   ): Promise<number | undefined> {
     await this.#opened(patience);
-    const most = this.#link.maxPayload - 1024;
+    const most = this.#link.maxItem;
     if (bytes !== undefined && bytes.length > most) {
       throw new RangeError(
         `Cannot ${patience.what}: the server takes values of up to ${most} bytes, received one of ${bytes.length}`,

@@ -83,19 +83,27 @@ export class QueueCore {
   readonly #news = new News();
   readonly #opening = new Once((patience) => this.#open(patience));
   #isShutDown = false;
-  #dead: QueueCore | undefined;
   /** The puts that wait for room, in order; the first of them tries. */
   readonly #line: Array<() => void> = [];
   #ackWatchers = 0;
   #ackWatch: { unsubscribe(): void } | undefined;
 
-  constructor(link: Link, name: string, settings: QueueSettings) {
+  private constructor(link: Link, name: string, settings: QueueSettings) {
     this.#link = link;
     this.#name = name;
     this.#settings = settings;
     this.#stream = `skein_queue_${name.replaceAll(".", "=")}`;
     this.#subject = `skein.queue.${name}`;
     link.changes.listen(() => this.#news.tell());
+  }
+
+  /** The queue of a name. */
+  static of(link: Link, name: string, settings: QueueSettings): QueueCore {
+    const { maxsize, lease, maxDeliveries } = settings;
+    return link.shared(
+      `queue ${name} ${maxsize} ${lease} ${maxDeliveries}`,
+      () => new QueueCore(link, name, settings),
+    );
   }
 
   /** What the queue has, after it was made if there was none. */
@@ -439,8 +447,7 @@ export class QueueCore {
   }
 
   #checkSize(bytes: Uint8Array, what: string): void {
-    // The headers, which count, have less than this.
-    const most = this.#link.maxPayload - 1024;
+    const most = this.#link.maxItem;
     if (bytes.length <= most) return;
     throw new RangeError(
       `Cannot ${what}: the server takes items of up to ${most} bytes, received one of ${bytes.length}`,
@@ -654,10 +661,10 @@ export class QueueCore {
     error: string,
     patience: Patience,
   ): Promise<void> {
-    this.#dead ??= new QueueCore(this.#link, `${this.#name}.dead`, {});
-    await this.#dead.#putAs(arrival.bytes, {
-      "Nats-Msg-Id": `!${this.#stream}.${sequenceOf(arrival.reply)}`,
-      "Skein-Error": encodeURIComponent(error.toWellFormed().slice(0, 1000)),
+    const dead = QueueCore.of(this.#link, `${this.#name}.dead`, {});
+    await dead.#putAs(arrival.bytes, {
+      "Nats-Msg-Id": `!${numberOf(arrival.reply)}`,
+      "Skein-Error": shortened(error),
       "Skein-Deliveries": String(arrival.deliveries),
       ...arrival.id !== undefined &&
         { "Skein-Id": encodeURIComponent(arrival.id) },
@@ -777,8 +784,18 @@ function answerParts(reply: string): string[] {
   return parts.slice(parts.length === 9 ? 2 : 4);
 }
 
-function sequenceOf(reply: string): string {
-  return answerParts(reply)[3];
+/** What no other item has: its number, and when it was put. */
+function numberOf(reply: string): string {
+  const [stream, , , sequence, , time] = answerParts(reply);
+  return `${stream}.${sequence}.${time}`;
+}
+
+/** A text as a header that is not too long. */
+function shortened(text: string): string {
+  for (let length = 1000;; length >>= 1) {
+    const header = encodeURIComponent(text.slice(0, length).toWellFormed());
+    if (header.length <= 1500) return header;
+  }
 }
 
 function readable(text: string): string {

@@ -120,7 +120,6 @@ class Server {
   readonly #settings: Settings;
   readonly #replies: SimpleQueue<Reply>;
   readonly #state: SharedArray<Int32Array>;
-  readonly #cores = new Map<string, QueueCore | LockCore | MapCore>();
   readonly #holds = new Map<number, { core: LockCore; hold: Hold }>();
   #holdNumber = 0;
   #link: Link | undefined;
@@ -236,18 +235,13 @@ class Server {
   }
 
   #core(target: Target): QueueCore | LockCore | MapCore {
-    const key = JSON.stringify(target);
-    let core = this.#cores.get(key);
-    if (core === undefined) {
-      const link = this.#link!;
-      core = "queue" in target
-        ? new QueueCore(link, target.queue, target.settings)
-        : "lock" in target
-        ? new LockCore(link, target.lock, target.lease)
-        : new MapCore(link, target.map);
-      this.#cores.set(key, core);
+    const link = this.#link!;
+    if ("queue" in target) {
+      return QueueCore.of(link, target.queue, target.settings);
     }
-    return core;
+    return "lock" in target
+      ? LockCore.of(link, target.lock, target.lease)
+      : MapCore.of(link, target.map);
   }
 
   /** Takes a lock and renews it, as long as the thread that asked lives. */

@@ -61,7 +61,6 @@ export class ClusterLock {
   readonly name: string;
   readonly #host: Host;
   readonly #lease: number;
-  #core: LockCore | undefined;
 
   private constructor(
     host: Host,
@@ -139,7 +138,7 @@ export class ClusterLock {
 
   async #open(patience: Patience): Promise<LockCore> {
     const link = await this.#host.link(patience);
-    return this.#core ??= new LockCore(link, this.name, this.#lease);
+    return LockCore.of(link, this.name, this.#lease);
   }
 
   #leaseOf(

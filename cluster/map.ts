@@ -92,7 +92,6 @@ export class ClusterMap<V> {
   /** The name. */
   readonly name: string;
   readonly #host: Host;
-  #core: MapCore | undefined;
 
   private constructor(host: Host, name: string) {
     checkName(name, "open a map of a cluster");
@@ -392,7 +391,7 @@ export class ClusterMap<V> {
 
   async #open(patience: Patience): Promise<MapCore> {
     const link = await this.#host.link(patience);
-    return this.#core ??= new MapCore(link, this.name);
+    return MapCore.of(link, this.name);
   }
 
   /** Calls a method in the thread of the blocking forms. */

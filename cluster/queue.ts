@@ -121,7 +121,6 @@ export class ClusterQueue<T> {
   readonly name: string;
   readonly #host: Host;
   readonly #settings: QueueSettings;
-  #core: QueueCore | undefined;
 
   private constructor(
     host: Host,
@@ -388,7 +387,7 @@ export class ClusterQueue<T> {
 
   async #open(patience: Patience): Promise<QueueCore> {
     const link = await this.#host.link(patience);
-    return this.#core ??= new QueueCore(link, this.name, this.#settings);
+    return QueueCore.of(link, this.name, this.#settings);
   }
 
   /** Calls a method in the thread of the blocking forms. */
@@ -473,9 +472,13 @@ function receiving(
 function checkId(id: unknown, what: string): void {
   if (id === undefined) return;
   checkString(id, what, "id");
-  if (id !== "" && id.length <= 500 && id.isWellFormed()) return;
+  const fits = id !== "" && id.length <= 1000 && id.isWellFormed() &&
+    encodeURIComponent(id).length <= 1000;
+  if (fits) return;
   throw new RangeError(
-    `Cannot ${what}: an id has up to 500 characters, received ${shown(id)}`,
+    `Cannot ${what}: an id has up to 1000 characters, those that are not of ASCII count as up to 12, received ${
+      shown(id)
+    }`,
   );
 }
 

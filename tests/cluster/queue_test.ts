@@ -316,6 +316,18 @@ serverTest(
   },
 );
 
+serverTest("ClusterQueue: the largest item can die, too", async () => {
+  const name = uniqueName();
+  const queue = cluster.queue<string>(name, { maxDeliveries: 1 });
+  const item = "x".repeat(1_044_000);
+  const id = "\u{1f600}".repeat(80);
+  await queue.put(item, { id });
+  await (await queue.receive()).nak({ error: "\u{1f600}".repeat(5000) });
+  const delivery = await cluster.queue<string>(`${name}.dead`).receive();
+  assertEquals([delivery.item.length, delivery.id], [item.length, id]);
+  assert(delivery.died!.error.startsWith("\u{1f600}"));
+});
+
 serverTest(
   "ClusterQueue.join() waits until each item is acknowledged",
   async () => {
@@ -431,7 +443,7 @@ serverTest(
     await assertRejects(
       () => queue.put(large),
       RangeError,
-      "up to 1047552 bytes",
+      "up to 1044480 bytes",
     );
     await assertRejects(() => queue.putMany([1, large]), RangeError);
     await assertRejects(() => queue.put(() => {}), NotSendableError);
@@ -441,7 +453,7 @@ serverTest(
       "item 1",
     );
     assertEquals(await queue.qsize(), 0);
-    await queue.put("x".repeat(1_047_000));
+    await queue.put("x".repeat(1_044_000));
   },
 );
 
@@ -478,7 +490,8 @@ serverTest(
     );
     assertEquals(await take(queue), "good");
     const dead = cluster.queue(`${name}.dead`);
-    assertEquals(await dead.qsize(), 2);
+    await assertRejects(() => dead.receive(), Deno.errors.InvalidData);
+    await assertRejects(() => dead.receive(), Deno.errors.NotSupported);
   },
 );
 
@@ -543,6 +556,8 @@ Deno.test("Cluster.queue() and its methods refuse bad input", async () => {
     () => queue.put(1, { id: 1 } as never),
     () => queue.put(1, { id: "" }),
     () => queue.put(1, { id: "\ud800" }),
+    () => queue.put(1, { id: "x".repeat(1001) }),
+    () => queue.put(1, { id: "\u{1f600}".repeat(100) }),
     () => queue.put(1, { timeout: -1 }),
     () => queue.put(1, { signal: 1 } as never),
     () => queue.putMany(1 as never),
