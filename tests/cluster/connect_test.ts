@@ -219,6 +219,92 @@ serverTest("Cluster: a user may do what the servers let him", async () => {
   );
 });
 
+const DOCS = new URL("../../docs/cluster.md", import.meta.url);
+
+/** What the table of permissions grants for a task, to a name. */
+function grants(task: string, name: string): [string[], string[]] {
+  const line = Deno.readTextFileSync(DOCS).split("\n")
+    .find((line) => line.startsWith(`| ${task} `))!;
+  const [, , publish, subscribe] = line.split("|").map((cell) =>
+    [...cell.matchAll(/`(.*?)`/g)].map(([, subject]) =>
+      subject.replace("NAME", name)
+    )
+  );
+  return [publish, subscribe];
+}
+
+function user(name: string, tasks: string[]): string {
+  const all = tasks.map((task) => grants(task, "jobs"));
+  const list = (n: 0 | 1) => JSON.stringify(all.flatMap((both) => both[n]));
+  return `{ user: ${name}, password: x, permissions: { publish: ${
+    list(0)
+  }, subscribe: ${list(1)} } }`;
+}
+
+const QUEUE = ["do anything", "open a queue"];
+const TASKS: Record<string, string[]> = {
+  maker: [...QUEUE, "make a queue"],
+  producer: [...QUEUE, "put"],
+  consumer: [...QUEUE, "receive"],
+  ender: [...QUEUE, "shut down a queue"],
+  locker: ["do anything", "use a lock", "make the first lock"],
+  mapper: ["do anything", "use a map", "make a map", "read all keys, watch"],
+};
+
+serverTest("Cluster: the permissions of docs/cluster.md suffice", async () => {
+  const config = await Deno.makeTempFile({ dir: "/tmp", suffix: ".conf" });
+  await Deno.writeTextFile(
+    config,
+    `jetstream { store_dir: $NATS_STORE }\nauthorization { users: [${
+      Object.entries(TASKS).map(([name, tasks]) => user(name, tasks))
+    }] }`,
+  );
+  try {
+    await using server = await Server.start({ config });
+    const { address } = server;
+    const as = (user: string) =>
+      Cluster.connect(address, { user, password: "x" });
+    await using maker = await as("maker");
+    await maker.queue("jobs", { maxsize: 1 }).qsize();
+    await using producer = await as("producer");
+    const put = producer.queue<number>("jobs");
+    await put.put(1);
+    const second = put.put(2);
+    await using consumer = await as("consumer");
+    for (const n of [1, 2]) {
+      const delivery = await consumer.queue<number>("jobs").receive();
+      assertEquals(delivery.item, n);
+      await delivery.extend();
+      await delivery.ack();
+      if (n === 1) await second;
+    }
+    await put.join();
+    await using ender = await as("ender");
+    await ender.queue("jobs").shutdown({ immediate: true });
+    await using locker = await as("locker");
+    const lease = await locker.lock("jobs").acquire();
+    const waiting = locker.lock("jobs").acquire();
+    await delay(50);
+    await lease.release();
+    await (await waiting).release();
+    await using mapper = await as("mapper");
+    const map = mapper.map<number>("jobs");
+    await map.update("a", (old = 0) => old + 1);
+    assertEquals(await map.keys(), ["a"]);
+    for await (const change of map.watch()) {
+      assertEquals(change.value, 1);
+      break;
+    }
+    await map.delete("a");
+    await assertRejects(
+      () => locker.queue("jobs").put(1),
+      Deno.errors.PermissionDenied,
+    );
+  } finally {
+    await Deno.remove(config);
+  }
+});
+
 const TLS = [
   "--tls",
   "--tlscert",
