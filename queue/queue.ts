@@ -22,7 +22,7 @@ import { addressOf } from "../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import type { SharedList } from "../threading/shared_list.ts";
+import type { SharedList } from "../threading/shared/list.ts";
 import {
   areOverridden,
   attachList,

@@ -6,7 +6,7 @@
  */
 
 import { checkArray, checkFunction } from "../_internal/check.ts";
-import { Lock } from "./lock.ts";
+import { Lock } from "./sync/lock.ts";
 import { isMain } from "./_memory/heap.ts";
 import { ThreadExit } from "./_runtime/thread_exit.ts";
 import { Thread } from "./thread.ts";

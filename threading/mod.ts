@@ -63,19 +63,22 @@ export {
 export { sleepSync } from "./sleep.ts";
 
 // Locks and what else threads wait for
-export * from "./lock.ts";
-export * from "./rlock.ts";
-export * from "./condition.ts";
-export * from "./semaphore.ts";
-export * from "./event.ts";
-export * from "./barrier.ts";
-export * from "./interpreter_lock.ts";
+export { Lock } from "./sync/lock.ts";
+export { RLock } from "./sync/rlock.ts";
+export { Condition } from "./sync/condition.ts";
+export { BoundedSemaphore, Semaphore } from "./sync/semaphore.ts";
+export { Event } from "./sync/event.ts";
+export {
+  Barrier,
+  type BarrierAction,
+  type BarrierOptions,
+} from "./sync/barrier.ts";
+export { InterpreterLock } from "./sync/interpreter_lock.ts";
 
 // Shared data
-export * from "./shared_number.ts";
-export * from "./shared_array.ts";
-export * from "./shared_list.ts";
-export * from "./shared_map.ts";
+export * from "./shared/numbers.ts";
+export * from "./shared/list.ts";
+export * from "./shared/map.ts";
 
 // The chapter's low-level `thread` module
 export * from "./low_level.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { heldLocks } from "./_lock_word.ts";
+import { heldLocks } from "./sync/lock_word.ts";
 import { Header, load, Slot, slotOf, words } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
 import {

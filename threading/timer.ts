@@ -5,7 +5,7 @@
  */
 
 import { checkArray, checkFunction } from "../_internal/check.ts";
-import { Event } from "./event.ts";
+import { Event } from "./sync/event.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { sendable } from "./_codec/sendable.ts";

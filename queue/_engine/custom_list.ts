@@ -17,16 +17,7 @@
  * @module
  */
 
-import {
-  insertAt,
-  isLarge,
-  lockWithRoom,
-  placeOf,
-  removeKeeping,
-  RingField,
-  shrinkEmpty,
-  wordAt,
-} from "../../threading/_list_ring.ts";
+import { insertAt, isLarge, lockWithRoom, placeOf, removeKeeping, RingField, shrinkEmpty, wordAt } from "../../threading/shared/list_storage.ts";
 import {
   allocate,
   deallocate,
@@ -50,9 +41,9 @@ import {
   objectAtAs,
   type SharedObject,
 } from "../../threading/_memory/shared_object.ts";
-import { Lock } from "../../threading/lock.ts";
+import { Lock } from "../../threading/sync/lock.ts";
 import { sendable } from "../../threading/_codec/sendable.ts";
-import { SharedList } from "../../threading/shared_list.ts";
+import { SharedList } from "../../threading/shared/list.ts";
 import { Order, QueueField } from "./layout.ts";
 
 /** The hooks of a queue. */

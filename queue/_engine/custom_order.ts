@@ -63,7 +63,7 @@ import {
 } from "../../threading/_memory/wait_queue.ts";
 import { waitSync } from "../../threading/_memory/wait.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
-import type { Lock } from "../../threading/lock.ts";
+import type { Lock } from "../../threading/sync/lock.ts";
 import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";
 import {
   closeJournal,

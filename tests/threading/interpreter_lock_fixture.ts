@@ -1,6 +1,6 @@
 import { type Event, type Semaphore, sendable } from "../../threading/mod.ts";
-import type { InterpreterLock } from "../../threading/interpreter_lock.ts";
-import type { SharedArray } from "../../threading/shared_array.ts";
+import type { InterpreterLock } from "../../threading/sync/interpreter_lock.ts";
+import type { SharedArray } from "../../threading/shared/numbers.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 
 type Doubles = SharedArray<Float64Array>;

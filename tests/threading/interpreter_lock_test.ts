@@ -12,8 +12,8 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { InterpreterLock } from "../../threading/interpreter_lock.ts";
-import { SharedArray } from "../../threading/shared_array.ts";
+import { InterpreterLock } from "../../threading/sync/interpreter_lock.ts";
+import { SharedArray } from "../../threading/shared/numbers.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 import {
   blockBehindOwnTask,

@@ -1,6 +1,6 @@
 import { type Event, sendable } from "../../threading/mod.ts";
 import { Local } from "../../threading/local.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 
 export const topLevel = new Local(() => ["fresh"]);
 export const made = { count: 0 };

@@ -1,5 +1,5 @@
 import { type Event, getIdent, sendable } from "../../threading/mod.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 import {
   exit,
   interruptMain,

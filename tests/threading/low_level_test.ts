@@ -15,7 +15,7 @@ import {
   Thread,
 } from "../../threading/mod.ts";
 import { allocateLock, startNewThread } from "../../threading/low_level.ts";
-import { SharedNumber } from "../../threading/shared_number.ts";
+import { SharedNumber } from "../../threading/shared/numbers.ts";
 import {
   leave,
   leaveAsync,

@@ -1,5 +1,5 @@
 import { sendable } from "../../threading/_codec/sendable.ts";
-import type { SharedArray } from "../../threading/shared_array.ts";
+import type { SharedArray } from "../../threading/shared/numbers.ts";
 
 export const double = sendable(
   import.meta,

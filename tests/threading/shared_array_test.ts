@@ -8,12 +8,8 @@ import {
   HeapExhaustedError,
   NotSendableError,
 } from "../../threading/errors.ts";
-import {
-  SharedArray,
-  type TypedArray,
-  type TypedArrayConstructor,
-} from "../../threading/shared_array.ts";
-import { SharedList } from "../../threading/shared_list.ts";
+import { SharedArray, type TypedArray, type TypedArrayConstructor } from "../../threading/shared/numbers.ts";
+import { SharedList } from "../../threading/shared/list.ts";
 import { Thread } from "../../threading/thread.ts";
 import { heapWords } from "./shared_support.ts";
 import { double, increment } from "./shared_array_fixture.ts";

@@ -1,6 +1,6 @@
 import { sendable } from "../../threading/_codec/sendable.ts";
-import type { SharedList } from "../../threading/shared_list.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedList } from "../../threading/shared/list.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 import { randomFrom } from "./shared_support.ts";
 
 export class Point {

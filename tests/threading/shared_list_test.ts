@@ -5,8 +5,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { NotSendableError } from "../../threading/errors.ts";
-import { SharedList } from "../../threading/shared_list.ts";
-import { SharedNumber } from "../../threading/shared_number.ts";
+import { SharedList } from "../../threading/shared/list.ts";
+import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Thread } from "../../threading/thread.ts";
 
 import {

@@ -1,7 +1,7 @@
 import { sendable } from "../../threading/_codec/sendable.ts";
 import { sleepSync } from "../../threading/sleep.ts";
-import type { SharedMap } from "../../threading/shared_map.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedMap } from "../../threading/shared/map.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 import { randomFrom } from "./shared_support.ts";
 
 type Counts = SharedMap<string, number>;

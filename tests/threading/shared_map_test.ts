@@ -6,8 +6,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
-import { SharedMap } from "../../threading/shared_map.ts";
-import { SharedNumber } from "../../threading/shared_number.ts";
+import { SharedMap } from "../../threading/shared/map.ts";
+import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Thread } from "../../threading/thread.ts";
 import {
   churn,

@@ -1,5 +1,5 @@
 import { sendable } from "../../threading/_codec/sendable.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 
 export const addMany = sendable(
   import.meta,

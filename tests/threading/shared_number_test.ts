@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { SharedNumber } from "../../threading/shared_number.ts";
+import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Thread } from "../../threading/thread.ts";
 import { addMany } from "./shared_number_fixture.ts";
 

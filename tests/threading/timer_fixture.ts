@@ -1,5 +1,5 @@
 import { currentThread, sendable } from "../../threading/mod.ts";
-import type { SharedNumber } from "../../threading/shared_number.ts";
+import type { SharedNumber } from "../../threading/shared/numbers.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 import { Timer } from "../../threading/timer.ts";
 

@@ -11,7 +11,7 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { SharedNumber } from "../../threading/shared_number.ts";
+import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { sleepSync } from "../../threading/sleep.ts";
 import { Timer } from "../../threading/timer.ts";
 import {

@@ -33,7 +33,7 @@ import {
   releaseHoldsOf,
 } from "../_memory/shared_object.ts";
 import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
-import { heldLocks, poison } from "../_lock_word.ts";
+import { heldLocks, poison } from "../sync/lock_word.ts";
 import { outOfMemory } from "./death.ts";
 import { nameOf, settle, ThreadField, ThreadState } from "./thread_object.ts";
 import { leave, vacate } from "./registry.ts";

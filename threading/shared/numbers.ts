@@ -1,17 +1,126 @@
 /**
- * A typed array that threads share.
+ * Numbers that threads share: a single one, and typed arrays of them.
  *
  * @module
  */
 
-import { VIEWS } from "./_codec/format.ts";
-import { Field, memory, words } from "./_memory/heap.ts";
+import { shown } from "../../_internal/check.ts";
+import {
+  addDouble,
+  Field,
+  loadDouble,
+  memory,
+  storeDouble,
+  words,
+} from "../_memory/heap.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "./_memory/shared_object.ts";
+} from "../_memory/shared_object.ts";
+import { VIEWS } from "../_codec/format.ts";
+
+/** The double: at an even word, as atomic operations need it. */
+const VALUE = Field.own;
+const NUMBER_WORDS = Field.own + 2;
+
+/**
+ * A number that every thread sees and may change.
+ *
+ * Reading, writing and {@linkcode add} are each one indivisible step. What
+ * takes several, such as reading it and writing what follows from it, needs a
+ * `Lock` around it.
+ *
+ * @example Count from several tasks or threads
+ * ```ts
+ * import { SharedNumber } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const counter = new SharedNumber();
+ * counter.add();
+ * assertEquals(counter.add(2), 3);
+ * assertEquals(counter.value, 3);
+ * ```
+ */
+export class SharedNumber extends SharedObject {
+  /**
+   * Makes a shared number.
+   *
+   * @param value What it is at first.
+   * @throws {TypeError} If that is not a number.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   */
+  constructor(value = 0) {
+    checkNumber(value, "make a SharedNumber");
+    const address = createObject(NUMBER_KIND, NUMBER_WORDS);
+    storeDouble(address + VALUE, value);
+    super(address);
+  }
+
+  /**
+   * The number, as it is now.
+   *
+   * @returns The number.
+   *
+   * @example
+   * ```ts
+   * import { SharedNumber } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const number = new SharedNumber(1);
+   * number.value = 0.5;
+   * assertEquals(number.value, 0.5);
+   * ```
+   */
+  get value(): number {
+    return loadDouble(addressOf(this) + VALUE);
+  }
+
+  /**
+   * Makes it another number.
+   *
+   * @param value The number.
+   * @throws {TypeError} If it is not a number.
+   */
+  set value(value: number) {
+    checkNumber(value, "set a SharedNumber");
+    storeDouble(addressOf(this) + VALUE, value);
+  }
+
+  /**
+   * Adds to it in one step: additions of several threads are never lost.
+   *
+   * @param n How much.
+   * @returns The sum.
+   * @throws {TypeError} If `n` is not a number.
+   *
+   * @example
+   * ```ts
+   * import { SharedNumber } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const number = new SharedNumber(40);
+   * assertEquals(number.add(2), 42);
+   * assertEquals(number.add(-2), 40);
+   * ```
+   */
+  add(n = 1): number {
+    checkNumber(n, "add to a SharedNumber");
+    return addDouble(addressOf(this) + VALUE, n);
+  }
+}
+
+function checkNumber(value: unknown, what: string): void {
+  if (typeof value === "number") return;
+  throw new TypeError(
+    `Cannot ${what}: it takes a number, received ${shown(value)}`,
+  );
+}
+
+const NUMBER_KIND = registerClass(import.meta, { constructor: SharedNumber });
+
+// A typed array that threads share.
 
 /** A typed array on memory that may be shared. */
 export type TypedArray =
@@ -121,7 +230,7 @@ export class SharedArray<T extends TypedArray = TypedArray>
     const length = values?.length ?? lengthOrValues as number;
     checkLength(length);
     const size = Math.ceil(length * type.BYTES_PER_ELEMENT / 4);
-    const address = createObject(KIND, ArrayField.elements + size);
+    const address = createObject(ARRAY_KIND, ArrayField.elements + size);
     words[address + ArrayField.length] = length;
     words[address + ArrayField.type] = index;
     super(address);
@@ -201,4 +310,4 @@ function describe(value: unknown): string {
   return typeof value === "function" ? value.name : String(value);
 }
 
-const KIND = registerClass(import.meta, { constructor: SharedArray });
+const ARRAY_KIND = registerClass(import.meta, { constructor: SharedArray });

@@ -4,39 +4,43 @@
  * @module
  */
 
-import { checkFunction, checkIterable } from "../_internal/check.ts";
-import { load } from "./_memory/heap.ts";
+import { checkFunction, checkIterable } from "../../_internal/check.ts";
+import { load } from "../_memory/heap.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../../_internal/options.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "./_memory/shared_object.ts";
-import { abandonClaim, claimProtocol, type Request } from "./_map_claim.ts";
+} from "../_memory/shared_object.ts";
 import {
+  abandonClaim,
   attempt,
   attemptAsync,
   type Claim,
   claimAsync,
+  claimProtocol,
   claimSync,
+  type Request,
   settle,
-} from "./_map_make.ts";
+} from "./key_lock.ts";
 import {
   ABSENT,
   clearKeys,
   deleteKey,
+  destroyTable,
   hasKey,
   lookUp,
+  MAP_WORDS,
+  MapField,
   readNext,
   setKey,
-} from "./_map_steps.ts";
-import { destroyTable, MAP_WORDS, MapField } from "./_map_table.ts";
-import { surrenderOf } from "./_memory/wait.ts";
+} from "./hash_table.ts";
+import { surrenderOf } from "../_memory/wait.ts";
 
 const UPDATE = "update a key of a SharedMap";
 const CREATE = "get or create a value of a SharedMap";

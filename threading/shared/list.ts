@@ -4,26 +4,28 @@
  * @module
  */
 
-import { checkInteger, checkIterable } from "../_internal/check.ts";
-import { load } from "./_memory/heap.ts";
+import { checkInteger, checkIterable } from "../../_internal/check.ts";
+import { load } from "../_memory/heap.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "./_memory/shared_object.ts";
+} from "../_memory/shared_object.ts";
 import {
   ABSENT,
   append,
   clearItems,
+  destroyRing,
   insertBefore,
   linkAllInto,
   readAll,
   readAt,
   replaceAt,
+  RING_WORDS,
+  RingField,
   takeAt,
-} from "./_list_steps.ts";
-import { destroyRing, RING_WORDS, RingField } from "./_list_ring.ts";
+} from "./list_storage.ts";
 
 /**
  * A list that every thread sees and may change: a JavaScript array in spirit,

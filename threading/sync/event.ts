@@ -4,27 +4,27 @@
  * @module
  */
 
-import { Field, load, store } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
+import { Field, load, store } from "../_memory/heap.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../../_internal/options.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "./_memory/shared_object.ts";
-import { surrenderOf, waitPromise, waitSync } from "./_memory/wait.ts";
+} from "../_memory/shared_object.ts";
+import { surrenderOf, waitPromise, waitSync } from "../_memory/wait.ts";
 import {
   MAIN_QUEUE,
   type Protocol,
   Wake,
   wakeAll,
-} from "./_memory/wait_queue.ts";
+} from "../_memory/wait_queue.ts";
 
 const FLAG = Field.own;
 const EVENT_WORDS = Field.own + 1;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { shown } from "../_internal/check.ts";
-import { ThreadingError } from "./errors.ts";
+import { shown } from "../../_internal/check.ts";
+import { ThreadingError } from "../errors.ts";
 import {
   add,
   compareExchange,
@@ -13,21 +13,21 @@ import {
   load,
   store,
   words,
-} from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
+} from "../_memory/heap.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../../_internal/options.ts";
 import {
   addressOf,
   createObject,
   registerClass,
   SharedObject,
-} from "./_memory/shared_object.ts";
-import { surrenderOf, waitPromise, waitSync } from "./_memory/wait.ts";
+} from "../_memory/shared_object.ts";
+import { surrenderOf, waitPromise, waitSync } from "../_memory/wait.ts";
 import {
   dequeue,
   firstOther,
@@ -37,7 +37,7 @@ import {
   Wake,
   wake,
   wakeFirst,
-} from "./_memory/wait_queue.ts";
+} from "../_memory/wait_queue.ts";
 
 const SemaphoreField = {
   /** Permits that are free. */

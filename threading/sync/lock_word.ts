@@ -11,7 +11,7 @@
  *
  * Free to held and back is one compare-exchange. `WAITERS` is set and cleared
  * under the object's mutex only, and whoever releases a word that has it goes
- * through the mutex too, see `_lock_queue.ts`.
+ * through the mutex too, see `lock.ts`.
  *
  * Whose lock it is, the word alone says. A table in the thread's slot says which
  * words to look at, so that whoever cleans up after a dead thread finds its
@@ -21,7 +21,7 @@
  * @module
  */
 
-import { OwnerDiedError } from "./errors.ts";
+import { OwnerDiedError } from "../errors.ts";
 import {
   add,
   compareExchange,
@@ -35,11 +35,11 @@ import {
   store,
   tid,
   words,
-} from "./_memory/heap.ts";
-import { lock, tryLock, unlock } from "./_memory/mutex.ts";
-import { addOwner, readRecord, releaseRecord } from "./_codec/record.ts";
-import { classOf } from "./_memory/shared_object.ts";
-import { isUnseen, MAIN_QUEUE, Wake, wakeAll } from "./_memory/wait_queue.ts";
+} from "../_memory/heap.ts";
+import { lock, tryLock, unlock } from "../_memory/mutex.ts";
+import { addOwner, readRecord, releaseRecord } from "../_codec/record.ts";
+import { classOf } from "../_memory/shared_object.ts";
+import { isUnseen, MAIN_QUEUE, Wake, wakeAll } from "../_memory/wait_queue.ts";
 
 /** Words of an object with a lock word. */
 export const LockField = {
@@ -59,7 +59,7 @@ export const WAITERS = 1;
 /** Taken in the promise form. */
 export const PROMISE = 2;
 /** Free, with somebody in the queue. */
-export const FREE_WITH_WAITERS = WAITERS;
+const FREE_WITH_WAITERS = WAITERS;
 /** Its owner died. */
 export const POISONED = -2;
 

@@ -1,19 +1,27 @@
 /**
- * The condition variable.
+ * The condition variable, and how a wait gives its lock up and gets it back.
  *
  * @module
  */
 
-import { checkFunction, shown } from "../_internal/check.ts";
-import { ThreadingError } from "./errors.ts";
-import { add, Field, FREED, words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
+import { checkFunction, shown } from "../../_internal/check.ts";
+import { ThreadingError } from "../errors.ts";
+import {
+  add,
+  Field,
+  FREED,
+  load,
+  ownerWord,
+  tid,
+  words,
+} from "../_memory/heap.ts";
+import { lock, lockInner, unlock, unlockInner } from "../_memory/mutex.ts";
 import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,
@@ -23,22 +31,43 @@ import {
   registerClass,
   releaseReference,
   SharedObject,
-} from "./_memory/shared_object.ts";
+} from "../_memory/shared_object.ts";
 import {
-  CONDITION_WORDS,
-  ConditionField,
-  conditionProtocol,
-  type Hold,
-  holdOf,
-  notifyFirst,
-  WAIT,
-  waitNotified,
-  waitNotifiedSync,
-} from "./_condition_wait.ts";
-import { Lock } from "./lock.ts";
-import { acquireFor, releaseOnce } from "./_reentry.ts";
-import { RLock } from "./rlock.ts";
-import { surrenderOf } from "./_memory/wait.ts";
+  attend,
+  checkEnd,
+  Lock,
+  lockProtocol,
+  releaseSlow,
+  waitForLock,
+} from "./lock.ts";
+import { acquireFor, releaseOnce, RLock } from "./rlock.ts";
+import {
+  finishSync,
+  OWN_NODE,
+  prepareOwnNode,
+  type Surrender,
+  surrenderOf,
+  waitEntered,
+  waitSync,
+} from "../_memory/wait.ts";
+import {
+  dequeue,
+  enqueue,
+  firstOf,
+  MAIN_QUEUE,
+  Node,
+  type Protocol,
+  Wake,
+  wake,
+} from "../_memory/wait_queue.ts";
+import {
+  LockField,
+  note,
+  ownerOf,
+  PROMISE,
+  setForm,
+  takeFree,
+} from "./lock_word.ts";
 
 const LOCK: unique symbol = Symbol("lock");
 
@@ -112,7 +141,7 @@ export class Condition extends SharedObject {
    * ```
    */
   acquire(options?: WaitOptions): Promise<this> {
-    // Not an async function: the async flow would be lost, see `_flow.ts`.
+    // Not an async function: the async flow would be lost, see `rlock.ts`.
     try {
       const lock = lockOf(this);
       const acquired = lock instanceof RLock
@@ -448,6 +477,184 @@ function timeLeft(end: number, timeout: number): number {
 
 function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+// Waiting for a Condition.
+//
+// Who wakes whom: a waiter joins the condition's queue while it holds the lock,
+// and only then releases it. Who notifies holds the lock too, so finds in the
+// queue everybody who began to wait before: no notification is lost. It moves
+// the nodes to the lock's queue, where whoever releases the lock wakes them one
+// by one, see `lock.ts`: woken at once they would only sleep on, waiting
+// for the lock.
+//
+// A waiter that gives up leaves the condition's queue, under its mutex. If its
+// node is in the lock's queue by then, it has been notified, and waits on until
+// it has the lock: a notification never goes to one that times out.
+//
+// The notification of a waiter whose thread ends before it has the lock goes to
+// the next one: whoever cleans up after the thread notifies in its place.
+//
+// However a wait ends, the lock is then held as it was before: in the same form,
+// by the same async flow, and as many times.
+
+/** The words of a condition. */
+const ConditionField = {
+  /** The lock; the condition has a reference to it. */
+  lock: Field.own,
+} as const;
+/** Size of a condition in words. */
+const CONDITION_WORDS = Field.own + 1;
+
+/** For messages. */
+const WAIT = "wait for a Condition";
+
+/** Nobody gets what nobody notified: a waiter enters the queue by itself. */
+const conditionProtocol: Protocol = {
+  take: () => Wake.waiting,
+};
+
+/** How a thread holds a lock. */
+interface Hold {
+  /** The lock. */
+  object: number;
+  /** Whether it was taken in the promise form. */
+  promise: boolean;
+  /** What an RLock has noted. */
+  count: number;
+  flow: number;
+}
+
+/** How this thread holds a lock, `undefined` if it does not. */
+function holdOf(object: number): Hold | undefined {
+  const word = load(object + LockField.word);
+  if (ownerOf(word) !== tid) return undefined;
+  return {
+    object,
+    promise: (word & PROMISE) !== 0,
+    count: words[object + LockField.count],
+    flow: words[object + LockField.flow],
+  };
+}
+
+/** Releases the lock however often it was taken. */
+function suspend({ object }: Hold): void {
+  words[object + LockField.count] = 0;
+  words[object + LockField.flow] = 0;
+  releaseSlow(object);
+}
+
+/** Restores how the lock was held, which this thread has again in some form. */
+function resume({ object, promise, count, flow }: Hold): void {
+  words[object + LockField.count] = count;
+  words[object + LockField.flow] = flow;
+  setForm(object, promise);
+}
+
+/** Waits in the promise form until it is notified. */
+async function waitNotified(
+  address: number,
+  hold: Hold,
+  surrender: Surrender,
+): Promise<void> {
+  // Until it has released the lock it has it.
+  let end: number = Wake.granted;
+  let seized = false;
+  let origin = 0;
+  const release = (node: number) => {
+    enter(address, node);
+    suspend(hold);
+    end = Wake.waiting;
+  };
+  // At once, not when the promise is continued: a thread that blocks or dies
+  // until then would have swallowed the wake-up of the next in the lock's queue.
+  const seize = (node: number) => {
+    note(hold.object);
+    origin = words[node + Node.origin];
+    seized = words[node + Node.state] === Wake.retry &&
+      takeFree(hold.object, ownerWord | PROMISE);
+  };
+  try {
+    end = await waitEntered(
+      conditionProtocol,
+      address,
+      MAIN_QUEUE,
+      surrender,
+      release,
+      seize,
+    );
+  } finally {
+    if (end !== Wake.granted && !seized) await takeAgain(hold, origin);
+    resume(hold);
+  }
+}
+
+async function takeAgain({ object }: Hold, origin: number): Promise<void> {
+  note(object);
+  await waitForLock(lockProtocol, object, FOR_EVER, WAIT, origin);
+}
+
+const FOR_EVER: Surrender = {
+  timeout: Infinity,
+  timeoutError: () => undefined,
+};
+
+/** Waits in the blocking form until it is notified. */
+function waitNotifiedSync(
+  address: number,
+  hold: Hold,
+  timeout: number,
+): void {
+  const deadline = performance.now() + timeout;
+  prepareOwnNode();
+  enter(address, OWN_NODE);
+  suspend(hold);
+  let end: number = Wake.waiting;
+  try {
+    end = finishSync(conditionProtocol, OWN_NODE, deadline, WAIT);
+  } finally {
+    if (end !== Wake.granted) takeAgainSync(hold);
+    words[OWN_NODE + Node.origin] = 0;
+    resume(hold);
+  }
+  if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
+}
+
+function takeAgainSync({ object }: Hold): void {
+  note(object);
+  if (takeFree(object, ownerWord)) {
+    words[OWN_NODE + Node.object] = 0;
+  } else {
+    const end = waitSync(lockProtocol, object, MAIN_QUEUE, Infinity, WAIT);
+    checkEnd(end, object, Infinity, WAIT);
+  }
+}
+
+function enter(address: number, node: number): void {
+  lock(address + Field.mutex);
+  enqueue(address, MAIN_QUEUE, node);
+  unlock(address + Field.mutex);
+}
+
+/** Notifies the first `n` that wait. The caller holds the lock. */
+function notifyFirst(address: number, n: number): void {
+  if (firstOf(address) === 0) return;
+  const object = words[address + ConditionField.lock];
+  lock(address + Field.mutex);
+  const isUsable = lockInner(object + Field.mutex);
+  for (let left = n; left > 0 && firstOf(address) !== 0; left--) {
+    const node = firstOf(address);
+    dequeue(node);
+    // They find out when they take the lock again.
+    if (!isUsable) wake(node, Wake.damaged);
+    else {
+      words[node + Node.origin] = address;
+      enqueue(object, MAIN_QUEUE, node);
+    }
+  }
+  if (isUsable && firstOf(object) !== 0) attend(object);
+  unlockInner(object + Field.mutex);
+  unlock(address + Field.mutex);
 }
 
 const KIND = registerClass(import.meta, {

@@ -5,7 +5,7 @@
  *
  * Everything changes under the object's mutex only. An entry stays in its chain
  * while it has a value or is pinned: by the thread that makes its value and by
- * those that wait for it, see `_map_claim.ts`.
+ * those that wait for it, see `key_lock.ts`.
  *
  * @module
  */
@@ -15,16 +15,21 @@ import {
   deallocate,
   discard,
   removeDraft,
-} from "./_memory/allocator.ts";
-import { encode, type Encoded } from "./_codec/encode.ts";
-import { doubles, Field, words } from "./_memory/heap.ts";
-import { lock, unlock } from "./_memory/mutex.ts";
+} from "../_memory/allocator.ts";
+import { encode, type Encoded } from "../_codec/encode.ts";
+import { doubles, Field, words } from "../_memory/heap.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import {
   commitRecord,
   draftEncoded,
+  draftRecord,
+  glance,
   holdsEncoded,
+  readShared,
   releaseRecord,
-} from "./_codec/record.ts";
+  shareRecord,
+  UNREAD,
+} from "../_codec/record.ts";
 
 /** The words of a map. */
 export const MapField = {
@@ -206,7 +211,7 @@ export function putValue(map: number, entry: number, record: number): void {
 }
 
 /** Under the mutex: takes the value of an entry away, and maybe the entry. */
-export function removeValue(map: number, entry: number): void {
+function removeValue(map: number, entry: number): void {
   const before = words[entry + Entry.before];
   const after = words[entry + Entry.after];
   if (before === 0) words[map + MapField.first] = after;
@@ -222,7 +227,7 @@ export function removeValue(map: number, entry: number): void {
 }
 
 /** Under the mutex: takes all values away. */
-export function removeAllValues(map: number): void {
+function removeAllValues(map: number): void {
   while (words[map + MapField.first] !== 0) {
     removeValue(map, words[map + MapField.first]);
   }
@@ -250,7 +255,7 @@ function giveBackChains(map: number): void {
 }
 
 /** The number of an entry in the list of those with a value. */
-export function serialOf(entry: number): number {
+function serialOf(entry: number): number {
   return doubles[entry + Entry.serial >> 1];
 }
 
@@ -262,7 +267,7 @@ export function serialOf(entry: number): number {
  * @param hash Its hash.
  * @param serial Its number.
  */
-export function entryAfter(
+function entryAfter(
   map: number,
   entry: number,
   hash: number,
@@ -288,4 +293,109 @@ export function entryAfter(
 export function destroyTable(map: number): void {
   removeAllValues(map);
   giveBackChains(map);
+}
+
+// What a SharedMap does in one step: each of these takes the mutex once.
+
+/** What {@linkcode lookUp} returns for a key that is not there. */
+export const ABSENT: unique symbol = Symbol("absent");
+
+/** The value of a key. */
+export function lookUp(map: number, key: unknown): unknown {
+  let value: unknown = ABSENT;
+  let record = 0;
+  const entry = lockFound(map, key);
+  if (entry !== 0) {
+    record = words[entry + Entry.value];
+    value = glance(record);
+    if (value === UNREAD) shareRecord(record);
+  }
+  unlock(map + Field.mutex);
+  return value === UNREAD ? readShared(record) : value;
+}
+
+/** Whether a key has a value. */
+export function hasKey(map: number, key: unknown): boolean {
+  const entry = lockFound(map, key);
+  unlock(map + Field.mutex);
+  return entry !== 0;
+}
+
+/** Takes a key out; false if it was not there. */
+export function deleteKey(map: number, key: unknown): boolean {
+  const entry = lockFound(map, key);
+  if (entry !== 0) removeValue(map, entry);
+  unlock(map + Field.mutex);
+  return entry !== 0;
+}
+
+/** Takes the mutex, and finds the entry of a key that has a value, or 0. */
+function lockFound(map: number, key: unknown): number {
+  const encoded = encodeKey(key);
+  const hash = hashOf(encoded);
+  lock(map + Field.mutex);
+  const entry = find(map, hash, encoded);
+  return entry !== 0 && words[entry + Entry.value] !== 0 ? entry : 0;
+}
+
+/** Gives a key a value. */
+export function setKey(map: number, key: unknown, value: unknown): void {
+  const record = draftRecord(value);
+  let entry: number;
+  try {
+    const encoded = encodeKey(key);
+    entry = lockEntry(map, hashOf(encoded), encoded);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+  putValue(map, entry, record);
+  unlock(map + Field.mutex);
+}
+
+/** Takes all keys out. */
+export function clearKeys(map: number): void {
+  lock(map + Field.mutex);
+  removeAllValues(map);
+  unlock(map + Field.mutex);
+}
+
+/** A place in the order of insertion: before the first entry, at first. */
+interface Place {
+  /** Where the entry is, or was. */
+  entry: number;
+  hash: number;
+  serial: number;
+}
+
+/** Moves a place on; returns the key and value there, if there are any more. */
+export function readNext(
+  map: number,
+  place: Place,
+): [unknown, unknown] | undefined {
+  let key: unknown;
+  let value: unknown;
+  let keyRecord = 0;
+  let valueRecord = 0;
+  lock(map + Field.mutex);
+  const entry = entryAfter(map, place.entry, place.hash, place.serial);
+  if (entry !== 0) {
+    place.entry = entry;
+    place.hash = words[entry + Entry.hash];
+    place.serial = serialOf(entry);
+    keyRecord = words[entry + Entry.key];
+    valueRecord = words[entry + Entry.value];
+    key = glance(keyRecord);
+    value = glance(valueRecord);
+    if (key === UNREAD) shareRecord(keyRecord);
+    if (value === UNREAD) shareRecord(valueRecord);
+  }
+  unlock(map + Field.mutex);
+  if (entry === 0) return undefined;
+  try {
+    if (key === UNREAD) key = readShared(keyRecord);
+  } finally {
+    if (value === UNREAD) value = readShared(valueRecord);
+  }
+  return [key, value];
 }
