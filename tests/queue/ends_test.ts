@@ -3,14 +3,9 @@ import { Full, Queue } from "../../queue/mod.ts";
 import { MAX_INDEX } from "../../queue/_engine/ring.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
 import { SharedArray, Thread, ThreadingError } from "../../threading/mod.ts";
-import {
-  MAX_SLOTS,
-  Slot,
-  slotAt,
-  words,
-} from "../../threading/_memory/heap.ts";
+import { words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
-import { reap } from "../../threading/_runtime/reaper.ts";
+import { dieInSection } from "../threading/damage_fixture.ts";
 import { SEED, STRESS } from "../threading/shared_support.ts";
 import {
   fillAndEmpty,
@@ -102,12 +97,7 @@ for (const end of ["headMutex", "tailMutex"] as const) {
     const queue = new Queue<number>();
     queue.putSync(1);
     queue.putSync(2);
-    // A worker that is not there, as its end left it.
-    const slot = slotAt(MAX_SLOTS - 1);
-    const mutex = queue[ADDRESS] + QueueField[end];
-    words[slot + Slot.ground] = mutex;
-    words[mutex] = slot;
-    reap(slot, new Error("out of memory"));
+    dieInSection(queue[ADDRESS] + QueueField[end]);
     const uses = [
       () => queue.getNowait(),
       () => queue.putSync(3),
@@ -116,7 +106,6 @@ for (const end of ["headMutex", "tailMutex"] as const) {
     for (const use of uses) {
       assertThrows(use, ThreadingError, "ran out of memory");
     }
-    words[slot + Slot.dying] = 0;
     queue.free();
   });
 }

@@ -19,15 +19,9 @@ import {
   ThreadingError,
 } from "../../threading/mod.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
-import {
-  Field,
-  MAX_SLOTS,
-  Slot,
-  slotAt,
-  words,
-} from "../../threading/_memory/heap.ts";
+import { Field, words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
-import { reap } from "../../threading/_runtime/reaper.ts";
+import { dieInSection } from "../threading/damage_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { untilWaiting } from "./support.ts";
 import * as fixture from "./killed_fixture.ts";
@@ -176,12 +170,7 @@ for (const [name, make] of Object.entries(fixture.makers)) {
     const address = queue[ADDRESS];
     untilWaiting(queue, 3);
     // As the end of a worker leaves it that ran out of memory in the list.
-    const slot = slotAt(MAX_SLOTS - 1);
-    const mutex = words[address + QueueField.list] + Field.mutex;
-    words[slot + Slot.ground] = mutex;
-    words[mutex] = slot;
-    reap(slot, new Error("out of memory"));
-    words[slot + Slot.dying] = 0;
+    dieInSection(words[address + QueueField.list] + Field.mutex);
     assertThrows(
       () => queue.putNowait({ n: 1 }),
       ThreadingError,

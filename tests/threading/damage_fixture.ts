@@ -16,8 +16,29 @@ import {
 import { delay } from "@std/async";
 import { Queue } from "../../queue/mod.ts";
 import { lock } from "../../threading/_memory/mutex.ts";
-import { Field } from "../../threading/_memory/heap.ts";
+import {
+  compareExchange,
+  Field,
+  MAX_SLOTS,
+  Slot,
+  slotAt,
+  words,
+} from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
+import { reap } from "../../threading/_runtime/reaper.ts";
+
+/**
+ * Leaves a section as a worker does that runs out of memory in it. A thread that
+ * has just joined a queue of the object may still be in the section in which it
+ * did so: that one must be over first.
+ */
+export function dieInSection(mutex: number): void {
+  const slot = slotAt(MAX_SLOTS - 1);
+  words[slot + Slot.ground] = mutex;
+  while (compareExchange(mutex, 0, slot) !== 0);
+  reap(slot, new Error("out of memory"));
+  words[slot + Slot.dying] = 0;
+}
 
 /**
  * Enters a critical section and leaves it by an error, as one does that runs out

@@ -7,28 +7,17 @@ import {
   ThreadingError,
 } from "../../threading/mod.ts";
 import { checkHeap } from "../../threading/_memory/allocator.ts";
-import {
-  Field,
-  load,
-  MAX_SLOTS,
-  Slot,
-  slotAt,
-  words,
-} from "../../threading/_memory/heap.ts";
+import { Field, load, words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
-import { reap } from "../../threading/_runtime/reaper.ts";
-import { afterwards, waitBlocked, waitInLoop, ways } from "./damage_fixture.ts";
-
-/** Does what a worker that runs out of memory in a critical section does. */
-function dieInSection(mutex: number): void {
-  const slot = slotAt(MAX_SLOTS - 1);
-  words[slot + Slot.ground] = mutex;
-  words[mutex] = slot;
-  reap(slot, new Error("out of memory"));
-  words[slot + Slot.dying] = 0;
-}
+import {
+  afterwards,
+  dieInSection,
+  waitBlocked,
+  waitInLoop,
+  ways,
+} from "./damage_fixture.ts";
 
 const QUEUES = [
   Field.head,
