@@ -6,9 +6,9 @@
 
 import { Empty, SimpleQueue } from "../queue/mod.ts";
 import { SharedArray, Thread, ThreadingError } from "../threading/mod.ts";
-import type { Settings } from "./_link.ts";
-import { Moment, type Patience } from "./_patience.ts";
-import type { Arrival } from "./_queue_core.ts";
+import type { Settings } from "./_core/link.ts";
+import { Moment, type Patience } from "./_core/patience.ts";
+import type { Arrival } from "./_core/queue.ts";
 import {
   type Call,
   ERRORS,
@@ -18,7 +18,7 @@ import {
   type SentArrival,
   serve,
   type Target,
-} from "./_server_thread.ts";
+} from "./_thread.ts";
 
 /** How often it looks whether the other thread still lives. */
 const LOOK = 1000;

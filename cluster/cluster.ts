@@ -8,9 +8,9 @@ import { checkOptions, shown } from "../_internal/check.ts";
 import type { WaitOptions } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/mod.ts";
 import { Channel } from "./_channel.ts";
-import type { Host } from "./_host.ts";
-import { Link, type Settings } from "./_link.ts";
-import { Once, Patience } from "./_patience.ts";
+import type { Host } from "./_handle.ts";
+import { Link, type Settings } from "./_core/link.ts";
+import { Once, Patience } from "./_core/patience.ts";
 import { type ClusterLock, type ClusterLockOptions, makeLock } from "./lock.ts";
 import { type ClusterMap, makeMap } from "./map.ts";
 import {

@@ -12,9 +12,9 @@ import {
 } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/mod.ts";
 import { sentOf } from "./_channel.ts";
-import { decode } from "./_decode.ts";
-import { Moment, Patience, Term, unref } from "./_patience.ts";
-import type { Arrival, QueueCore } from "./_queue_core.ts";
+import { decode } from "./_wire/decode.ts";
+import { Moment, Patience, Term, unref } from "./_core/patience.ts";
+import type { Arrival, QueueCore } from "./_core/queue.ts";
 
 const ACK = "acknowledge an item";
 const NAK = "give an item back";
@@ -253,10 +253,10 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   ): Promise<void> {
     const within = patience.between(0, this.#rest());
     try {
-      const core = await this.#answering.open(within);
+      const { receiving } = await this.#answering.open(within);
       if (method === "giveBack") {
-        await core.giveBack(this.#arrival, ...args as NakAnswer, within);
-      } else await core[method](this.#arrival, within);
+        await receiving.giveBack(this.#arrival, ...args as NakAnswer, within);
+      } else await receiving[method](this.#arrival, within);
     } catch (error) {
       throw this.#failure(error, patience);
     }

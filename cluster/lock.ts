@@ -7,11 +7,10 @@
 import { checkOptions } from "../_internal/check.ts";
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { getIdent, SharedArray } from "../threading/mod.ts";
-import type { Host } from "./_host.ts";
-import { LockCore, lostError } from "./_lock_core.ts";
-import { checkLease, checkName } from "./_options.ts";
-import { Moment, Patience, Term } from "./_patience.ts";
-import type { SentHold } from "./_server_thread.ts";
+import { LockCore, lostError } from "./_core/lock.ts";
+import { checkLease, checkName, type Host } from "./_handle.ts";
+import { Moment, Patience, Term } from "./_core/patience.ts";
+import type { SentHold } from "./_thread.ts";
 
 const ACQUIRE = "acquire a lock of a cluster";
 const RELEASE = "release a lock of a cluster";

@@ -6,12 +6,11 @@
 
 import { checkFunction, shown } from "../_internal/check.ts";
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
-import { decode } from "./_decode.ts";
-import { encode } from "./_encode.ts";
-import type { Host } from "./_host.ts";
-import { type Entry, MapCore } from "./_map_core.ts";
-import { checkName } from "./_options.ts";
-import { Patience } from "./_patience.ts";
+import { decode } from "./_wire/decode.ts";
+import { encode } from "./_wire/encode.ts";
+import { type Entry, MapCore } from "./_core/map.ts";
+import { checkName, type Host } from "./_handle.ts";
+import { Patience } from "./_core/patience.ts";
 
 /** A value and the revision that it has. */
 export interface ClusterEntry<V> {

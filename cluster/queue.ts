@@ -14,12 +14,11 @@ import {
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { ShutDown } from "../queue/mod.ts";
 import { arrivalOf, sentOf } from "./_channel.ts";
-import { encode } from "./_encode.ts";
-import type { Host } from "./_host.ts";
-import { checkLease, checkName } from "./_options.ts";
-import { Patience } from "./_patience.ts";
-import { type Arrival, QueueCore, type QueueSettings } from "./_queue_core.ts";
-import type { SentArrival } from "./_server_thread.ts";
+import { encode } from "./_wire/encode.ts";
+import { checkLease, checkName, type Host } from "./_handle.ts";
+import { Patience } from "./_core/patience.ts";
+import { type Arrival, QueueCore, type QueueSettings } from "./_core/queue.ts";
+import type { SentArrival } from "./_thread.ts";
 import { type Answering, type ClusterDelivery, deliver } from "./delivery.ts";
 
 /** The most items of one atomic batch; the servers may allow fewer. */
@@ -157,7 +156,7 @@ export class ClusterQueue<T> {
     checkId(options?.id, what);
     const bytes = encode(item, "item");
     const core = await this.#open(patience);
-    await core.put(bytes, options?.id, patience);
+    await core.putting.put(bytes, options?.id, patience);
   }
 
   /**
@@ -171,7 +170,7 @@ export class ClusterQueue<T> {
     const what = "put an item";
     const patience = Patience.ofSync(what, options, ["id"]);
     checkId(options?.id, what);
-    this.#call("put", [encode(item, "item"), options?.id], patience);
+    this.#call("putting.put", [encode(item, "item"), options?.id], patience);
   }
 
   /**
@@ -191,7 +190,7 @@ export class ClusterQueue<T> {
     const patience = new Patience("put items", options);
     const all = bytesOf(items, patience.what);
     const core = await this.#open(patience);
-    await core.putMany(all, patience);
+    await core.putting.putMany(all, patience);
   }
 
   /**
@@ -203,7 +202,7 @@ export class ClusterQueue<T> {
    */
   putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
     const patience = Patience.ofSync("put items", options);
-    this.#call("putMany", [bytesOf(items, patience.what)], patience);
+    this.#call("putting.putMany", [bytesOf(items, patience.what)], patience);
   }
 
   /**
@@ -223,7 +222,7 @@ export class ClusterQueue<T> {
   async receive(options?: ClusterReceiveOptions): Promise<ClusterDelivery<T>> {
     const { autoExtend, patience } = receiving(options, RECEIVE);
     const core = await this.#open(patience);
-    const arrivals = await core.receive(1, patience);
+    const arrivals = await core.receiving.receive(1, patience);
     return this.#deliver(arrivals, this.#answering(core), autoExtend)[0];
   }
 
@@ -259,7 +258,7 @@ export class ClusterQueue<T> {
     checkInteger(n, what, "n", 1);
     const { autoExtend, patience } = receiving(options, what);
     const core = await this.#open(patience);
-    const arrivals = await core.receive(Math.min(n, BATCH), patience);
+    const arrivals = await core.receiving.receive(Math.min(n, BATCH), patience);
     return this.#deliver(arrivals, this.#answering(core), autoExtend);
   }
 
@@ -288,7 +287,7 @@ export class ClusterQueue<T> {
   async qsize(options?: WaitOptions): Promise<number> {
     const patience = new Patience(SIZE, options);
     const core = await this.#open(patience);
-    return await core.size(patience);
+    return await core.stream.size(patience);
   }
 
   /**
@@ -298,7 +297,7 @@ export class ClusterQueue<T> {
    * @returns The number of items.
    */
   qsizeSync(options?: WaitSyncOptions): number {
-    return this.#call("size", [], Patience.ofSync(SIZE, options));
+    return this.#call("stream.size", [], Patience.ofSync(SIZE, options));
   }
 
   /**
@@ -310,7 +309,7 @@ export class ClusterQueue<T> {
   async join(options?: WaitOptions): Promise<void> {
     const patience = new Patience(JOIN, options);
     const core = await this.#open(patience);
-    await core.join(patience);
+    await core.stream.join(patience);
   }
 
   /**
@@ -320,7 +319,7 @@ export class ClusterQueue<T> {
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    */
   joinSync(options?: WaitSyncOptions): void {
-    this.#call("join", [], Patience.ofSync(JOIN, options));
+    this.#call("stream.join", [], Patience.ofSync(JOIN, options));
   }
 
   /**
@@ -334,7 +333,7 @@ export class ClusterQueue<T> {
   async shutdown(options?: ClusterShutDownOptions): Promise<void> {
     const patience = new Patience(SHUT_DOWN, options, ["immediate"]);
     const core = await this.#open(patience);
-    await core.shutDown(options?.immediate ?? false, patience);
+    await core.stream.shutDown(options?.immediate ?? false, patience);
   }
 
   /**
@@ -345,7 +344,7 @@ export class ClusterQueue<T> {
    */
   shutdownSync(options?: Omit<ClusterShutDownOptions, "signal">): void {
     const patience = Patience.ofSync(SHUT_DOWN, options, ["immediate"]);
-    this.#call("shutDown", [options?.immediate ?? false], patience);
+    this.#call("stream.shutDown", [options?.immediate ?? false], patience);
   }
 
   /**
@@ -397,7 +396,7 @@ export class ClusterQueue<T> {
   }
 
   #receiveSync(n: number, patience: Patience): ClusterDelivery<T>[] {
-    const sent = this.#call<SentArrival[]>("receive", [n], patience);
+    const sent = this.#call<SentArrival[]>("receiving.receive", [n], patience);
     return this.#deliver(sent.map(arrivalOf), this.#answering(), false);
   }
 
@@ -405,14 +404,17 @@ export class ClusterQueue<T> {
   #answering(core?: QueueCore): Answering {
     return {
       open: (patience) => this.#open(patience),
-      call: (method, args, patience) => this.#call(method, args, patience),
+      call: (method, args, patience) =>
+        this.#call(`receiving.${method}`, args, patience),
       letGo: (arrival, delay, error) => {
-        if (core !== undefined) return core.letGo(arrival, delay, error);
+        if (core !== undefined) {
+          return core.receiving.letGo(arrival, delay, error);
+        }
         const target = { queue: this.name, settings: this.#settings };
         this.#host.channel(new Patience("give an item back")).post({
           op: "call",
           target,
-          method: "giveBack",
+          method: "receiving.giveBack",
           args: [sentOf(arrival), delay, error],
         });
       },

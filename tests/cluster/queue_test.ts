@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Cluster, type ClusterDelivery } from "../../cluster/mod.ts";
-import { decode } from "../../cluster/_decode.ts";
+import { decode } from "../../cluster/_wire/decode.ts";
 import { Empty, Full, ShutDown } from "../../queue/mod.ts";
 import { NotSendableError, ThreadingError } from "../../threading/mod.ts";
 import { connect } from "@nats-io/transport-node";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { decode } from "../../cluster/_decode.ts";
-import { encode } from "../../cluster/_encode.ts";
-import { MAX_DEPTH, Tag } from "../../cluster/_wire.ts";
+import { decode } from "../../cluster/_wire/decode.ts";
+import { encode } from "../../cluster/_wire/encode.ts";
+import { MAX_DEPTH, Tag } from "../../cluster/_wire/format.ts";
 import { register } from "../../cluster/mod.ts";
 import { Queue } from "../../queue/mod.ts";
 import { Lock, NotSendableError, Thread } from "../../threading/mod.ts";

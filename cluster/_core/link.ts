@@ -1,5 +1,9 @@
 /**
- * A connection to the servers, in the event loop of its thread.
+ * This room knows the servers: what a queue, a lock and a map are there, in
+ * bytes. It is used in the event loop of whoever has the connection, be it the
+ * caller's or that of the thread of the blocking forms.
+ *
+ * Here: a connection to the servers.
  *
  * Every question may be asked twice: what changes something carries an id or
  * the revision that it expects. So a question without an answer is repeated,
@@ -21,8 +25,8 @@ import {
   NodeTransport,
 } from "@nats-io/transport-node/lib/node_transport.js";
 import { deadline } from "@std/async/deadline";
-import { ThreadingError } from "../threading/mod.ts";
-import { News, type Patience } from "./_patience.ts";
+import { ThreadingError } from "../../threading/mod.ts";
+import { News, type Patience } from "./patience.ts";
 
 /** The oldest server that keeps what this module promises. */
 const OLDEST = [2, 12, 0];

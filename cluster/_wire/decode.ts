@@ -1,5 +1,5 @@
 /**
- * Bytes to values; `_wire.ts` has the format.
+ * Bytes to values; `format.ts` has the format.
  *
  * The bytes come from outside, so none is believed: what a length promises must
  * be there before anything is made for it, nesting is limited, and names lead
@@ -17,8 +17,8 @@ import {
   Tag,
   VERSION,
   VIEWS,
-} from "./_wire.ts";
-import { registeredAs } from "./registry.ts";
+} from "./format.ts";
+import { registeredAs } from "../registry.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

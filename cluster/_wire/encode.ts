@@ -1,11 +1,11 @@
 /**
- * Values to bytes; `_wire.ts` has the format.
+ * Values to bytes; `format.ts` has the format.
  *
  * @module
  */
 
-import { SimpleQueue } from "../queue/mod.ts";
-import { NotSendableError, Thread } from "../threading/mod.ts";
+import { SimpleQueue } from "../../queue/mod.ts";
+import { NotSendableError, Thread } from "../../threading/mod.ts";
 import {
   ERROR_FIELDS,
   ERRORS,
@@ -15,8 +15,8 @@ import {
   Tag,
   VERSION,
   VIEWS,
-} from "./_wire.ts";
-import { nameOf } from "./registry.ts";
+} from "./format.ts";
+import { nameOf } from "../registry.ts";
 
 /** The class that all objects of the shared heap have in common. */
 const Shared: abstract new () => unknown = Object.getPrototypeOf(SimpleQueue);

@@ -7,9 +7,9 @@
  */
 
 import { headers, nuid } from "@nats-io/transport-node";
-import { ThreadingError } from "../threading/mod.ts";
-import { ApiError, explained, type Link } from "./_link.ts";
-import { Moment, News, Once, Patience, Term, unref } from "./_patience.ts";
+import { ThreadingError } from "../../threading/mod.ts";
+import { ApiError, explained, type Link } from "./link.ts";
+import { Line, Moment, News, Once, Patience, Term, unref } from "./patience.ts";
 
 const STREAM = "skein_locks";
 
@@ -38,8 +38,8 @@ export class LockCore {
   readonly #opening = new Once((patience) => this.#open(patience));
   /** The number of the last message, when it is known that nobody holds it. */
   #free: number | undefined = 0;
-  /** Those of this program who wait, in order; the first of them tries. */
-  readonly #line: Array<() => void> = [];
+  /** Those of this program who wait; the first of them tries. */
+  readonly #line = new Line();
   #watch: { unsubscribe(): void } | undefined;
 
   private constructor(link: Link, name: string, lease: number) {
@@ -95,7 +95,10 @@ export class LockCore {
   /** Takes the lock, and waits until nobody else holds it. */
   async acquire(patience: Patience): Promise<Hold> {
     await this.#opened(patience);
-    const leave = await this.#standInLine(patience);
+    const leave = await this.#line.stand(
+      patience,
+      () => patience.timeoutError(),
+    );
     try {
       for (;;) {
         const seen = this.#news.count;
@@ -111,32 +114,10 @@ export class LockCore {
       throw explained(error, patience.what);
     } finally {
       leave();
-    }
-  }
-
-  async #standInLine(patience: Patience): Promise<() => void> {
-    const line = this.#line;
-    let turn = () => {};
-    const entry = () => turn();
-    const leave = () => {
-      const place = line.indexOf(entry);
-      line.splice(place, 1);
-      if (place === 0) line[0]?.();
-      if (line.length > 0) return;
-      this.#watch?.unsubscribe();
-      this.#watch = undefined;
-    };
-    line.push(entry);
-    if (line[0] === entry) return leave;
-    try {
-      const first = await patience.until<true>((settle) => {
-        turn = () => settle(true);
-      });
-      if (first !== undefined) return leave;
-      throw patience.timeoutError();
-    } catch (error) {
-      leave();
-      throw error;
+      if (this.#line.isEmpty) {
+        this.#watch?.unsubscribe();
+        this.#watch = undefined;
+      }
     }
   }
 

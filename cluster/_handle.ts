@@ -1,10 +1,21 @@
 /**
- * Checks of what callers give.
+ * What the handles of queues, locks and maps have in common.
  *
  * @module
  */
 
 import { shown } from "../_internal/check.ts";
+import type { Channel } from "./_channel.ts";
+import type { Link } from "./_core/link.ts";
+import type { Patience } from "./_core/patience.ts";
+
+/** A cluster as its queues, locks and maps see it. */
+export interface Host {
+  /** The connection in the event loop of this thread. */
+  link(patience: Patience): Promise<Link>;
+  /** The way to the thread that asks for the blocking forms. */
+  channel(patience: Patience): Channel;
+}
 
 const NAME = /^[\w-]+(?:\.[\w-]+)*$/;
 

@@ -1,5 +1,7 @@
 /**
- * The wire format: what an item, or the value of a map, is between machines.
+ * This room turns values into bytes and back.
+ *
+ * Here: the wire format, what an item, or the value of a map, is between machines.
  *
  * A message is the byte `0x53`, the version and one value. A value is a byte
  * that says its type, and what follows it:

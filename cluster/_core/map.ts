@@ -7,8 +7,8 @@
 import { type KV, type KvEntry, Kvm, KvWatchInclude } from "@nats-io/kv";
 import { StorageType } from "@nats-io/jetstream";
 import { headers, nuid } from "@nats-io/transport-node";
-import { ApiError, explained, type Link } from "./_link.ts";
-import { Once, type Patience } from "./_patience.ts";
+import { ApiError, explained, type Link } from "./link.ts";
+import { Once, type Patience } from "./patience.ts";
 
 /** The value of a key, as bytes; none if it was deleted. */
 export interface Entry {

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { checkOptions, checkSignal } from "../_internal/check.ts";
+import { checkOptions, checkSignal } from "../../_internal/check.ts";
 import {
   durationOf,
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../../_internal/options.ts";
 
 /**
  * The time that has passed since a moment. The steady clock stands still while
@@ -175,6 +175,45 @@ export class News {
       return this.listen(() => settle(true));
     }, Math.min(most, patience.left()));
     return told === true;
+  }
+}
+
+/** Those who want the same; one after the other tries to get it. */
+export class Line {
+  readonly #places: Array<() => void> = [];
+
+  /** Whether nobody stands here. */
+  get isEmpty(): boolean {
+    return this.#places.length === 0;
+  }
+
+  /**
+   * Waits until everybody who came before has left.
+   *
+   * @param error Makes the error if the patience ends first.
+   * @returns What leaves the line, and tells the next one if this was the first.
+   */
+  async stand(patience: Patience, error: () => Error): Promise<() => void> {
+    const places = this.#places;
+    let turn = () => {};
+    const place = () => turn();
+    const leave = () => {
+      const at = places.indexOf(place);
+      places.splice(at, 1);
+      if (at === 0) places[0]?.();
+    };
+    places.push(place);
+    if (places[0] === place) return leave;
+    try {
+      const isFirst = await patience.until<true>((settle) => {
+        turn = () => settle(true);
+      });
+      if (isFirst === undefined) throw error();
+      return leave;
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 }
 

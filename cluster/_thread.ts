@@ -17,11 +17,11 @@ import {
   type SharedArray,
   ThreadingError,
 } from "../threading/mod.ts";
-import { Link, type Settings } from "./_link.ts";
-import { type Hold, LockCore } from "./_lock_core.ts";
-import { MapCore } from "./_map_core.ts";
-import { Moment, Patience } from "./_patience.ts";
-import { type Arrival, QueueCore, type QueueSettings } from "./_queue_core.ts";
+import { Link, type Settings } from "./_core/link.ts";
+import { type Hold, LockCore } from "./_core/lock.ts";
+import { MapCore } from "./_core/map.ts";
+import { Moment, Patience } from "./_core/patience.ts";
+import { type Arrival, QueueCore, type QueueSettings } from "./_core/queue.ts";
 
 /** What is asked of the thread. */
 export interface Request {
@@ -215,16 +215,13 @@ class Server {
     }
     if (call.op !== "call") return;
     const core = this.#core(call.target);
-    const result = await Reflect.apply(
-      Reflect.get(core, call.method) as (...args: unknown[]) => unknown,
-      core,
-      [...call.args.map(received), patience],
-    );
-    if (call.method !== "receive") return result;
+    const args = [...call.args.map(received), patience];
+    const result = await invoke(core, call.method, args);
+    if (call.method !== "receiving.receive") return result;
     const arrivals = result as Arrival[];
     this.#undo = () => {
       for (const arrival of arrivals) {
-        (core as QueueCore).letGo(arrival, 0, undefined);
+        (core as QueueCore).receiving.letGo(arrival, 0, undefined);
       }
     };
     return arrivals.map(({ since, ...rest }): SentArrival => ({
@@ -273,6 +270,14 @@ class Server {
     const patience = new Patience("release a lock", { timeout: QUIETLY });
     core.release(hold.holder, hold.sequence, patience).catch(() => {});
   }
+}
+
+/** Calls a method of an object, or of a part of it: `putting.put`. */
+function invoke(object: object, path: string, args: unknown[]): unknown {
+  const names = path.split(".");
+  const method = names.pop()!;
+  const owner = names.reduce((at, name) => Reflect.get(at, name), object);
+  return Reflect.apply(Reflect.get(owner, method), owner, args);
 }
 
 /** An argument as it was before it was sent. */
