@@ -1,9 +1,13 @@
 // What a template becomes: a script, and a shell with this program at one end.
 import { checkString } from "../_internal/check.ts";
 import { argvOf, quote } from "./_command/command_line.ts";
-import { unlessUnread } from "./_feed.ts";
-import { inheriting, spawn, type SpawnOptions } from "./_spawn.ts";
-import { startPiped } from "./_sync.ts";
+import { unlessUnread } from "./_command/streams.ts";
+import {
+  inheriting,
+  spawn,
+  type SpawnOptions,
+} from "./_command/child_process.ts";
+import { startPiped } from "./_command/helper.ts";
 import {
   type Child,
   type ChildSync,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { sendSignal } from "./_kill.ts";
+import { sendSignal } from "./_command/child_process.ts";
 import { endOf } from "./_command/result.ts";
-import type { HelpedProcess } from "./_sync.ts";
+import type { HelpedProcess } from "./_command/helper.ts";
 import {
   timeoutError,
   timeoutOf,
@@ -14,10 +14,35 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { nameOf, numberOf, type Signum } from "../_internal/signum.ts";
-import { within } from "./_wait.ts";
 
 const WAIT = "wait for a process";
 const KILL = "kill a process";
+
+/**
+ * Waits for a promise for a limited time. The promise goes on after that.
+ *
+ * @throws {DOMException} `TimeoutError`, if the time passes first.
+ */
+async function within<T>(
+  promise: Promise<T>,
+  { timeout, signal }: { timeout: number; signal?: AbortSignal },
+  what: string,
+): Promise<T> {
+  signal?.throwIfAborted();
+  if (timeout === Infinity && signal === undefined) return await promise;
+  const { promise: end, reject } = Promise.withResolvers<never>();
+  const timer = timeout === Infinity
+    ? undefined
+    : setTimeout(() => reject(timeoutError(what, timeout)), timeout);
+  const abort = () => reject(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, end]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
 
 /** Watches a process. */
 export let createChild: (child: Deno.ChildProcess) => Child;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, openSync } from "node:fs";
+import { builtIn } from "../_internal/built_in.ts";
 import { shown } from "../_internal/check.ts";
 import { argvOf, type Command } from "./_command/command_line.ts";
 import {
@@ -13,10 +13,9 @@ import {
   type PopenOptions,
   readOptions,
 } from "./_command/options.ts";
-import { inheriting, spawn } from "./_spawn.ts";
-import { standIn } from "./_stand_in.ts";
+import { inheriting, spawn, standIn } from "./_command/child_process.ts";
 import { signalOf } from "./_command/result.ts";
-import { standInSync } from "./_sync.ts";
+import { standInSync } from "./_command/helper.ts";
 
 /**
  * Lets another program take over: it gets this program's streams and signals,
@@ -182,7 +181,9 @@ export function daemonize(options: DaemonizeOptions = {}): void {
   }
   const folder = checkPath(cwd, "cwd", DAEMONIZE);
   if (path !== undefined) checkPath(path, "log", DAEMONIZE);
-  const log = path === undefined ? "null" : openSync(path, "a");
+  const log = path === undefined
+    ? "null"
+    : builtIn("node:fs").openSync(path, "a");
   try {
     spawn([
       Deno.execPath(),
@@ -200,7 +201,7 @@ export function daemonize(options: DaemonizeOptions = {}): void {
       detached: true,
     }).unref();
   } finally {
-    if (log !== "null") closeSync(log);
+    if (log !== "null") builtIn("node:fs").closeSync(log);
   }
   Deno.exit(0);
 }

@@ -15,11 +15,10 @@ import {
   type Source,
   type Stage,
 } from "./_command/options.ts";
-import { execute, Execution } from "./_execution.ts";
-import { Lines, linesSync } from "./_lines.ts";
-import type { Plan } from "./_plan.ts";
-import { isQuick, quick } from "./_quick.ts";
-import { checkSync, executeSync, openSync } from "./_sync.ts";
+import { execute, Execution } from "./_command/execution.ts";
+import { Lines, linesSync } from "./_command/lines.ts";
+import type { Plan } from "./_command/plan.ts";
+import { checkSync, executeSync, openSync } from "./_command/helper.ts";
 import { type CommandResult, createResult } from "./_command/result.ts";
 
 /**
@@ -193,7 +192,7 @@ export class Pipeline {
    */
   async run(): Promise<CommandResult> {
     const plan = this.#final();
-    const outcome = await (isQuick(plan) ? quick(plan) : execute(plan));
+    const outcome = await execute(plan);
     return createResult(outcome, plan.stages);
   }
 

@@ -4,16 +4,14 @@
  * @module
  */
 
-import { closeSync } from "node:fs";
+import { builtIn } from "../_internal/built_in.ts";
 import { argvOf, type Command, mergedArgvOf } from "./_command/command_line.ts";
 import { checkPlace, type PopenOptions } from "./_command/options.ts";
-import { unlessUnread } from "./_feed.ts";
-import { join } from "./_join.ts";
-import { CAT, takePipes } from "./_kernel_pipe.ts";
-import { exists, wrap } from "./_launch.ts";
-import { mayRun } from "./_permission.ts";
-import { spawn, type Stdio } from "./_spawn.ts";
-import { startPiped } from "./_sync.ts";
+import { join, unlessUnread } from "./_command/streams.ts";
+import { CAT, mayRun, takePipes } from "./_command/descriptors.ts";
+import { exists, wrap } from "./_command/launch.ts";
+import { spawn, type Stdio } from "./_command/child_process.ts";
+import { startPiped } from "./_command/helper.ts";
 import {
   type Child,
   type ChildSync,
@@ -230,6 +228,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
       throw error;
     }
   } finally {
+    const { closeSync } = builtIn("node:fs");
     closeSync(reader);
     closeSync(writer);
   }

@@ -37,14 +37,63 @@ export async function progressBar(
   label = "",
 ): Promise<(progress: Progress) => void> {
   checkString(label, "make a progress bar", "label");
-  // Loaded here: the library is of no use to who wants no bar.
-  const { TerminalBar } = await import("./_terminal_bar.ts");
-  let bar: InstanceType<typeof TerminalBar> | undefined;
+  // Loaded here: a program without a bar does not need it.
+  const { default: library } = await import("cli-progress");
+  let bar: Bar | undefined;
   return ({ bytes, total, done }) => {
-    bar ??= new TerminalBar(label, total);
+    bar ??= draw(library as Library, label, total);
     bar.update(bytes);
     if (!done) return;
     bar.stop();
     bar = undefined;
   };
+}
+
+/** What is used of the library, which has no types of its own. */
+interface Bar {
+  start(total: number, value: number, payload: Record<string, string>): void;
+  update(value: number): void;
+  stop(): void;
+}
+
+interface BarOptions {
+  format: string;
+  formatValue(value: number, options: unknown, type: string): string;
+}
+
+interface Library {
+  SingleBar: new (options: BarOptions, preset: unknown) => Bar;
+  Presets: { legacy: unknown };
+}
+
+const KNOWN =
+  "{label}{bar} {percentage}% | {value} of {total} | {eta_formatted}";
+const UNKNOWN = "{label}{value} | {duration_formatted}";
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/** A number of bytes to be read by people. */
+function sizeText(bytes: number): string {
+  let unit = 0;
+  while (bytes >= 1000 && unit < UNITS.length - 1) {
+    bytes /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? bytes : bytes.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** Draws an empty bar. Without a terminal this and all that follows do nothing. */
+function draw(
+  { SingleBar, Presets }: Library,
+  label: string,
+  total: number | undefined,
+): Bar {
+  const bar = new SingleBar({
+    format: total === undefined ? UNKNOWN : KNOWN,
+    // The library has it format percentages too.
+    formatValue: (value, _, type) =>
+      type === "value" || type === "total" ? sizeText(value) : `${value}`,
+  }, Presets.legacy);
+  bar.start(total ?? 0, 0, { label: label && `${label} ` });
+  return bar;
 }

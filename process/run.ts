@@ -18,10 +18,9 @@ import {
   type SyncSink,
   type SyncSource,
 } from "./_command/options.ts";
-import { execute } from "./_execution.ts";
-import type { Plan } from "./_plan.ts";
-import { isQuick, quick } from "./_quick.ts";
-import { executeSync } from "./_sync.ts";
+import { execute } from "./_command/execution.ts";
+import type { Plan } from "./_command/plan.ts";
+import { executeSync } from "./_command/helper.ts";
 import { quote } from "./_command/command_line.ts";
 import { type CommandResult, createResult } from "./_command/result.ts";
 
@@ -100,7 +99,7 @@ export async function run(
   options: RunOptions = {},
 ): Promise<CommandResult> {
   const plan = planOf(cmd, options);
-  const outcome = await (isQuick(plan) ? quick(plan) : execute(plan));
+  const outcome = await execute(plan);
   return createResult(outcome, plan.stages);
 }
 

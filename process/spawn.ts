@@ -13,9 +13,9 @@ import {
 } from "../_internal/options.ts";
 import { argvOf, type Command } from "./_command/command_line.ts";
 import { isText, type PopenOptions } from "./_command/options.ts";
-import type { Part } from "./_launch.ts";
-import { inheriting, spawn as startChild } from "./_spawn.ts";
-import { HelpedProcess } from "./_sync.ts";
+import type { Part } from "./_command/launch.ts";
+import { inheriting, spawn as startChild } from "./_command/child_process.ts";
+import { HelpedProcess } from "./_command/helper.ts";
 import { Child, createChild } from "./child.ts";
 import { system, systemSync } from "./run.ts";
 

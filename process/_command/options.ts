@@ -6,7 +6,7 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
+import { pathOfUrl } from "../../_internal/built_in.ts";
 import {
   checkFunction,
   checkOptions,
@@ -271,7 +271,7 @@ export function checkPath(path: unknown, name: string, what = WHAT): string {
   if (isText(path)) return path;
   if (path instanceof URL) {
     try {
-      const ofUrl = fileURLToPath(path);
+      const ofUrl = pathOfUrl(path);
       if (isText(ofUrl)) return ofUrl;
     } catch {
       // It names no file of this machine.
@@ -294,6 +294,18 @@ function fileOf(place: unknown): FilePath | undefined {
   const { append } = place as FilePath;
   checkBoolean(append, "append");
   return { path, append };
+}
+
+/** The path, if this names a file. */
+export function pathOf(place: unknown): FilePath | undefined {
+  if (place instanceof URL) return { path: pathOfUrl(place) };
+  if (
+    typeof place === "object" && place !== null &&
+    typeof (place as FilePath).path === "string"
+  ) {
+    return place as FilePath;
+  }
+  return undefined;
 }
 
 function checkOneOf(

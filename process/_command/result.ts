@@ -5,11 +5,9 @@
  * @module
  */
 
-import { constants } from "node:os";
+import { nameOf, NUMBERS } from "../../_internal/signum.ts";
 import { textOf } from "./command_line.ts";
 import type { Stage } from "./options.ts";
-
-const NUMBERS = constants.signals as Readonly<Record<string, number>>;
 
 /**
  * The status of a process: its exit status, or minus the signal's number.
@@ -49,12 +47,11 @@ export async function endOf(child: Deno.ChildProcess): Promise<number> {
 
 /** The name of the signal that ended a process of this status, if one did. */
 export function signalOf(status: number): string | undefined {
-  if (status >= 0) return undefined;
-  return Object.keys(NUMBERS).find((name) => NUMBERS[name] === -status);
+  return status < 0 ? nameOf(-status) : undefined;
 }
 
 /** The number of SIGPIPE. */
-export const SIGPIPE = NUMBERS.SIGPIPE;
+const SIGPIPE = NUMBERS.SIGPIPE;
 
 /** What a {@linkcode CommandError} is made of. */
 export interface CommandErrorInit {
@@ -115,7 +112,7 @@ export class CommandError extends Error {
 }
 
 /** How one stage ended, with the bytes it wrote to a captured stderr. */
-export interface StageEnd {
+interface StageEnd {
   readonly status: number;
   readonly stderr: Uint8Array;
 }
@@ -130,7 +127,7 @@ const TAIL = 2000;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The text of captured bytes. */
-export function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 

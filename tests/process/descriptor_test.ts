@@ -19,7 +19,7 @@ import {
   spawnSync,
   Template,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_kernel_pipe.ts";
+import { kernelPipes } from "../../process/_command/descriptors.ts";
 import { Thread } from "../../threading/mod.ts";
 import { pipes } from "./descriptor_fixture.ts";
 
@@ -169,7 +169,7 @@ bothWays("pipeline() says at once that there is no such program", async () => {
   const code = `
     import * as p from "${new URL("../../process/mod.ts", import.meta.url)}";
     import { kernelPipes } from "${new URL(
-    "../../process/_kernel_pipe.ts",
+    "../../process/_command/descriptors.ts",
     import.meta.url,
   )}";
     kernelPipes.wrapped = ${kernelPipes.wrapped};

@@ -116,3 +116,13 @@ Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
     assertMatch(to, /^_internal\//);
   }
 });
+
+Deno.test("layout: process and signal/signals.ts load nothing of node:", () => {
+  const paths = ["signal/signals.ts", ...sources("process/")];
+  for (const path of [...paths, ...sources("_internal/")]) {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    // `[^;]*?` spans the lines of one import.
+    const loads = /^(?:import|export) (?!type )(?:[^;]*?from )?"node:[^"]*";$/m;
+    assert(!loads.test(text), path);
+  }
+});

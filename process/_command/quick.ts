@@ -1,16 +1,21 @@
-// The short way for the commonest case: one command without a source, whose
-// output is captured whole. Deno has a call for it, and a blocking one too.
-import { explain } from "./_spawn.ts";
-import { argvOf, mergedArgvOf } from "./_command/command_line.ts";
+/**
+ * The short way for the commonest case: one command without a source, whose output
+ * is captured whole. Deno has a call for it, and a blocking one too.
+ *
+ * @module
+ */
+
+import { explain } from "./child_process.ts";
+import { argvOf, mergedArgvOf } from "./command_line.ts";
 import {
   commandError,
   endOf,
   type Outcome,
   statusOf,
   statusOfError,
-} from "./_command/result.ts";
-import type { Plan } from "./_plan.ts";
-import type { StderrSink } from "./_command/options.ts";
+} from "./result.ts";
+import type { Plan } from "./plan.ts";
+import type { StderrSink } from "./options.ts";
 
 const NOTHING = new Uint8Array(0);
 const STDERR: readonly (StderrSink | undefined)[] = [

@@ -1,16 +1,14 @@
-// The helper of `_sync.ts`, in a thread of its own.
-import { closeSync, constants, openSync } from "node:fs";
-import { workerData } from "node:worker_threads";
-import { flatten } from "./_error_wire.ts";
-import { Execution } from "./_execution.ts";
-import { sendSignal } from "./_kill.ts";
-import { spawn } from "./_spawn.ts";
-import { standIn } from "./_stand_in.ts";
-import { endOf, type Outcome } from "./_command/result.ts";
-import { openGates, type Part, wrap } from "./_launch.ts";
-import { Files, numbered, type SentPlan } from "./_plan.ts";
+/**
+ * The helper of `helper.ts`, in a thread of its own: a file, since a worker is
+ * started from one.
+ *
+ * @module
+ */
+
+import { builtIn } from "../../_internal/built_in.ts";
 import {
   type Answer,
+  flatten,
   HELPER,
   type HelperData,
   type Hungry,
@@ -23,23 +21,33 @@ import {
   share,
   type SharedBytes,
   Word,
-} from "./_sync.ts";
+} from "./helper.ts";
+import { Execution } from "./execution.ts";
+import { sendSignal, spawn, standIn } from "./child_process.ts";
+import { endOf, type Outcome } from "./result.ts";
+import { openGates, type Part, wrap } from "./launch.ts";
+import { Files, numbered, type SentPlan } from "./plan.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
 const outputs = new Map<number, Output>();
 let lastId = 0;
-/** What goes on when more of an input has come, by the inputs' numbers. */
+/** Who waits for more of an input, by the number of the input. */
 const fed = new Map<number, (size: number) => void>();
 let askForMore: (message: Hungry) => void;
 
 // The module is also imported, for nothing, by every other thread: see `mod.ts`.
-if (isHelperData(workerData)) serve(workerData);
+// Looking at the data of a worker loads a module, so a thread that is none does
+// without: workers of this kind have no `self`.
+if (import.meta.main || typeof self === "undefined") {
+  const { workerData } = builtIn("node:worker_threads");
+  if (isHelperData(workerData)) serve(workerData);
+}
 
 function isHelperData(data: unknown): data is HelperData {
   return typeof data === "object" && data !== null && HELPER in data;
 }
 
-/** As much of `LockManager` as is needed; Deno's own types do not have it. */
+/** The part of `LockManager` used here; Deno's own types do not have it. */
 interface WebLocks {
   request(
     name: string,
@@ -68,8 +76,8 @@ function serve({ port, words, life }: HelperData): void {
     Atomics.notify(words, Word.answers);
   };
   askForMore = post;
-  // An error that nobody caught would end this thread, and leave the asker
-  // asleep. Nothing is known of what it belongs to, so it is the answer.
+  // An error that nobody caught would end this thread, and the asker would sleep
+  // for ever. Nobody knows what it belongs to, so it is the answer.
   const rescue = (event: Event, error: unknown) => {
     event.preventDefault();
     if (asked !== undefined) answer({ id: asked, error: flatten(error) });
@@ -93,9 +101,9 @@ function serve({ port, words, life }: HelperData): void {
 }
 
 /**
- * The output of a pipeline that the asker reads piece by piece. One read is
- * always under way, so that the asker finds something when it comes; what has
- * come meanwhile goes into the window together.
+ * The output of a pipeline that the asker reads piece by piece. This thread reads
+ * ahead, so that there is something when the asker asks; everything that has come
+ * since then goes into the window together.
  */
 class Output {
   readonly execution: Execution;
@@ -130,7 +138,7 @@ class Output {
   async read(): Promise<number> {
     if (this.#pump === undefined) {
       this.#pump = this.#fill().finally(() => this.#pump = undefined);
-      // It may fail while nobody waits; then so does the next one.
+      // It may fail while nobody waits for it; then the next read fails, too.
       this.#pump.catch(() => {});
     }
     if (this.#size === 0) {
@@ -151,9 +159,9 @@ class Output {
 }
 
 /**
- * The bytes of a source of the asker, who puts them into the window piece by
- * piece whenever it waits for this thread. Whoever gets a piece has done with it
- * when it takes the next.
+ * The bytes of a source of the asker. The asker puts a piece into the window when
+ * this thread asks for it; the consumer of a piece must have finished with it when
+ * it takes the next one.
  */
 async function* piecesOf({ input, window }: SentInput) {
   const shared = new Uint8Array(window);
@@ -193,21 +201,22 @@ function planOf({ plan, input, files }: Sent): SentPlan {
 /** The named pipes of a process that the asker has not opened yet. */
 interface Unopened {
   readonly fifos: readonly string[];
-  /** Both ends of them, open in the place of who does not come. */
+  /** Descriptors of both ends, for a process or asker that does not open its own. */
   held: number[];
 }
 const unopened = new Map<number, Unopened>();
 
 function hold(fifos: readonly string[]): number[] {
+  const { constants, openSync } = builtIn("node:fs");
   const both = constants.O_RDWR | constants.O_NONBLOCK;
   return fifos.map((path) => openSync(path, both));
 }
 
 function release({ held }: Unopened): void {
-  for (const fd of held.splice(0)) closeSync(fd);
+  for (const fd of held.splice(0)) builtIn("node:fs").closeSync(fd);
 }
 
-/** What lets processes pass their gates, by their numbers. */
+/** The functions that open the gates of processes, by their numbers. */
 const atGate = new Map<number, (all: boolean) => Promise<void>>();
 
 /**
@@ -230,7 +239,7 @@ async function startAtGate(
         stopped = !all;
         opened.resolve();
         await passed;
-        // The pipes are the asker's now. Closed after the line for the gate.
+        // The asker has the pipes now. Closed after the line for the gate.
         await Promise.all([
           child.stdin.close().catch(() => {}),
           child.stdout.cancel(),
@@ -253,8 +262,8 @@ async function start(
   if (fifos.length === 0) return child;
   unopened.set(child.pid, pipes);
   endOf(child).then(() => {
-    // It may not have opened them. The asker, who waits for that or will,
-    // finds the other ends open, and at their end when it says that it has.
+    // It may have ended before it opened them. The asker waits for the other
+    // ends, now or later; so they are opened here, until it says that it is done.
     if (unopened.has(child.pid)) pipes.held.push(...hold(fifos));
   });
   return child;
@@ -275,11 +284,11 @@ async function startWrapped(
 function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
   const files = new Files();
   try {
-    // With both ends held, no opening waits.
+    // With both ends open here, opening one does not wait.
     pipes.held = hold(pipes.fifos);
     for (const end of [part.stdin, part.stdout, part.stderr]) {
       if (typeof end !== "object") continue;
-      files.add(end.fd = openSync(end.path, end.how));
+      files.add(end.fd = builtIn("node:fs").openSync(end.path, end.how));
     }
     const [{ argv, options }] = numbered([part], files);
     return spawn(argv, options);
@@ -341,7 +350,8 @@ async function answerTo(request: Request): Promise<unknown> {
       if (pass !== undefined) return await pass(request.all);
       const pipes = unopened.get(request.pid)!;
       unopened.delete(request.pid);
-      // Whoever still waits for an end that does not come gets it for a moment.
+      // The process may wait for an end that nobody will open. So it is opened
+      // here for a moment.
       if (!request.all) pipes.held.push(...hold(pipes.fifos));
       return release(pipes);
     }

@@ -1,11 +1,15 @@
-// Cutting a stream of bytes into lines.
+/**
+ * Cutting a stream of bytes into lines, in both forms.
+ *
+ * @module
+ */
 
 /**
  * Cuts text into lines as it comes. A line ends with "\n" or "\r\n"; "\r" alone
  * is a character like others. A line may be of any length: what is left of one
  * is only searched once.
  */
-export class LineSplitter {
+class LineSplitter {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #rest = "";
 
@@ -30,7 +34,7 @@ export class LineSplitter {
 }
 
 /** Where lines come from, and what happens when nobody wants more of them. */
-export interface LineSource {
+interface LineSource {
   /** The next bytes, or `undefined` at the end. */
   read(): Promise<Uint8Array | undefined>;
   /** Is called once: at the end, after an error, or when the reader stops. */

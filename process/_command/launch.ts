@@ -1,32 +1,40 @@
-// Starting processes so that each has its three streams and nothing else.
-//
-// Deno can give a child a descriptor, but duplicates it for that without
-// close-on-exec. So the child has it a second time, under a number that it does
-// not know of, and so has every child that another thread starts at that
-// moment: a pipe does not end as long as one of them lives.
-//
-// So no descriptor is given away. A shell is started in the place of the
-// program; it opens what the program needs, by name, and then becomes the
-// program (`exec "$0" "$@"`: it never parses a word of the program's). The pipes
-// are those that Deno makes itself, which no other child gets. A stage of a
-// pipeline reads the output of the one before it, which is
-// /proc/<its number>/fd/1 as long as that stage has become nothing else. So:
-//
-//   1. All shells are started. Each opens the output of the one before it,
-//      reports that it has, and waits at a gate: it reads a line from its
-//      standard input, a pipe that only this program writes to.
-//   2. When all have reported, this program lets go of the pipes and opens the
-//      gates. The shells set up their other streams and become the programs.
-//
-// If this program or thread dies meanwhile, the gates end and the shells with
-// them. A shell that does not find its program reports this; the others end at
-// their gates, nothing of the user's has run, and the caller does without, so
-// that Deno says what is wrong.
-import { argvOf, SHELL } from "./_command/command_line.ts";
-import { kernelPipes } from "./_kernel_pipe.ts";
-import { granted, mayRun } from "./_permission.ts";
-import { runsByItself, type SpawnOptions, type Stdio } from "./_spawn.ts";
-import type { Stage } from "./_command/options.ts";
+/**
+ * Starting processes so that each has its three streams and nothing else.
+ *
+ * Deno can give a child a descriptor, but duplicates it for that without
+ * close-on-exec. So the child has it a second time, under a number that it does
+ * not know of, and so has every child that another thread starts at that
+ * moment: a pipe does not end as long as one of them lives.
+ *
+ * So no descriptor is given away. A shell is started in the place of the
+ * program; it opens what the program needs, by name, and then becomes the
+ * program (`exec "$0" "$@"`: it never parses a word of the program's). The pipes
+ * are those that Deno makes itself, which no other child gets. A stage of a
+ * pipeline reads the output of the one before it, which is
+ * /proc/<its number>/fd/1 as long as that stage has become nothing else. So:
+ *
+ *   1. All shells are started. Each opens the output of the one before it,
+ *      reports that it has, and waits at a gate: it reads a line from its
+ *      standard input, a pipe that only this program writes to.
+ *   2. When all have reported, this program lets go of the pipes and opens the
+ *      gates. The shells set up their other streams and become the programs.
+ *
+ * If this program or thread dies meanwhile, the gates end and the shells with
+ * them. A shell that does not find its program reports this; the others end at
+ * their gates, nothing of the user's has run, and the caller does without, so
+ * that Deno says what is wrong.
+ *
+ * @module
+ */
+
+import { argvOf, SHELL } from "./command_line.ts";
+import { granted, kernelPipes, mayRun } from "./descriptors.ts";
+import {
+  runsByItself,
+  type SpawnOptions,
+  type Stdio,
+} from "./child_process.ts";
+import type { Stage } from "./options.ts";
 
 /** A file that a process opens, or gets as the descriptor. */
 export interface FileEnd {

@@ -1,26 +1,31 @@
-// A pipeline that is to be run: its processes and their files.
+/**
+ * What a pipeline is before it runs: its stages, and from these its processes and
+ * the files that they read and write.
+ *
+ * @module
+ */
+
+import type { Stats } from "node:fs";
+import { builtIn } from "../../_internal/built_in.ts";
+import { argvOf, mergedArgvOf } from "./command_line.ts";
 import {
-  closeSync,
-  constants,
-  fstatSync,
-  open,
-  openSync,
-  type Stats,
-} from "node:fs";
-import { argvOf, mergedArgvOf } from "./_command/command_line.ts";
-import { CAT, takePipes } from "./_kernel_pipe.ts";
-import type { End, FileEnd, Job, Part } from "./_launch.ts";
-import { granted, mayRun } from "./_permission.ts";
-import { descriptorOf } from "./_file_descriptor.ts";
-import { pathOf, sizeOf } from "./_source.ts";
-import type { SpawnOptions, Stdio } from "./_spawn.ts";
-import type {
-  CommandOptions,
-  FilePath,
-  Sink,
-  Source,
-  Stage,
-} from "./_command/options.ts";
+  CAT,
+  descriptorOf,
+  granted,
+  mayRun,
+  takePipes,
+} from "./descriptors.ts";
+import type { End, FileEnd, Job, Part } from "./launch.ts";
+import { sizeOf } from "./streams.ts";
+import type { SpawnOptions, Stdio } from "./child_process.ts";
+import {
+  type CommandOptions,
+  type FilePath,
+  pathOf,
+  type Sink,
+  type Source,
+  type Stage,
+} from "./options.ts";
 
 /** What is to be run. */
 export interface Plan {
@@ -72,7 +77,9 @@ export class Files {
     if (mayBlock(path, how)) return { end: { path, how } };
     try {
       // For those that could not be looked at. Of a regular file it says nothing.
-      const fd = openSync(path, FLAGS[how] | constants.O_NONBLOCK, 0o666);
+      const { constants, fstatSync, openSync } = builtIn("node:fs");
+      const flags = flagsOf(how) | constants.O_NONBLOCK;
+      const fd = openSync(path, flags, 0o666);
       this.#all.push(fd);
       const stat = fstatSync(fd);
       const regular = stat.isFile() || stat.isDirectory();
@@ -116,15 +123,17 @@ export class Files {
 
   /** Closes all of them. */
   close(): void {
-    for (const fd of this.#all.splice(0)) closeSync(fd);
+    for (const fd of this.#all.splice(0)) builtIn("node:fs").closeSync(fd);
   }
 }
 
-const FLAGS = {
-  r: constants.O_RDONLY,
-  w: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
-  a: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
-};
+/** How a file is opened. */
+function flagsOf(how: FileEnd["how"]): number {
+  const { O_APPEND, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } =
+    builtIn("node:fs").constants;
+  if (how === "r") return O_RDONLY;
+  return O_WRONLY | O_CREAT | (how === "w" ? O_TRUNC : O_APPEND);
+}
 
 /**
  * Whether opening a file may wait for somebody else.
@@ -153,10 +162,11 @@ async function openSlowly(
   { path, how }: FileEnd,
   until: Promise<void>,
 ): Promise<number | undefined> {
+  const { closeSync, constants, open, openSync } = builtIn("node:fs");
   const opening = new Promise<number>((resolve, reject) =>
     open(
       path,
-      FLAGS[how],
+      flagsOf(how),
       0o666,
       (error, fd) => error ? reject(asDenoError(error, path)) : resolve(fd),
     )

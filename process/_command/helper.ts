@@ -1,31 +1,30 @@
-// Blocking forms. Deno has no blocking wait for a child it has started, so a
-// helper thread runs the promise form, while this thread sleeps.
-import { fileURLToPath } from "node:url";
-import {
-  MessageChannel,
-  type MessagePort,
-  receiveMessageOnPort,
-  Worker,
-} from "node:worker_threads";
+/**
+ * The blocking forms. Deno has no blocking wait for a child that it has started. So
+ * a helper thread (`helper_worker.ts`) runs the promise form, and this thread sleeps
+ * until it has answered.
+ *
+ * @module
+ */
+
+import type { MessagePort } from "node:worker_threads";
+import { builtIn, pathOfUrl } from "../../_internal/built_in.ts";
 import {
   asOwn,
   lifeLockName,
   requireImport,
   workerUrl,
-} from "../_internal/worker_module.ts";
-import { revive } from "./_error_wire.ts";
-import { descriptorOf, mayReadProc } from "./_file_descriptor.ts";
-import type { LineSourceSync } from "./_lines.ts";
-import { makeFifos } from "./_kernel_pipe.ts";
-import { type End, type FileEnd, type Part, wrap } from "./_launch.ts";
-import type { Outcome } from "./_command/result.ts";
-import type { Plan, SentPlan } from "./_plan.ts";
-import { isQuick, quickSync } from "./_quick.ts";
-import { bytesOf, pathOf, settled, writeAllSync } from "./_source.ts";
-import type { SpawnOptions } from "./_spawn.ts";
-import type { Stage, SyncSource } from "./_command/options.ts";
+} from "../../_internal/worker_module.ts";
+import { descriptorOf, makeFifos, mayReadProc } from "./descriptors.ts";
+import type { LineSourceSync } from "./lines.ts";
+import { type End, type FileEnd, type Part, wrap } from "./launch.ts";
+import { CommandError, type Outcome } from "./result.ts";
+import type { Plan, SentPlan } from "./plan.ts";
+import { isQuick, quickSync } from "./quick.ts";
+import { bytesOf, settled, writeAllSync } from "./streams.ts";
+import type { SpawnOptions } from "./child_process.ts";
+import { pathOf, type Stage, type SyncSource } from "./options.ts";
 
-/** What the helper is asked to do. */
+/** What the helper can be asked to do. */
 export type Request =
   | { type: "execute" } & Sent
   | { type: "open"; window: SharedBytes } & Sent
@@ -51,25 +50,25 @@ export type Message =
   | { fed: number; size: number }
   | "ping";
 
-/** Asks for more of an input, from this place on. */
+/** The helper asks for more of an input, from this position on. */
 export interface Hungry {
   input: number;
   at: number;
 }
 
-/** What it answers to the request of this number. */
+/** The answer to the request of this number. */
 export type Answer = { id: number; value: unknown } | {
   id: number;
   error: unknown;
 };
 
-/** Marks what a helper is started with, among the data of other workers. */
+/** Tells the data of a helper from that of other workers. */
 export const HELPER = "@skein/std/process";
 
 /** The words that this thread and its helper share. */
 export const Word = { answers: 0, pongs: 1 } as const;
 
-/** What it is started with. */
+/** What a helper is started with. */
 export interface HelperData {
   [HELPER]: true;
   port: MessagePort;
@@ -80,7 +79,7 @@ export interface HelperData {
 }
 
 // `mod.ts` imports it too, see `worker_module.ts`.
-const WORKER_URL = new URL("./_sync_worker.ts", import.meta.url);
+const WORKER_URL = new URL("./helper_worker.ts", import.meta.url);
 
 /** How often a sleeping thread asks whether its helper lives, in ms. */
 const PING_MS = 1000;
@@ -90,7 +89,7 @@ const PINGS = 30;
 let helper: HelperData | undefined;
 let lastId = 0;
 
-/** Without it a worker dies when it starts. */
+/** A worker that starts without one dies. */
 function requireCurrentDirectory(): void {
   try {
     Deno.cwd();
@@ -102,10 +101,11 @@ function requireCurrentDirectory(): void {
   }
 }
 
-/** The helper of this thread, which does not keep the program alive. */
+/** Starts the helper of this thread, which does not keep the program alive. */
 function start(): HelperData {
   requireImport(WORKER_URL.href, "block for a command");
   requireCurrentDirectory();
+  const { MessageChannel, Worker } = builtIn("node:worker_threads");
   const { port1, port2 } = asOwn(() => new MessageChannel());
   const words = new Int32Array(new SharedArrayBuffer(8));
   const life = lifeLockName();
@@ -129,13 +129,15 @@ function start(): HelperData {
  * @returns What the helper answers.
  * @throws {Error} If the helper died.
  */
-export function ask(request: Request): unknown {
+function ask(request: Request): unknown {
   const { port, words } = helper ??= start();
+  const { receiveMessageOnPort } = builtIn("node:worker_threads");
   const id = ++lastId;
   port.postMessage({ id, request } satisfies Message);
   while (true) {
-    // The helper posts an answer and then counts it. So what is not there when
-    // it is looked for is counted later than that, and ends the sleep.
+    // The helper posts an answer and counts it then. So an answer that this
+    // thread does not find here is counted after `counted` was read, which ends
+    // the sleep or keeps it from starting. No wake-up is lost.
     const counted = Atomics.load(words, Word.answers);
     const received: { message: Answer | Hungry } | undefined =
       receiveMessageOnPort(
@@ -150,7 +152,7 @@ export function ask(request: Request): unknown {
       port.postMessage({ fed: answer.input, size: fillFrom(answer) });
       continue;
     }
-    // An earlier one was given up.
+    // The answer to an earlier request, which was given up.
     if (answer.id !== id) continue;
     if ("error" in answer) throw revive(answer.error);
     return answer.value;
@@ -197,7 +199,7 @@ const WINDOW = 1 << 20;
 /** The sources that pipelines read from this thread. */
 const inputs = new Map<number, { bytes: Uint8Array; window: Uint8Array }>();
 
-/** A source as it is sent: it comes piece by piece, by way of a window. */
+/** A source as it is sent: piece by piece, through a window of shared memory. */
 export interface SentInput {
   input: number;
   window: SharedBytes;
@@ -210,7 +212,7 @@ function sendInput(bytes: Uint8Array): SentInput {
   return { input, window };
 }
 
-/** Puts the next piece into its window; says how large it is. */
+/** Puts the next piece into the window, and gives its size. */
 function fillFrom({ input, at }: Hungry): number {
   const source = inputs.get(input);
   if (source === undefined) return 0; // Nobody reads it any more.
@@ -234,7 +236,7 @@ export function share(bytes: Uint8Array): SharedBytes {
 }
 
 /** Bytes that were sent, as memory of this thread. */
-export function unshare(shared: SharedBytes): Uint8Array<ArrayBuffer> {
+function unshare(shared: SharedBytes): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint8Array(shared));
 }
 
@@ -292,7 +294,7 @@ export function executeSync(plan: Plan): Outcome {
  * @returns Its output.
  */
 export function openSync(plan: Plan): LineSourceSync {
-  // The helper fills it, and this thread has done with it when it asks again.
+  // The helper fills the window when it is asked for more, and not otherwise.
   const window = new Uint8Array(new SharedArrayBuffer(WINDOW));
   const { buffer } = window;
   const sent = plain(plan);
@@ -324,8 +326,8 @@ export interface Sent {
   /** Its source, if that is here. */
   input?: SentInput;
   /**
-   * The open files that it names by descriptors. If this thread is killed they
-   * are closed, and the numbers may be those of others before the helper ends.
+   * The open files whose descriptors it has. If this thread is killed they are
+   * closed, and their numbers may mean other files before the helper ends.
    */
   files: readonly { fd: number; dev: number; ino: number | null }[];
 }
@@ -341,8 +343,9 @@ export interface SentOutcome {
 }
 
 /**
- * A plan that can be sent, and the bytes of its source beside it: URLs cannot, nor open files, nor what can be
- * iterated. The output for a file that only this thread can write is captured.
+ * A plan that can be sent, and the bytes of its source beside it: URLs cannot be
+ * sent, nor open files or iterables. If only this thread can write to the output
+ * file, the output is captured.
  */
 function plain({ stages, source, sink, options }: Plan): Sent {
   const from = source === undefined
@@ -374,7 +377,7 @@ function plain({ stages, source, sink, options }: Plan): Sent {
 
 function plainOptions<T extends { cwd?: string | URL }>(options: T): T {
   const { cwd } = options;
-  return { ...options, cwd: cwd instanceof URL ? fileURLToPath(cwd) : cwd };
+  return { ...options, cwd: cwd instanceof URL ? pathOfUrl(cwd) : cwd };
 }
 
 /**
@@ -417,7 +420,8 @@ export class HelpedProcess {
   }
 
   /**
-   * Says that its pipes were opened here, or that not all of them will be.
+   * Tells the helper that this thread has opened the pipes, or that it will not
+   * open all of them.
    */
   opened(all: boolean): void {
     ask({ type: "opened", pid: this.pid, all });
@@ -442,7 +446,7 @@ export class HelpedProcess {
 }
 
 /** A process with the ends of its pipes that this thread has. */
-export interface PipedProcess {
+interface PipedProcess {
   readonly process: HelpedProcess;
   readonly stdin?: Deno.FsFile;
   readonly stdout?: Deno.FsFile;
@@ -541,4 +545,41 @@ export function settle(buffer: SharedArrayBuffer, status: number): void {
   Atomics.store(state, STATUS, status);
   Atomics.store(state, DONE, 1);
   Atomics.notify(state, DONE);
+}
+
+interface FlatError {
+  name: string;
+  message: string;
+  dom: boolean;
+  init?: CommandError;
+}
+
+/** An error as something that can be sent. */
+export function flatten(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message } = error;
+  const dom = error instanceof DOMException;
+  const flat: FlatError = { name, message, dom };
+  if (error instanceof CommandError) {
+    const { command, stage, status, signal, stderr } = error;
+    flat.init = { command, stage, status, signal, stderr } as CommandError;
+  }
+  return flat;
+}
+
+const CLASSES: Record<string, new (message: string) => Error> = {
+  ...Deno.errors as unknown as Record<string, new (message: string) => Error>,
+  TypeError,
+  RangeError,
+};
+
+/** The error again, with the stack of the caller. */
+function revive(value: unknown): unknown {
+  const { name, message, dom, init } = value as FlatError;
+  if (init !== undefined) return new CommandError(message, init);
+  if (dom) return new DOMException(message, name);
+  if (Object.hasOwn(CLASSES, name)) return new CLASSES[name](message);
+  const error = new Error(message);
+  error.name = name;
+  return error;
 }

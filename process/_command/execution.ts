@@ -1,15 +1,24 @@
-// A pipeline that runs.
-import { closeSync } from "node:fs";
-import { collect } from "./_collect.ts";
-import { feed } from "./_feed.ts";
-import { join } from "./_join.ts";
-import { end, type Ending, endingOf } from "./_kill.ts";
+/**
+ * A pipeline that runs, from the start of its processes to its result.
+ *
+ * @module
+ */
+
+import { builtIn } from "../../_internal/built_in.ts";
 import {
-  commandError,
-  endOf,
-  failed,
-  type Outcome,
-} from "./_command/result.ts";
+  collect,
+  concat,
+  discard,
+  feed,
+  forOneTurn,
+  type Input,
+  Interruptible,
+  join,
+  openInput,
+  streamTo,
+} from "./streams.ts";
+import { end, type Ending, endingOf, spawn } from "./child_process.ts";
+import { commandError, endOf, failed, type Outcome } from "./result.ts";
 import {
   argvAfter,
   type Job,
@@ -17,14 +26,11 @@ import {
   type Part,
   wrap,
   type WrappedJob,
-} from "./_launch.ts";
-import { Files, numbered, partsOf, type SentPlan } from "./_plan.ts";
-import { lengthOf, startReports } from "./_progress.ts";
-import { concat, discard, type Input, openInput, streamTo } from "./_source.ts";
-import { spawn } from "./_spawn.ts";
-import { forOneTurn, Interruptible } from "./_wait.ts";
-import { durationOf, timeoutError } from "../_internal/options.ts";
-import type { Source } from "./_command/options.ts";
+} from "./launch.ts";
+import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
+import { isQuick, quick } from "./quick.ts";
+import { durationOf, timeoutError } from "../../_internal/options.ts";
+import type { Progress, Source } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -32,14 +38,14 @@ const WHAT = "run a command";
 const NOTHING = new Uint8Array(0);
 
 /**
- * A pipeline that runs: its processes, and all that this program does for
+ * A pipeline that runs: its processes, and everything that this program does for
  * them. `finish` must be awaited, whatever happens.
  */
 export class Execution {
   readonly #plan: SentPlan;
   readonly #ending: Ending;
   readonly #children: Deno.ChildProcess[] = [];
-  /** What must be over before the pipeline is; none of these rejects. */
+  /** The pipeline waits for these before it ends. None of them rejects. */
   readonly #tasks: Promise<void>[] = [];
   readonly #readers: ReadableStreamDefaultReader<Bytes>[] = [];
   readonly #stderr: Bytes[][] = [];
@@ -47,7 +53,7 @@ export class Execution {
   readonly #cleanups: (() => void)[] = [];
   /** Interrupted when nobody needs more of the source. */
   readonly #sourceWait = new Interruptible();
-  /** Interrupted when the children were ended, so that nothing may last. */
+  /** Interrupted when the children were ended: then nothing is waited for. */
   readonly #waits: Interruptible[] = [];
   /** Whether the children were ended. */
   #over = false;
@@ -55,7 +61,7 @@ export class Execution {
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
   #statuses!: Promise<number[]>;
-  /** The stream that the output goes to, if it goes to one. */
+  /** The stream of the user's that gets the output, if one does. */
   #sink?: WritableStreamDefaultWriter<Uint8Array>;
   #stopReports?: () => Promise<void>;
   #failure?: { error: unknown };
@@ -65,7 +71,7 @@ export class Execution {
   /** Resolved when it is stopped. */
   readonly #stopping = Promise.withResolvers<void>();
 
-  /** Gives the output, when the caller of `start` is who reads it. */
+  /** Gives the output, if the caller of `start` reads it. */
   output?: ReadableStreamDefaultReader<Bytes>;
 
   private constructor(plan: SentPlan) {
@@ -77,7 +83,7 @@ export class Execution {
    * Starts a pipeline. If it cannot start, its source is left and its sink
    * aborted, as if it had started and failed.
    *
-   * @param plan What is to be run, checked.
+   * @param plan What it runs, checked.
    * @param own Whether the caller reads the output.
    * @returns The running pipeline.
    */
@@ -114,7 +120,7 @@ export class Execution {
     return execution;
   }
 
-  /** Starts the processes as shells first; says whether that can be done. */
+  /** Starts the processes as shells first, if that can be done; says whether. */
   async #startWrapped(parts: readonly Part[]): Promise<boolean> {
     const jobs = wrap(parts);
     if (jobs === undefined) return false;
@@ -152,7 +158,7 @@ export class Execution {
         );
       }
     } catch (error) {
-      // The neighbours of a stage that did not start are of no use.
+      // The other stages are ended: they are of no use without this one.
       const children = this.#children;
       await Promise.all(children.map((child, i) => {
         const { stdin, stdout, stderr } = jobs[i].options;
@@ -197,7 +203,9 @@ export class Execution {
     if (onProgress === undefined) return;
     const fed = this.#jobs[0].serves.stdin;
     const kept = fed ? undefined : files.keepSink();
-    if (kept !== undefined) this.#cleanups.push(() => closeSync(kept));
+    if (kept !== undefined) {
+      this.#cleanups.push(() => builtIn("node:fs").closeSync(kept));
+    }
     const file = kept ?? (sink instanceof Deno.FsFile ? sink : undefined);
     this.#stopReports = startReports({
       onProgress,
@@ -333,8 +341,8 @@ export class Execution {
     this.#stopped = true;
     this.#stopping.resolve();
     this.#sourceWait.interrupt();
-    // The last one first: the end of one is the end of input for the next, which
-    // would take what it has got for complete.
+    // The last stage first: when a stage ends, the next one reads the end of its
+    // input and would take that for complete.
     this.#killing ??= Promise.all(
       this.#children.toReversed().map((child) => end(child, this.#ending)),
     ).then(() => {
@@ -347,7 +355,9 @@ export class Execution {
   }
 
   /**
-   * Ends it for who reads the output: before its end, or there.
+   * Ends the pipeline of a caller who reads the output.
+   *
+   * @param early Whether before the end of the output.
    *
    * @throws {CommandError} If a stage failed, unless it was ended early, or
    * `check` is `false`.
@@ -358,7 +368,7 @@ export class Execution {
     await this.finish();
   }
 
-  /** Does all of it, also when one throws. */
+  /** Runs all cleanups, also when one throws. */
   #cleanUp(): void {
     for (const cleanup of this.#cleanups) {
       try {
@@ -386,7 +396,7 @@ export class Execution {
     } catch (error) {
       this.#failure ??= { error };
     }
-    // All that may take its time comes before the timer is cleared.
+    // Whatever may take long comes before the timer is cleared.
     await this.#endSink();
     await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
@@ -395,8 +405,8 @@ export class Execution {
   }
 
   /**
-   * Closes the stream that got the output; if the pipeline failed, aborts it, so
-   * that nobody takes for complete what is not.
+   * Closes the stream that got the output. If the pipeline failed it aborts the
+   * stream, so that nobody takes the output for complete.
    */
   async #endSink(): Promise<void> {
     const writer = this.#sink;
@@ -409,7 +419,7 @@ export class Execution {
       this.fail(error);
     }
     if (this.#failure !== undefined) {
-      // It may be stuck; and why the pipeline failed is known.
+      // Not awaited for long: it may never settle, and the error is known.
       await forOneTurn(writer.abort(this.#failure.error).catch(() => {}));
     }
     writer.releaseLock();
@@ -418,7 +428,7 @@ export class Execution {
   /** How the pipeline ended, if it did not fail before. */
   #outcome(statuses: readonly number[]): Outcome {
     const { stages, options } = this.#plan;
-    // How cat ended, if there is one, tells nothing.
+    // Without cat, if there is one: it is no stage.
     const ends = statuses.slice(0, stages.length).map((status, i) => ({
       status,
       stderr: this.#stderr[i].length === 0 ? NOTHING : concat(this.#stderr[i]),
@@ -439,12 +449,61 @@ export class Execution {
 }
 
 /**
- * Runs a pipeline to its end.
+ * Runs a pipeline to its end, the short way if that will do.
  *
  * @param plan What is to be run.
  * @returns How it ended.
  */
-export async function execute(plan: SentPlan): Promise<Outcome> {
+export async function execute(plan: Plan): Promise<Outcome> {
+  if (isQuick(plan)) return await quick(plan);
   const execution = await Execution.start(plan);
   return await execution.finish();
+}
+
+const INTERVAL = 100;
+
+/** What the reports say, and who gets them. */
+interface Reports {
+  onProgress: (progress: Progress) => unknown;
+  /** How many bytes there will be, if that is known. */
+  total?: number;
+  /** How many there are. */
+  bytes: () => number;
+  /** Gets what `onProgress` throws. */
+  fail: (error: unknown) => void;
+}
+
+/**
+ * Reports now and then, until it is told to stop. After an error there are no
+ * more reports.
+ *
+ * @param reports What the reports say, and who gets them.
+ * @returns A function that stops it with a last report, and waits for that one.
+ */
+function startReports(
+  { onProgress, total, bytes, fail }: Reports,
+): () => Promise<void> {
+  let failed = false;
+  const report = async (done: boolean) => {
+    if (failed) return;
+    try {
+      // It may be an async function, whose errors nobody else would hear.
+      await onProgress({ bytes: bytes(), total, done });
+    } catch (error) {
+      failed = true;
+      fail(error);
+    }
+  };
+  const timer = setInterval(() => void report(false), INTERVAL);
+  return async () => {
+    clearInterval(timer);
+    await report(true);
+  };
+}
+
+/** Tells how long a file is. */
+function lengthOf(file: Deno.FsFile | number): () => number {
+  return typeof file === "number"
+    ? () => builtIn("node:fs").fstatSync(file).size
+    : () => file.statSync().size;
 }

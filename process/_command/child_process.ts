@@ -1,0 +1,434 @@
+/**
+ * One child: starting it with an error that names it, ending it (and its children),
+ * and passing on the signals that this program gets.
+ *
+ * @module
+ */
+
+import {
+  checkPlace,
+  type CommandSyncOptions,
+  type PopenOptions,
+} from "./options.ts";
+import { delay } from "@std/async/delay";
+import { durationOf } from "../../_internal/options.ts";
+import { mayReadProc } from "./descriptors.ts";
+import { nameOf, numberOf } from "../../_internal/signum.ts";
+import { endOf } from "./result.ts";
+
+/** What a standard stream of a child is; a number is a descriptor. */
+export type Stdio = "inherit" | "null" | "piped" | number;
+
+/** How a child is started. */
+export interface SpawnOptions {
+  cwd?: string | URL;
+  env?: Record<string, string>;
+  clearEnv?: boolean;
+  detached?: boolean;
+  stdin: Stdio;
+  stdout: Stdio;
+  stderr: Stdio;
+}
+
+/**
+ * Where a child runs, with the standard streams of this program.
+ *
+ * @throws {TypeError} If an option is of the wrong kind.
+ */
+export function inheriting(options: PopenOptions): SpawnOptions {
+  const inherit = "inherit";
+  const streams = { stdin: inherit, stdout: inherit, stderr: inherit } as const;
+  return { ...checkPlace(options), ...streams };
+}
+
+/**
+ * Starts a process.
+ *
+ * @param argv The program and its arguments.
+ * @param options Where, and with which streams.
+ * @param name The program as the caller knows it, for messages.
+ * @returns The child.
+ * @throws {Deno.errors.NotFound} If there is no such program, or no such
+ * working directory.
+ * @throws {Deno.errors.PermissionDenied} If the program cannot be executed.
+ * @throws {Deno.errors.NotCapable} Without permission to run it.
+ */
+export function spawn(
+  argv: readonly string[],
+  options: SpawnOptions,
+  name = argv[0],
+): Deno.ChildProcess {
+  const [file, ...args] = argv;
+  try {
+    // Deno takes descriptors too; only its types do not say so.
+    return new Deno.Command(file, {
+      ...options as Deno.CommandOptions,
+      args,
+    }).spawn();
+  } catch (error) {
+    throw explain(error, name, options.cwd);
+  }
+}
+
+/**
+ * The same error, saying which command could not be run and why. The system
+ * says "no such file" of a program, of its interpreter and of the folder it is
+ * to run in.
+ */
+export function explain(
+  error: unknown,
+  file: string,
+  cwd?: string | URL,
+): unknown {
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new Deno.errors.PermissionDenied(
+      `Cannot run a command: the file cannot be executed${
+        cwd === undefined ? "" : `, or not in "${cwd}"`
+      }, received "${file}"`,
+      { cause: error },
+    );
+  }
+  if (
+    !(error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory)
+  ) return error;
+  const { NotFound, NotADirectory } = Deno.errors;
+  const { message } = error;
+  if (message.includes("failed resolving cwd")) {
+    return new NotFound(
+      `Cannot run "${file}": the current directory is gone, received ${
+        cwd === undefined ? "no cwd" : `cwd "${cwd}"`
+      }`,
+      { cause: error },
+    );
+  }
+  const folder = cwd === undefined ? "there" : lookAtFolder(message, cwd);
+  if (folder === "missing") {
+    return new NotFound(
+      `Cannot run "${file}": there is no such working directory, received "${cwd}"`,
+      { cause: error },
+    );
+  }
+  if (folder === "a file") {
+    return new NotADirectory(
+      `Cannot run "${file}": the working directory is a file, received "${cwd}"`,
+      { cause: error },
+    );
+  }
+  // The whole path, also of a program that was looked for in PATH.
+  const path = /^Failed to spawn '(.*)': /s.exec(message)?.[1] ?? file;
+  const program = path.includes("/") ? statOf(path) : "missing";
+  if (program !== undefined && program !== "missing") {
+    return new NotFound(
+      `Cannot run "${file}": its interpreter is missing, received ${
+        interpreterOf(path)
+      }`,
+      { cause: error },
+    );
+  }
+  const why = [
+    "no such program",
+    ...program === undefined ? ["no interpreter for it"] : [],
+    ...folder === "unknown" ? [`no such working directory as "${cwd}"`] : [],
+  ];
+  return new NotFound(
+    `Cannot run a command: there is ${why.join(", or ")}, received "${file}"`,
+    { cause: error },
+  );
+}
+
+type Look = "there" | "missing" | "a file" | "unknown";
+
+/** What is the matter with the working directory of a child. */
+function lookAtFolder(message: string, cwd: string | URL): Look {
+  // Some ways to start a child say it. A program that is not found in PATH gets
+  // a message of its own, before anybody looks at the folder.
+  if (message.includes("No such cwd")) return "missing";
+  if (message.includes("cwd is not a directory")) return "a file";
+  if (message.includes("entity not found")) return "there";
+  const stat = statOf(cwd);
+  if (stat === undefined || stat === "missing") return stat ?? "unknown";
+  return stat.isDirectory ? "there" : "a file";
+}
+
+/** The interpreter that a program names, as it is shown in a message. */
+function interpreterOf(path: string): string {
+  const line = firstLineOf(path);
+  return line?.startsWith("#!")
+    ? JSON.stringify(line.slice(2).trim())
+    : "a program without #!";
+}
+
+/** What is at a path; `undefined` if this program may not look. */
+function statOf(path: string | URL): Deno.FileInfo | "missing" | undefined {
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return undefined;
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "missing" : undefined;
+  }
+}
+
+/**
+ * Whether the system can run a program by itself, as far as can be seen: a shell
+ * would take a script without `#!` for its own, and has an exit status where
+ * Deno has an error when an interpreter is missing.
+ */
+export function runsByItself(path: string): boolean {
+  if (statOf(path) === undefined) return true;
+  const line = firstLineOf(path);
+  if (line === undefined || line.startsWith("\x7fELF")) return true;
+  const [, interpreter] = /^#!\s*(\S+)/.exec(line) ?? [];
+  return interpreter !== undefined && statOf(interpreter) !== "missing";
+}
+
+function firstLineOf(path: string): string | undefined {
+  try {
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(256);
+    const length = file.readSync(bytes) ?? 0;
+    return new TextDecoder().decode(bytes.subarray(0, length)).split("\n")[0];
+  } catch {
+    return undefined; // It may be executed, but not read.
+  }
+}
+
+/** How processes are ended. */
+export interface Ending {
+  readonly signal: Deno.Signal;
+  readonly grace: number;
+  readonly tree: boolean;
+}
+
+const WHAT = "run a command";
+const STEP = 10;
+const LONGEST_PAUSE = 320;
+
+/**
+ * How processes are ended by these options.
+ *
+ * @throws {RangeError} If this platform has no such killSignal.
+ * @throws {Deno.errors.NotCapable} If children of children shall be ended and
+ * there is no permission for it.
+ */
+export function endingOf(options: CommandSyncOptions): Ending {
+  const tree = options.killTree === true;
+  // Checked now: later, when the group must be ended, it would be too late.
+  if (
+    tree && Deno.permissions.querySync({ name: "run" }).state !== "granted"
+  ) {
+    throw new Deno.errors.NotCapable(
+      "Cannot run a command with killTree: signals to process groups need --allow-run without a list",
+    );
+  }
+  return {
+    signal: nameOf(numberOf(options.killSignal ?? "SIGTERM", WHAT)),
+    grace: durationOf(options.killGrace ?? 1000, WHAT, "killGrace"),
+    tree,
+  };
+}
+
+/**
+ * Ends a process: first asks by the signal, then kills.
+ *
+ * @param child The process; with `tree` it leads a group.
+ * @param ending How.
+ * @returns A promise for the end of the process (and of its group).
+ */
+export async function end(
+  child: Deno.ChildProcess,
+  { signal, grace, tree }: Ending,
+): Promise<void> {
+  const send = tree
+    ? (signal: Deno.Signal) => killGroup(child.pid, signal)
+    : (signal: Deno.Signal) => sendSignal(child, signal);
+  const ended = endOf(child);
+  let left = ended.then(() => false);
+  if (!send(signal)) return void await left;
+  // The group lives on while one of it does, whether its leader does or not.
+  if (tree) left = left.then(() => waitForGroup(child.pid, grace));
+  if (signal !== "SIGKILL" && await outlives(left, grace)) send("SIGKILL");
+  await ended;
+}
+
+/** Whether the promise is still open, or says `true`, after the grace. */
+async function outlives(
+  left: Promise<boolean>,
+  grace: number,
+): Promise<boolean> {
+  if (grace === Infinity) return await left;
+  const over = new AbortController();
+  const timer = delay(grace, { signal: over.signal }).then(() => true);
+  timer.catch(() => {});
+  try {
+    return await Promise.race([left, timer]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Waits for the end of a group; says whether it lives on after the grace. */
+async function waitForGroup(pid: number, grace: number): Promise<boolean> {
+  const last = performance.now() + grace;
+  // To look at all processes takes some milliseconds, so it is done less often.
+  let pause = 2 * STEP;
+  let look = 0;
+  while (groupExists(pid)) {
+    const now = performance.now();
+    if (now > last) return true;
+    if (now >= look) {
+      if (!await someoneLives(pid)) return false;
+      look = performance.now() + pause;
+      pause = Math.min(2 * pause, LONGEST_PAUSE);
+    }
+    await delay(STEP);
+  }
+  return false;
+}
+
+/** The states of processes that have ended; a zombie was not reaped yet. */
+const DEAD = /^[ZX]/;
+
+/**
+ * Whether a process of this group lives. Processes that have ended belong to it
+ * until their parents have reaped them; the parent of an orphan is process 1, and
+ * may take its time.
+ */
+async function someoneLives(group: number): Promise<boolean> {
+  const states = mayReadProc() ? statesInProc(group) : await statesByPs(group);
+  return states === undefined || states.some((state) => !DEAD.test(state));
+}
+
+/** The states of the processes of a group, as Linux tells them. */
+function statesInProc(group: number): string[] | undefined {
+  const states: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      const [state, of] = stateOf(name);
+      if (Number(of) === group) states.push(state);
+    }
+    return states;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The state of a process and its group; nothing if it is gone by now. */
+function stateOf(pid: string): string[] {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    // `pid (name) state parent group …`; there may be anything in the name.
+    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return [state, group];
+  } catch {
+    return [];
+  }
+}
+
+/** The same, as a program tells them; killTree has the permission to run it. */
+async function statesByPs(group: number): Promise<string[] | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command("ps", {
+      args: ["-A", "-o", "pgid=", "-o", "stat="],
+      cwd: "/",
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    if (!success) return undefined;
+    return new TextDecoder().decode(stdout).split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([of]) => Number(of) === group)
+      .map(([, state]) => state);
+  } catch {
+    return undefined; // There is no ps. So wait.
+  }
+}
+
+function groupExists(pid: number): boolean {
+  // Signal 0 reaches nobody, and fails when there is nobody.
+  return killGroup(pid, 0 as unknown as Deno.Signal);
+}
+
+function killGroup(pid: number, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    // Some systems refuse it when all processes of the group have ended.
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.PermissionDenied
+    ) return false;
+    throw error;
+  }
+}
+
+/**
+ * Sends a signal to a child.
+ *
+ * @returns Whether it runs; if it has ended, nothing happens.
+ */
+export function sendSignal(
+  child: Deno.ChildProcess,
+  signal: Deno.Signal,
+): boolean {
+  try {
+    child.kill(signal);
+    return true;
+  } catch (error) {
+    // It has ended, whether Deno knows that already (TypeError) or not.
+    if (error instanceof TypeError || error instanceof Deno.errors.NotFound) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** The signals passed on. SIGUSR1 is missing: in Deno it starts the inspector. */
+const SIGNALS: readonly Deno.Signal[] = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGTERM",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGCONT",
+  "SIGWINCH",
+];
+
+/** What a terminal sends to all programs on it, the child among them. */
+const BY_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
+
+/**
+ * Starts a program and passes on to it the signals that this one gets, until it
+ * has ended.
+ *
+ * @param argv The program and its arguments.
+ * @param options Where it runs, with which streams.
+ * @returns Its status.
+ */
+export async function standIn(
+  argv: readonly string[],
+  options: SpawnOptions,
+): Promise<number> {
+  const atTerminal = Deno.stdin.isTerminal();
+  let child: Deno.ChildProcess | undefined;
+  // Listened to before the program starts, so that none is lost.
+  const listeners = SIGNALS.map((signal) => {
+    const pass = () => {
+      if (atTerminal && BY_TERMINAL.includes(signal)) return;
+      // If it has ended, so does this program in a moment.
+      if (child !== undefined) sendSignal(child, signal);
+    };
+    Deno.addSignalListener(signal, pass);
+    return () => Deno.removeSignalListener(signal, pass);
+  });
+  try {
+    child = spawn(argv, options);
+    return await endOf(child);
+  } finally {
+    for (const remove of listeners) remove();
+  }
+}

@@ -1,0 +1,440 @@
+/**
+ * The byte streams between this program and its children: what a source gives is
+ * written to a child's standard input, what a child writes is collected.
+ *
+ * @module
+ */
+
+import {
+  type Chunk,
+  type FilePath,
+  pathOf,
+  type Source,
+  type SyncSource,
+} from "./options.ts";
+
+const CHUNK = 65536;
+const encoder = new TextEncoder();
+
+/** The bytes of a chunk. */
+export function bytesOf(chunk: Chunk): Uint8Array {
+  if (typeof chunk === "string") return encoder.encode(chunk);
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError(
+    `Cannot feed a command: a source must give strings or bytes, received ${
+      Object.prototype.toString.call(chunk)
+    }`,
+  );
+}
+
+/** A source that is being read. */
+export interface Input {
+  /** The next chunk. */
+  next(): Promise<IteratorResult<Chunk, unknown>>;
+  /**
+   * Ends the reading, wherever it stands: a stream is cancelled and unlocked, an
+   * iterator told to return, unless it is at its end or has failed.
+   *
+   * @param reason Why, for a stream.
+   * @returns What the source does for that; it need not come to an end.
+   */
+  leave(reason: unknown): unknown;
+}
+
+/**
+ * Begins to read a source that is not a path.
+ *
+ * @throws {TypeError} If it is a locked stream.
+ */
+export function openInput(source: Exclude<Source, URL | FilePath>): Input {
+  if (source instanceof ReadableStream) {
+    const reader = source.getReader();
+    return reading(() => reader.read(), (reason) => {
+      // This ends a read that waits; the return() of an iterator would not.
+      const cancelled = reader.cancel(reason);
+      reader.releaseLock();
+      return cancelled;
+    }, () => reader.releaseLock());
+  }
+  const iterator = iterate(source);
+  return reading(() => iterator.next(), () => iterator.return?.());
+}
+
+function reading(
+  next: () => unknown,
+  leave: (reason: unknown) => unknown,
+  close?: () => void,
+): Input {
+  // At the end, or after an error.
+  let over = false;
+  return {
+    async next() {
+      try {
+        const step = await next() as IteratorResult<Chunk, unknown>;
+        if (step.done) over = true;
+        return step;
+      } catch (error) {
+        over = true;
+        throw error;
+      }
+    },
+    leave(reason) {
+      if (over) return close?.();
+      over = true;
+      return leave(reason);
+    },
+  };
+}
+
+/**
+ * Leaves the source and the sink of a pipeline that could not start. Errors of
+ * theirs are ignored: there is one already.
+ */
+export function discard(source: unknown, sink: unknown, reason: unknown): void {
+  const quietly = (work: () => unknown) => {
+    try {
+      Promise.resolve(work()).catch(() => {});
+    } catch {
+      // A generator may throw when it is told to return.
+    }
+  };
+  if (source instanceof ReadableStream) {
+    quietly(() => source.cancel(reason));
+  } else if (!(source instanceof Deno.FsFile)) {
+    // Of what can be iterated, only an iterator has begun.
+    quietly(() => {
+      const iterator = source as Iterator<unknown> | undefined;
+      return typeof iterator?.next === "function" ? iterator.return?.() : null;
+    });
+  }
+  if (sink instanceof WritableStream) quietly(() => sink.abort(reason));
+}
+
+function iterate(
+  source: Exclude<Source, URL | FilePath | ReadableStream<Chunk>>,
+): AsyncIterator<Chunk> | Iterator<Chunk> {
+  if (typeof source === "string" || source instanceof Uint8Array) {
+    return [source][Symbol.iterator]();
+  }
+  if (source instanceof Deno.FsFile) return readFile(source);
+  return Symbol.asyncIterator in source
+    ? source[Symbol.asyncIterator]()
+    : source[Symbol.iterator]();
+}
+
+async function* readFile(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  while (true) {
+    const buffer = new Uint8Array(CHUNK);
+    const read = await file.read(buffer);
+    if (read === null) return;
+    yield buffer.subarray(0, read);
+  }
+}
+
+/** How many bytes there are from where a source stands, if that is known. */
+export function sizeOf(source: unknown): number | undefined {
+  if (typeof source === "string") return encoder.encode(source).length;
+  if (source instanceof Uint8Array) return source.length;
+  if (!(source instanceof Deno.FsFile)) return undefined;
+  const { isFile, size } = source.statSync();
+  if (!isFile) return undefined;
+  return Math.max(0, size - source.seekSync(0, Deno.SeekMode.Current));
+}
+
+/** A source as one that can be sent to another thread. */
+export function settled(source: SyncSource): Chunk | FilePath {
+  const path = pathOf(source);
+  if (path !== undefined) return path;
+  if (typeof source === "string" || source instanceof Uint8Array) return source;
+  const chunks = source instanceof Deno.FsFile
+    ? [...readFileSync(source)]
+    : [...source as Iterable<Chunk>].map(bytesOf);
+  return concat(chunks);
+}
+
+function* readFileSync(file: Deno.FsFile): Generator<Uint8Array> {
+  while (true) {
+    const buffer = new Uint8Array(CHUNK);
+    const read = file.readSync(buffer);
+    if (read === null) return;
+    yield buffer.subarray(0, read);
+  }
+}
+
+/** A stream into an open file, which it leaves open. */
+export function streamTo(file: Deno.FsFile): WritableStream<Uint8Array> {
+  return new WritableStream({
+    async write(bytes) {
+      for (let at = 0; at < bytes.length;) {
+        at += await file.write(bytes.subarray(at));
+      }
+    },
+  });
+}
+
+/** Writes all of the bytes to an open file. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += file.writeSync(bytes.subarray(at));
+  }
+}
+
+/**
+ * Joins chunks into one.
+ *
+ * @param chunks The chunks.
+ * @param shared Whether in memory that threads share.
+ */
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared?: false,
+): Uint8Array<ArrayBuffer>;
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared?: boolean,
+): Uint8Array;
+export function concat(
+  chunks: readonly Uint8Array[],
+  shared = false,
+): Uint8Array {
+  const length = chunks.reduce((sum, c) => sum + c.length, 0);
+  const bytes = new Uint8Array(
+    shared ? new SharedArrayBuffer(length) : new ArrayBuffer(length),
+  );
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}
+
+/** What is written to which stream, and who is told. */
+interface Feeding {
+  /** Opens the source. */
+  open: () => Input;
+  /** The child's standard input. */
+  stdin: WritableStream<Uint8Array>;
+  /** Interrupted when nobody needs more of the source. */
+  until: Interruptible;
+  /** Resolves when the children have ended. */
+  ended: Promise<unknown>;
+  /** Is told of every chunk's size, once it is written. */
+  report?: (bytes: number) => void;
+  /** Is told of an error of the source; it ends the children. */
+  fail: (error: unknown) => void;
+  /** The error for which the pipeline ends, if there is one. */
+  reason: () => unknown;
+}
+
+/**
+ * Writes all that a source gives, and closes the child's standard input. A
+ * child that reads no more of it ends this early, which is no error; every
+ * error of the source is one. A source that is not read to its end is left:
+ * cancelled, or told to return.
+ */
+export async function feed(feeding: Feeding): Promise<void> {
+  const { stdin, ended, fail, reason } = feeding;
+  const writer = stdin.getWriter();
+  let input: Input | undefined;
+  let finished = false;
+  try {
+    input = feeding.open();
+    finished = await pump(input, writer, feeding);
+  } catch (error) {
+    fail(error);
+  }
+  try {
+    await forOneTurn(input?.leave(reason()));
+  } catch (error) {
+    fail(error);
+  }
+  // A child that reads the end of its input takes it for complete. So an input
+  // that is not complete stays open as long as the child lives.
+  if (!finished) await ended;
+  writer.abort().catch(() => {});
+}
+
+/** Writes the source; says whether the child has got all it wants. */
+async function pump(
+  input: Input,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  { until, report }: Feeding,
+): Promise<boolean> {
+  while (true) {
+    const step = await until.wait(input.next());
+    if (step === INTERRUPTED) return false;
+    if (step.done) break;
+    const bytes = bytesOf(step.value);
+    if (bytes.length === 0) continue;
+    const written = await until.wait(unlessUnread(writer.write(bytes)));
+    if (written === INTERRUPTED) return false;
+    if (!written) return true;
+    report?.(bytes.length);
+  }
+  return await until.wait(unlessUnread(writer.close())) !== INTERRUPTED;
+}
+
+/**
+ * Waits until something is written to a child's standard input, or that is
+ * closed: the one place where a broken pipe is no error.
+ *
+ * @returns Whether there is somebody who reads it.
+ */
+export async function unlessUnread(written: Promise<void>): Promise<boolean> {
+  try {
+    await written;
+    return true;
+  } catch (error) {
+    if (
+      error instanceof Deno.errors.BrokenPipe ||
+      error instanceof Deno.errors.ConnectionReset
+    ) return false;
+    throw error;
+  }
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What is done with the bytes. */
+interface Collecting {
+  /** Where they are kept, if they are. */
+  chunks?: Bytes[];
+  /** How many are kept at most. */
+  limit: number;
+  /** Where they are written, if they are. */
+  copy?: WritableStreamDefaultWriter<Uint8Array>;
+  /** Interrupted when nobody is to wait for the copy any more. */
+  until: Interruptible;
+}
+
+/**
+ * Reads a stream to its end.
+ *
+ * @param reader The stream.
+ * @param collecting What is done with the bytes.
+ * @returns Whether there are more than the limit; the rest is left unread.
+ */
+export async function collect(
+  reader: ReadableStreamDefaultReader<Bytes>,
+  { chunks, limit, copy, until }: Collecting,
+): Promise<boolean> {
+  let size = 0;
+  try {
+    while (true) {
+      const { value, done } = await reader.read();
+      if (done) return false;
+      if (chunks !== undefined) {
+        size += value.length;
+        if (size > limit) {
+          chunks.push(value.subarray(0, value.length - (size - limit)));
+          return true;
+        }
+        chunks.push(value);
+      }
+      // The copy may be stuck; then only the end of the pipeline helps.
+      if (copy && await until.wait(copy.write(value)) === INTERRUPTED) {
+        return false;
+      }
+    }
+  } finally {
+    // Whoever still writes must know that nobody reads.
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * Joins streams: chunks are passed on in the order of their arrival. It does not
+ * read ahead, and cancelling it cancels all of them.
+ *
+ * @param streams The streams.
+ * @returns The stream of all their chunks.
+ */
+export function join(
+  ...streams: readonly ReadableStream<Bytes>[]
+): ReadableStream<Bytes> {
+  const readers = streams.map((stream) => stream.getReader());
+  /** What has come and was not passed on yet; at most one chunk of a stream. */
+  const come: (() => Bytes | undefined)[] = [];
+  let wake: (() => void) | undefined;
+  let left = readers.length;
+  const next = (reader: ReadableStreamDefaultReader<Bytes>) => {
+    const add = (take: () => Bytes | undefined) => {
+      come.push(take);
+      wake?.();
+    };
+    reader.read().then(
+      ({ value, done }) =>
+        add(() => {
+          if (done) return void left--;
+          next(reader);
+          return value;
+        }),
+      (error) =>
+        add(() => {
+          throw error;
+        }),
+    );
+  };
+  readers.forEach(next);
+  return new ReadableStream({
+    async pull(controller) {
+      while (left > 0) {
+        if (come.length === 0) {
+          await new Promise<void>((resolve) => wake = resolve);
+        }
+        const bytes = come.shift()!();
+        if (bytes !== undefined) return controller.enqueue(bytes);
+      }
+      controller.close();
+    },
+    async cancel(reason) {
+      await Promise.all(readers.map((reader) => reader.cancel(reason)));
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** The result of a wait that was interrupted. */
+const INTERRUPTED = Symbol("interrupted");
+
+/**
+ * Waits for one promise after the other, until it is interrupted. Unlike
+ * `Promise.race` with a promise for the end, it leaves nothing behind at that
+ * promise for each wait.
+ */
+export class Interruptible {
+  #interrupted = false;
+  #leave?: () => void;
+
+  /** Ends the wait under way, and all that follow. */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.#leave?.();
+  }
+
+  /**
+   * Waits for a promise. A promise that is not waited for any more may fail
+   * without a word.
+   */
+  wait<T>(promise: T | PromiseLike<T>): Promise<T | typeof INTERRUPTED> {
+    return new Promise((resolve, reject) => {
+      Promise.resolve(promise).then(resolve, reject);
+      if (this.#interrupted) resolve(INTERRUPTED);
+      this.#leave = () => resolve(INTERRUPTED);
+    });
+  }
+}
+
+/**
+ * Waits for code of the user that may never come to its end. An error within one
+ * turn of the event loop is thrown here; a later one is ignored.
+ */
+export async function forOneTurn(work: unknown): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const turn = new Promise<void>((resolve) => timer = setTimeout(resolve, 0));
+  try {
+    await Promise.race([work, turn]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
