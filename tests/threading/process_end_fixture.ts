@@ -1,5 +1,11 @@
 /** Programs of their own, one for each way in which a process can end. */
-import { Lock, sendable, Thread, ThreadingError } from "../../threading/mod.ts";
+import {
+  Event,
+  Lock,
+  sendable,
+  Thread,
+  ThreadingError,
+} from "../../threading/mod.ts";
 import { sleepFor } from "../../threading/_memory/wait.ts";
 
 export const say = sendable(
@@ -30,10 +36,22 @@ export const startOther = sendable(import.meta, function startOther() {
   new Thread({ target: say, args: ["grandchild", 300] }).start();
 });
 
-export const startWithNames = sendable(import.meta, function names() {
-  new Thread({ target: say, args: ["inherited", 0], name: "inner" }).start();
-  sleepFor(60_000);
-});
+export const sayAndStay = sendable(
+  import.meta,
+  function sayAndStay(what: string, said: Event) {
+    console.log(what);
+    said.set();
+    sleepFor(60_000);
+  },
+);
+
+export const startOtherAndStay = sendable(
+  import.meta,
+  function startOtherAndStay(said: Event) {
+    new Thread({ target: sayAndStay, args: ["inherited", said] }).start();
+    sleepFor(60_000);
+  },
+);
 
 export const fail = sendable(import.meta, function fail() {
   throw new RangeError("it failed");
@@ -67,8 +85,10 @@ const programs: Record<string, () => unknown> = {
     console.log("main");
   },
   "the threads of daemons are daemons"() {
-    new Thread({ target: startWithNames, daemon: true }).start();
-    sleepFor(1000);
+    const said = new Event();
+    const args = [said] as const;
+    new Thread({ target: startOtherAndStay, args, daemon: true }).start();
+    said.waitSync();
     console.log("main");
   },
   "idle workers are ended"() {
