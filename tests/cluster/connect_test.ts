@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "../../cluster/mod.ts";
+import { ThreadingError } from "../../threading/mod.ts";
 import {
   delay,
   freePort,
@@ -131,6 +132,25 @@ serverTest("Cluster.connect() takes the server that is there", async () => {
     Error,
     "Cannot put an item: the cluster has been closed",
   );
+});
+
+serverTest("Cluster.close() ends the calls that wait", async () => {
+  await using server = await Server.start();
+  const cluster = await Cluster.connect(server.address);
+  const queue = cluster.queue<number>("jobs", { maxsize: 1 });
+  await queue.put(1);
+  await queue.receive();
+  const lease = await cluster.lock("a").acquire();
+  const waiting = [
+    queue.receive(),
+    queue.put(2),
+    queue.join(),
+    cluster.lock("a").acquire(),
+  ].map((promise) => assertRejects(() => promise, ThreadingError, "closed"));
+  await delay(100);
+  await cluster.close();
+  await Promise.all(waiting);
+  await assertRejects(() => lease.release(), ThreadingError, "closed");
 });
 
 serverTest(

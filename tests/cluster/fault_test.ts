@@ -112,7 +112,8 @@ serverTest(
     };
     let producer = start("produce", "0", String(count));
     let consumers = [start("consume"), start("consume")];
-    for (let fault = 0; fault < 3 + STRESS - 1; fault++) {
+    let producing = true;
+    for (let fault = 0; fault < 3 || producing; fault++) {
       await Promise.all([producer, ...consumers].map((p) =>
         Promise.race([
           p.line(p === producer ? "put" : "got"),
@@ -120,6 +121,7 @@ serverTest(
           delay(5000),
         ])
       ));
+      if (STRESS > 1) await delay(2000);
       if (fault % 3 === 0) {
         consumers[0].signal("SIGKILL");
         consumers = [consumers[1], start("consume")];
@@ -130,15 +132,14 @@ serverTest(
         producer.signal("SIGKILL");
         await producer.done;
         // What may have been put is put once more, under the same id.
-        const next = Math.max(
-          -1,
-          ...all.flatMap((p) => p.numbers("put ")),
-        ) + 1;
+        const next = all.flatMap((p) => p.numbers("put "))
+          .reduce((most, n) => Math.max(most, n), -1) + 1;
+        producing = next < count;
         producer = start("produce", String(next), String(count));
       }
     }
     await producer.done;
-    await queue.join({ timeout: 120_000 });
+    await queue.join({ timeout: 120_000 * STRESS });
     await Promise.all(consumers.map((c) => c[Symbol.asyncDispose]()));
     await Promise.all(all.map((program) => program[Symbol.asyncDispose]()));
     const { lost, doubled } = account(
