@@ -169,9 +169,10 @@ export class Pipeline {
   /**
    * Runs the pipeline to its end.
    *
-   * Needs `--allow-run` for each program. With `--allow-run=mkfifo` and
-   * `--allow-read=/tmp --allow-write=/tmp` the kernel joins neighbours;
-   * without, their bytes pass through this program.
+   * Needs `--allow-run` for each program. The kernel joins neighbours on Linux
+   * with `--allow-run=/bin/sh`, and elsewhere with
+   * `--allow-run=mkfifo --allow-read=/tmp --allow-write=/tmp`; without, their
+   * bytes pass through this program.
    *
    * @returns The status of every stage, and what was captured.
    * @throws {CommandError} If a stage fails, unless `check` is `false`. A stage

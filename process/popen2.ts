@@ -164,9 +164,11 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  * Like {@linkcode popen2}, with the standard error in the same stream as the
  * output. After `popen2.popen4` of Python 2.
  *
- * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). For
- * the two streams of an array to keep their order it also needs
- * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). The
+ * two streams of an array keep their order on Linux with `--allow-run=/bin/sh`
+ * and the permission to look for the program (`--allow-read`, `--allow-env=PATH`),
+ * and elsewhere with
+ * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.
@@ -293,8 +295,9 @@ function startSync(
  * Close the streams, or declare the result with `using`.
  *
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`) and
- * for mkfifo, `--allow-read=/tmp` and `--allow-write=/tmp`, and `--allow-read`
- * for skein's own files.
+ * `--allow-read` for skein's own files. Without all permissions (`-A`), or not on
+ * Linux, it also needs
+ * `--allow-run=mkfifo --allow-read=/tmp --allow-write=/tmp`.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.

@@ -245,9 +245,10 @@ function stripped(text: string): string {
  * Runs a command and gives its status and its output, standard error among it.
  * After `commands.getstatusoutput` of Python 2.
  *
- * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). For
- * the two streams of an array to keep their order it also needs
- * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`.
+ * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). The
+ * two streams of an array keep their order on Linux with `--allow-run=/bin/sh`,
+ * and elsewhere with
+ * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.

@@ -122,10 +122,11 @@ export interface StageOptions {
    */
   clearEnv?: boolean;
   /**
-   * Where standard error goes. To merge that of an array command into a stream
-   * that this program reads in the order in which it was written, takes
-   * `--allow-run=mkfifo,cat` and `--allow-read=/tmp --allow-write=/tmp`;
-   * without, what was written at almost the same time may change places.
+   * Where standard error goes. For `merge`, if this program reads the stream and
+   * the command is an array, the order in which both were written is kept on
+   * Linux with `--allow-run=/bin/sh`, and elsewhere with
+   * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`; without, what
+   * was written at almost the same time may change places.
    *
    * @default {"capture"}
    */
