@@ -372,8 +372,8 @@ export class Pipeline {
     return new Lines(async () => {
       const execution = await Execution.start(plan, true);
       return {
-        read: async () => (await execution.output!.read()).value,
-        close: (early) => execution.close(early),
+        read: () => execution.read(),
+        close: async (early) => void await execution.close(early),
       };
     });
   }

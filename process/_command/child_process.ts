@@ -13,7 +13,7 @@ import {
 import { delay } from "@std/async/delay";
 import { durationOf } from "../../_internal/options.ts";
 import { mayReadProc } from "./descriptors.ts";
-import { nameOf, numberOf } from "../../_internal/signum.ts";
+import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
 import { endOf } from "./result.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
@@ -80,6 +80,12 @@ export function explain(
   file: string,
   cwd?: string | URL,
 ): unknown {
+  if ((error as { code?: unknown }).code === "E2BIG") {
+    return new RangeError(
+      `Cannot run a command: its arguments and environment are too long for the system, received "${file}" with them`,
+      { cause: error },
+    );
+  }
   if (error instanceof Deno.errors.PermissionDenied) {
     return new Deno.errors.PermissionDenied(
       `Cannot run a command: the file cannot be executed${
@@ -234,7 +240,8 @@ export function endingOf(options: CommandSyncOptions): Ending {
  *
  * @param child The process; with `tree` it leads a group.
  * @param ending How.
- * @returns A promise for the end of the process (and of its group).
+ * @returns A promise for the end of the process (and of its group), or for
+ * nothing if it may not be signalled.
  */
 export async function end(
   child: Deno.ChildProcess,
@@ -245,7 +252,14 @@ export async function end(
     : (signal: Deno.Signal) => sendSignal(child, signal);
   const ended = endOf(child);
   let left = ended.then(() => false);
-  if (!send(signal)) return void await left;
+  try {
+    if (!send(signal)) return void await left;
+  } catch (error) {
+    // It runs as somebody else, so nobody can end it. It may end by itself when
+    // its streams are closed.
+    if (error instanceof Deno.errors.PermissionDenied) return;
+    throw error;
+  }
   // The group lives on while one of it does, whether its leader does or not.
   if (tree) left = left.then(() => waitForGroup(child.pid, grace));
   if (signal !== "SIGKILL" && await outlives(left, grace)) send("SIGKILL");
@@ -403,7 +417,8 @@ const BY_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /**
  * Starts a program and passes on to it the signals that this one gets, until it
- * has ended.
+ * has ended. A signal that this program ignores since it was started, as under
+ * nohup, is ignored by the other one, too; to know that takes all permissions.
  *
  * @param argv The program and its arguments.
  * @param options Where it runs, with which streams.
@@ -414,10 +429,15 @@ export async function standIn(
   options: SpawnOptions,
 ): Promise<number> {
   const atTerminal = Deno.stdin.isTerminal();
+  const ignored = ignoredSignals();
   let child: Deno.ChildProcess | undefined;
-  // Listened to before the program starts, so that none is lost.
+  // A program inherits what is ignored, and when Deno listens to the first signal
+  // nothing is ignored any more. If there is nothing to inherit it listens first,
+  // so that no signal is lost.
+  if (ignored.length > 0) child = spawn(argv, options);
   const listeners = SIGNALS.map((signal) => {
     const pass = () => {
+      if (ignored.includes(signal)) return;
       if (atTerminal && BY_TERMINAL.includes(signal)) return;
       // If it has ended, so does this program in a moment.
       if (child !== undefined) sendSignal(child, signal);
@@ -426,9 +446,24 @@ export async function standIn(
     return () => Deno.removeSignalListener(signal, pass);
   });
   try {
-    child = spawn(argv, options);
+    child ??= spawn(argv, options);
     return await endOf(child);
   } finally {
     for (const remove of listeners) remove();
+  }
+}
+
+/** Those of the signals that this process ignores, as far as that is known. */
+function ignoredSignals(): readonly Deno.Signal[] {
+  if (!mayReadProc()) return [];
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    const [, digits] = /^SigIgn:\s*([\da-f]+)/m.exec(status)!;
+    const mask = BigInt(`0x${digits}`);
+    return SIGNALS.filter((signal) =>
+      (mask >> BigInt(NUMBERS[signal] - 1) & 1n) === 1n
+    );
+  } catch {
+    return [];
   }
 }

@@ -61,6 +61,8 @@ export class Execution {
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
   #statuses!: Promise<number[]>;
+  /** The stream of the user's that gets a copy of the output, if one does. */
+  #copy?: WritableStreamDefaultWriter<Uint8Array>;
   /** The stream of the user's that gets the output, if one does. */
   #sink?: WritableStreamDefaultWriter<Uint8Array>;
   #stopReports?: () => Promise<void>;
@@ -72,7 +74,7 @@ export class Execution {
   readonly #stopping = Promise.withResolvers<void>();
 
   /** Gives the output, if the caller of `start` reads it. */
-  output?: ReadableStreamDefaultReader<Bytes>;
+  #output?: ReadableStreamDefaultReader<Bytes>;
 
   private constructor(plan: SentPlan) {
     this.#plan = plan;
@@ -251,12 +253,14 @@ export class Execution {
     if (target instanceof WritableStream) {
       this.#sink = this.#writerOf(target);
       this.#collect(last, "stdout", output(last), undefined, this.#sink);
-    } else if (own) {
-      this.output = output(last).getReader();
-      this.#readers.push(this.output);
+      return;
+    }
+    const copy = this.#copy = options.tee && this.#writerOf(options.tee);
+    if (copy) this.#cleanups.push(() => copy.releaseLock());
+    if (own) {
+      this.#output = output(last).getReader();
+      this.#readers.push(this.#output);
     } else {
-      const copy = options.tee && this.#writerOf(options.tee);
-      if (copy) this.#cleanups.push(() => copy.releaseLock());
       this.#collect(last, "stdout", output(last), this.#stdout, copy);
     }
   }
@@ -345,13 +349,25 @@ export class Execution {
     // input and would take that for complete.
     this.#killing ??= Promise.all(
       this.#children.toReversed().map((child) => end(child, this.#ending)),
-    ).then(() => {
+    ).then(() => {}, (error) => void (this.#failure ??= { error })).then(() => {
       // Children of theirs may have the pipes still open.
       this.#over = true;
       for (const wait of this.#waits) wait.interrupt();
       for (const reader of this.#readers) reader.cancel().catch(() => {});
     });
-    this.#killing.catch(() => {});
+  }
+
+  /** The next piece of the output for a caller who reads it, if there is one. */
+  async read(): Promise<Bytes | undefined> {
+    const { value } = await this.#output!.read();
+    if (value === undefined || this.#copy === undefined) return value;
+    try {
+      await this.#interruptible().wait(this.#copy.write(value));
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    return value;
   }
 
   /**
@@ -359,13 +375,14 @@ export class Execution {
    *
    * @param early Whether before the end of the output.
    *
+   * @returns How the pipeline ended.
    * @throws {CommandError} If a stage failed, unless it was ended early, or
    * `check` is `false`.
    */
-  async close(early: boolean): Promise<void> {
+  async close(early: boolean): Promise<Outcome> {
     if (early) this.stop();
-    await this.output!.cancel();
-    await this.finish();
+    await this.#output!.cancel();
+    return await this.finish();
   }
 
   /** Runs all cleanups, also when one throws. */

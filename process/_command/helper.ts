@@ -267,23 +267,49 @@ export function checkSync({ source, sink, options }: Plan): void {
 export function executeSync(plan: Plan): Outcome {
   checkSync(plan);
   if (isQuick(plan)) return quickSync(plan);
+  const { sink } = plan;
+  if (sink instanceof Deno.FsFile && descriptorOf(sink) === undefined) {
+    return writeSync({ ...plan, sink: "capture" }, sink);
+  }
   const sent = plain(plan);
-  let outcome: SentOutcome;
   try {
-    outcome = ask({ type: "execute", ...sent }) as SentOutcome;
+    return received(ask({ type: "execute", ...sent }) as SentOutcome);
   } finally {
     forget(sent);
   }
-  let stdout = unshare(outcome.stdout);
-  if (sent.plan.sink === "capture" && plan.sink !== "capture") {
-    writeAllSync(plan.sink as Deno.FsFile, stdout);
-    stdout = new Uint8Array(0);
+}
+
+/**
+ * Runs a pipeline to its end, and writes its output to a file that only this
+ * thread can write to. The file gets what came before an error, too.
+ */
+function writeSync(plan: Plan, file: Deno.FsFile): Outcome {
+  const output = openSync(plan);
+  let early = true;
+  let outcome: Outcome;
+  try {
+    let bytes: Uint8Array | undefined;
+    while ((bytes = output.read()) !== undefined) writeAllSync(file, bytes);
+    early = false;
+  } finally {
+    outcome = output.close(early);
   }
-  const stages = outcome.stages.map(({ status, stderr }) => ({
-    status,
-    stderr: unshare(stderr),
-  }));
-  return { stages, stdout };
+  return outcome;
+}
+
+function received({ stages, stdout }: SentOutcome): Outcome {
+  return {
+    stages: stages.map(({ status, stderr }) => ({
+      status,
+      stderr: unshare(stderr),
+    })),
+    stdout: unshare(stdout),
+  };
+}
+
+/** The output of a pipeline that runs. */
+export interface OutputSync extends LineSourceSync {
+  close(early: boolean): Outcome;
 }
 
 /**
@@ -293,7 +319,7 @@ export function executeSync(plan: Plan): Outcome {
  * @param plan What is to be run.
  * @returns Its output.
  */
-export function openSync(plan: Plan): LineSourceSync {
+export function openSync(plan: Plan): OutputSync {
   // The helper fills the window when it is asked for more, and not otherwise.
   const window = new Uint8Array(new SharedArrayBuffer(WINDOW));
   const { buffer } = window;
@@ -312,7 +338,7 @@ export function openSync(plan: Plan): LineSourceSync {
     },
     close(early) {
       try {
-        ask({ type: "close", id, early });
+        return received(ask({ type: "close", id, early }) as SentOutcome);
       } finally {
         forget(sent);
       }
@@ -344,8 +370,7 @@ export interface SentOutcome {
 
 /**
  * A plan that can be sent, and the bytes of its source beside it: URLs cannot be
- * sent, nor open files or iterables. If only this thread can write to the output
- * file, the output is captured.
+ * sent, nor open files or iterables.
  */
 function plain({ stages, source, sink, options }: Plan): Sent {
   const from = source === undefined
@@ -362,7 +387,7 @@ function plain({ stages, source, sink, options }: Plan): Sent {
     })),
     source: input === undefined ? from : undefined,
     sink: sink instanceof Deno.FsFile
-      ? descriptorOf(sink) ?? "capture"
+      ? descriptorOf(sink)!
       : pathOf(sink) ?? sink,
     options: { ...options, signal: undefined, tee: undefined },
   };

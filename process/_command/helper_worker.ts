@@ -121,8 +121,8 @@ class Output {
   /** Reads until the window would be full, or the end. */
   async #fill(): Promise<void> {
     while (!this.#ended && this.#size < this.#window.length) {
-      const { value, done } = await this.execution.output!.read();
-      if (done) this.#ended = true;
+      const value = await this.execution.read();
+      if (value === undefined) this.#ended = true;
       else this.#add(value);
     }
   }
@@ -328,7 +328,7 @@ async function answerTo(request: Request): Promise<unknown> {
     case "close": {
       const output = outputs.get(request.id)!;
       outputs.delete(request.id);
-      return await output.execution.close(request.early);
+      return sent(await output.execution.close(request.early));
     }
     case "spawn": {
       const { part, fifos } = request;

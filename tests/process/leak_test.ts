@@ -84,18 +84,23 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
     for (let i = 0; i < 50; i++) await round();
     // Those of other programs come and go; what stays is ours.
     let left = folders().filter((name) => !old.includes(name));
-    for (let i = 0; i < 50 && (left.length > 0 || i < 5); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    // Children that were not waited for end a little later, and Deno reaps them
+    // later still if the machine is busy. A leak stays however long one looks.
+    let after = descriptors();
+    let dead = await zombies();
+    for (
+      const end = performance.now() + 30_000;
+      performance.now() < end &&
+      (left.length > 0 || after.others > before.others || dead > 0);
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
       const now = folders();
       left = left.filter((name) => now.includes(name));
-    }
-    let after = descriptors();
-    for (let i = 0; i < 100 && after.others > before.others; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
       after = descriptors();
+      dead = await zombies();
     }
     console.log(after.others - before.others <= 2, after.pipes <= 2 * 64,
-      left.length, await zombies());
+      left.length, dead);
     Deno.exit(0);
   `);
   assertEquals(result, "true true 0 0");
@@ -135,7 +140,7 @@ Deno.test("popen2Sync() and pipelines leave nothing behind in threads that are k
       const ROUNDS = 12;
       for (let i = 0; i < ROUNDS; i++) await round(i % 2);
       let after = count();
-      for (let i = 0; i < 100 && after > before; i++) {
+      for (let i = 0; i < 300 && after > before; i++) {
         await new Promise((resolve) => setTimeout(resolve, 100));
         after = count();
       }

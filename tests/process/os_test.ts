@@ -127,6 +127,28 @@ for (const call of ["await p.exec", "p.execSync"]) {
   });
 }
 
+for (const call of ["await p.exec", "p.execSync"]) {
+  const name = call.replace(/.*\./, "");
+  Deno.test({
+    name: `${name}() passes on that a signal is ignored`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const code = `import * as p from "${MOD}";
+        ${call}("kill -HUP $$; kill -HUP $PPID; sleep 0.2; echo survived");`;
+      const { stdout } = await new Deno.Command("sh", {
+        args: [
+          "-c",
+          'trap "" HUP; exec deno run -A --no-check "$0" "$1"',
+          CONFIG,
+          `data:text/typescript,${encodeURIComponent(code)}`,
+        ],
+        stderr: "inherit",
+      }).output();
+      assertEquals(new TextDecoder().decode(stdout), "survived\n");
+    },
+  });
+}
+
 Deno.test("daemonize() starts the program anew, in the background", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   const main = `${folder}/main.ts`;

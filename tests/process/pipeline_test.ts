@@ -138,6 +138,65 @@ everyWay(
     }),
 );
 
+everyWay(
+  "pipeline() writes to an open file what comes before a failure",
+  () =>
+    temporary(async (folder) => {
+      const path = `${folder}/out`;
+      using file = await Deno.open(path, { write: true, create: true });
+      const failing = pipeline("echo spam; exit 3", ["cat"]).to(file);
+      assertThrows(() => failing.runSync(), CommandError);
+      await assertRejects(() => failing.run(), CommandError);
+      const slow = pipeline("echo spam; exec sleep 60").to(file)
+        .with({ timeout: 300 });
+      assertThrows(() => slow.runSync(), DOMException);
+      assertEquals(await Deno.readTextFile(path), "spam\nspam\nspam\n");
+      const lines = pipeline("yes | head -n 500000").to(file);
+      assertEquals(lines.runSync().stages[0].status, 0);
+      assertEquals((await Deno.stat(path)).size, 1_000_015);
+    }),
+);
+
+everyWay("pipeline() gives tee the lines, too", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const text = new Response(readable).text();
+  const lines = await Array.fromAsync(
+    pipeline("echo a; echo b", ["cat"]).with({ tee: writable }).lines(),
+  );
+  assertEquals(lines, ["a", "b"]);
+  assertEquals(writable.locked, false);
+  await writable.close();
+  assertEquals(await text, "a\nb\n");
+});
+
+everyWay("pipeline() ends lines with what tee throws", async () => {
+  const failure = new Error("full");
+  const full = () =>
+    new WritableStream({
+      write() {
+        throw failure;
+      },
+    });
+  const locked = full();
+  locked.getWriter();
+  for (
+    const [tee, error] of [[full(), failure], [locked, TypeError]] as const
+  ) {
+    const thrown = await assertRejects(() =>
+      Array.fromAsync(pipeline(["yes"], ["cat"]).with({ tee }).lines())
+    );
+    assert(
+      error instanceof Error ? thrown === error : thrown instanceof error,
+    );
+  }
+  const stuck = new WritableStream({ write: () => new Promise(() => {}) });
+  const error = await assertRejects(() =>
+    Array.fromAsync(
+      pipeline(["yes"]).with({ tee: stuck, timeout: 300 }).lines(),
+    ), DOMException);
+  assertEquals(error.name, "TimeoutError");
+});
+
 everyWay("pipeline() with a head that has enough is no failure", async () => {
   const { stdout, stages, status } = await pipeline(["yes"], ["cat"], [
     "head",

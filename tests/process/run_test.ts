@@ -303,3 +303,41 @@ Deno.test("runSync() gives the same in the blocking form", () => {
   assertEquals(slow.name, "TimeoutError");
   assertEquals(runSync("kill -9 $$", { check: false }).status, -9);
 });
+
+Deno.test("run() and its relatives say that arguments are too long", async () => {
+  const command = ["true", "x".repeat(1 << 22)];
+  const says = "Cannot run a command: its arguments and environment";
+  await assertRejects(() => run(command), RangeError, says);
+  await assertRejects(() => run(command, { input: "" }), RangeError, says);
+  await assertRejects(
+    () => pipeline(["true"], command).run(),
+    RangeError,
+    says,
+  );
+  assertThrows(() => runSync(command), RangeError, says);
+  assertThrows(() => runSync(command, { input: "" }), RangeError, says);
+  assertThrows(() => popen2(command), RangeError, says);
+  assertThrows(() => popen2Sync(command), RangeError, says);
+});
+
+Deno.test("run() ends cleanly if a child may not be signalled", async () => {
+  // A setuid program may not; here Deno says so of every child.
+  const { kill } = Deno.ChildProcess.prototype;
+  Deno.ChildProcess.prototype.kill = () => {
+    throw new Deno.errors.PermissionDenied("Operation not permitted");
+  };
+  try {
+    let reports = 0;
+    const error = await assertRejects(() =>
+      run("echo a; sleep 0.3; exec yes", {
+        timeout: 50,
+        onProgress: () => void reports++,
+      }), DOMException);
+    assertEquals(error.name, "TimeoutError");
+    const then = reports;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assertEquals(reports, then);
+  } finally {
+    Deno.ChildProcess.prototype.kill = kill;
+  }
+});
