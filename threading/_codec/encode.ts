@@ -31,7 +31,12 @@ import {
   writeSet,
   writeValue,
 } from "./encode_values.ts";
-import { platformOf, writeBlob } from "./platform.ts";
+import {
+  isTrackingShared,
+  platformBaseOf,
+  platformOf,
+  writeKept,
+} from "./platform.ts";
 import {
   classNameOf,
   constructorOf,
@@ -112,8 +117,7 @@ export function writeBuiltIn(
   const constructor = constructorOf(prototype);
   const id = constructor && sendableId(constructor);
   if (id !== undefined) {
-    const isBlob = builtIn === undefined && object instanceof Blob;
-    return writeInstance(w, object, id, isBlob ? writeBlob : builtIn);
+    return writeInstance(w, object, id, builtIn ?? platformBaseOf(object));
   }
   if (builtIn === undefined) {
     const platform = platformOf(object, constructor);
@@ -184,17 +188,6 @@ export function refuseInstance(
   constructor: Function,
 ): never {
   const name = classNameOf(object);
-  if (
-    object instanceof SharedArrayBuffer || object instanceof WebAssembly.Memory
-  ) {
-    throw new Refusal("raw shared memory is not sent, use SharedArray", object);
-  }
-  if (object instanceof WebAssembly.Module) {
-    throw new Refusal(
-      "a compiled module is not sent, send its bytes and compile them there",
-      object,
-    );
-  }
   throw new Refusal(
     isOfPlatform(constructor)
       ? `a class of the platform like ${name} has its state in one thread ` +
@@ -241,7 +234,8 @@ function unbox(object: object): unknown {
 }
 
 // Buffers and the views on them. As in structured cloning the whole buffer
-// travels with a view on it, and views on one buffer share the copy.
+// travels with a view on it, and views on one buffer share what arrives of it:
+// a copy, or the same memory if it is a `SharedArrayBuffer`.
 
 /** Writes a buffer, of whatever class, without its class. */
 export function writeBuffer(w: Writer, buffer: ArrayBuffer): void {
@@ -266,9 +260,6 @@ const kindOfTyped = Object.getOwnPropertyDescriptor(
 /** Writes a view, of whatever class, without its class. */
 export function writeView(w: Writer, view: ArrayBufferView): void {
   const buffer = view.buffer;
-  if (buffer instanceof SharedArrayBuffer) {
-    throw new Refusal("raw shared memory is not sent, use SharedArray", view);
-  }
   if (isOutOfBounds(view)) {
     throw new Refusal("it is out of bounds: its buffer has shrunk", view);
   }
@@ -277,6 +268,7 @@ export function writeView(w: Writer, view: ArrayBufferView): void {
   w.byte(kind);
   const number = w.identities.find(buffer);
   if (number >= 0) w.tagged(REFERENCE, number);
+  else if (buffer instanceof SharedArrayBuffer) writeKept(w, buffer);
   else writeBuffer(w, buffer);
   w.identities.add(view);
   w.reserve();
@@ -304,7 +296,10 @@ function isOutOfBounds(view: ArrayBufferView): boolean {
 
 /** Whether the view's length follows its buffer's. */
 function isTracking(view: ArrayBufferView): boolean {
-  const buffer = view.buffer as ArrayBuffer;
+  const { buffer } = view;
+  if (buffer instanceof SharedArrayBuffer) {
+    return buffer.growable && isTrackingShared(view);
+  }
   if (!buffer.resizable) return false;
   // Nothing tells it but a change of size, so a copy changes its size. Empty
   // views at the end of a buffer that is full count as fixed.

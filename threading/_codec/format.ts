@@ -82,6 +82,10 @@ export const KEY = 0x28;
 export const CRYPTO_KEY = 0x29;
 /** Length, bytes. */
 export const CERTIFICATE = 0x2a;
+/** The address of the object that keeps a `SharedArrayBuffer` or a module. */
+export const KEPT = 0x2b;
+/** The same of a memory, whose buffer has the number behind its own. */
+export const KEPT_MEMORY = 0x2c;
 
 /**
  * Something nested so deeply that its contents come after the rest of the

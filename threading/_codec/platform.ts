@@ -5,22 +5,41 @@
  * - a Blob or File by a `blob:` URL, under which its bytes are in the store that
  *   all threads of the process have: nothing is copied;
  * - keys and certificates by their content, also of keys that are not
- *   extractable, as cloning does.
+ *   extractable, as cloning does;
+ * - raw shared memory and compiled modules, which have no content that could be
+ *   copied, by their place in the platform's store, see `Kept`.
  *
  * @module
  */
 
-import { isCryptoKey, isKeyObject } from "node:util/types";
-import { bytes, Field, words } from "../_memory/heap.ts";
+import { isCryptoKey, isKeyObject, isSharedArrayBuffer } from "node:util/types";
+import { bytes, Field, self, Slot, words } from "../_memory/heap.ts";
 import {
+  damagedError,
+  lock,
+  requireStack,
+  tryLock,
+  unlock,
+} from "../_memory/mutex.ts";
+import {
+  ADDRESS,
   addressOf,
   createObject,
+  objectAt,
   registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import type { Reader } from "./reader.ts";
 import { nameOf, Refusal, type Writer } from "./writer.ts";
-import { BLOB, CERTIFICATE, CRYPTO_KEY, FILE, KEY } from "./format.ts";
+import {
+  BLOB,
+  CERTIFICATE,
+  CRYPTO_KEY,
+  FILE,
+  KEPT,
+  KEPT_MEMORY,
+  KEY,
+} from "./format.ts";
 
 /** What there is of `node:crypto`, which the types do not have. */
 interface Key {
@@ -59,14 +78,33 @@ type WritePlatform = (
   writeValue: (w: Writer, value: unknown) => void,
 ) => void;
 
+/** The classes of the platform that classes of the user may extend. */
+const { Memory, Module } = WebAssembly;
+const extensible = new Set<unknown>([
+  Blob,
+  File,
+  SharedArrayBuffer,
+  Memory,
+  Module,
+]);
+
+/** How to write an instance of one of these, or of a class that extends one. */
+export function platformBaseOf(
+  object: object,
+): ((w: Writer, object: object) => void) | undefined {
+  if (object instanceof Blob) return writeBlob;
+  return isKeepable(object) ? writeKept : undefined;
+}
+
 /** How to write an object of that constructor, if it is one of these. */
 export function platformOf(
   object: object,
   // deno-lint-ignore ban-types
   constructor: Function | undefined,
 ): WritePlatform | undefined {
-  if (object instanceof Blob) {
-    return constructor === Blob || constructor === File ? writeBlob : undefined;
+  const base = platformBaseOf(object);
+  if (base !== undefined) {
+    return extensible.has(constructor) ? base : undefined;
   }
   if (isCryptoKey(object)) return writeCryptoKey as WritePlatform;
   if (isKeyObject(object)) return writeKeyObject as unknown as WritePlatform;
@@ -102,6 +140,13 @@ export function readPlatform(
     }
     case CERTIFICATE:
       return r.add(new (cryptoModule().X509Certificate)(readBytes(r)));
+    case KEPT:
+      return r.add(readKept(r));
+    case KEPT_MEMORY: {
+      const memory = r.add(readKept(r));
+      r.add(bufferOf(memory));
+      return memory;
+    }
     default:
       throw new RangeError(`Cannot decode a value: received the tag ${tag}`);
   }
@@ -155,7 +200,7 @@ function urlOf(blob: Blob): BlobUrl {
 }
 
 /** Writes a Blob or File, of whatever class, without its class. */
-export function writeBlob(w: Writer, blob: object): void {
+function writeBlob(w: Writer, blob: object): void {
   writeUrlOf(w, blob as Blob);
 }
 
@@ -177,6 +222,169 @@ function readBlob(r: Reader): Blob {
     resolveObjectURL(url: string): Blob;
   };
   return resolveObjectURL(url);
+}
+
+/**
+ * Makes bytes of a value and a value of bytes, as the platform does for
+ * messages to workers. A buffer or module goes into a store that the whole
+ * process has, and the bytes have its number there. To deserialize them takes
+ * it out of the store, so it can be done once.
+ *
+ * For what is written here, neither runs code of the user's, whatever the
+ * object's prototype, so they may be called in critical sections.
+ */
+interface Core {
+  serialize(value: object): Uint8Array;
+  deserialize(bytes: Uint8Array): object;
+}
+
+const core: Core | undefined = Reflect.get(Deno, Reflect.get(Deno, "internal"))
+  ?.core;
+
+/** Words of a {@linkcode Kept}: the length of the bytes, then the bytes. */
+const KeptField = { length: Field.own, bytes: Field.own + 1 } as const;
+/** Enough for the longest: those of a memory have 40. */
+const KEPT_BYTES = 64;
+const KEPT_WORDS = KeptField.bytes + KEPT_BYTES / 4;
+
+/**
+ * What keeps raw shared memory or a module in the store, as long as a record
+ * refers to it, or a thread has a value that was sent or received.
+ *
+ * A thread that reads the value takes it out of the store and puts it back, in
+ * one critical section: no thread finds it missing, or is killed with it.
+ */
+class Kept extends SharedObject {
+  constructor(value: object) {
+    super(createObject(KEPT_KIND, KEPT_WORDS));
+    const address = addressOf(this);
+    requireStack();
+    lock(address + Field.mutex);
+    keep(address, value);
+    unlock(address + Field.mutex);
+  }
+}
+
+const KEPT_KIND = registerClass(import.meta, {
+  constructor: Kept,
+  destroy(address) {
+    if (words[address + KeptField.length] === 0) return;
+    try {
+      core!.deserialize(keptBytes(address));
+    } catch {
+      // No room for it in this thread; so it stays in the store.
+    }
+  },
+});
+
+function keep(address: number, value: object): void {
+  const content = core!.serialize(value);
+  const start = (address + KeptField.bytes) * 4;
+  for (let i = 0; i < content.length; i++) bytes[start + i] = content[i];
+  words[address + KeptField.length] = content.length;
+}
+
+function keptBytes(address: number): Uint8Array {
+  const start = (address + KeptField.bytes) * 4;
+  return bytes.slice(start, start + words[address + KeptField.length]);
+}
+
+/**
+ * The value of a {@linkcode Kept}. Should the thread run out of memory between
+ * the two steps, the object is damaged, as after any section left half-way.
+ */
+function valueOf(address: number): object {
+  requireStack();
+  if (!tryLock(address + Field.mutex)) {
+    throw damagedError("raw shared memory or a module that was sent");
+  }
+  const value = core!.deserialize(keptBytes(address));
+  keep(address, value);
+  unlock(address + Field.mutex);
+  return value;
+}
+
+/** The values that this thread has sent or received. */
+const kept = new WeakMap<object, Kept>();
+
+function keptOf(value: object): Kept {
+  let keeper = kept.get(value);
+  if (keeper === undefined || words[keeper[ADDRESS] + Field.damaged] !== 0) {
+    keeper = new Kept(value);
+    kept.set(value, keeper);
+  }
+  return keeper;
+}
+
+const bufferGetter = Object.getOwnPropertyDescriptor(
+  Memory.prototype,
+  "buffer",
+)!.get!;
+
+function bufferOf(memory: object): object {
+  return bufferGetter.call(memory);
+}
+
+/** Whether it is raw shared memory or a module, also of a class of the user. */
+function isKeepable(object: object): boolean {
+  if (object instanceof SharedArrayBuffer) return isSharedArrayBuffer(object);
+  try {
+    if (object instanceof Memory) return bufferOf(object) !== undefined;
+    // Throws for what only looks like a module.
+    return object instanceof Module &&
+      Module.customSections(object, "-") !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes raw shared memory or a module, of whatever class, without its class.
+ * The buffer of a memory arrives as that of the memory where it comes behind
+ * it in a message.
+ */
+export function writeKept(w: Writer, value: object): void {
+  const isMemory = value instanceof Memory;
+  if (isMemory && !isSharedArrayBuffer(bufferOf(value))) {
+    throw new Refusal(
+      "this memory is not shared: make it with `shared: true`, or send its " +
+        "buffer, which is copied",
+      value,
+    );
+  }
+  if (core === undefined) {
+    throw new Refusal("this version of Deno has no way to send it", value);
+  }
+  const keeper = keptOf(value);
+  if (!w.references.includes(keeper)) w.references.push(keeper);
+  w.tagged(isMemory ? KEPT_MEMORY : KEPT, addressOf(keeper));
+  w.identities.add(value);
+  if (!isMemory) return;
+  const buffer = bufferOf(value);
+  // The reader numbers it in any case.
+  w.identities.add(w.identities.find(buffer) < 0 ? buffer : {});
+}
+
+function readKept(r: Reader): object {
+  const address = r.uint32();
+  const keeper = objectAt(address) as Kept;
+  const value = valueOf(address);
+  kept.set(value, keeper);
+  return value;
+}
+
+/**
+ * Whether the length of a view of a growable buffer follows its buffer's. Only
+ * the platform's bytes tell it: the lowest bit of their last one.
+ */
+export function isTrackingShared(view: ArrayBufferView): boolean {
+  requireStack();
+  // In one critical section, or a killed thread leaves the buffer in the store.
+  lock(self + Slot.mutex);
+  const content = core!.serialize(view);
+  core!.deserialize(content);
+  unlock(self + Slot.mutex);
+  return (content[content.length - 1] & 1) === 1;
 }
 
 const KEY_TYPES = ["secret", "private", "public"] as const;

@@ -262,12 +262,13 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * instances have `#private` fields, methods or accessors is refused; static ones
  * do no harm.
  *
- * All other values are copied as `structuredClone` does it. Not so a
- * `WebAssembly.Module`, a `SharedArrayBuffer` and a shared `WebAssembly.Memory`,
- * which are refused, as is what structured cloning would make plain objects of:
- * instances of classes that are not marked, and of the platform's. The bytes of
- * a Blob or File are not copied. Keys travel with their content, also if they
- * are not extractable.
+ * All other values are copied as `structuredClone` does it, and what that shares
+ * is shared: a `SharedArrayBuffer`, views on it and a `WebAssembly.Memory` made
+ * with `shared: true` arrive as the same memory, a `WebAssembly.Module` is not
+ * compiled again, and the bytes of a Blob or File are not copied. Keys travel
+ * with their content, also if they are not extractable. Refused is what
+ * structured cloning would make plain objects of: instances of classes that are
+ * not marked, and of the platform's, such as `ImageData`.
  *
  * An instance of a subclass of `Lock`, `Queue` or another shared class is
  * shared, and its own fields are copied each time it is sent. In the thread
