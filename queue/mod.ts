@@ -44,6 +44,7 @@
  * @module
  */
 
+export { type Delivery, type NakOptions } from "./delivery.ts";
 export { Empty, Full, ShutDown } from "./errors.ts";
 export {
   LifoQueue,

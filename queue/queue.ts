@@ -18,7 +18,11 @@ import {
   draftRecord,
   readRecord,
 } from "../threading/_codec/record.ts";
-import { addressOf } from "../threading/_memory/shared_object.ts";
+import {
+  addressOf,
+  pinUntil,
+  type SharedObject,
+} from "../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { ThreadingError } from "../threading/errors.ts";
@@ -32,9 +36,17 @@ import {
   markBuiltIn,
 } from "./_engine/custom_list.ts";
 import { endCustom } from "./_engine/custom_order.ts";
+import { get } from "./_engine/get.ts";
 import { Order, PlaceShift, QueueField } from "./_engine/layout.ts";
+import {
+  RECEIVE,
+  receive,
+  receiveNowait,
+  receiveSync,
+} from "./_engine/receive.ts";
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown } from "./_engine/waiters.ts";
+import { Delivery } from "./delivery.ts";
 import { ShutDown } from "./errors.ts";
 import {
   checkMaxsize,
@@ -187,6 +199,101 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
+   * Receives the next item, and waits for one without blocking the thread. Unlike
+   * one that was got, an item that was received goes back to the queue if it is
+   * not acknowledged: see {@linkcode Delivery}.
+   *
+   * After a shutdown it goes on as long as there are items, or deliveries that
+   * are out and may come back.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait.
+   * @returns The delivery of the item.
+   * @throws {Empty} If the timeout passes first.
+   * @throws {ShutDown} If the queue was shut down, is empty, and no delivery is
+   * out.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * using delivery = await queue.receive();
+   * console.log(delivery.item);
+   * delivery.ack();
+   * ```
+   */
+  async receive(options?: WaitOptions): Promise<Delivery<T>> {
+    const timeout = timeoutOf(options, RECEIVE);
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const queue = addressOf(this);
+    const received = await pinUntil(
+      queue,
+      receive(this, queue, timeout, signal),
+    );
+    keepAlive(this);
+    return new Delivery<T>(queue, received);
+  }
+
+  /**
+   * Receives the next item, and blocks the thread until there is one, see
+   * `receive`.
+   *
+   * @param options A timeout in milliseconds.
+   * @returns The delivery of the item.
+   * @throws {Empty} If the timeout passes first.
+   * @throws {ShutDown} If the queue was shut down, is empty, and no delivery is
+   * out.
+   * @throws {ThreadingError} If no other thread is left that could put one, or
+   * if the item needs a module that this thread cannot load while it blocks;
+   * then it stays in the queue.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * using delivery = queue.receiveSync();
+   * console.log(delivery.item);
+   * delivery.ack();
+   * ```
+   */
+  receiveSync(options?: WaitSyncOptions): Delivery<T> {
+    const timeout = timeoutOf(options, RECEIVE);
+    const queue = addressOf(this);
+    return new Delivery<T>(queue, receiveSync(this, queue, timeout));
+  }
+
+  /**
+   * Receives the next item if there is one, see `receive`.
+   *
+   * @returns The delivery of the item.
+   * @throws {Empty} If there is none.
+   * @throws {ShutDown} If the queue was shut down, is empty, and no delivery is
+   * out.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * queue.receiveNowait().ack();
+   * queue.joinSync();
+   * ```
+   */
+  receiveNowait(): Delivery<T> {
+    const queue = addressOf(this);
+    return new Delivery<T>(queue, receiveNowait(this, queue));
+  }
+
+  /**
    * Waits until all items that were put have been got and reported as done,
    * without blocking the thread.
    *
@@ -274,7 +381,8 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * Gets one item after the other, until the queue is shut down and empty.
+   * Gets one item after the other, until the queue is shut down and empty, and
+   * no delivery is out that could come back.
    *
    * @returns An iterator that gets the items.
    *
@@ -292,7 +400,7 @@ export class Queue<T> extends SimpleQueue<T> {
     for (;;) {
       let item: T;
       try {
-        item = await this.get();
+        item = await getPatiently(this, Infinity, undefined) as T;
       } catch (error) {
         if (error instanceof ShutDown) return;
         throw error;
@@ -358,6 +466,17 @@ export class Queue<T> extends SimpleQueue<T> {
   protected _qsize(): number {
     return this.queue.length();
   }
+}
+
+/** Gets an item; after a shutdown it waits for what may come back. */
+async function getPatiently(
+  handle: SharedObject,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const item = await get(handle, addressOf(handle), timeout, signal, true);
+  keepAlive(handle);
+  return item;
 }
 
 markBuiltIn(Queue.prototype);

@@ -22,6 +22,7 @@ import {
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
 import { destroyJournal } from "./_engine/custom_list.ts";
+import { abandon } from "./_engine/deliveries.ts";
 import {
   get,
   getMany,
@@ -31,7 +32,7 @@ import {
   getProtocol,
   getSync,
 } from "./_engine/get.ts";
-import { releaseItems } from "./_engine/items.ts";
+import { releaseItems, releaseParcels } from "./_engine/items.ts";
 import {
   Order,
   PlaceShift,
@@ -49,7 +50,6 @@ import {
   putSync,
 } from "./_engine/put.ts";
 import { close, sizeOf } from "./_engine/ring.ts";
-import { abandon } from "./_engine/waiters.ts";
 import { GET, PUT } from "./errors.ts";
 
 /**
@@ -536,9 +536,11 @@ function destroy(queue: number): void {
   if (words[queue + Field.damaged] !== 0) return;
   if (words[queue + QueueField.order] !== Order.custom) {
     close(queue);
+    releaseParcels(queue);
     releaseItems(queue);
     return;
   }
+  releaseParcels(queue);
   for (const field of [QueueField.list, QueueField.lock]) {
     const part = words[queue + field];
     if (part !== 0) releaseReference(part);

@@ -17,7 +17,16 @@
  * @module
  */
 
-import { insertAt, isLarge, lockWithRoom, placeOf, removeKeeping, RingField, shrinkEmpty, wordAt } from "../../threading/shared/list_storage.ts";
+import {
+  insertAt,
+  isLarge,
+  lockWithRoom,
+  placeOf,
+  removeKeeping,
+  RingField,
+  shrinkEmpty,
+  wordAt,
+} from "../../threading/shared/list_storage.ts";
 import {
   allocate,
   deallocate,

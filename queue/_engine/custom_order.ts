@@ -34,7 +34,15 @@ import {
   loadModule,
   ModuleNotLoaded,
 } from "../../threading/_codec/sendable.ts";
-import { doubles, Field, words } from "../../threading/_memory/heap.ts";
+import { COUNTED, removeDraft } from "../../threading/_memory/allocator.ts";
+import {
+  doubles,
+  Field,
+  load,
+  self,
+  Slot,
+  words,
+} from "../../threading/_memory/heap.ts";
 import {
   damagedError,
   lock,
@@ -42,6 +50,12 @@ import {
   tryLock,
   unlock,
 } from "../../threading/_memory/mutex.ts";
+import {
+  commitRecord,
+  draftRecord,
+  dropRecord,
+  takeRecord,
+} from "../../threading/_codec/record.ts";
 import {
   ADDRESS,
   addressOf,
@@ -85,6 +99,15 @@ import {
   unlinkBlock,
 } from "./items.ts";
 import {
+  deliverNext,
+  deliverRecord,
+  discardParcel,
+  draftParcel,
+  readDelivery,
+  settle,
+  undoDelivery,
+} from "./deliveries.ts";
+import {
   isBare,
   NodeItem,
   Put,
@@ -93,17 +116,22 @@ import {
   WaitFlag,
 } from "./layout.ts";
 import {
+  admitDue,
   decline,
   endOf,
+  endPatient,
   endPutter,
   endWoken,
   feedGetters,
   hasRoom,
   isClaimed,
+  mayComeBack,
+  nudge,
   releaseClaim,
   releaseJoiners,
   shutDown,
   spareIn,
+  tick,
   waitingIn,
   withdraw,
 } from "./waiters.ts";
@@ -163,9 +191,15 @@ interface Ending {
  * @param handle The queue's handle.
  * @param what What is done, for messages.
  * @param work Calls the hooks, and tells what is to be done at the end.
+ * @param undo Undoes what else `work` has done.
  * @throws What they throw; the queue is as it was before.
  */
-function transact(handle: Hooked, what: string, work: () => Ending): void {
+function transact(
+  handle: Hooked,
+  what: string,
+  work: () => Ending,
+  undo?: () => void,
+): void {
   const queue = addressOf(handle);
   if (isInHook(queue)) {
     throw new ThreadingError(
@@ -187,6 +221,7 @@ function transact(handle: Hooked, what: string, work: () => Ending): void {
       refuseDamage(queue);
       undoChanges(queue, 0);
     }
+    undo?.();
     throw error;
   } finally {
     closeJournal();
@@ -264,7 +299,8 @@ function tryCommit(
     const block = words[node + NodeItem.block];
     // This get has taken the item that was reserved for it.
     const reserved = words[queue + QueueField.reserved] - (ending.claims ?? 0);
-    const most = words[queue + QueueField.limit] + reserved;
+    const most = words[queue + QueueField.limit] + reserved -
+      words[queue + QueueField.returnedCount];
     if (size <= most - countOf(block)) {
       borrow(block);
       next.node = node;
@@ -281,6 +317,7 @@ function tryCommit(
   ending.settle?.();
   feedGetters(queue);
   releaseJoiners(queue);
+  endPatient(queue);
   unlock(queue + Field.mutex);
   return COMMITTED;
 }
@@ -355,7 +392,8 @@ export function tryPut(
     if (words[queue + QueueField.putters] !== 0 && settle === undefined) {
       return {};
     }
-    const size = sizeBy(handle) - words[queue + QueueField.reserved];
+    const size = sizeBy(handle) + words[queue + QueueField.returnedCount] -
+      words[queue + QueueField.reserved];
     if (size > words[queue + QueueField.limit] - items.length) return {};
     for (const item of items) handle._put(item);
     done = true;
@@ -367,6 +405,8 @@ export function tryPut(
 /**
  * Gets up to `n` items.
  *
+ * @param patient Whether it waits for what may come back after a shutdown.
+ * @param parcel An empty parcel for the item if it is to be delivered, or 0.
  * @param node The node of a get that has waited and one is reserved for, or 0.
  * @returns The items; none if the queue is empty.
  * @throws {ShutDown} If it is shut down and empty.
@@ -375,13 +415,18 @@ export function tryGet(
   handle: Hooked,
   queue: number,
   n: number,
+  patient: boolean,
+  parcel: number,
   node = 0,
 ): unknown[] {
-  const items: unknown[] = [];
+  const items = getReturned(queue, parcel, node);
+  if (items.length > 0) return items;
+  let record = 0;
   transact(handle, GET, () => {
     const claimed = node !== 0 && isClaimed(node);
     let size = sizeBy(handle);
-    const available = size - words[queue + QueueField.reserved];
+    const available = size + words[queue + QueueField.returnedCount] -
+      words[queue + QueueField.reserved];
     const spare = available - waitingIn(queue, available);
     const most = Math.min(n, claimed ? Math.max(0, spare) + 1 : spare);
     while (items.length < most && size > 0) {
@@ -389,16 +434,93 @@ export function tryGet(
       if (items.length < most) size = sizeBy(handle);
     }
     const found = items.length > 0;
-    if (!found && words[queue + QueueField.shutDown] !== 0) throw getShutDown();
+    if (!found && hasEnded(queue, patient)) throw getShutDown();
+    if (found && parcel !== 0) record = ownRecord(items[0]);
     const settle = () => {
+      if (record !== 0) {
+        removeDraft(record | COUNTED);
+        deliverRecord(queue, parcel, record);
+      }
+      if (node === 0) return;
       if (isClaimed(node)) releaseClaim(queue, node);
       if (found) endWoken(node, Put.done);
     };
-    return node === 0
-      ? { taken: items.length }
-      : { taken: items.length, claims: claimed ? 1 : 0, settle };
+    return { taken: items.length, claims: claimed ? 1 : 0, settle };
+  }, () => {
+    if (record !== 0) dropRecord(record);
   });
   return items;
+}
+
+/**
+ * A record that this thread owns as if it had taken it over. A draft could still
+ * be written to, so it would keep a thread that stays in a hook from being killed.
+ */
+function ownRecord(item: unknown): number {
+  const record = draftRecord(item);
+  lock(self + Slot.mutex);
+  commitRecord(record);
+  takeRecord(record);
+  unlock(self + Slot.mutex);
+  return record;
+}
+
+/** Whether a get ends with `ShutDown` that has found nothing. */
+function hasEnded(queue: number, patient: boolean): boolean {
+  if (words[queue + QueueField.shutDown] === 0) return false;
+  lock(queue + Field.mutex);
+  const comes = words[queue + QueueField.returnedCount] !== 0 ||
+    (patient && mayComeBack(queue));
+  unlock(queue + Field.mutex);
+  return !comes;
+}
+
+/**
+ * Gets an item that came back: those come before what `_get` gives, and need no
+ * hooks. It is this thread's delivery until it has been read.
+ *
+ * @returns The item, or nothing.
+ * @throws Why it cannot be read; then it is where it was.
+ */
+function getReturned(queue: number, parcel: number, node: number): unknown[] {
+  if (
+    (load(queue + QueueField.returned) | load(queue + QueueField.delayed)) === 0
+  ) return [];
+  const mine = parcel === 0 ? draftParcel() : parcel;
+  const found = takeReturned(queue, mine, node);
+  let item: unknown;
+  try {
+    if (found) item = readDelivery(queue, mine);
+  } catch (error) {
+    undoDelivery(queue, mine);
+    throw error;
+  }
+  if (found && parcel === 0) settle(queue, mine, false);
+  if (!found && parcel === 0) discardParcel(mine);
+  if (!found) return [];
+  if (node !== 0) {
+    lock(queue + Field.mutex);
+    endWoken(node, Put.done);
+    unlock(queue + Field.mutex);
+  }
+  return [item];
+}
+
+/** Delivers an item that came back, if there is one that nobody else waits for. */
+function takeReturned(queue: number, parcel: number, node: number): boolean {
+  lock(queue + Field.mutex);
+  admitDue(queue);
+  const claimed = node !== 0 && isClaimed(node);
+  const found = words[queue + QueueField.returned] !== 0 &&
+    (claimed || spareIn(queue) > 0);
+  if (found) {
+    if (claimed) releaseClaim(queue, node);
+    deliverNext(queue, parcel);
+    feedGetters(queue);
+    nudge(queue, firstOf(queue, QueueField.putters));
+  }
+  unlock(queue + Field.mutex);
+  return found;
 }
 
 /** How a put waits at a queue with hooks. */
@@ -477,22 +599,32 @@ export class GetWait implements Protocol {
   /** The error of a hook. */
   error: unknown;
 
-  constructor(readonly handle: Hooked, readonly n: number) {}
+  constructor(
+    readonly handle: Hooked,
+    readonly n: number,
+    readonly patient: boolean,
+    readonly parcel: number,
+  ) {}
 
   take(queue: number, node: number): number {
     const end = endOf(node);
     if (end !== undefined) return end;
+    if (this.patient) words[node + Node.flags] |= WaitFlag.patient;
+    if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
     if (spareIn(queue) > 0) return Put.again;
-    return words[queue + QueueField.shutDown] !== 0
-      ? Wake.refused
-      : Wake.waiting;
+    if (words[queue + QueueField.shutDown] === 0) return Wake.waiting;
+    if (!this.patient || !mayComeBack(queue)) return Wake.refused;
+    return Wake.waiting;
   }
+
+  tick = tick;
 
   /** The get was woken, and an item is reserved for it. */
   attend(queue: number, node: number): void {
     if (!isClaimed(node)) return;
     try {
-      this.items = tryGet(this.handle, queue, this.n, node);
+      const { handle, n, patient, parcel } = this;
+      this.items = tryGet(handle, queue, n, patient, parcel, node);
     } catch (error) {
       this.error = error;
       if (!tryLock(queue + Field.mutex)) return;

@@ -21,7 +21,13 @@ import {
   refersToNothing,
 } from "../../threading/_codec/record.ts";
 import type { SharedObject } from "../../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../../threading/_memory/wait.ts";
+import {
+  addOnWake,
+  type Surrender,
+  waitEpoch,
+  waitPromise,
+  waitSync,
+} from "../../threading/_memory/wait.ts";
 import {
   Node,
   type Protocol,
@@ -30,12 +36,13 @@ import {
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import * as custom from "./custom_order.ts";
-import { takeOut } from "./items.ts";
+import { openParcel, takeOut } from "./items.ts";
 import {
   isNumberIn,
   MAX_RECEIVED,
   messageOf,
   NodeItem,
+  parcelIn,
   Put,
   QueueField,
   readReceived,
@@ -61,14 +68,19 @@ import {
   takeAtHead,
 } from "./ring.ts";
 import {
+  admitDue,
   admitPutters,
   availableIn,
   decline,
+  endPatient,
   feedGetters,
   isClaimed,
+  mayComeBack,
   releaseClaim,
+  releaseHanded,
   returnTaken,
   spareIn,
+  tick,
   withdraw,
 } from "./waiters.ts";
 
@@ -84,9 +96,13 @@ export function enterHead(queue: number): boolean {
   return false;
 }
 
-/** Takes the next item if there is one; it may be `UNREAD`. */
-function tryGet(queue: number): unknown {
-  if (!enterHead(queue)) return tryGetClosed(queue);
+/**
+ * Takes the next item if there is one; it may be `UNREAD`.
+ *
+ * @param patient Whether it waits for what may come back after a shutdown.
+ */
+function tryGet(queue: number, patient = false): unknown {
+  if (!enterHead(queue)) return tryGetClosed(queue, patient);
   if (isEmptyAtHead(queue)) {
     unlock(queue + QueueField.headMutex);
     return NOTHING;
@@ -98,20 +114,38 @@ function tryGet(queue: number): unknown {
   return value;
 }
 
-function tryGetClosed(queue: number): unknown {
-  enter(queue);
+function tryGetClosed(queue: number, patient: boolean): unknown {
+  enterClosed(queue);
   if (spareIn(queue) <= 0) {
-    const ended = words[queue + QueueField.shutDown] !== 0;
+    const ended = hasEnded(queue, patient);
     leave(queue);
     if (ended) throw getShutDown();
     return NOTHING;
   }
   const value = takeOut(queue);
-  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  afterTaking(queue);
   const wasteful = isWasteful(queue);
   leave(queue);
   if (wasteful) shrink(queue);
   return value;
+}
+
+/** Takes the queue's mutex, closes the ends, and puts back what is due. */
+export function enterClosed(queue: number): void {
+  enter(queue);
+  if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
+}
+
+/** Under the mutex, with no item there: whether a get ends with `ShutDown`. */
+export function hasEnded(queue: number, patient: boolean): boolean {
+  return words[queue + QueueField.shutDown] !== 0 &&
+    !(patient && mayComeBack(queue));
+}
+
+/** Under the mutex, with closed ends, after an item was taken. */
+export function afterTaking(queue: number): void {
+  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  if (words[queue + QueueField.shutDown] !== 0) endPatient(queue);
 }
 
 /** Reads the item taken, or puts it back if its module must be awaited. */
@@ -144,17 +178,23 @@ export function getSync(
   handle: SharedObject,
   queue: number,
   timeout: number,
+  patient = false,
 ): unknown {
   return isCustom(queue)
-    ? getCustomSync(hooked(handle), queue, 1, timeout)[0]
-    : getOneSync(queue, timeout);
+    ? getCustomSync(hooked(handle), queue, 1, timeout, patient)[0]
+    : getOneSync(queue, timeout, patient);
 }
 
-function getOneSync(queue: number, timeout: number): unknown {
-  let value = tryGet(queue);
-  if (value === NOTHING) value = spin(queue);
+function getOneSync(
+  queue: number,
+  timeout: number,
+  patient = false,
+): unknown {
+  let value = tryGet(queue, patient);
+  if (value === NOTHING) value = spin(queue, patient);
   if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
-  const end = waitSync(getProtocol, queue, QueueField.getters, timeout, GET);
+  const protocol = patient ? patientProtocol : getProtocol;
+  const end = waitSync(protocol, queue, QueueField.getters, timeout, GET);
   if (end === Wake.granted) {
     got.fresh = false;
     return got.value === UNREAD ? readTaken(queue) : got.value;
@@ -163,11 +203,11 @@ function getOneSync(queue: number, timeout: number): unknown {
 }
 
 /** Spins until there is an item, but not if others wait: they come first. */
-function spin(queue: number): unknown {
+function spin(queue: number, patient: boolean): unknown {
   let value: unknown = NOTHING;
   for (let looks = 0; looks < LOOKS && value === NOTHING; looks++) {
     if (load(queue + QueueField.getters) !== 0) break;
-    if (sizeOf(queue) > 0) value = tryGet(queue);
+    if (sizeOf(queue) > 0) value = tryGet(queue, patient);
     else pause();
   }
   return value;
@@ -231,9 +271,17 @@ export async function get(
   queue: number,
   timeout: number,
   signal: AbortSignal | undefined,
+  patient = false,
 ): Promise<unknown> {
-  if (!isCustom(queue)) return getOne(queue, timeout, signal);
-  const items = await getCustom(hooked(handle), queue, 1, timeout, signal);
+  if (!isCustom(queue)) return getOne(queue, timeout, signal, patient);
+  const items = await getCustom(
+    hooked(handle),
+    queue,
+    1,
+    timeout,
+    signal,
+    patient,
+  );
   return items[0];
 }
 
@@ -241,15 +289,15 @@ async function getOne(
   queue: number,
   timeout: number,
   signal: AbortSignal | undefined,
+  patient = false,
 ): Promise<unknown> {
-  const value = tryGet(queue);
+  const value = tryGet(queue, patient);
   if (value === UNREAD) return finish(readAtOnce(value));
   if (value !== NOTHING) return value;
   let reading: Reading | undefined;
-  const end = await waitPromise(
-    getProtocol,
+  const end = await waitToGet(
+    patient ? patientProtocol : getProtocol,
     queue,
-    QueueField.getters,
     { timeout, signal, timeoutError: () => empty(timeout) },
     () => {
       if (!got.fresh) return;
@@ -260,6 +308,76 @@ async function getOne(
   if (end !== Wake.granted) throw getShutDown();
   return finish(reading!);
 }
+
+/** Waits in the line of the gets, in the promise form. */
+export function waitToGet(
+  protocol: Protocol,
+  queue: number,
+  surrender: Surrender,
+  inspect?: () => void,
+): Promise<number> {
+  watch(queue);
+  const ending = waitPromise(
+    protocol,
+    queue,
+    QueueField.getters,
+    surrender,
+    inspect,
+  );
+  // As for a blocked thread, which sleeps no longer than until then.
+  attendDelays();
+  const done = () => unwatch(queue);
+  ending.then(done, done);
+  return ending;
+}
+
+/** The queues at which tasks of this thread wait to get, and how many do. */
+const watched = new Map<number, number>();
+let watchedEpoch = 0;
+let alarm: ReturnType<typeof setTimeout> | undefined;
+let alarmAt = Infinity;
+
+function watch(queue: number): void {
+  if (watchedEpoch !== waitEpoch) {
+    // Those were the waits of a thread that has ended, and its timer.
+    watchedEpoch = waitEpoch;
+    watched.clear();
+    alarm = undefined;
+    alarmAt = Infinity;
+  }
+  watched.set(queue, (watched.get(queue) ?? 0) + 1);
+}
+
+function unwatch(queue: number): void {
+  const left = (watched.get(queue) ?? 0) - 1;
+  if (left > 0) {
+    watched.set(queue, left);
+    return;
+  }
+  watched.delete(queue);
+  if (watched.size > 0 || alarm === undefined) return;
+  clearTimeout(alarm);
+  alarm = undefined;
+  alarmAt = Infinity;
+}
+
+/** Puts back what is due where this thread's tasks wait, and sets a timer. */
+function attendDelays(): void {
+  if (watched.size === 0 || watchedEpoch !== waitEpoch) return;
+  let next = Infinity;
+  for (const queue of watched.keys()) next = Math.min(next, tick(queue));
+  if (next >= alarmAt || next === Infinity) return;
+  clearTimeout(alarm);
+  alarmAt = next;
+  alarm = setTimeout(() => {
+    alarm = undefined;
+    alarmAt = Infinity;
+    attendDelays();
+  }, Math.max(0, Math.ceil(next - performance.now())));
+}
+
+// Whoever delays an item wakes those who wait.
+addOnWake(attendDelays);
 
 /** Gets from 1 to `n` items, and blocks until there is one. */
 export function getManySync(
@@ -377,7 +495,7 @@ function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
     wasteful = isWastefulAtHead(queue);
     unlock(queue + QueueField.headMutex);
   } else {
-    enter(queue);
+    enterClosed(queue);
     takeClosed(queue, n, items, unread);
     wasteful = isWasteful(queue);
     leave(queue);
@@ -419,7 +537,7 @@ function takeClosed(
   while (items.length < most) {
     if (!note(takeOut(queue, unread.length), items, unread)) break;
   }
-  if (words[queue + QueueField.putters] !== 0) admitPutters(queue);
+  afterTaking(queue);
 }
 
 /** Adds an item to a round; returns whether the round goes on. */
@@ -440,46 +558,91 @@ const got: { value: unknown; fresh: boolean } = {
   fresh: false,
 };
 
-/** How a get waits; what it gets is in {@linkcode got}. */
-export const getProtocol: Protocol = {
-  take(queue, node) {
-    if (words[node + Node.flags] & WaitFlag.handed) {
-      words[node + Node.flags] &= ~WaitFlag.handed;
-      got.value = takeCell(node + NodeItem.cell, NO_MESSAGE, 0);
-    } else {
-      close(queue);
-      const isNext = isClaimed(node);
-      if (isNext) releaseClaim(queue, node);
-      if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {
-        return words[queue + QueueField.shutDown] !== 0
-          ? Wake.refused
-          : Wake.waiting;
-      }
-      got.value = takeOut(queue);
-      admitPutters(queue);
-      feedGetters(queue);
-      open(queue);
-    }
-    got.fresh = true;
+/** Takes what a node was handed; it may be `UNREAD`. */
+function takeHanded(queue: number, node: number): unknown {
+  const cell = node + NodeItem.cell;
+  const parcel = parcelIn(cell);
+  const value = parcel === 0
+    ? takeCell(cell, NO_MESSAGE, 0)
+    : openParcel(queue, parcel);
+  releaseHanded(queue, node);
+  endPatient(queue);
+  return value;
+}
+
+/**
+ * In the critical section of a get that waits, or is about to: takes an item.
+ *
+ * @param take Takes the item that there is.
+ * @param takeHanded Takes the one that the node was handed.
+ * @returns How the wait ends, or `Wake.waiting`.
+ */
+export function takeForWaiter(
+  queue: number,
+  node: number,
+  patient: boolean,
+  take: (queue: number) => void,
+  takeHanded: (queue: number, node: number) => void,
+): number {
+  if (words[node + Node.flags] & WaitFlag.handed) {
+    takeHanded(queue, node);
     return Wake.granted;
-  },
-  withdraw,
-  decline,
-};
+  }
+  close(queue);
+  if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
+  const isNext = isClaimed(node);
+  if (isNext) releaseClaim(queue, node);
+  if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {
+    if (hasEnded(queue, patient)) return Wake.refused;
+    if (patient) words[node + Node.flags] |= WaitFlag.patient;
+    return Wake.waiting;
+  }
+  take(queue);
+  admitPutters(queue);
+  feedGetters(queue);
+  endPatient(queue);
+  open(queue);
+  return Wake.granted;
+}
+
+function protocolOf(patient: boolean): Protocol {
+  const take = (queue: number) => {
+    got.value = takeOut(queue);
+    got.fresh = true;
+  };
+  const takeFromNode = (queue: number, node: number) => {
+    got.value = takeHanded(queue, node);
+    got.fresh = true;
+  };
+  return {
+    take: (queue, node) =>
+      takeForWaiter(queue, node, patient, take, takeFromNode),
+    withdraw,
+    decline,
+    tick,
+  };
+}
+
+/** How a get waits; what it gets is in {@linkcode got}. */
+export const getProtocol: Protocol = protocolOf(false);
+/** How a get waits that goes on after a shutdown while items may come back. */
+const patientProtocol = protocolOf(true);
 
 /** Gets up to `n` items, and blocks until there is one. */
-function getCustomSync(
+export function getCustomSync(
   handle: Hooked,
   queue: number,
   n: number,
   timeout: number,
+  patient = false,
+  parcel = 0,
 ): unknown[] {
   const deadline = custom.deadlineOf(timeout);
   try {
     for (;;) {
-      const items = custom.tryGet(handle, queue, n);
+      const items = custom.tryGet(handle, queue, n, patient, parcel);
       if (items.length > 0) return items;
-      const wait = new custom.GetWait(handle, n);
+      const wait = new custom.GetWait(handle, n, patient, parcel);
       const end = custom.waitBlocked(
         wait,
         queue,
@@ -498,13 +661,15 @@ function getCustomSync(
 }
 
 /** Gets up to `n` items if there are any. */
-function getCustomNowait(
+export function getCustomNowait(
   handle: Hooked,
   queue: number,
   n: number,
+  patient = false,
+  parcel = 0,
 ): unknown[] {
   try {
-    const items = custom.tryGet(handle, queue, n);
+    const items = custom.tryGet(handle, queue, n, patient, parcel);
     if (items.length > 0) return items;
   } catch (error) {
     throw explained(error, GET);
@@ -513,24 +678,26 @@ function getCustomNowait(
 }
 
 /** Gets up to `n` items without blocking the thread. */
-async function getCustom(
+export async function getCustom(
   handle: Hooked,
   queue: number,
   n: number,
   timeout: number,
   signal: AbortSignal | undefined,
+  patient = false,
+  parcel = 0,
 ): Promise<unknown[]> {
   const deadline = custom.deadlineOf(timeout);
   for (;;) {
     try {
-      const items = custom.tryGet(handle, queue, n);
+      const items = custom.tryGet(handle, queue, n, patient, parcel);
       if (items.length > 0) return items;
     } catch (error) {
       await custom.loadModuleOf(error);
       continue;
     }
-    const wait = new custom.GetWait(handle, n);
-    const end = await waitPromise(wait, queue, QueueField.getters, {
+    const wait = new custom.GetWait(handle, n, patient, parcel);
+    const end = await waitToGet(wait, queue, {
       timeout: custom.leftUntil(deadline),
       signal,
       timeoutError: () => empty(timeout),

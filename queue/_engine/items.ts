@@ -29,6 +29,7 @@ import {
 import { decode } from "../../threading/_codec/decode.ts";
 import { encode, type Encoded } from "../../threading/_codec/encode.ts";
 import {
+  add,
   doubles,
   Field,
   self,
@@ -48,6 +49,7 @@ import {
   registerClass,
   SharedObject,
 } from "../../threading/_memory/shared_object.ts";
+import { dequeue, firstOf } from "../../threading/_memory/wait_queue.ts";
 import { mismatch } from "../errors.ts";
 import {
   bareIn,
@@ -58,6 +60,7 @@ import {
   messageOf,
   offer,
   Order,
+  parcelIn,
   QueueField,
   recordIn,
   takeCell,
@@ -66,6 +69,7 @@ import {
   writeOffer,
   writeRecord,
 } from "./layout.ts";
+import { nextParcel, Parcel, unlinkParcel } from "./parcels.ts";
 import {
   draftEntry,
   INCOMPARABLE,
@@ -177,7 +181,8 @@ export function nextSequence(queue: number): number {
 /** Whether an item with that kind of key can be compared with those in it. */
 export function isKindRight(queue: number, kind: number): boolean {
   return words[queue + QueueField.order] !== Order.priority ||
-    words[queue + QueueField.length] === 0 ||
+    (words[queue + QueueField.length] === 0 &&
+      words[queue + QueueField.returned] === 0) ||
     words[queue + QueueField.keyKind] === kind;
 }
 
@@ -226,7 +231,24 @@ export function removeNext(queue: number): number {
  * @returns The item, or `UNREAD` if {@linkcode taken} has it.
  */
 export function takeOut(queue: number, n = 0): unknown {
-  const place = removeNext(queue);
+  const parcel = nextParcel(queue);
+  if (parcel === 0) return takePlace(queue, removeNext(queue), n);
+  unlinkParcel(queue, parcel);
+  return openParcel(queue, parcel, n);
+}
+
+/**
+ * Takes the item of a parcel that is in no line, and gives the parcel back.
+ *
+ * @returns As {@linkcode takeOut}.
+ */
+export function openParcel(queue: number, parcel: number, n = 0): unknown {
+  const value = takePlace(queue, parcel + Parcel.place, n);
+  deallocate(parcel);
+  return value;
+}
+
+function takePlace(queue: number, place: number, n: number): unknown {
   if (words[queue + QueueField.order] !== Order.priority) {
     return takeCell(place, messageOf(place), n);
   }
@@ -276,8 +298,30 @@ export function releaseItems(queue: number): void {
   dropPlaces(queue);
 }
 
+/** Gives back the items that came back, or will; returns how many there were. */
+export function releaseParcels(queue: number): number {
+  const isHeap = words[queue + QueueField.order] === Order.priority;
+  let count = 0;
+  for (const line of [QueueField.returned, QueueField.delayed]) {
+    for (let parcel; (parcel = firstOf(queue, line)) !== 0; count++) {
+      dequeue(parcel);
+      if (line === QueueField.delayed) add(queue + QueueField.out, -1);
+      releasePlace(parcel + Parcel.place, isHeap);
+      deallocate(parcel);
+    }
+  }
+  words[queue + QueueField.returnedCount] = 0;
+  return count;
+}
+
 /** Gives back the item of a slot of a heap, or of a cell. */
 export function releasePlace(place: number, isSlot: boolean): void {
+  const parcel = isSlot ? 0 : parcelIn(place);
+  if (parcel !== 0) {
+    releasePlace(parcel + Parcel.place, false);
+    deallocate(parcel);
+    return;
+  }
   const entry = isSlot ? words[place + SlotField.entry] : 0;
   const cell = isSlot ? entry : place;
   const record = cell === 0 ? 0 : recordIn(cell);

@@ -6,11 +6,13 @@
  *     layout.ts          words, cells, the item at hand
  *     ring.ts            cells in a ring, with one mutex for each end
  *     priority_heap.ts   keys, and a binary heap of them
+ *     parcels.ts         items that were received and came back
  *     items.ts           items into and out of a queue, in its order; blocks
  *     waiters.ts         who waits, and who is served; tasks; the end
  *     custom_list.ts     the list of a queue with hooks, and its journal
  *     custom_order.ts    hooks and `compare`: transactions
- *     put.ts, get.ts     what the faces call, in all forms
+ *     deliveries.ts      items that are out with a thread until it acknowledges
+ *     put.ts, get.ts, receive.ts   what the faces call, in all forms
  *
  * An item lies in a cell of two words. A number is there as a double. Everything
  * else is marked by a high word that no number has; the low word is then the
@@ -86,6 +88,16 @@ export const QueueField = {
   head: Field.own + 25,
   /** The index of the other end when this end read it last. */
   seenTail: Field.own + 26,
+  /**
+   * How many deliveries are out, delayed ones included. Grows under the mutex
+   * that the item was taken under, shrinks under the queue's; atomically.
+   */
+  out: Field.own + 27,
+  /** How many items are in the line behind it: those that came back. */
+  returnedCount: Field.own + 28,
+  returned: Field.own + 29,
+  /** The line of those that come back later, the next one first. */
+  delayed: Field.own + 31,
   /** The end where items are put. */
   tailMutex: Field.own + 40,
   tail: Field.own + 41,
@@ -167,6 +179,10 @@ export const Put = {
 
 /** Flags of a node, above those of the ground. */
 export const WaitFlag = {
+  /** A getter that waits for what is out, though the queue was shut down. */
+  patient: 1 << 6,
+  /** The node is no wait but a delivery, see `deliveries.ts`. */
+  delivered: 1 << 7,
   /** A getter was handed an item, which its node has. */
   handed: 1 << 8,
   /** An item is reserved for a getter. */
@@ -191,6 +207,7 @@ export const CELL_WORDS = 2;
 /** The high words of some NaNs; the one that is written is another. */
 export const NO_NUMBER = -1;
 const MESSAGE = -2;
+const PARCEL = -3;
 const NAN = 0x7ff8_0000;
 
 const CONSTANTS = [undefined, null, false, true];
@@ -239,8 +256,7 @@ export function copyCell(to: number, from: number): void {
 
 /** Whether a cell holds a number, the quickest of all to take. */
 export function isNumberIn(cell: number): boolean {
-  const high = words[cell + 1];
-  return high !== NO_NUMBER && high !== MESSAGE;
+  return words[cell + 1] >>> 0 < PARCEL >>> 0;
 }
 
 /** The record in a cell, or 0 if it has none. */
@@ -254,6 +270,17 @@ export function recordIn(cell: number): number {
 /** The length of a cell's message in bytes, or 0 if it has none. */
 export function messageLengthIn(cell: number): number {
   return words[cell + 1] === MESSAGE ? words[cell] : 0;
+}
+
+/** Writes the address of a parcel, see `parcels.ts`. */
+export function writeParcel(cell: number, parcel: number): void {
+  words[cell] = parcel;
+  words[cell + 1] = PARCEL;
+}
+
+/** The parcel in a cell, or 0 if it has none. */
+export function parcelIn(cell: number): number {
+  return words[cell + 1] === PARCEL ? words[cell] : 0;
 }
 
 /** The item in a cell with neither. */

@@ -259,7 +259,7 @@ export function messageOfEntry(entry: number): number {
 }
 
 /** Below 0 if the first slot comes before the second. */
-function compareSlots(a: number, b: number, total: boolean): number {
+export function compareSlots(a: number, b: number, total: boolean): number {
   const first = doubles[a >> 1];
   const second = doubles[b >> 1];
   if (first !== second) return first < second ? -1 : 1;

@@ -112,11 +112,12 @@ function pass(mutex: number): void {
 
 /**
  * Under the queue's mutex: opens the ends of a first-in first-out queue, unless
- * somebody waits or it was shut down.
+ * somebody waits, it was shut down, or items came back or will: those come first.
  */
 export function open(queue: number): void {
   const busy = words[queue + QueueField.getters] |
     words[queue + QueueField.putters] | words[queue + QueueField.shutDown] |
+    words[queue + QueueField.returned] | words[queue + QueueField.delayed] |
     words[queue + QueueField.order] ^ Order.fifo;
   if (busy !== 0 || words[queue + QueueField.capacity] === 0) return;
   if (areOpen(queue)) return;
@@ -155,7 +156,9 @@ export function sizeOf(queue: number): number {
     } else {
       size = Math.max(
         0,
-        load(queue + QueueField.length) - load(queue + QueueField.reserved),
+        load(queue + QueueField.length) +
+          load(queue + QueueField.returnedCount) -
+          load(queue + QueueField.reserved),
       );
     }
     if (load(queue + QueueField.opening) === opening) return size;

@@ -26,13 +26,15 @@
 
 import { COUNTED, removeDraft } from "../../threading/_memory/allocator.ts";
 import {
+  add,
   doubles,
   Field,
+  load,
   self,
   Slot,
   words,
 } from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import { lock, tryLock, unlock } from "../../threading/_memory/mutex.ts";
 import { releaseReference } from "../../threading/_memory/shared_object.ts";
 import {
   dequeue,
@@ -50,6 +52,7 @@ import {
   insertBlock,
   putBack,
   releaseItems,
+  releaseParcels,
   releasePlace,
   removeNext,
 } from "./items.ts";
@@ -59,13 +62,24 @@ import {
   NO_NUMBER,
   NodeItem,
   Order,
+  parcelIn,
   Put,
   QueueField,
   ShutDownMode,
   taken,
   WaitFlag,
+  writeParcel,
 } from "./layout.ts";
-import { enter, growTo, hasPlaces, leave, open, unfinishedIn } from "./ring.ts";
+import { nextParcel, returnParcel, unlinkParcel, untilDue } from "./parcels.ts";
+import {
+  close,
+  enter,
+  growTo,
+  hasPlaces,
+  leave,
+  open,
+  unfinishedIn,
+} from "./ring.ts";
 
 /** Under the mutex: whether items are handed over to those who wait for them. */
 function handsOver(queue: number): boolean {
@@ -74,7 +88,32 @@ function handsOver(queue: number): boolean {
 
 /** Under the mutex: the number of items that are not reserved. */
 export function availableIn(queue: number): number {
-  return words[queue + QueueField.length] - words[queue + QueueField.reserved];
+  return itemsIn(queue) - words[queue + QueueField.reserved];
+}
+
+/** Under the mutex: the number of items, with those that came back. */
+function itemsIn(queue: number): number {
+  return words[queue + QueueField.length] +
+    words[queue + QueueField.returnedCount];
+}
+
+/**
+ * Under the mutex of a queue that was shut down: whether a patient get, which
+ * waits for what is out, goes on waiting.
+ */
+export function mayComeBack(queue: number): boolean {
+  return words[queue + QueueField.shutDown] === ShutDownMode.drains &&
+    (load(queue + QueueField.out) | itemsIn(queue)) !== 0;
+}
+
+/**
+ * After an item was taken, dropped or acknowledged: wakes the patient gets of a
+ * queue that was shut down if nothing can come any more. They look again under
+ * the mutex, and end.
+ */
+export function endPatient(queue: number): void {
+  if (words[queue + QueueField.shutDown] === 0 || mayComeBack(queue)) return;
+  wakeAll(queue, QueueField.getters, Wake.retry);
 }
 
 /** Under the mutex: how many items there are that nobody waits for. */
@@ -113,8 +152,16 @@ function feed(queue: number, node: number): boolean {
   if (!hands && words[queue + QueueField.due] !== 0) return false;
   dequeue(node);
   if (hands) {
-    copyCell(node + NodeItem.cell, removeNext(queue));
+    const parcel = nextParcel(queue);
+    if (parcel === 0) {
+      copyCell(node + NodeItem.cell, removeNext(queue));
+    } else {
+      unlinkParcel(queue, parcel);
+      writeParcel(node + NodeItem.cell, parcel);
+    }
     words[node + Node.flags] |= WaitFlag.handed;
+    // It may come back.
+    add(queue + QueueField.out, 1);
   } else {
     words[node + Node.flags] |= WaitFlag.claimed;
     words[queue + QueueField.reserved]++;
@@ -122,6 +169,12 @@ function feed(queue: number, node: number): boolean {
   }
   wake(node, Wake.retry);
   return true;
+}
+
+/** Under the mutex: a node has taken what it was handed, or it went back. */
+export function releaseHanded(queue: number, node: number): void {
+  words[node + Node.flags] &= ~WaitFlag.handed;
+  add(queue + QueueField.out, -1);
 }
 
 /** Under the mutex: whether an item is reserved for a node. */
@@ -341,19 +394,22 @@ function eachHanded(
 
 function putBackHanded(queue: number, node: number): void {
   const cell = node + NodeItem.cell;
-  words[node + Node.flags] &= ~WaitFlag.handed;
-  putBack(queue, words[cell], words[cell + 1]);
+  releaseHanded(queue, node);
+  const parcel = parcelIn(cell);
+  if (parcel !== 0) returnParcel(queue, parcel);
+  else putBack(queue, words[cell], words[cell + 1]);
 }
 
 function dropHanded(queue: number, node: number): void {
-  words[node + Node.flags] &= ~WaitFlag.handed;
+  releaseHanded(queue, node);
   releasePlace(node + NodeItem.cell, false);
   countThrownAway(queue, 1);
   releaseJoiners(queue);
+  endPatient(queue);
 }
 
 /** Under the mutex: whether what comes back is thrown away. */
-function isDropping(queue: number): boolean {
+export function isDropping(queue: number): boolean {
   return words[queue + QueueField.shutDown] === ShutDownMode.immediate;
 }
 
@@ -401,6 +457,7 @@ export function shutDown(queue: number, immediate: boolean): void {
     words[queue + QueueField.shutDown],
   );
   if (immediate) {
+    countThrownAway(queue, releaseParcels(queue));
     if (words[queue + QueueField.order] !== Order.custom) {
       countThrownAway(queue, words[queue + QueueField.length]);
       releaseItems(queue);
@@ -414,7 +471,49 @@ export function shutDown(queue: number, immediate: boolean): void {
     if (node === 0) break;
     endPutter(node, Wake.refused);
   }
-  wakeAll(queue, QueueField.getters, Wake.retry);
+  // Patient ones stay in line, in their order, while something may come back.
+  const stay = mayComeBack(queue);
+  for (let node = firstOf(queue, QueueField.getters); node !== 0;) {
+    const next = words[node + Node.next];
+    if (!stay || !(words[node + Node.flags] & WaitFlag.patient)) {
+      dequeue(node);
+      wake(node, Wake.retry);
+    }
+    node = next;
+  }
+}
+
+/**
+ * With the ends closed: puts back the items whose delay is over.
+ *
+ * @returns In how many milliseconds the next one comes back, or `Infinity`.
+ */
+export function admitDue(queue: number): number {
+  for (;;) {
+    const wait = untilDue(queue);
+    if (wait > 0) return wait;
+    const parcel = firstOf(queue, QueueField.delayed);
+    dequeue(parcel);
+    returnParcel(queue, parcel);
+    add(queue + QueueField.out, -1);
+    feedGetters(queue);
+  }
+}
+
+/**
+ * Outside of critical sections, while something is delayed: puts back what is
+ * due.
+ *
+ * @returns When to look again, by `performance.now()`; `Infinity` for never.
+ */
+export function tick(queue: number): number {
+  if (load(queue + QueueField.delayed) === 0) return Infinity;
+  // If the queue is damaged, those who wait are told elsewhere.
+  if (!tryLock(queue + Field.mutex)) return Infinity;
+  close(queue);
+  const wait = admitDue(queue);
+  leave(queue);
+  return performance.now() + wait;
 }
 
 /** How `join` waits. */

@@ -43,6 +43,7 @@ import {
   isOfPlatform,
   Refusal,
   type Root,
+  staying,
   within,
   Writer,
 } from "./writer.ts";
@@ -188,6 +189,8 @@ export function refuseInstance(
   constructor: Function,
 ): never {
   const name = classNameOf(object);
+  const why = staying.get(constructor);
+  if (why !== undefined) throw new Refusal(why, object);
   throw new Refusal(
     isOfPlatform(constructor)
       ? `a class of the platform like ${name} has its state in one thread ` +

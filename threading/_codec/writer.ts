@@ -10,6 +10,13 @@ import { NotSendableError } from "../errors.ts";
 import type { SharedObject } from "../_memory/shared_object.ts";
 import { SHORT_TEXT, TEXT16, TEXT8 } from "./format.ts";
 
+/**
+ * The classes whose instances stay in the thread that made them, each with the
+ * reason, for messages.
+ */
+// deno-lint-ignore ban-types
+export const staying = new Map<Function, string>();
+
 /** Thrown by the encoder where it meets what it refuses. */
 export class Refusal {
   /** The way to the refused value, innermost step first. */

@@ -155,8 +155,11 @@ export interface SharedClass {
   /**
    * Undoes what a dead thread's wait in the object had been given: `state` is
    * the state its node was woken with. Outside of critical sections.
+   *
+   * @returns `true` if the node belongs to the object now, and has left the list
+   * of its thread.
    */
-  abandon?(address: number, node: number, state: number): void;
+  abandon?(address: number, node: number, state: number): boolean | void;
   /**
    * Lets another one go on in place of a waiter that was moved from the object's
    * queue to that of another object, and whose thread has ended since. Outside

@@ -361,22 +361,28 @@ export function prepareOwnNode(): void {
  * Sleeps until the node is woken.
  *
  * @param deadline Time by `performance.now()`; `Infinity` for none.
- * @param spins How often it looks before it sleeps.
+ * @param protocol How the object lets wait: how often to look before sleeping,
+ * and what may have to be done meanwhile.
  * @returns Whether it was woken; if not, the deadline has passed.
  * @throws {ThreadingError} If nothing is left that could wake it.
  */
 export function sleepUntilWoken(
   node: number,
   deadline: number,
-  spins: number = SPINS,
+  protocol?: Protocol,
 ): boolean {
-  const woken = sleep(node, deadline, spins);
+  const woken = sleep(node, deadline, protocol);
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();
   return woken;
 }
 
-function sleep(node: number, deadline: number, spins: number): boolean {
+function sleep(
+  node: number,
+  deadline: number,
+  protocol: Protocol | undefined,
+): boolean {
+  const spins = protocol?.spins ?? SPINS;
   for (let spin = 0; spin < spins; spin++) {
     if (load(node + Node.state) !== Wake.waiting) return true;
   }
@@ -388,16 +394,21 @@ function sleep(node: number, deadline: number, spins: number): boolean {
     if (isStranded(node)) return true;
     if (load(node + Node.state) !== Wake.waiting) return true;
     callbacks.wake();
+    const due = protocol?.tick?.(load(node + Node.object)) ?? Infinity;
     if (load(node + Node.state) !== Wake.waiting) return true;
-    if (isMain && deadline === Infinity && load(Header.allThreads) === 0) {
+    if (
+      isMain && Math.min(deadline, due) === Infinity &&
+      load(Header.allThreads) === 0
+    ) {
       return false;
     }
-    const until = Math.min(deadline, helpAt);
+    const until = Math.min(deadline, helpAt, due);
     const left = until === Infinity ? until : until - performance.now();
     if (left > 0) {
       Atomics.wait(words, self + Slot.event, event, left);
     } else {
       if (until === deadline) return false;
+      if (until !== helpAt) continue;
       helpAt = Infinity;
       callbacks.longWait();
     }
@@ -482,7 +493,7 @@ export function finishSync(
 ): number {
   const object = words[node + Node.object];
   words[self + Slot.waitsFor] = object;
-  let woken = sleepUntilWoken(node, deadline, protocol.spins);
+  let woken = sleepUntilWoken(node, deadline, protocol);
   if (!woken && withdraw(protocol, node, object)) {
     words[self + Slot.waitsFor] = 0;
     if (deadline !== Infinity) return Wake.waiting;

@@ -58,7 +58,8 @@ export const Node = {
   /** The object in whose queue it was before it was moved to this one, or 0. */
   origin: 14,
 } as const;
-const NODE_WORDS = 15;
+/** Size of a node in words. */
+export const NODE_WORDS = 15;
 
 /** Flags of a node. */
 export const NodeFlag = {
@@ -111,6 +112,13 @@ export interface Protocol {
    * this thread was woken for, since the thread blocks and cannot go on with it.
    */
   decline?(object: number, node: number): void;
+  /**
+   * Outside of critical sections, before a blocked thread sleeps at the object:
+   * does what is due by now.
+   *
+   * @returns When to look again, by `performance.now()`; `Infinity` for never.
+   */
+  tick?(object: number): number;
   /** How often a blocking wait looks whether it was woken before it sleeps. */
   spins?: number;
 }
@@ -289,9 +297,14 @@ export function withdraw(
  *
  * @param flags Its flags.
  * @param token Names the promise.
+ * @param size Its number of words.
  */
-export function allocateNode(flags: number, token = 0): number {
-  const node = allocateZeroed(NODE_WORDS);
+export function allocateNode(
+  flags: number,
+  token = 0,
+  size = NODE_WORDS,
+): number {
+  const node = allocateZeroed(size);
   prepare(node, flags);
   words[node + Node.token] = token;
   lock(self + Slot.mutex);
@@ -307,13 +320,21 @@ export function allocateNode(flags: number, token = 0): number {
 /** Gives back a node that is in no queue. */
 export function freeNode(node: number): void {
   lock(self + Slot.mutex);
+  unlistNode(node);
+  deallocate(node);
+  unlock(self + Slot.mutex);
+}
+
+/**
+ * In a critical section: takes a node out of the list of its thread, which is
+ * this one or a dead one.
+ */
+export function unlistNode(node: number): void {
   const next = words[node + Node.listNext];
   const previous = words[node + Node.listPrevious];
   if (next !== 0) words[next + Node.listPrevious] = previous;
-  if (previous === 0) words[self + Slot.nodes] = next;
+  if (previous === 0) words[words[node + Node.slot] + Slot.nodes] = next;
   else words[previous + Node.listNext] = next;
-  deallocate(node);
-  unlock(self + Slot.mutex);
 }
 
 /*

@@ -32,7 +32,13 @@ import {
   giveBack,
   releaseHoldsOf,
 } from "../_memory/shared_object.ts";
-import { dequeue, lockObjectOf, Node, Wake } from "../_memory/wait_queue.ts";
+import {
+  dequeue,
+  lockObjectOf,
+  Node,
+  unlistNode,
+  Wake,
+} from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../sync/lock_word.ts";
 import { outOfMemory } from "./death.ts";
 import { nameOf, settle, ThreadField, ThreadState } from "./thread_object.ts";
@@ -140,14 +146,14 @@ function finishSections(slot: number): void {
 /** Ends all waits of a thread that has ended, and what it had been given. */
 export function abandonWaits(slot: number): void {
   abandonWait(slot + Slot.node);
-  for (let node = words[slot + Slot.nodes]; node !== 0;) {
-    const next = words[node + Node.listNext];
+  for (let node; (node = words[slot + Slot.nodes]) !== 0;) {
     abandonWait(node);
+    // An object may have taken it over.
+    if (words[slot + Slot.nodes] !== node) continue;
     lock(slot + Slot.mutex);
-    words[slot + Slot.nodes] = next;
+    unlistNode(node);
     deallocate(node);
     unlock(slot + Slot.mutex);
-    node = next;
   }
 }
 
@@ -181,7 +187,7 @@ function abandonWait(node: number): void {
     shared?.protocol?.withdraw?.(object, node);
   }
   unlock(object + Field.mutex);
-  if (state !== Wake.waiting) shared?.abandon?.(object, node, state);
+  if (state !== Wake.waiting && shared?.abandon?.(object, node, state)) return;
   words[node + Node.object] = 0;
   const origin = words[node + Node.origin];
   words[node + Node.origin] = 0;

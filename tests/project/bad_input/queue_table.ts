@@ -35,6 +35,18 @@ export const queueTable: Table = {
   "Queue.taskDone": { ThreadingError: [() => empty.taskDone()] },
   "Queue.join": badAsyncWait((options) => full.join(options)),
   "Queue.joinSync": badWait((options) => full.joinSync(options)),
+  "Queue.receive": badAsyncWait((options) => empty.receive(options), {
+    Empty: [() => empty.receive({ timeout: 0 })],
+    ShutDown: [() => closed.receive()],
+  }),
+  "Queue.receiveSync": badWait((options) => empty.receiveSync(options), {
+    Empty: [() => empty.receiveSync({ timeout: 0 })],
+    ShutDown: [() => closed.receiveSync()],
+  }),
+  "Queue.receiveNowait": {
+    Empty: [() => empty.receiveNowait()],
+    ShutDown: [() => closed.receiveNowait()],
+  },
   "Queue.shutdown": {
     TypeError: [
       () => new Queue().shutdown(bad.number),
