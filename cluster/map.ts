@@ -365,8 +365,15 @@ export class ClusterMap<V> {
     watched: string | undefined,
     patience: Patience,
   ): AsyncGenerator<ClusterChange<V>, void, void> {
-    const core = await this.#open(patience);
-    const { changes, stop } = await core.watch(watched, patience);
+    const link = await this.#host.link(patience);
+    let watch: Awaited<ReturnType<MapCore["watch"]>>;
+    try {
+      watch = await MapCore.of(link, this.name).watch(watched, patience);
+    } catch (error) {
+      if (link.isClosed) return;
+      throw error;
+    }
+    const { changes, stop } = watch;
     const { signal } = patience;
     signal?.addEventListener("abort", stop);
     try {

@@ -38,7 +38,7 @@ async function consume(address: string, consumer: string): Promise<void> {
 /** Puts the items, and waits until all of them have been dealt with. */
 async function produce(address: string): Promise<void> {
   await using cluster = await Cluster.connect(address);
-  const queue = cluster.queue<number>("jobs", { lease: 1000 });
+  const queue = cluster.queue<number>("jobs", { lease: 2000 });
   for (let item = 0; item < ITEMS; item++) await queue.put(item);
 
   const done = new Set<string>();

@@ -24,6 +24,7 @@ import {
   nodeResolveHost,
   NodeTransport,
 } from "@nats-io/transport-node/lib/node_transport.js";
+import { JetStreamApiError } from "@nats-io/jetstream";
 import { deadline } from "@std/async/deadline";
 import { ThreadingError } from "../../threading/mod.ts";
 import { News, type Patience } from "./patience.ts";
@@ -308,6 +309,51 @@ export class Link {
       if (!problem.passes) throw problem;
       await patience.pause(100);
       if (patience.left() === 0) throw patience.timeoutError(problem);
+    }
+  }
+
+  /** Whether it was closed, and will not be there again. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /**
+   * Does something by a package that does not wait for servers: begun anew after
+   * a failure that passes, until the patience ends or the connection is closed.
+   */
+  async persist<T>(begin: () => Promise<T>, patience: Patience): Promise<T> {
+    for (;;) {
+      await this.ready(patience);
+      const most = Math.min(Math.max(patience.left(), 1000), 10_000);
+      const result = await patience.until<{ value: T } | { error: unknown }>(
+        (settle) => {
+          begin().then(
+            (value) => settle({ value }),
+            (error) => settle({ error }),
+          );
+          return this.changes.listen(() => {
+            if (this.isClosed) settle({ error: this.#closed });
+          });
+        },
+        most,
+      );
+      this.check(patience.what);
+      if (result !== undefined && "value" in result) return result.value;
+      const error = result?.error;
+      const passes = result === undefined ||
+        /timeout|no responders|not enabled|temporarily|unavailable|no leader/i
+          .test(describe(error));
+      if (!passes) {
+        const isAnswer = error instanceof JetStreamApiError;
+        throw explained(
+          isAnswer
+            ? new ApiError(error.code, error.status, error.message)
+            : error,
+          patience.what,
+        );
+      }
+      if (patience.left() === 0) throw patience.timeoutError(error);
+      await patience.pause(100);
     }
   }
 

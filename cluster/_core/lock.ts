@@ -14,7 +14,7 @@ import { Line, Moment, News, Once, Patience, Term, unref } from "./patience.ts";
 const STREAM = "skein_locks";
 
 /** How often a waiter looks again, should an event have been lost. */
-const LOOK_AGAIN = 5000;
+const LOOK_AGAIN = 10_000;
 
 /** How long the servers remember that a lock was released, in seconds. */
 const RELEASED = 60;

@@ -47,24 +47,19 @@ export class MapCore {
     return this.#opening.get(patience);
   }
 
-  async #open(patience: Patience): Promise<KV> {
+  #open(patience: Patience): Promise<KV> {
     const { replicas, storage } = this.#link.settings;
-    try {
-      // The package makes the bucket, but does not wait for servers.
-      await this.#link.api(`STREAM.INFO.KV_${this.#bucket}`, {}, patience)
-        .catch((error) => {
-          if (!(error instanceof ApiError) || error.status !== 404) throw error;
-        });
-      return await new Kvm(this.#link.connection).create(this.#bucket, {
-        history: 1,
-        replicas,
-        storage: storage === "file" ? StorageType.File : StorageType.Memory,
-        // Any replica would answer, also one that is behind.
-        allow_direct: false,
-      });
-    } catch (error) {
-      throw explained(error, patience.what);
-    }
+    return this.#link.persist(
+      () =>
+        new Kvm(this.#link.connection).create(this.#bucket, {
+          history: 1,
+          replicas,
+          storage: storage === "file" ? StorageType.File : StorageType.Memory,
+          // Any replica would answer, also one that is behind.
+          allow_direct: false,
+        }),
+      patience,
+    );
   }
 
   #subject(key: string): string {
@@ -178,32 +173,39 @@ export class MapCore {
   /** The keys that have values. */
   async keys(patience: Patience): Promise<string[]> {
     const kv = await this.#opened(patience);
-    await this.#link.ready(patience);
-    try {
+    return await this.#link.persist(async () => {
       const keys: string[] = [];
       for await (const key of await kv.keys()) keys.push(decodeKey(key));
       return keys;
-    } catch (error) {
-      throw explained(error, patience.what);
-    }
+    }, patience);
   }
 
-  /** What the keys have, and from then on each change. */
+  /**
+   * What the keys have, and from then on each change, until the connection is
+   * closed or `stop` is called.
+   */
   async watch(
     key: string | undefined,
     patience: Patience,
   ): Promise<{ changes: AsyncIterable<Change>; stop: () => void }> {
     const kv = await this.#opened(patience);
-    await this.#link.ready(patience);
-    try {
-      const watch = await kv.watch({
-        key: key === undefined ? ">" : encodeKey(key),
-        include: KvWatchInclude.LastValue,
-      });
-      return { changes: changesOf(watch), stop: () => watch.stop() };
-    } catch (error) {
-      throw explained(error, patience.what);
-    }
+    const link = this.#link;
+    const watch = await link.persist(
+      () =>
+        kv.watch({
+          key: key === undefined ? ">" : encodeKey(key),
+          include: KvWatchInclude.LastValue,
+        }),
+      patience,
+    );
+    const ignore = link.changes.listen(() => {
+      if (link.isClosed) watch.stop();
+    });
+    const stop = () => {
+      ignore();
+      watch.stop();
+    };
+    return { changes: changesOf(watch), stop };
   }
 }
 

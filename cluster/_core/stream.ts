@@ -13,7 +13,7 @@ import { News, Once, Patience } from "./patience.ts";
 export const CONSUMER = "skein";
 
 /** How often those who wait look again, should an event have been lost. */
-export const LOOK_AGAIN = 2000;
+export const LOOK_AGAIN = 10_000;
 
 const SHUT_DOWN = "skein.shutDown";
 

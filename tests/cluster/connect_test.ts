@@ -1,14 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "../../cluster/mod.ts";
 import { ThreadingError } from "../../threading/mod.ts";
-import {
-  delay,
-  freePort,
-  Server,
-  Servers,
-  serverTest,
-  uniqueName,
-} from "./server.ts";
+import { delay, freePort, Server, serverTest, uniqueName } from "./server.ts";
 
 const pem = (name: string) =>
   Deno.readTextFileSync(new URL(`tls/${name}`, import.meta.url));
@@ -389,25 +382,14 @@ serverTest("Cluster: replicas need several servers", async () => {
     RangeError,
     "several servers",
   );
-});
-
-serverTest("Cluster: three servers go on while two of them run", async () => {
-  await using servers = await Servers.start();
-  await using cluster = await Cluster.connect(servers.addresses, {
-    replicas: 3,
-  });
-  const queue = cluster.queue<number>("jobs");
-  await queue.put(1);
-  await servers.all[0].kill();
-  await queue.put(2);
-  await servers.all[0].restart();
-  await servers.all[1].kill();
-  await queue.put(3);
-  const items: number[] = [];
-  while (items.length < 3) {
-    const delivery = await queue.receive();
-    await delivery.ack();
-    if (!items.includes(delivery.item)) items.push(delivery.item);
-  }
-  assertEquals(items.sort(), [1, 2, 3]);
+  await assertRejects(
+    () => cluster.map("counts").get("a"),
+    RangeError,
+    "several servers",
+  );
+  await assertRejects(
+    () => cluster.lock("a").acquire(),
+    RangeError,
+    "several servers",
+  );
 });

@@ -118,8 +118,8 @@ serverTest(
     const acked = performance.now();
     await delivery.ack();
     await puts[0];
-    // The next look without an event would come after two seconds.
-    assert(performance.now() - acked < 1500);
+    // The next look without an event would come after ten seconds.
+    assert(performance.now() - acked < 9000);
     const items: number[] = [];
     while (items.length < 4) items.push(await take(queue));
     await Promise.all(puts);
@@ -272,12 +272,12 @@ serverTest(
 );
 
 serverTest("ClusterDelivery.extend() begins the lease anew", async () => {
-  const queue = cluster.queue<string>(uniqueName(), { lease: 1500 });
+  const queue = cluster.queue<string>(uniqueName(), { lease: 3000 });
   await queue.putMany(["a", "b"]);
   const a = await queue.receive();
   const b = await queue.receive({ autoExtend: true });
-  for (let i = 0; i < 4; i++) {
-    await delay(600);
+  for (let i = 0; i < 3; i++) {
+    await delay(1100);
     await a.extend();
   }
   assert(!a.lost.aborted && !b.lost.aborted);
@@ -344,7 +344,7 @@ serverTest(
     const acked = performance.now();
     await second.ack();
     await join;
-    assert(performance.now() - acked < 1500);
+    assert(performance.now() - acked < 9000);
   },
 );
 
@@ -387,7 +387,7 @@ serverTest("ClusterQueue.shutdown() tells a receiver that waits", async () => {
   const started = performance.now();
   await queue.shutdown();
   await waiting;
-  assert(performance.now() - started < 2000);
+  assert(performance.now() - started < 4500);
 });
 
 serverTest(

@@ -111,10 +111,10 @@ serverTest("ClusterQueue: threads that block share the items", async () => {
 });
 
 serverTest("ClusterLock: a lease in a thread that blocks is renewed", () => {
-  const lock = cluster.lock(uniqueName(), { lease: 1000 });
+  const lock = cluster.lock(uniqueName(), { lease: 2000 });
   {
     using lease = lock.acquireSync();
-    const end = performance.now() + 2500;
+    const end = performance.now() + 3000;
     while (performance.now() < end) assert(!lease.lost.aborted);
     assertThrows(() => lock.acquireSync({ timeout: 0 }), DOMException);
   }
@@ -148,7 +148,7 @@ serverTest("ClusterLock: the end of a thread ends its leases", async () => {
   thread.start();
   const token = await told.get();
   await assertRejects(
-    () => cluster.lock(name).acquire({ timeout: 2500 }),
+    () => cluster.lock(name).acquire({ timeout: 3500 }),
     DOMException,
   );
   thread.terminate();
