@@ -63,15 +63,28 @@ export function checkFunction(fn: unknown, what: string, name: string): void {
 }
 
 /**
+ * Classes whose iterators block until somebody ends them, so that nobody takes
+ * one for a list.
+ */
+// deno-lint-ignore ban-types
+export const blockingIterables: Function[] = [];
+
+/**
  * Checks what is to be iterated.
  *
- * @throws {TypeError} If it cannot be.
+ * @throws {TypeError} If it cannot be, or if that would block.
  */
 export function checkIterable(
   items: unknown,
   what: string,
   name: string,
 ): void {
+  const blocking = blockingIterables.find((each) => items instanceof each);
+  if (blocking !== undefined) {
+    throw new TypeError(
+      `Cannot ${what}: ${name} must not be a queue, which would be waited for until it is shut down, give its drain(), received a ${blocking.name}`,
+    );
+  }
   if (typeof Object(items)[Symbol.iterator] === "function") return;
   throw wrong(what, `${name} must be iterable`, items);
 }

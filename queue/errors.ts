@@ -6,6 +6,7 @@
  */
 
 import { ModuleNotLoaded, sendable } from "../threading/_codec/sendable.ts";
+import { timeoutError } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/errors.ts";
 
 /**
@@ -79,7 +80,17 @@ export function empty(timeout?: number): Empty {
     `Cannot ${GET}: the queue is empty${
       timeout === undefined ? "" : `, and ${timeout} ms have passed`
     }`,
+    causeOf(GET, timeout),
   );
+}
+
+/** What says of an error, in whichever thread, that a timeout has passed. */
+function causeOf(
+  what: string,
+  timeout: number | undefined,
+): ErrorOptions | undefined {
+  if (timeout === undefined) return undefined;
+  return { cause: timeoutError(what, timeout) };
 }
 
 /** The error of a get from a queue that was shut down and is empty. */
@@ -97,6 +108,7 @@ export function full(limit: number, timeout?: number): Full {
     `Cannot ${PUT}: ${state}${
       timeout === undefined ? "" : `, and ${timeout} ms have passed`
     }`,
+    causeOf(PUT, timeout),
   );
 }
 

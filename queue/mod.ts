@@ -51,6 +51,7 @@ export {
   PriorityQueue,
   type PriorityQueueOptions,
   Queue,
+  type QueueItems,
   type ShutDownOptions,
 } from "./queue.ts";
 export { SimpleQueue } from "./simple_queue.ts";

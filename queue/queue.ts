@@ -4,7 +4,11 @@
  * @module
  */
 
-import { checkFunction, checkOptions } from "../_internal/check.ts";
+import {
+  blockingIterables,
+  checkFunction,
+  checkOptions,
+} from "../_internal/check.ts";
 import {
   timeoutError,
   timeoutOf,
@@ -18,11 +22,7 @@ import {
   draftRecord,
   readRecord,
 } from "../threading/_codec/record.ts";
-import {
-  addressOf,
-  pinUntil,
-  type SharedObject,
-} from "../threading/_memory/shared_object.ts";
+import { addressOf, pinUntil } from "../threading/_memory/shared_object.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { ThreadingError } from "../threading/errors.ts";
@@ -36,7 +36,7 @@ import {
   markBuiltIn,
 } from "./_engine/custom_list.ts";
 import { endCustom } from "./_engine/custom_order.ts";
-import { get } from "./_engine/get.ts";
+import { get, getSync } from "./_engine/get.ts";
 import { Order, PlaceShift, QueueField } from "./_engine/layout.ts";
 import {
   RECEIVE,
@@ -57,6 +57,15 @@ import {
 } from "./simple_queue.ts";
 
 const JOIN = "join a queue";
+const ITERATE = "iterate the items of a queue";
+
+/** What {@linkcode Queue.items} gives: what `for` and `for await` iterate. */
+export interface QueueItems<T> {
+  /** Gets the items in the promise form. */
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
+  /** Gets the items in the blocking form. */
+  [Symbol.iterator](): Generator<T, void, void>;
+}
 
 /** What {@linkcode Queue.shutdown} takes. */
 export interface ShutDownOptions {
@@ -396,17 +405,69 @@ export class Queue<T> extends SimpleQueue<T> {
    * for await (const item of queue) console.log(item);
    * ```
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
-    for (;;) {
-      let item: T;
-      try {
-        item = await getPatiently(this, Infinity, undefined) as T;
-      } catch (error) {
-        if (error instanceof ShutDown) return;
-        throw error;
-      }
-      yield item;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    return eachItem<T>(this, Infinity, undefined);
+  }
+
+  /**
+   * Gets one item after the other, and blocks the thread until there is one, until
+   * the queue is shut down and empty, and no delivery is out that could come back.
+   *
+   * @returns An iterator that gets the items.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * queue.shutdown();
+   * for (const item of queue) console.log(item);
+   * ```
+   */
+  [Symbol.iterator](): Generator<T, void, void> {
+    return eachItemSync<T>(this, Infinity);
+  }
+
+  /**
+   * What gets one item after the other, with options, until the queue is shut
+   * down and empty, and no delivery is out that could come back.
+   *
+   * @param options A timeout in milliseconds for each item, after which
+   * {@linkcode Empty} is thrown, and a signal that ends the wait, for the promise
+   * form only.
+   * @returns What `for await` and `for` iterate.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number, or if `for` iterates what
+   * was given a signal.
+   *
+   * @example
+   * ```ts
+   * import { Empty, Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * queue.putNowait("spam");
+   * try {
+   *   for (const item of queue.items({ timeout: 10 })) console.log(item);
+   * } catch (error) {
+   *   if (!(error instanceof Empty)) throw error;
+   *   console.log("nothing has come for 10 ms");
+   * }
+   * ```
+   */
+  items(options?: WaitOptions): QueueItems<T> {
+    const timeout = timeoutOf(options, ITERATE);
+    const signal = options?.signal;
+    addressOf(this);
+    return {
+      [Symbol.asyncIterator]: () => eachItem<T>(this, timeout, signal),
+      [Symbol.iterator]: () => {
+        if (signal === undefined) return eachItemSync<T>(this, timeout);
+        throw new TypeError(
+          `Cannot ${ITERATE}: a signal cannot end a wait that blocks the thread, use for await, received an AbortSignal`,
+        );
+      },
+    };
   }
 
   /**
@@ -468,20 +529,47 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 }
 
-/** Gets an item; after a shutdown it waits for what may come back. */
-async function getPatiently(
-  handle: SharedObject,
+/** The items of a queue, one after the other, in both forms. */
+async function* eachItem<T>(
+  handle: Queue<T>,
   timeout: number,
   signal: AbortSignal | undefined,
-): Promise<unknown> {
-  const item = await get(handle, addressOf(handle), timeout, signal, true);
-  keepAlive(handle);
-  return item;
+): AsyncGenerator<T, void, void> {
+  for (;;) {
+    let item: T;
+    signal?.throwIfAborted();
+    try {
+      const queue = addressOf(handle);
+      item = await get(handle, queue, timeout, signal, true) as T;
+      keepAlive(handle);
+    } catch (error) {
+      if (error instanceof ShutDown) return;
+      throw error;
+    }
+    yield item;
+  }
+}
+
+function* eachItemSync<T>(
+  handle: Queue<T>,
+  timeout: number,
+): Generator<T, void, void> {
+  for (;;) {
+    let item: T;
+    try {
+      item = getSync(handle, addressOf(handle), timeout, true) as T;
+    } catch (error) {
+      if (error instanceof ShutDown) return;
+      throw error;
+    }
+    yield item;
+  }
 }
 
 markBuiltIn(Queue.prototype);
 
 registerQueue(import.meta, Queue);
+blockingIterables.push(Queue);
 
 /**
  * A {@linkcode Queue} that gives what was put last: a stack. After `LifoQueue`

@@ -50,7 +50,7 @@ import {
   putSync,
 } from "./_engine/put.ts";
 import { close, sizeOf } from "./_engine/ring.ts";
-import { GET, PUT } from "./errors.ts";
+import { Empty, GET, PUT, ShutDown } from "./errors.ts";
 
 /**
  * A first-in first-out queue of any length that any thread reads and writes
@@ -418,6 +418,40 @@ export class SimpleQueue<T> extends SharedObject {
   getManyNowait(n: number): T[] {
     checkNumber(n);
     return getManyNowait(this, addressOf(this), n) as T[];
+  }
+
+  /**
+   * Gets the items that are there now. They count as got.
+   *
+   * @returns The items, in the queue's order; none if there is none, or the queue
+   * was shut down.
+   *
+   * @example
+   * ```ts
+   * import { SimpleQueue } from "@skein/std/queue";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const queue = new SimpleQueue<number>();
+   * queue.putManyNowait([1, 2, 3]);
+   * assertEquals(queue.drain(), [1, 2, 3]);
+   * assertEquals(queue.drain(), []);
+   * ```
+   */
+  drain(): T[] {
+    const queue = addressOf(this);
+    const items: unknown[] = [];
+    // Not more than there are now: somebody may put as fast as they are got.
+    const most = sizeOf(queue);
+    try {
+      while (items.length < most) {
+        items.push(...getManyNowait(this, queue, most - items.length));
+      }
+    } catch (error) {
+      const isOver = error instanceof Empty || error instanceof ShutDown;
+      // What cannot be got stays, and what was got must not be lost.
+      if (!isOver && items.length === 0) throw error;
+    }
+    return items as T[];
   }
 
   /**

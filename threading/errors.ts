@@ -95,3 +95,36 @@ export class HeapExhaustedError extends ThreadingError {
   /** The name of the class. */
   override name = "HeapExhaustedError";
 }
+
+/** Errors of other names whose cause says that a timeout has passed. */
+const TIMEOUTS = ["Empty", "Full"];
+
+/**
+ * Whether an error says that the timeout of a wait has passed: a `TimeoutError`,
+ * also that of `AbortSignal.timeout`, or the `Empty` or `Full` of a queue, if it
+ * was a timeout that they end.
+ *
+ * @param error What was thrown, here or in another thread.
+ * @returns `true` if it does.
+ *
+ * @example
+ * ```ts
+ * import { Event, isTimeout } from "@skein/std/threading";
+ * import { assert } from "@std/assert";
+ *
+ * try {
+ *   new Event().waitSync({ timeout: 10 });
+ * } catch (error) {
+ *   assert(isTimeout(error));
+ * }
+ * ```
+ */
+export function isTimeout(error: unknown): boolean {
+  if (isTimeoutError(error)) return true;
+  return error instanceof Error && TIMEOUTS.includes(error.name) &&
+    isTimeoutError(error.cause);
+}
+
+function isTimeoutError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}

@@ -8,7 +8,11 @@ import {
   HeapExhaustedError,
   NotSendableError,
 } from "../../threading/errors.ts";
-import { SharedArray, type TypedArray, type TypedArrayConstructor } from "../../threading/shared/numbers.ts";
+import {
+  SharedArray,
+  type TypedArray,
+  type TypedArrayConstructor,
+} from "../../threading/shared/numbers.ts";
 import { SharedList } from "../../threading/shared/list.ts";
 import { Thread } from "../../threading/thread.ts";
 import { heapWords } from "./shared_support.ts";

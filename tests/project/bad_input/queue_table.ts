@@ -47,6 +47,14 @@ export const queueTable: Table = {
     Empty: [() => empty.receiveNowait()],
     ShutDown: [() => closed.receiveNowait()],
   },
+  "Queue.items": badAsyncWait((options) => {
+    empty.items(options);
+    return Promise.resolve();
+  }, {
+    TypeError: [
+      () => [...full.items({ signal: new AbortController().signal })],
+    ],
+  }),
   "Queue.shutdown": {
     TypeError: [
       () => new Queue().shutdown(bad.number),
