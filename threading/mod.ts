@@ -44,23 +44,24 @@
  */
 
 // Threads
-export { Thread } from "./thread.ts";
-export type { ThreadOptions } from "./_thread_options.ts";
+export { Thread, type ThreadOptions } from "./thread.ts";
 export {
   activeCount,
   currentThread,
   enumerate,
   getIdent,
+  Local,
   mainThread,
+  sleepSync,
+  type ThreadState,
+  threadStates,
 } from "./current_thread.ts";
-export * from "./timer.ts";
-export * from "./local.ts";
+export { Timer } from "./timer.ts";
 export {
   sendable,
   type SendableClass,
   type SendableFunction,
 } from "./_codec/sendable.ts";
-export { sleepSync } from "./sleep.ts";
 
 // Locks and what else threads wait for
 export { Lock } from "./sync/lock.ts";
@@ -80,17 +81,15 @@ export * from "./shared/numbers.ts";
 export * from "./shared/list.ts";
 export * from "./shared/map.ts";
 
-// The chapter's low-level `thread` module
+// The chapter's low-level `thread` module, and the size of stacks
 export * from "./low_level.ts";
 
-// Looking and setting
-export * from "./thread_states.ts";
-export * from "./stack_size.ts";
+// Errors
 export {
   type ExceptHook,
   type ExceptHookArgs,
   setExcepthook,
-} from "./_runtime/excepthook.ts";
+} from "./excepthook.ts";
 export * from "./errors.ts";
 
 // What they have in common
@@ -103,4 +102,4 @@ export type { SharedObject } from "./_memory/shared_object.ts";
 
 // For nothing but to have it in the program: a worker that had to download it
 // would wait for the main thread, and `deno compile` would leave it out.
-import "./_runtime/worker.ts";
+import "./_worker.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readOptions, type ThreadOptions } from "./_thread_options.ts";
 import { NotSendableError, ThreadingError } from "./errors.ts";
 import {
   type SendableClass,
@@ -22,7 +21,7 @@ import {
   slotOf,
   words,
 } from "./_memory/heap.ts";
-import { checkDying, lock, unlock } from "./_memory/mutex.ts";
+import { callbacks, checkDying, lock, unlock } from "./_memory/mutex.ts";
 import {
   timeoutError,
   timeoutOf,
@@ -44,12 +43,9 @@ import {
 } from "./_memory/shared_object.ts";
 import { waitPromise, waitSync } from "./_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
-import { deliverUncaught } from "./_runtime/excepthook.ts";
-import { fieldsOf } from "./_runtime/fields.ts";
-import { settleKeepAlive } from "./_runtime/host.ts";
-import { condemn } from "./_runtime/registry.ts";
-import { startThread } from "./_runtime/start.ts";
+import { settleKeepAlive, startThread } from "./_runtime/worker_pool.ts";
 import {
+  condemn,
   destroyThread,
   hasEnded,
   joinProtocol,
@@ -57,8 +53,15 @@ import {
   noRoom,
   THREAD_WORDS,
   ThreadField,
-  ThreadState,
-} from "./_runtime/thread_object.ts";
+  ThreadStage,
+} from "./_runtime/thread_table.ts";
+import {
+  checkArray,
+  checkFunction,
+  checkOptions,
+  checkString,
+} from "../_internal/check.ts";
+import { encode } from "./_codec/encode.ts";
 
 const TARGET: unique symbol = Symbol("target");
 const ARGS: unique symbol = Symbol("args");
@@ -207,7 +210,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    */
   start(): void {
     const address = addressOf(this);
-    if (load(address + ThreadField.state) !== ThreadState.created) {
+    if (load(address + ThreadField.state) !== ThreadStage.created) {
       throw new ThreadingError(
         `Cannot start the thread ${this.name}: it was started before; make a new Thread`,
       );
@@ -330,7 +333,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    * ```
    */
   isAlive(): boolean {
-    return load(addressOf(this) + ThreadField.state) === ThreadState.alive;
+    return load(addressOf(this) + ThreadField.state) === ThreadStage.alive;
   }
 
   /**
@@ -362,7 +365,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    */
   terminate(): void {
     const address = addressOf(this);
-    if (load(address + ThreadField.state) === ThreadState.created) {
+    if (load(address + ThreadField.state) === ThreadStage.created) {
       throw new ThreadingError(
         `Cannot terminate the thread ${this.name}: it was not started`,
       );
@@ -444,7 +447,7 @@ function unmarkedSubclass(thread: Thread): NotSendableError {
 
 function joinable(thread: Thread, what: string): number {
   const address = addressOf(thread);
-  if (load(address + ThreadField.state) === ThreadState.created) {
+  if (load(address + ThreadField.state) === ThreadStage.created) {
     throw new ThreadingError(`Cannot ${what}: it was not started`);
   }
   if (words[self + Slot.thread] === address) {
@@ -466,14 +469,14 @@ async function loadOutcome(address: number): Promise<void> {
 /** What joining an ended thread gives or throws. */
 function outcome(thread: Thread, address: number): unknown {
   if (isMain) settleKeepAlive();
-  deliverUncaught();
+  callbacks.turn();
   const fields = words[address + ThreadField.fields];
   if (fields !== 0 && thread[STARTER]) {
     thread[STARTER] = undefined;
     Object.assign(thread, readRecord(fields));
   }
   const result = words[address + ThreadField.result];
-  const returned = load(address + ThreadField.state) === ThreadState.returned;
+  const returned = load(address + ThreadField.state) === ThreadStage.returned;
   if (result === 0 && !returned) throw noRoom(thread.name);
   const value = result === 0 ? undefined : readRecord(result);
   if (returned) return value;
@@ -488,4 +491,125 @@ export function equip(
 ): void {
   thread[TARGET] = target;
   thread[ARGS] = args;
+}
+
+// What a thread is made of.
+
+/**
+ * What a thread is made of.
+ *
+ * @typeParam R What the target returns.
+ * @typeParam A The target's arguments.
+ */
+export type ThreadOptions<
+  R = unknown,
+  A extends readonly unknown[] = unknown[],
+> =
+  & {
+    /**
+     * The function to run, marked with `sendable`. Without one, `run` of a
+     * subclass is.
+     */
+    // A method, whose parameters are not checked against `unknown`: so that
+    // `Thread<string>` takes any function that returns a string.
+    target?(...args: [...A]): R | PromiseLike<R>;
+    /**
+     * The name, for people.
+     *
+     * @default {"Thread-1"}, `Thread-2`, …
+     */
+    name?: string;
+    /**
+     * Whether the process may end while the thread runs.
+     *
+     * @default {false}, in a daemon true
+     */
+    daemon?: boolean;
+  }
+  & ([] extends A ? {
+      /** What the target is called with; copied, shared objects shared. */
+      args?: Readonly<A>;
+    }
+    : {
+      /** What the target is called with; copied, shared objects shared. */
+      args: Readonly<A>;
+    });
+
+/** The options of a thread, of the right types. */
+interface CheckedOptions {
+  target?: SendableFunction;
+  args?: readonly unknown[];
+  name?: string;
+  daemon?: boolean;
+}
+
+const NAMES = ["target", "args", "name", "daemon"];
+
+/**
+ * Reads the options of a thread.
+ *
+ * @throws {TypeError} If one is of another type than it should be.
+ */
+function readOptions(options: unknown): CheckedOptions {
+  if (options !== undefined) checkOptions(options, "make a Thread", NAMES);
+  const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
+  if (target !== undefined) checkFunction(target, "make a Thread", "target");
+  if (args !== undefined) checkArray(args, "make a Thread", "args");
+  if (name !== undefined) checkString(name, "make a Thread", "name");
+  return { target, args, name, daemon: daemon && true };
+}
+
+// How `exit()` leaves a thread.
+
+/** Thrown by `exit`; ends the thread silently if nobody catches it. */
+export class ThreadExit extends Error {
+  /** The name of the class. */
+  override name = "ThreadExit";
+}
+
+// The fields of a Thread instance: they travel to the thread when it starts,
+// and what `run` made of them travels back when it has ended.
+
+type Fields = Record<string, unknown>;
+
+/** The fields of an instance, as they are sent when it starts. */
+function fieldsOf(instance: object): Fields {
+  return { ...instance };
+}
+
+/**
+ * Encodes the fields that `run` may have changed: those that were assigned, and
+ * copies, whose content may have changed. Fields that cannot be sent stay.
+ *
+ * @param instance The instance, after `run`.
+ * @param before Its fields before.
+ * @returns A record, or 0 if there is nothing to send.
+ */
+export function draftFields(instance: object, before: Fields): number {
+  const changed: Fields = {};
+  for (const [name, value] of Object.entries(instance)) {
+    const same = Object.is(value, before[name]);
+    if (!same || (isCopied(value) && isSendable(value))) changed[name] = value;
+  }
+  if (Object.keys(changed).length === 0) return 0;
+  try {
+    return draftRecord(changed);
+  } catch {
+    const sendable = Object.entries(changed).filter(([, v]) => isSendable(v));
+    return draftRecord(Object.fromEntries(sendable));
+  }
+}
+
+function isCopied(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    !(value instanceof SharedObject);
+}
+
+function isSendable(value: unknown): boolean {
+  try {
+    encode(value);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -9,8 +9,7 @@ import { Event } from "./sync/event.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { sendable } from "./_codec/sendable.ts";
-import type { ThreadOptions } from "./_thread_options.ts";
-import { Thread } from "./thread.ts";
+import { Thread, type ThreadOptions } from "./thread.ts";
 
 /**
  * A thread that runs a function once, after a while, unless it is cancelled

@@ -65,7 +65,7 @@ const ARROWS: Record<string, RegExp> = {
   process: /^(_internal\/|signal\/signals\.ts$)/,
   cluster: /^(_internal\/|(threading|queue)\/mod\.ts$)/,
   signal:
-    /^(_internal\/|threading\/(errors|_memory\/(heap|mutex|wait)|_runtime\/globals)\.ts$)/,
+    /^(_internal\/|threading\/(errors|_memory\/(heap|mutex|wait)|_runtime\/leftovers)\.ts$)/,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {

@@ -5,7 +5,7 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { setExcepthook } from "../../threading/_runtime/excepthook.ts";
+import { setExcepthook } from "../../threading/excepthook.ts";
 import { echo, end } from "./death_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
 import { fixture, runDeno } from "./run_program.ts";

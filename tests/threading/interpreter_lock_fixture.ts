@@ -1,7 +1,7 @@
 import { type Event, type Semaphore, sendable } from "../../threading/mod.ts";
 import type { InterpreterLock } from "../../threading/sync/interpreter_lock.ts";
 import type { SharedArray } from "../../threading/shared/numbers.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 
 type Doubles = SharedArray<Float64Array>;
 

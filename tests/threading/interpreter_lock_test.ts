@@ -14,7 +14,7 @@ import {
 } from "../../threading/mod.ts";
 import { InterpreterLock } from "../../threading/sync/interpreter_lock.ts";
 import { SharedArray } from "../../threading/shared/numbers.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import {
   blockBehindOwnTask,
   count,

@@ -1,5 +1,5 @@
 import { type Event, sendable } from "../../threading/mod.ts";
-import { Local } from "../../threading/local.ts";
+import { Local } from "../../threading/current_thread.ts";
 import type { SharedNumber } from "../../threading/shared/numbers.ts";
 
 export const topLevel = new Local(() => ["fresh"]);

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Event, Thread, ThreadingError } from "../../threading/mod.ts";
-import { Local } from "../../threading/local.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { Local, sleepSync } from "../../threading/current_thread.ts";
 import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Header, load } from "../../threading/_memory/heap.ts";
 import {

@@ -5,7 +5,7 @@ import {
   interruptMain,
   startNewThread,
 } from "../../threading/low_level.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import { fail, interrupt, sleepForEver } from "./low_level_fixture.ts";
 
 function onInterrupt(): void {

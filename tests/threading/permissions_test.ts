@@ -19,7 +19,7 @@ Deno.test("Lock works without permissions, Thread.start() says which it needs", 
     stderr,
   );
   assertStringIncludes(message, "--allow-read");
-  assertStringIncludes(message, "worker.ts");
+  assertStringIncludes(message, "_worker.ts");
   assertEquals(stderr, "");
 });
 

@@ -1,5 +1,5 @@
 import { sendable } from "../../threading/_codec/sendable.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import type { SharedMap } from "../../threading/shared/map.ts";
 import type { SharedNumber } from "../../threading/shared/numbers.ts";
 import { randomFrom } from "./shared_support.ts";

@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { checkHeap } from "../../threading/_memory/allocator.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 
 /** Random numbers that a seed repeats, and how much to do with them. */
 

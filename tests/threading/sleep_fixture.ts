@@ -1,5 +1,5 @@
 import { type Semaphore, sendable } from "../../threading/mod.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 
 export const sleeper = sendable(
   import.meta,

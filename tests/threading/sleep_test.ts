@@ -1,6 +1,6 @@
 import { assert, assertThrows } from "@std/assert";
 import { Semaphore, Thread, ThreadingError } from "../../threading/mod.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import { sleeper } from "./sleep_fixture.ts";
 
 Deno.test("sleepSync() blocks for as long as asked", () => {

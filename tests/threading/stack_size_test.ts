@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Thread } from "../../threading/mod.ts";
-import { stackSize } from "../../threading/stack_size.ts";
+import { stackSize } from "../../threading/low_level.ts";
 import { sleeper } from "./sleep_fixture.ts";
 
 Deno.test("stackSize() tells and sets what is asked for", () => {

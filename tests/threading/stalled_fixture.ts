@@ -8,7 +8,7 @@ import {
   sendable,
   type SharedMap,
 } from "../../threading/mod.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 
 /** Blocks for what is like a lock while tasks of its own stand in line before it. */
 export const blockBehindTasks = sendable(

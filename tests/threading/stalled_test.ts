@@ -13,7 +13,7 @@ import {
   SharedMap,
   Thread,
 } from "../../threading/mod.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import {
   awaitNotice,
   blockBehindTasks,

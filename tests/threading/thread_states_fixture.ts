@@ -4,11 +4,7 @@ import {
   type Semaphore,
   sendable,
 } from "../../threading/mod.ts";
-import { sleepSync } from "../../threading/sleep.ts";
-import {
-  type ThreadState,
-  threadStates,
-} from "../../threading/thread_states.ts";
+import { sleepSync, type ThreadState, threadStates } from "../../threading/current_thread.ts";
 
 /** Holds a lock while it waits for an event. */
 export const holdAndWait = sendable(

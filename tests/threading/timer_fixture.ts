@@ -1,6 +1,6 @@
 import { currentThread, sendable } from "../../threading/mod.ts";
 import type { SharedNumber } from "../../threading/shared/numbers.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import { Timer } from "../../threading/timer.ts";
 
 export const count = sendable(import.meta, function count(n: SharedNumber) {

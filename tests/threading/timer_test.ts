@@ -12,7 +12,7 @@ import {
   ThreadingError,
 } from "../../threading/mod.ts";
 import { SharedNumber } from "../../threading/shared/numbers.ts";
-import { sleepSync } from "../../threading/sleep.ts";
+import { sleepSync } from "../../threading/current_thread.ts";
 import { Timer } from "../../threading/timer.ts";
 import {
   cancel,

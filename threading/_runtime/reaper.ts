@@ -18,12 +18,19 @@ import {
   Header,
   load,
   requestHost,
+  self,
   Slot,
+  slotAt,
+  slotIndex,
   store,
   words,
 } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import { releaseDraftsOf, releaseRecord } from "../_codec/record.ts";
+import {
+  draftRecord,
+  releaseDraftsOf,
+  releaseRecord,
+} from "../_codec/record.ts";
 import { loadModuleSync } from "../_codec/sendable.ts";
 import {
   classOf,
@@ -40,10 +47,20 @@ import {
   Wake,
 } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../sync/lock_word.ts";
-import { outOfMemory } from "./death.ts";
-import { nameOf, settle, ThreadField, ThreadState } from "./thread_object.ts";
-import { leave, vacate } from "./registry.ts";
-import { draftError } from "./sendable_error.ts";
+import {
+  leave,
+  nameOf,
+  noRoom,
+  retire,
+  settle,
+  ThreadField,
+  ThreadStage,
+  vacate,
+} from "./thread_table.ts";
+import { HeapExhaustedError, ThreadingError } from "../errors.ts";
+import { setLifeLock } from "../../_internal/worker_module.ts";
+import { addOnWake, listen } from "../_memory/wait.ts";
+import { getHeapStatistics } from "node:v8";
 
 /** Tries to become the one that cleans up; false if somebody else does. */
 export function claimDeath(slot: number, stage: number): boolean {
@@ -66,7 +83,7 @@ export function claimRemains(slot: number): boolean {
  * @param slot Its slot.
  * @param serial Its serial number.
  */
-export function bury(slot: number, serial: number): void {
+function bury(slot: number, serial: number): void {
   // The slot is set free, and `guarded` reset, under the registry mutex.
   lock(Header.registryMutex);
   const found = load(slot + Slot.guarded) === serial && claimRemains(slot);
@@ -95,9 +112,11 @@ function moveDying(slot: number, stages: number[], to: number): boolean {
 export function reap(
   slot: number,
   error: unknown,
-  state: number = ThreadState.failed,
+  state: number = ThreadStage.failed,
 ): void {
   finishSections(slot);
+  // One that died while it was idle must not be given another thread.
+  retire(slot);
   abandonWaits(slot);
   if (words[slot + Slot.ending] !== 0) settle(slot);
   leave(slot);
@@ -207,7 +226,7 @@ function poisonLocks(slot: number, thread: number): void {
 export function poisonLeft(slot: number, thread: number, state: number): void {
   const held = heldLocks(slot);
   poisonEach(
-    state === ThreadState.failed
+    state === ThreadStage.failed
       ? held
       : held.filter((address) => classOf(address)?.reentrant),
     slot,
@@ -219,4 +238,172 @@ function poisonEach(locks: number[], slot: number, thread: number): void {
   if (locks.length === 0) return;
   const name = words[thread + ThreadField.name];
   for (const held of locks) poison(held, words[slot + Slot.tid], name);
+}
+
+// What joining a thread throws that did not end by itself.
+
+/** It was terminated. */
+export function terminated(name: string): ThreadingError {
+  return new ThreadingError(`The thread ${name} was terminated`);
+}
+
+/** It ran out of memory. */
+export function outOfMemory(name: string): ThreadingError {
+  return new ThreadingError(`The thread ${name} ran out of memory`);
+}
+
+/** It left by `Deno.exit`, `process.exit` or `close`. */
+export function exited(name: string): ThreadingError {
+  return new ThreadingError(
+    `The thread ${name} ended its worker (Deno.exit, process.exit or close); use exit() of threading to end a thread`,
+  );
+}
+
+/** Its worker ended, nobody knows why. */
+export function died(name: string, cause: unknown): ThreadingError {
+  return new ThreadingError(`The thread ${name} died`, { cause });
+}
+
+// What can be told of an error in another thread.
+
+/**
+ * Encodes an error that a thread did not catch, or what can be told of it. Does
+ * not throw: an ending must not fail, too.
+ *
+ * @param error What was thrown.
+ * @param thread The Thread object.
+ * @param wrap Makes of it the value to be encoded.
+ * @returns The record, a draft; 0 if the heap has no room for it.
+ */
+export function draftError(
+  error: unknown,
+  thread: number,
+  wrap = (error: unknown): unknown => error,
+): number {
+  let reason: unknown;
+  const told = () => {
+    if (reason instanceof HeapExhaustedError) return noRoom(nameOf(thread));
+    return new Error(
+      `A thread threw what cannot be sent: ${textOf(error, true)}`,
+      { cause: textOf(reason) },
+    );
+  };
+  for (const attempt of [() => error, told, () => noRoom(nameOf(thread))]) {
+    try {
+      return draftRecord(wrap(attempt()));
+    } catch (why) {
+      // Want of room, or an accessor of the error, which is code of the user.
+      reason = why;
+    }
+  }
+  return 0;
+}
+
+/** Names an error for people, whatever its accessors do. */
+export function textOf(error: unknown, withStack = false): string {
+  try {
+    const stack = withStack && error instanceof Error;
+    return String(stack ? error.stack : error);
+  } catch {
+    return typeof error;
+  }
+}
+
+// The web lock that a worker holds while it lives. The platform grants it to
+// others when the worker has stopped for good; `terminate` only asks for that.
+
+/** As much of `LockManager` as is needed; Deno's own types do not have it. */
+interface WebLocks {
+  request(
+    name: string,
+    options: { mode: "exclusive" | "shared" },
+    callback: () => Promise<void>,
+  ): Promise<void>;
+}
+
+const webLocks: WebLocks = Reflect.get(navigator, "locks");
+
+function webLockName(slot: number, serial: number): string {
+  return `@skein/std ${Deno.pid} ${slotIndex(slot)} ${serial}`;
+}
+
+/** Takes the web lock of this worker until its end, then calls back. */
+export function holdWebLock(
+  slot: number,
+  serial: number,
+  callback: () => void,
+): void {
+  const name = webLockName(slot, serial);
+  setLifeLock(name);
+  webLocks.request(name, { mode: "exclusive" }, () => {
+    callback();
+    return new Promise(() => {});
+  });
+}
+
+/**
+ * Cleans up after a worker when it has stopped. Shared, so that the main
+ * thread, should it be blocked, does not keep the sentinel from it.
+ */
+function onWorkerEnd(slot: number, serial: number): void {
+  webLocks.request(webLockName(slot, serial), { mode: "shared" }, () => {
+    bury(slot, serial);
+    return Promise.resolve();
+  });
+}
+
+// The sentinel: a worker that runs no threads but notices when one dies of
+// what leaves no time for last words (being killed in a busy loop, running out
+// of memory) while the main thread, which would be told of it in its event
+// loop, is blocked. Started when
+// the main thread has been blocked for long (`host.ts`).
+//
+// It asks for the web lock of every worker. The platform grants it when the
+// worker is no more.
+
+/** The longest interval that a timer takes, in milliseconds. */
+const LONG = 2_147_483_647;
+/** Serial numbers of the workers whose locks were asked for, by slot. */
+const watched = new Map<number, number>();
+
+/** Watches all workers, the present ones and those to come. */
+export function keepWatch(): void {
+  addOnWake(lookAround);
+  // What `listen` awaits does not keep the worker alive.
+  setInterval(() => {}, LONG);
+  listen(() => true);
+}
+
+/** A worker wakes the sentinel when it has got its lock. */
+function lookAround(): void {
+  const used = load(Header.usedSlots);
+  for (let i = 1; i < used; i++) {
+    const slot = slotAt(i);
+    const serial = load(slot + Slot.guarded);
+    if (serial === 0 || slot === self || watched.get(slot) === serial) continue;
+    watched.set(slot, serial);
+    onWorkerEnd(slot, serial);
+  }
+}
+
+// Noticing that this worker ran out of memory.
+//
+// Where that happens in a timer's callback, the worker ends and its owner is
+// told. In a microtask (behind an `await`, that is) V8 only drops the microtask
+// and the worker goes on as if nothing had happened, with a higher limit.
+
+const CHECK_MS = 200;
+
+function limit(): number {
+  return getHeapStatistics().heap_size_limit;
+}
+
+/** Calls back, from the event loop, when the limit has been reached. */
+export function onOutOfMemory(callback: () => void): void {
+  const initial = limit();
+  const timer = setInterval(() => {
+    if (limit() === initial) return;
+    clearInterval(timer);
+    callback();
+  }, CHECK_MS);
 }

@@ -48,7 +48,7 @@ import {
   WAITERS,
 } from "./lock_word.ts";
 import { ThreadingError } from "../errors.ts";
-import { onThreadEnd } from "../_runtime/globals.ts";
+import { onThreadEnd } from "../_runtime/leftovers.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /**

@@ -8,15 +8,15 @@
  * @module
  */
 
-import { shown } from "../../_internal/check.ts";
-import type { Thread } from "../thread.ts";
+import { shown } from "../_internal/check.ts";
+import type { Thread } from "./thread.ts";
 import {
   allocate,
   deallocate,
   discard,
   removeDraft,
-} from "../_memory/allocator.ts";
-import { loadSendableSync, sendableId } from "../_codec/sendable.ts";
+} from "./_memory/allocator.ts";
+import { loadSendableSync, sendableId } from "./_codec/sendable.ts";
 import {
   Header,
   load,
@@ -25,17 +25,17 @@ import {
   tid,
   wakeSlot,
   words,
-} from "../_memory/heap.ts";
-import { lock, unlock } from "../_memory/mutex.ts";
+} from "./_memory/heap.ts";
+import { callbacks, lock, unlock } from "./_memory/mutex.ts";
 import {
   commitRecord,
   dropRecord,
   readRecord,
   takeRecord,
-} from "../_codec/record.ts";
-import { addressOf, withoutFields } from "../_memory/shared_object.ts";
-import { draftError } from "./sendable_error.ts";
-import { nameOf } from "./thread_object.ts";
+} from "./_codec/record.ts";
+import { addressOf, withoutFields } from "./_memory/shared_object.ts";
+import { draftError } from "./_runtime/reaper.ts";
+import { nameOf } from "./_runtime/thread_table.ts";
 
 /** What an excepthook is told. */
 export interface ExceptHookArgs {
@@ -172,7 +172,7 @@ function post({ error, thread }: ExceptHookArgs, slot: number): boolean {
 }
 
 /** Tells this thread's hook of the errors that wait for it. */
-export function deliverUncaught(): void {
+function deliverUncaught(): void {
   if (load(Header.uncaughtErrors) === 0 || load(Header.excepthookTid) !== tid) {
     return;
   }
@@ -206,3 +206,7 @@ function deliver(record: number): void {
   if (ownHook === undefined) print(args.error, name);
   else call(ownHook, args, name);
 }
+
+// The hook runs code of the user's: in the event loop and in `join`, but not in
+// other blocking waits.
+callbacks.turn = deliverUncaught;

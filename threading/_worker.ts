@@ -1,46 +1,79 @@
 /**
- * What a worker does: one thread after the other.
- *
- * Between two threads it sleeps in a blocking wait, so it is woken as fast as
- * the system allows and holds nothing open.
+ * The entry module of every worker, and what a worker does: it runs one thread
+ * after the other. Between two threads it sleeps in a blocking wait, so it is
+ * woken as fast as the system allows and holds nothing open.
  *
  * @module
  */
 
-import { setImmediate } from "node:timers";
-import { type CallJob, type InstanceJob, isInstanceJob } from "./job.ts";
-import { ThreadingError } from "../errors.ts";
+// The classes whose objects this worker may meet.
+import "./shared/list.ts";
+import "./shared/map.ts";
+import "./shared/numbers.ts";
+import "./sync/barrier.ts";
+import "./sync/condition.ts";
+import "./sync/event.ts";
+import "./sync/interpreter_lock.ts";
+import "./sync/lock.ts";
+import "./sync/rlock.ts";
+import "./sync/semaphore.ts";
+import "./timer.ts";
+
 import {
   adoptTid,
+  birth,
   compareExchange,
   Dying,
   exchange,
+  Header,
   load,
   requestHost,
   self,
   Slot,
+  store,
+  wakeSlot,
   words,
-} from "../_memory/heap.ts";
-import { addDraft, COUNTED, discard } from "../_memory/allocator.ts";
+} from "./_memory/heap.ts";
+import {
+  abandonWaits,
+  claimDeath,
+  draftError,
+  exited,
+  holdWebLock,
+  keepWatch,
+  onOutOfMemory,
+  poisonLeft,
+  reap,
+  terminated,
+  textOf,
+} from "./_runtime/reaper.ts";
+import { setImmediate } from "node:timers";
+import {
+  type CallJob,
+  type InstanceJob,
+  isInstanceJob,
+  whileLoading,
+} from "./_runtime/worker_pool.ts";
+import { ThreadingError } from "./errors.ts";
+import { addDraft, COUNTED, discard } from "./_memory/allocator.ts";
 import {
   callbacks,
   checkDying,
   lock,
   setExempt,
   unlock,
-} from "../_memory/mutex.ts";
+} from "./_memory/mutex.ts";
 import {
   draftResult,
   dropRecord,
   loadModulesOf,
   missingModuleOf,
   readRecord,
-} from "../_codec/record.ts";
-import { giveBack, objectAt, objectAtAs } from "../_memory/shared_object.ts";
-import { forgetWaits, listen } from "../_memory/wait.ts";
-import { exited, terminated } from "./death.ts";
+} from "./_codec/record.ts";
+import { giveBack, objectAt, objectAtAs } from "./_memory/shared_object.ts";
+import { forgetWaits, listen } from "./_memory/wait.ts";
 import { reportUncaught } from "./excepthook.ts";
-import { draftFields } from "./fields.ts";
+import { draftFields, equip, Thread, ThreadExit } from "./thread.ts";
 import {
   clearLeftovers,
   isClean,
@@ -49,16 +82,35 @@ import {
   noteOwn,
   takeLingering,
   trackLeftovers,
-} from "./globals.ts";
-import { onOutOfMemory } from "./memory_limit.ts";
-import { abandonWaits, claimDeath, poisonLeft, reap } from "./reaper.ts";
-import { type Ending, leave, retire, vacate } from "./registry.ts";
-import { nameOf, settle, ThreadState } from "./thread_object.ts";
-import { draftError, textOf } from "./sendable_error.ts";
-import { whileLoading } from "./start.ts";
-import { ThreadExit } from "./thread_exit.ts";
-import { setCurrentThread } from "../current_thread.ts";
-import { equip, Thread } from "../thread.ts";
+} from "./_runtime/leftovers.ts";
+import {
+  type Ending,
+  leave,
+  nameOf,
+  retire,
+  settle,
+  ThreadStage,
+  vacate,
+} from "./_runtime/thread_table.ts";
+import { setCurrentThread } from "./current_thread.ts";
+
+function boot(): void {
+  guardEnds();
+  const serial = words[self + Slot.serial];
+  // Held until the worker ends. A timer, so that an error or running out of
+  // memory strikes in the event loop, where the worker's owner hears of it.
+  holdWebLock(self, serial, () => {
+    store(self + Slot.guarded, serial);
+    const sentinel = load(Header.sentinelSlot);
+    if (sentinel !== 0) wakeSlot(sentinel);
+    setTimeout(work, 0);
+  });
+}
+
+async function work(): Promise<void> {
+  await serve();
+  close();
+}
 
 /** An idle worker ends after so many milliseconds. */
 const IDLE_MS = 10_000;
@@ -98,7 +150,7 @@ let before: Record<string, unknown> = {};
 let kept = false;
 
 /** Runs threads until the worker is of no more use. */
-export async function serve(): Promise<void> {
+async function serve(): Promise<void> {
   noteOwn();
   for (;;) {
     const job = nextJob();
@@ -240,7 +292,7 @@ function endReturned(value: unknown): Promise<void> | undefined {
     if (result !== 0) discard(result);
     return endFailed(error);
   }
-  return end({ state: ThreadState.returned, result, fields });
+  return end({ state: ThreadStage.returned, result, fields });
 }
 
 function endFailed(error: unknown): Promise<void> | undefined {
@@ -252,11 +304,11 @@ function endFailed(error: unknown): Promise<void> | undefined {
   }
   if (isA(error, ThreadExit)) {
     // Without a record it returns undefined, too.
-    return end({ state: ThreadState.returned, result: 0, fields });
+    return end({ state: ThreadStage.returned, result: 0, fields });
   }
   report(error);
   const result = draftError(error, thread);
-  return end({ state: ThreadState.failed, result, fields });
+  return end({ state: ThreadStage.failed, result, fields });
 }
 
 /** Ends the thread, at once or when the event loop has turned. */
@@ -312,7 +364,7 @@ function onUncaught(error: unknown): void {
   if (!exits) report(error);
   cleanUp(
     () => exits ? undefined : error,
-    exits ? ThreadState.returned : ThreadState.failed,
+    exits ? ThreadStage.returned : ThreadStage.failed,
   );
   // Being ended from outside would be printed, as an error of the worker.
   exitWorker();
@@ -325,7 +377,7 @@ const { exit: exitWorker } = Deno;
  * and never returns. The main thread then ends the worker.
  */
 function park(): void {
-  cleanUp(() => terminated(currentName()), ThreadState.failed);
+  cleanUp(() => terminated(currentName()), ThreadStage.failed);
   leaveToHost();
   for (;;) {
     Atomics.wait(words, self + Slot.dying, load(self + Slot.dying));
@@ -358,12 +410,12 @@ function leaveToHost(): void {
 
 /** The worker is about to end, whoever asked for it. */
 function onExit(): void {
-  cleanUp(() => exited(currentName()), ThreadState.failed);
+  cleanUp(() => exited(currentName()), ThreadStage.failed);
   leaveToHost();
 }
 
 /** Sets what happens when threads of this worker end in other ways. */
-export function guardEnds(): void {
+function guardEnds(): void {
   callbacks.dying = park;
   setExempt(false);
   addEventListener("error", (event) => {
@@ -396,4 +448,10 @@ export function guardEnds(): void {
     enumerable: true,
     configurable: true,
   });
+}
+
+// The module is also imported, for nothing, by the main thread, see `mod.ts`.
+if (birth !== undefined) {
+  if (load(Header.sentinelSlot) === self) keepWatch();
+  else boot();
 }

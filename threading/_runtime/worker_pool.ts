@@ -13,13 +13,14 @@
  */
 
 import { SHARE_ENV, Worker } from "node:worker_threads";
-import { workerUrl } from "../../_internal/worker_module.ts";
+import { requireImport, workerUrl } from "../../_internal/worker_module.ts";
 import {
   birthCertificate,
   Dying,
   Header,
   isMain,
   load,
+  requestHost,
   self,
   Slot,
   slotAt,
@@ -33,14 +34,28 @@ import {
   listen,
   pendingWaits,
 } from "../_memory/wait.ts";
-import { died, outOfMemory, terminated } from "./death.ts";
-import { deliverUncaught } from "./excepthook.ts";
+import {
+  claimDeath,
+  claimRemains,
+  died,
+  outOfMemory,
+  reap,
+  terminated,
+} from "./reaper.ts";
 import { callbacks, isChangingHeap } from "../_memory/mutex.ts";
-import { claimDeath, claimRemains, reap } from "./reaper.ts";
-import { freeSlot, reserveSlot } from "./registry.ts";
-import { nameOf } from "./thread_object.ts";
+import { assign, freeSlot, nameOf, reserveSlot } from "./thread_table.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { ThreadingError } from "../errors.ts";
+import { discard } from "../_memory/allocator.ts";
+import { encode } from "../_codec/encode.ts";
+import {
+  checkMarks,
+  type SendableClass,
+  type SendableFunction,
+} from "../_codec/sendable.ts";
+import { draftEncoded } from "../_codec/record.ts";
 
-const WORKER_URL = new URL("./worker.ts", import.meta.url);
+const WORKER_URL = new URL("../_worker.ts", import.meta.url);
 /** A worker that could not be stopped between two sections in this time. */
 const GROUND_PATIENCE_MS = 1000;
 
@@ -50,7 +65,7 @@ let seenRequests = 0;
 let nextSerial = 1;
 
 /** Starts the worker of a slot. */
-export function startWorker(slot: number): void {
+function startWorker(slot: number): void {
   store(slot + Slot.state, SlotState.busy);
   words[slot + Slot.serial] = nextSerial++;
   const worker = createWorker(slot);
@@ -176,9 +191,6 @@ export function settleKeepAlive(): void {
   }
 }
 
-// The hook runs user code, so not in a blocking wait.
-callbacks.turn = deliverUncaught;
-
 if (isMain) {
   addOnWake(attend);
   callbacks.longWait = startSentinel;
@@ -186,4 +198,106 @@ if (isMain) {
     settleKeepAlive();
     listen(() => workers.size > 0 || pendingWaits() > 0);
   };
+}
+
+// Starting a thread, from any thread.
+
+/** Set while this worker loads the modules that a new thread needs. */
+let loading = false;
+/** The same for what those modules do later: in a timer, behind an `await`. */
+const loadedBy = new AsyncLocalStorage<true>();
+
+/**
+ * Loads the modules that a new thread needs. Nothing that they begin may start
+ * a thread: a program that starts its threads at its top level would do so
+ * again in each of them, without an end. What the thread itself loads when it
+ * runs may start some, since those threads come here in their turn.
+ *
+ * @param load Loads them.
+ */
+export async function whileLoading(
+  load: () => Promise<void> | undefined,
+): Promise<void> {
+  loading = true;
+  try {
+    await loadedBy.run(true, load);
+  } finally {
+    loading = false;
+  }
+}
+
+/**
+ * Starts a created thread.
+ *
+ * @param thread The Thread object.
+ * @param job What it is to run.
+ * @param moduleUrl The module that its worker imports.
+ * @throws {ThreadingError} If this is the code of a module that is being loaded
+ * for a new thread.
+ */
+export function startThread(
+  thread: number,
+  job: CallJob | InstanceJob,
+  moduleUrl: string | undefined,
+): void {
+  if (loading || loadedBy.getStore()) {
+    throw new ThreadingError(
+      `Cannot start the thread ${
+        nameOf(thread)
+      }: a thread is loading the module that starts it, and would start one more each time; put it under if (import.meta.main)`,
+    );
+  }
+  requirePermissions(moduleUrl);
+  const encoded = encode(job, "");
+  checkMarks(encoded.sendables, "start the thread");
+  const record = draftEncoded(encoded);
+  let slot: number;
+  try {
+    slot = assign(thread, record);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+  if (!isMain) {
+    // The first thread that is not a daemon is to hold the process open.
+    if (load(Header.liveThreads) === 1) requestHost();
+  } else if (load(slot + Slot.state) === SlotState.requested) {
+    startWorker(slot);
+  } else {
+    settleKeepAlive();
+  }
+}
+
+// What a thread is to run, as it travels from the starter to the worker.
+
+/** A function with its arguments. */
+export interface CallJob {
+  target: SendableFunction | undefined;
+  args: unknown[];
+}
+
+/** An instance of a subclass of Thread, as its class and fields. */
+export interface InstanceJob {
+  constructor: SendableClass;
+  fields: Record<string, unknown>;
+  target: SendableFunction | undefined;
+  args: unknown[];
+}
+
+/** Whether a job is an instance. */
+export function isInstanceJob(job: CallJob | InstanceJob): job is InstanceJob {
+  return Object.hasOwn(job, "fields");
+}
+
+const WHAT = "start a thread";
+
+/**
+ * Makes sure that a worker can load skein and a module.
+ *
+ * @param moduleUrl The module, if there is one.
+ * @throws {Deno.errors.NotCapable} If it is not allowed.
+ */
+function requirePermissions(moduleUrl: string | undefined): void {
+  requireImport(WORKER_URL.href, WHAT);
+  if (moduleUrl !== undefined) requireImport(moduleUrl, WHAT);
 }
