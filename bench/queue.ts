@@ -91,6 +91,17 @@ export const rows: readonly Row[] = [
     contestants: [skein("priority"), py("priority", 0.5)],
   },
   {
+    name: "receive and ack, with the put",
+    unit: "ns",
+    contestants: [
+      skein("receive"),
+      contestant("skein, get and taskDone", deno(here("./skein/queue.ts")))(
+        "get-done",
+        2,
+      ),
+    ],
+  },
+  {
     name: "queue, there and back, both blocked",
     unit: "ns",
     contestants: [

@@ -50,6 +50,7 @@ export const EXAMPLES: Example[] = [
     name: "async-zip",
     permissions: [THREADS, "--allow-read=/tmp", "--allow-write=/tmp"],
   },
+  { name: "supervisor", permissions: [THREADS] },
   { name: "cluster-queue", permissions: SERVERS },
   { name: "cluster-lock", permissions: SERVERS },
 ];

@@ -2,7 +2,7 @@
 // Run: deno run -A queue.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
 import { PriorityQueue, Queue } from "../../queue/mod.ts";
 import { Thread } from "../../threading/mod.ts";
-import { main } from "../_measure.ts";
+import { main, perCall } from "../_measure.ts";
 import * as work from "./queue_workers.ts";
 
 const MAXSIZE = 1024;
@@ -83,6 +83,27 @@ function priority(): number {
   return took * 1e6 / count;
 }
 
+function receive(): number {
+  const queue = new Queue<number>();
+  return perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      queue.putNowait(i);
+      queue.receiveNowait().ack();
+    }
+  });
+}
+
+function getDone(): number {
+  const queue = new Queue<number>();
+  return perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      queue.putNowait(i);
+      queue.getNowait();
+      queue.taskDone();
+    }
+  });
+}
+
 async function handOver(): Promise<number> {
   const queues = [new Queue<number>(), new Queue<number>()] as const;
   const other = new Thread({
@@ -139,6 +160,8 @@ if (import.meta.main) {
     "bytes": () => oneToOne("bytes", 10_000),
     "four": fourToFour,
     "priority": priority,
+    "receive": receive,
+    "get-done": getDone,
     "hand-over": handOver,
     "promise": promise,
     "memory": memory,
