@@ -20,9 +20,14 @@ import { type End, type FileEnd, type Part, wrap } from "./launch.ts";
 import { CommandError, type Outcome } from "./result.ts";
 import type { Plan, SentPlan } from "./plan.ts";
 import { isQuick, quickSync } from "./quick.ts";
-import { bytesOf, settled, writeAllSync } from "./streams.ts";
+import { InputSync, writeAllSync } from "./streams.ts";
 import type { SpawnOptions } from "./child_process.ts";
-import { pathOf, type Stage, type SyncSource } from "./options.ts";
+import {
+  type FilePath,
+  pathOf,
+  type Stage,
+  type SyncSource,
+} from "./options.ts";
 
 /** What the helper can be asked to do. */
 export type Request =
@@ -50,10 +55,9 @@ export type Message =
   | { fed: number; size: number }
   | "ping";
 
-/** The helper asks for more of an input, from this position on. */
+/** The helper asks for more of an input. */
 export interface Hungry {
   input: number;
-  at: number;
 }
 
 /** The answer to the request of this number. */
@@ -122,6 +126,15 @@ function start(): HelperData {
 }
 
 /**
+ * Answers that came while another request waited: a source that this thread
+ * reads for one request may itself make requests.
+ */
+const early = new Map<number, Answer>();
+
+/** The requests that wait for their answers. */
+const asking = new Set<number>();
+
+/**
  * Has the helper do something, and blocks this thread until it is done.
  *
  * @param request What is to be done. No typed arrays: on its way each of their
@@ -130,11 +143,24 @@ function start(): HelperData {
  * @throws {Error} If the helper died.
  */
 function ask(request: Request): unknown {
-  const { port, words } = helper ??= start();
-  const { receiveMessageOnPort } = builtIn("node:worker_threads");
+  const from = helper ??= start();
   const id = ++lastId;
-  port.postMessage({ id, request } satisfies Message);
-  while (true) {
+  asking.add(id);
+  try {
+    from.port.postMessage({ id, request } satisfies Message);
+    const answer = waitForAnswer(id, from);
+    if ("error" in answer) throw revive(answer.error);
+    return answer.value;
+  } finally {
+    asking.delete(id);
+    early.delete(id);
+  }
+}
+
+function waitForAnswer(id: number, from: HelperData): Answer {
+  const { port, words } = from;
+  const { receiveMessageOnPort } = builtIn("node:worker_threads");
+  while (!early.has(id)) {
     // The helper posts an answer and counts it then. So an answer that this
     // thread does not find here is counted after `counted` was read, which ends
     // the sleep or keeps it from starting. No wake-up is lost.
@@ -144,7 +170,7 @@ function ask(request: Request): unknown {
         port,
       );
     if (received === undefined) {
-      sleepUntilChanged(words, Word.answers, counted, Infinity);
+      sleepUntilChanged(words, Word.answers, counted, Infinity, from);
       continue;
     }
     const answer = received.message;
@@ -152,11 +178,10 @@ function ask(request: Request): unknown {
       port.postMessage({ fed: answer.input, size: fillFrom(answer) });
       continue;
     }
-    // The answer to an earlier request, which was given up.
-    if (answer.id !== id) continue;
-    if ("error" in answer) throw revive(answer.error);
-    return answer.value;
+    // Answers to requests that were given up are dropped.
+    if (asking.has(answer.id)) early.set(answer.id, answer);
   }
+  return early.get(id)!;
 }
 
 /**
@@ -170,8 +195,8 @@ function sleepUntilChanged(
   index: number,
   value: number,
   timeout: number,
+  from = helper,
 ): void {
-  const from = helper;
   let left = timeout;
   let pongs = -1;
   let silent = 0;
@@ -197,7 +222,7 @@ function sleepUntilChanged(
 const WINDOW = 1 << 20;
 
 /** The sources that pipelines read from this thread. */
-const inputs = new Map<number, { bytes: Uint8Array; window: Uint8Array }>();
+const inputs = new Map<number, { source: InputSync; window: Uint8Array }>();
 
 /** A source as it is sent: piece by piece, through a window of shared memory. */
 export interface SentInput {
@@ -205,20 +230,22 @@ export interface SentInput {
   window: SharedBytes;
 }
 
-function sendInput(bytes: Uint8Array): SentInput {
-  const window = new SharedArrayBuffer(Math.min(WINDOW, bytes.length));
+function sendInput(source: Exclude<SyncSource, URL | FilePath>): SentInput {
+  const size = source instanceof Uint8Array ? source.length : WINDOW;
+  const window = new SharedArrayBuffer(Math.min(WINDOW, size));
   const input = ++lastId;
-  inputs.set(input, { bytes, window: new Uint8Array(window) });
+  inputs.set(input, {
+    source: new InputSync(source),
+    window: new Uint8Array(window),
+  });
   return { input, window };
 }
 
 /** Puts the next piece into the window, and gives its size. */
-function fillFrom({ input, at }: Hungry): number {
-  const source = inputs.get(input);
-  if (source === undefined) return 0; // Nobody reads it any more.
-  const piece = source.bytes.subarray(at, at + source.window.length);
-  source.window.set(piece);
-  return piece.length;
+function fillFrom({ input }: Hungry): number {
+  const found = inputs.get(input);
+  // Without one nobody reads it any more.
+  return found === undefined ? 0 : found.source.fill(found.window);
 }
 
 /** Bytes as they are sent to the other thread and back. */
@@ -272,11 +299,7 @@ export function executeSync(plan: Plan): Outcome {
     return writeSync({ ...plan, sink: "capture" }, sink);
   }
   const sent = plain(plan);
-  try {
-    return received(ask({ type: "execute", ...sent }) as SentOutcome);
-  } finally {
-    forget(sent);
-  }
+  return received(askLast(sent, { type: "execute", ...sent }) as SentOutcome);
 }
 
 /**
@@ -328,8 +351,7 @@ export function openSync(plan: Plan): OutputSync {
   try {
     id = ask({ type: "open", ...sent, window: buffer }) as number;
   } catch (error) {
-    forget(sent);
-    throw error;
+    throw errorOf(sent, error);
   }
   return {
     read() {
@@ -337,11 +359,8 @@ export function openSync(plan: Plan): OutputSync {
       return size === 0 ? undefined : window.subarray(0, size);
     },
     close(early) {
-      try {
-        return received(ask({ type: "close", id, early }) as SentOutcome);
-      } finally {
-        forget(sent);
-      }
+      const request = { type: "close", id, early } as const;
+      return received(askLast(sent, request) as SentOutcome);
     },
   };
 }
@@ -358,9 +377,41 @@ export interface Sent {
   files: readonly { fd: number; dev: number; ino: number | null }[];
 }
 
-function forget({ input }: Sent): void {
-  if (input !== undefined) inputs.delete(input.input);
+/** Asks the last thing of a pipeline, whose source is left then. */
+function askLast(sent: Sent, request: Request): unknown {
+  let answer: unknown;
+  try {
+    answer = ask(request);
+  } catch (error) {
+    throw errorOf(sent, error);
+  }
+  leave(sent)?.leave();
+  return answer;
 }
+
+/** The error of a pipeline that failed, whose source is left. */
+function errorOf(sent: Sent, error: unknown): unknown {
+  const source = leave(sent);
+  try {
+    source?.leave();
+  } catch {
+    // There is an error already.
+  }
+  const { failure } = source ?? {};
+  const fromSource = error instanceof Error && error.name === SOURCE_FAILED;
+  return failure !== undefined && fromSource ? failure.error : error;
+}
+
+/** The source of a pipeline that nobody reads any more. */
+function leave({ input }: Sent): InputSync | undefined {
+  if (input === undefined) return undefined;
+  const source = inputs.get(input.input)?.source;
+  inputs.delete(input.input);
+  return source;
+}
+
+/** The name of the helper's error when a source fails, which is here. */
+export const SOURCE_FAILED = "SourceFailed";
 
 /** How a pipeline ended, as it is sent. */
 export interface SentOutcome {
@@ -373,30 +424,28 @@ export interface SentOutcome {
  * sent, nor open files or iterables.
  */
 function plain({ stages, source, sink, options }: Plan): Sent {
-  const from = source === undefined
-    ? undefined
-    : (source instanceof Deno.FsFile ? descriptorOf(source) : undefined) ??
-      settled(source as SyncSource);
-  const input = typeof from === "string" || from instanceof Uint8Array
-    ? sendInput(bytesOf(from))
-    : undefined;
-  const plan = {
-    stages: stages.map((stage): Stage => ({
-      ...plainOptions(stage),
-      stderr: pathOf(stage.stderr) ?? stage.stderr,
-    })),
-    source: input === undefined ? from : undefined,
-    sink: sink instanceof Deno.FsFile
-      ? descriptorOf(sink)!
-      : pathOf(sink) ?? sink,
-    options: { ...options, signal: undefined, tee: undefined },
-  };
   const files = [source, sink].filter((place) => place instanceof Deno.FsFile)
     .flatMap((file) => {
       const fd = descriptorOf(file);
       const { dev, ino } = file.statSync();
       return fd === undefined ? [] : [{ fd, dev, ino }];
     });
+  const there = source === undefined ? undefined : pathOf(source) ??
+    (source instanceof Deno.FsFile ? descriptorOf(source) : undefined);
+  const plan = {
+    stages: stages.map((stage): Stage => ({
+      ...plainOptions(stage),
+      stderr: pathOf(stage.stderr) ?? stage.stderr,
+    })),
+    source: there,
+    sink: sink instanceof Deno.FsFile
+      ? descriptorOf(sink)!
+      : pathOf(sink) ?? sink,
+    options: { ...options, signal: undefined, tee: undefined },
+  };
+  const input = source === undefined || there !== undefined
+    ? undefined
+    : sendInput(source as Exclude<SyncSource, URL | FilePath>);
   return { plan, input, files };
 }
 

@@ -20,6 +20,7 @@ import {
   settle,
   share,
   type SharedBytes,
+  SOURCE_FAILED,
   Word,
 } from "./helper.ts";
 import { Execution } from "./execution.ts";
@@ -61,11 +62,13 @@ function serve({ port, words, life }: HelperData): void {
     const webLocks: WebLocks = Reflect.get(navigator, "locks");
     webLocks.request(life, { mode: "shared" }, () => Deno.exit(0));
   }
-  /** The request under way: whoever sent it sleeps until it is answered. */
-  let asked: number | undefined;
+  /**
+   * The requests under way: whoever sent them sleeps until the last one is
+   * answered. There are several if a source of the asker's makes requests.
+   */
+  const asked = new Set<number>();
   const answer = (answer: Answer) => {
-    if (answer.id !== asked) return;
-    asked = undefined;
+    if (!asked.delete(answer.id)) return;
     // The asker looks for an answer after it has read this count, and before it
     // sleeps on it: posted first, counted second, none is missed.
     post(answer);
@@ -80,7 +83,8 @@ function serve({ port, words, life }: HelperData): void {
   // for ever. Nobody knows what it belongs to, so it is the answer.
   const rescue = (event: Event, error: unknown) => {
     event.preventDefault();
-    if (asked !== undefined) answer({ id: asked, error: flatten(error) });
+    const last = [...asked].at(-1);
+    if (last !== undefined) answer({ id: last, error: flatten(error) });
   };
   addEventListener("error", (event) => rescue(event, event.error));
   addEventListener(
@@ -91,7 +95,7 @@ function serve({ port, words, life }: HelperData): void {
     if (message === "ping") return void Atomics.add(words, Word.pongs, 1);
     if ("fed" in message) return fed.get(message.fed)?.(message.size);
     const { id, request } = message;
-    asked = id;
+    asked.add(id);
     try {
       answer({ id, value: await answerTo(request) });
     } catch (error) {
@@ -168,15 +172,19 @@ async function* piecesOf({ input, window }: SentInput) {
   // Deno writes no shared memory.
   const own = new Uint8Array(shared.length);
   try {
-    for (let at = 0;;) {
+    while (true) {
       const size = await new Promise<number>((resolve) => {
         fed.set(input, resolve);
-        askForMore({ input, at });
+        askForMore({ input });
       });
       if (size === 0) return;
+      if (size < 0) {
+        const error = new Error("The source failed");
+        error.name = SOURCE_FAILED;
+        throw error;
+      }
       own.set(shared);
       yield own.subarray(0, size);
-      at += size;
     }
   } finally {
     fed.delete(input);

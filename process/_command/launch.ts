@@ -183,7 +183,7 @@ function wrapOne(
       ? `echo +${to}; `
       : `${FIND}if find; then echo +${to}; else echo -${to}; exit 127; fi; `;
   }
-  if (gated) script += "read -r SKEIN_GATE || exit; ";
+  if (gated) script += "read -r SKEIN_GATE || exit; unset SKEIN_GATE; ";
   if (stdin === "joint") script += "exec <&3 3<&-; ";
   const options: SpawnOptions = {
     cwd,

@@ -5,13 +5,7 @@
  * @module
  */
 
-import {
-  type Chunk,
-  type FilePath,
-  pathOf,
-  type Source,
-  type SyncSource,
-} from "./options.ts";
+import type { Chunk, FilePath, Source, SyncSource } from "./options.ts";
 
 const CHUNK = 65536;
 const encoder = new TextEncoder();
@@ -141,15 +135,81 @@ export function sizeOf(source: unknown): number | undefined {
   return Math.max(0, size - source.seekSync(0, Deno.SeekMode.Current));
 }
 
-/** A source as one that can be sent to another thread. */
-export function settled(source: SyncSource): Chunk | FilePath {
-  const path = pathOf(source);
-  if (path !== undefined) return path;
-  if (typeof source === "string" || source instanceof Uint8Array) return source;
-  const chunks = source instanceof Deno.FsFile
-    ? [...readFileSync(source)]
-    : [...source as Iterable<Chunk>].map(bytesOf);
-  return concat(chunks);
+/** How long the blocking forms put small chunks together before they go on. */
+const PATIENCE = 5;
+
+/** A source that the blocking forms read piece by piece, as it is needed. */
+export class InputSync {
+  readonly #source: Exclude<SyncSource, URL | FilePath>;
+  #iterator?: Iterator<Chunk>;
+  #rest: Uint8Array = new Uint8Array(0);
+  #ended = false;
+  /** What the source threw, if it did. */
+  failure?: { error: unknown };
+
+  /** Takes a source that is not a path; reads nothing of it yet. */
+  constructor(source: Exclude<SyncSource, URL | FilePath>) {
+    this.#source = source;
+  }
+
+  /**
+   * Puts the next bytes into a window.
+   *
+   * @returns How many; 0 at the end, -1 if the source failed.
+   */
+  fill(window: Uint8Array): number {
+    const end = performance.now() + PATIENCE;
+    let size = 0;
+    try {
+      while (size < window.length && this.#pull()) {
+        const piece = this.#rest.subarray(0, window.length - size);
+        window.set(piece, size);
+        size += piece.length;
+        this.#rest = this.#rest.subarray(piece.length);
+        if (performance.now() > end) break;
+      }
+    } catch (error) {
+      // The next call says so, if there are bytes before it.
+      this.failure = { error };
+    }
+    return size === 0 && this.failure !== undefined ? -1 : size;
+  }
+
+  /** Sees that there are bytes; says whether there are any. */
+  #pull(): boolean {
+    while (this.#rest.length === 0 && !this.#ended) {
+      if (this.failure !== undefined) return false;
+      this.#iterator ??= iterateSync(this.#source);
+      // It has ended, too, if this throws.
+      this.#ended = true;
+      const { value, done } = this.#iterator.next();
+      if (done) break;
+      this.#ended = false;
+      this.#rest = bytesOf(value);
+    }
+    return this.#rest.length > 0;
+  }
+
+  /** Tells an iterator that was not read to its end to return. */
+  leave(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    // Of what can be iterated, only an iterator has begun by itself.
+    const source = this.#source as unknown as Iterator<Chunk>;
+    const iterator = this.#iterator ?? source;
+    if (typeof iterator.next === "function") iterator.return?.();
+  }
+}
+
+function iterateSync(
+  source: Exclude<SyncSource, URL | FilePath>,
+): Iterator<Chunk> {
+  if (typeof source === "string" || source instanceof Uint8Array) {
+    return [source][Symbol.iterator]();
+  }
+  return source instanceof Deno.FsFile
+    ? readFileSync(source)
+    : source[Symbol.iterator]();
 }
 
 function* readFileSync(file: Deno.FsFile): Generator<Uint8Array> {

@@ -157,6 +157,12 @@ everyWay(
     }),
 );
 
+everyWay("pipeline() adds no variable to a shell", async () => {
+  const { stages } = await pipeline(["echo"], "set | grep -c SKEIN")
+    .with({ check: false }).run();
+  assertEquals(stages[1].status, 1);
+});
+
 everyWay("pipeline() gives tee the lines, too", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const text = new Response(readable).text();

@@ -86,7 +86,7 @@ Deno.test("runSync() throws the broken pipe of a source", () => {
     const calls = [
       () => runSync(["cat"], { input: input() }),
       () => pipeline(["cat"]).from(input()).runSync(),
-      () => pipeline(["cat"]).from(input()).linesSync().next(),
+      () => Array.from(pipeline(["cat"]).from(input()).linesSync()),
     ];
     for (const call of calls) assertStrictEquals(assertThrows(call), error);
   }

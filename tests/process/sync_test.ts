@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   CommandError,
   getStatusOutput,
@@ -132,4 +137,69 @@ Deno.test("runSync() and linesSync() of an input that is not read to its end", (
     length += line.length + 1;
   }
   assertEquals(length, text.length);
+});
+
+/** A source without an end, which writes down that it was left. */
+function* endless(seen: string[], atEnd?: Error): Generator<string> {
+  try {
+    while (true) yield "spam\n";
+  } finally {
+    seen.push("left");
+    // deno-lint-ignore no-unsafe-finally
+    if (atEnd !== undefined) throw atEnd;
+  }
+}
+
+Deno.test("runSync() and linesSync() read no more of an iterable than is needed", () => {
+  const seen: string[] = [];
+  const head = ["head", "-n", "2"];
+  assertEquals(runSync(head, { input: endless(seen) }).stdout, "spam\nspam\n");
+  assertEquals(seen, ["left"]);
+  assertEquals([...pipeline(head).from(endless(seen)).linesSync()].length, 2);
+  assertEquals(seen, ["left", "left"]);
+  for (const _ of pipeline(["cat"]).from(endless(seen)).linesSync()) break;
+  assertEquals(seen, ["left", "left", "left"]);
+  const failure = new Error("at the end");
+  const error = assertThrows(() =>
+    runSync(head, { input: endless(seen, failure) })
+  );
+  assertStrictEquals(error, failure);
+  assertThrows(
+    () => runSync(["sleep", "60"], { input: endless(seen), timeout: 100 }),
+    DOMException,
+  );
+  assertThrows(
+    () => runSync(["no-such-program"], { input: endless(seen) }),
+    Deno.errors.NotFound,
+  );
+});
+
+Deno.test("runSync() and linesSync() throw what an iterable throws", () => {
+  const failure = new RangeError("broken");
+  function* broken() {
+    yield "spam\n";
+    throw failure;
+  }
+  assertStrictEquals(
+    assertThrows(() => runSync(["cat"], { input: broken() })),
+    failure,
+  );
+  const lines = pipeline(["cat"]).from(broken()).linesSync();
+  assertStrictEquals(assertThrows(() => Array.from(lines)), failure);
+  const wrong = ["spam", 1] as unknown as string[];
+  assertThrows(() => runSync(["cat"], { input: wrong }), TypeError, "strings");
+});
+
+Deno.test("runSync() and linesSync() read a source that runs commands itself", () => {
+  function* upper() {
+    for (const line of pipeline("echo a; echo b", ["cat"]).linesSync()) {
+      yield runSync(["cat"], { input: `${line}\n` }).stdout.toUpperCase();
+    }
+  }
+  assertEquals(runSync(["cat"], { input: upper() }).stdout, "A\nB\n");
+  const lines: string[] = [];
+  for (const line of pipeline(["cat"]).from(upper()).linesSync()) {
+    lines.push(line + runSync(["cat"], { input: upper() }).stdout);
+  }
+  assertEquals(lines, ["AA\nB\n", "BA\nB\n"]);
 });
