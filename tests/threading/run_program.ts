@@ -40,6 +40,24 @@ export function fixture(name: string): string {
   return new URL(name, import.meta.url).pathname;
 }
 
+/** The project's folder. */
+export const root = new URL("../../", import.meta.url);
+
+/** Serves the project's files, as a registry does. */
+export function serveRoot(): Deno.HttpServer<Deno.NetAddr> {
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  return Deno.serve(options, async (request) => {
+    const { pathname } = new URL(request.url);
+    try {
+      const text = await Deno.readTextFile(new URL("." + pathname, root));
+      const headers = { "content-type": "application/typescript" };
+      return new Response(text, { headers });
+    } catch {
+      return new Response("not found", { status: 404 });
+    }
+  });
+}
+
 /** What a program printed that `deno compile` has made. */
 export interface Compiled extends Outcome {
   /** Whether it could not be made, since Deno's runtime cannot be had. */

@@ -1,20 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fixture, runDeno } from "./run_program.ts";
-
-const root = new URL("../../", import.meta.url);
-
-/** Serves the files below the project's root. */
-async function serveFile(request: Request): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  try {
-    const text = await Deno.readTextFile(new URL("." + pathname, root));
-    return new Response(text, {
-      headers: { "content-type": "application/typescript" },
-    });
-  } catch {
-    return new Response("not found", { status: 404 });
-  }
-}
+import { fixture, root, runDeno, serveRoot } from "./run_program.ts";
 
 const program = (origin: string) => `
 import { Lock, sendable, Thread } from "${origin}/threading/mod.ts";
@@ -36,10 +21,7 @@ if (import.meta.main) {
 async function runServed(
   makeArgs: (origin: string, directory: string) => string[],
 ): Promise<void> {
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    serveFile,
-  );
+  const server = serveRoot();
   const directory = await Deno.makeTempDir({ dir: "/tmp" });
   const origin = `http://127.0.0.1:${server.addr.port}`;
   await Deno.writeTextFile(`${directory}/main.ts`, program(origin));
@@ -65,10 +47,7 @@ Deno.test("Thread starts when skein is imported from a URL", async () => {
 });
 
 Deno.test("Thread starts in a program that is itself imported from a URL", async () => {
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    serveFile,
-  );
+  const server = serveRoot();
   const origin = `http://127.0.0.1:${server.addr.port}`;
   const url = origin +
     fixture("nesting_fixture.ts").slice(root.pathname.length - 1);

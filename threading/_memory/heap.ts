@@ -207,6 +207,8 @@ export const Header = {
   givenSignals: 58,
   /** A random number: part of the name of the signals' channel. */
   signalChannel: 57,
+  /** How often waits of a dead thread were left to others, see `reaper.ts`. */
+  leftWaits: 59,
 } as const;
 
 /** The words that every shared object starts with. */
@@ -321,6 +323,10 @@ export const SlotState = {
   idle: 3,
   /** The worker is the sentinel. */
   reserved: 4,
+  /** The worker is gone, and there are still waits to be abandoned. */
+  left: 5,
+  /** A thread is abandoning them. */
+  claimed: 6,
 } as const;
 
 /** How far the killing of a thread has come. */
@@ -378,6 +384,12 @@ export function isLiveTid(tid: number): boolean {
 export function wakeSlot(slot: number): void {
   add(slot + Slot.event, 1);
   Atomics.notify(words, slot + Slot.event);
+}
+
+/** Makes all threads look at what there is. */
+export function wakeAllSlots(): void {
+  const used = load(Header.usedSlots);
+  for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
 }
 
 /** Makes the main thread look at the slots. */

@@ -25,6 +25,7 @@
 
 import { ThreadingError } from "../errors.ts";
 import {
+  add,
   compareExchange,
   exchange,
   load,
@@ -62,6 +63,8 @@ export const callbacks = {
   pendingChange(): void {},
   /** The thread was woken, whatever for. */
   wake(): void {},
+  /** Waits of a dead thread have been left to those who know their objects. */
+  waitsLeft(): void {},
   /** The main thread has been blocked for long. */
   longWait(): void {},
   /** The event loop turns. */
@@ -77,6 +80,27 @@ let exempt = true;
 /** Says whether a thread that is marked as dying may take mutexes, to clean up. */
 export function setExempt(cleansUp: boolean): void {
   exempt = cleansUp;
+}
+
+/**
+ * Does what must not be left half-done, but has several critical sections. A
+ * killer waits for the end of it, as for that of a section.
+ */
+export function doWholly(action: () => void): void {
+  const before = exempt;
+  // Atomic, so that the mark stands before `dying` is looked at.
+  add(self + Slot.openDrafts, 1);
+  if (isDying()) {
+    add(self + Slot.openDrafts, -1);
+    callbacks.dying();
+  }
+  exempt = true;
+  try {
+    action();
+  } finally {
+    exempt = before;
+    add(self + Slot.openDrafts, -1);
+  }
 }
 
 function isDying(): boolean {

@@ -46,9 +46,9 @@ import {
   load,
   self,
   Slot,
-  slotAt,
   SLOTS_END,
   store,
+  wakeAllSlots,
   wakeSlot,
   words,
 } from "./heap.ts";
@@ -174,11 +174,13 @@ export interface SharedClass {
 
 const classes = new Map<number, SharedClass>();
 
-/**
- * The first of the objects that wait for a thread that knows their class, when
- * none of them was known here, see `shared_object.ts`.
- */
-export const strangers = { seen: 0 };
+/** What this thread has seen of what waits for a thread that knows its class. */
+export const strangers = {
+  /** The first of the objects to be destroyed, when none was known here. */
+  seen: 0,
+  /** `Header.leftWaits`, when none of the waits was at an object known here. */
+  seenWaits: 0,
+};
 
 /**
  * Registers a class of shared objects in this thread.
@@ -192,6 +194,9 @@ export function registerClass(meta: ImportMeta, shared: SharedClass): number {
   const kind = intern(`${meta.url}#${shared.constructor.name}`);
   classes.set(kind, shared);
   strangers.seen = 0;
+  strangers.seenWaits = 0;
+  // Its module is still being loaded: it may need what is not there yet.
+  if (load(Header.leftWaits) !== 0) wakeSlot(self);
   return kind;
 }
 
@@ -400,6 +405,9 @@ function adoptHandle(
   address: number,
   draft: boolean,
 ): void {
+  if (!draft && load(Header.leftWaits) !== strangers.seenWaits) {
+    callbacks.waitsLeft();
+  }
   if (freeHolds.length === 0) {
     try {
       growHolds();
@@ -654,8 +662,7 @@ export function finishSection(mutex: number, slot: number = self): void {
   takeToClose(main, slot);
   closeMutex(main);
   add(Header.damages, 1);
-  const used = load(Header.usedSlots);
-  for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
+  wakeAllSlots();
   // This thread's event loop might end before it looks.
   callbacks.ownWake();
   words[self + Slot.ground] = 0;

@@ -337,6 +337,12 @@ export function unlistNode(node: number): void {
   else words[previous + Node.listNext] = next;
 }
 
+/** Whether a slot has waits that are under way, or were not abandoned. */
+export function hasWaits(slot: number): boolean {
+  return words[slot + Slot.nodes] !== 0 ||
+    words[slot + Slot.node + Node.object] !== 0;
+}
+
 /*
  * What promise-form waits have been given and their thread has not seen yet.
  *

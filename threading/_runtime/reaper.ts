@@ -22,25 +22,32 @@ import {
   Slot,
   slotAt,
   slotIndex,
+  SlotState,
   store,
   words,
 } from "../_memory/heap.ts";
-import { lock, unlock } from "../_memory/mutex.ts";
+import {
+  callbacks,
+  doWholly,
+  isClosed,
+  lock,
+  unlock,
+} from "../_memory/mutex.ts";
 import {
   draftRecord,
   releaseDraftsOf,
   releaseRecord,
 } from "../_codec/record.ts";
-import { loadModuleSync } from "../_codec/sendable.ts";
 import {
   classOf,
-  classUrl,
   finishSection,
   giveBack,
   releaseHoldsOf,
+  strangers,
 } from "../_memory/shared_object.ts";
 import {
   dequeue,
+  hasWaits,
   lockObjectOf,
   Node,
   unlistNode,
@@ -48,6 +55,7 @@ import {
 } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../sync/lock_word.ts";
 import {
+  freeSlot,
   leave,
   nameOf,
   noRoom,
@@ -136,7 +144,7 @@ export function reap(
   }
   releaseJob(slot);
   releaseDraftsOf(slot);
-  releaseHoldsOf(slot);
+  if (!hasWaits(slot)) releaseHoldsOf(slot);
 }
 
 /** Gives back a job that the worker did not come to. */
@@ -162,42 +170,100 @@ function finishSections(slot: number): void {
   }
 }
 
+/*
+ * What a wait had been given, its object's class knows (`SharedClass.abandon`),
+ * and the one that cleans up may not have loaded it: a queue that only threads
+ * have imported, say. Such a wait is left to others. It stays where it is, and
+ * neither the dead thread's handles are given back nor its slot is set free.
+ *
+ * Who wakes whom: whoever leaves waits counts `Header.leftWaits` and wakes all
+ * threads. A thread looks at the count whenever it wakes, before it sleeps, and
+ * when it meets an object or has loaded a class. So if there is a waiter whom
+ * the item of a dead one is due, it gets it: the waiter knows the class itself.
+ */
+
 /** Ends all waits of a thread that has ended, and what it had been given. */
 export function abandonWaits(slot: number): void {
   abandonWait(slot + Slot.node);
-  for (let node; (node = words[slot + Slot.nodes]) !== 0;) {
-    abandonWait(node);
-    // An object may have taken it over.
-    if (words[slot + Slot.nodes] !== node) continue;
-    lock(slot + Slot.mutex);
-    unlistNode(node);
-    deallocate(node);
-    unlock(slot + Slot.mutex);
+  for (let node = words[slot + Slot.nodes]; node !== 0;) {
+    const next = words[node + Node.listNext];
+    const fate = abandonWait(node);
+    if (fate === Fate.left) {
+      node = next;
+      continue;
+    }
+    if (fate === Fate.over) {
+      lock(slot + Slot.mutex);
+      unlistNode(node);
+      deallocate(node);
+      unlock(slot + Slot.mutex);
+    }
+    // Others may have left the list with it.
+    node = words[slot + Slot.nodes];
   }
 }
 
-/**
- * Loads the class of an object that only threads know which imported its module
- * by themselves: it says what a wait at the object has been given.
- */
-function loadClassOf(object: number): void {
-  if (classOf(object) !== undefined) return;
-  try {
-    loadModuleSync(classUrl(object));
-  } catch {
-    // Without permission to read it, what was given is lost.
+/** Abandons what waits others have left and this thread can. */
+function abandonLeft(): void {
+  while (load(Header.leftWaits) !== strangers.seenWaits) {
+    strangers.seenWaits = load(Header.leftWaits);
+    const used = load(Header.usedSlots);
+    for (let i = 1; i < used; i++) {
+      const slot = slotAt(i);
+      if (load(slot + Slot.state) >= SlotState.left) {
+        doWholly(() => abandonLeftIn(slot));
+      }
+    }
   }
 }
+
+/** Another thread that is at it needs no longer than a few sections. */
+const PATIENCE_MS = 1000;
+
+function abandonLeftIn(slot: number): void {
+  const { left, claimed } = SlotState;
+  const deadline = performance.now() + PATIENCE_MS;
+  const state = slot + Slot.state;
+  while (compareExchange(state, left, claimed) !== left) {
+    if (load(state) !== claimed || performance.now() > deadline) return;
+    // Nobody notifies this word.
+    const word = self + Slot.waitsFor;
+    Atomics.wait(words, word, words[word], 0.05);
+  }
+  abandonWaits(slot);
+  if (hasWaits(slot)) {
+    store(state, left);
+  } else {
+    releaseHoldsOf(slot);
+    freeSlot(slot);
+  }
+}
+
+callbacks.waitsLeft = abandonLeft;
+addOnWake(abandonLeft);
+
+/** What has become of a dead thread's node. */
+const Fate = {
+  /** It is of no more use. */
+  over: 0,
+  /** It belongs to the object, and has left the list of its thread. */
+  taken: 1,
+  /** It is as it was: this thread does not know the object's class. */
+  left: 2,
+} as const;
 
 /** Takes a dead thread's node out of its queue, or passes on what it got. */
-function abandonWait(node: number): void {
-  if (words[node + Node.object] === 0) return;
-  loadClassOf(words[node + Node.object]);
+function abandonWait(node: number): number {
+  const at = words[node + Node.object];
+  if (at === 0) return Fate.over;
+  if (classOf(at) === undefined && !isClosed(at + Field.mutex)) {
+    return Fate.left;
+  }
   const object = lockObjectOf(node);
   // At a damaged object nobody is in line, and nothing is to be had.
   if (object === 0) {
     words[node + Node.object] = 0;
-    return;
+    return Fate.over;
   }
   const shared = classOf(object);
   const state = words[node + Node.state];
@@ -206,11 +272,14 @@ function abandonWait(node: number): void {
     shared?.protocol?.withdraw?.(object, node);
   }
   unlock(object + Field.mutex);
-  if (state !== Wake.waiting && shared?.abandon?.(object, node, state)) return;
+  if (state !== Wake.waiting && shared?.abandon?.(object, node, state)) {
+    return Fate.taken;
+  }
   words[node + Node.object] = 0;
   const origin = words[node + Node.origin];
   words[node + Node.origin] = 0;
   if (origin !== 0) classOf(origin)?.replace?.(origin);
+  return Fate.over;
 }
 
 /** Poisons all locks that a dead thread held. */

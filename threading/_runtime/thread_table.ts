@@ -21,6 +21,7 @@ import {
   slotOf,
   SlotState,
   store,
+  wakeAllSlots,
   wakeSlot,
   words,
 } from "../_memory/heap.ts";
@@ -30,6 +31,7 @@ import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { commitRecord, readRecord, releaseRecord } from "../_codec/record.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
+  hasWaits,
   MAIN_QUEUE,
   type Protocol,
   Wake,
@@ -234,8 +236,17 @@ export function reserveSlot(): number {
   return slot;
 }
 
-/** Sets a slot free whose worker has ended. */
+/**
+ * Sets a slot free whose worker has ended, or leaves it to those who know what
+ * its thread has waited for, see `reaper.ts`.
+ */
 export function freeSlot(slot: number): void {
+  if (hasWaits(slot)) {
+    store(slot + Slot.state, SlotState.left);
+    add(Header.leftWaits, 1);
+    wakeAllSlots();
+    return;
+  }
   lock(Header.registryMutex);
   words.fill(0, slot + Slot.dying + 1, slot + Slot.serial);
   words[slot + Slot.draftCount] = 0;

@@ -161,7 +161,7 @@ function attend(): void {
 
 function attendSlot(slot: number): void {
   const state = load(slot + Slot.state);
-  if (state === SlotState.free) return;
+  if (state === SlotState.free || state >= SlotState.left) return;
   if (state === SlotState.requested) startWorker(slot);
   const dying = load(slot + Slot.dying);
   // One that still boots looks by itself when it has.
