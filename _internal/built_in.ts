@@ -6,10 +6,16 @@
  */
 
 interface BuiltIns {
+  "node:async_hooks": typeof import("node:async_hooks");
   "node:fs": typeof import("node:fs");
+  "node:timers": typeof import("node:timers");
   "node:url": typeof import("node:url");
+  "node:util/types": typeof import("node:util/types");
+  "node:v8": typeof import("node:v8");
   "node:worker_threads": typeof import("node:worker_threads");
 }
+
+const loaded: Partial<BuiltIns> = {};
 
 /**
  * Loads a built-in module, at the first call.
@@ -20,7 +26,8 @@ interface BuiltIns {
 export function builtIn<Name extends keyof BuiltIns>(
   name: Name,
 ): BuiltIns[Name] {
-  return Reflect.get(globalThis, "process").getBuiltinModule(name);
+  return loaded[name] ??= Reflect.get(globalThis, "process")
+    .getBuiltinModule(name);
 }
 
 /**

@@ -47,7 +47,7 @@ import {
   terminated,
   textOf,
 } from "./_runtime/reaper.ts";
-import { setImmediate } from "node:timers";
+import { builtIn } from "../_internal/built_in.ts";
 import {
   type CallJob,
   type InstanceJob,
@@ -176,12 +176,15 @@ function begin(): void {
   running = true;
 }
 
+let immediate: ((callback: () => void) => unknown) | undefined;
+
 /**
  * Lets the event loop turn: what the thread left there (microtasks, rejections)
  * comes up before the next one begins, and garbage on the heap is given back.
  */
 function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  immediate ??= builtIn("node:timers").setImmediate;
+  return new Promise((resolve) => immediate!(resolve));
 }
 
 /**

@@ -12,17 +12,7 @@
  * @module
  */
 
-import {
-  isArrayBuffer,
-  isBoxedPrimitive,
-  isDate,
-  isGeneratorObject,
-  isMap,
-  isModuleNamespaceObject,
-  isNativeError,
-  isRegExp,
-  isSet,
-} from "node:util/types";
+import { builtIn } from "../../_internal/built_in.ts";
 import {
   open,
   writeArray,
@@ -79,6 +69,10 @@ import {
   SharedObject,
 } from "../_memory/shared_object.ts";
 
+function types(): typeof import("node:util/types") {
+  return builtIn("node:util/types");
+}
+
 /** Writes what is built into `object`, below the classes of the user. */
 type WriteBuiltIn = (w: Writer, object: object, marked: boolean) => void;
 
@@ -93,15 +87,15 @@ const exact = new Set<object>([
 /** The part of `object` that a built-in constructor made, if there is one. */
 function builtInOf(object: object): WriteBuiltIn | undefined {
   if (ArrayBuffer.isView(object)) return writeView as WriteBuiltIn;
-  if (isArrayBuffer(object)) return writeBuffer as WriteBuiltIn;
-  if (isMap(object)) return writeMap;
-  if (isSet(object)) return writeSet;
-  if (isDate(object)) return writeDate as WriteBuiltIn;
-  if (isRegExp(object)) return writeRegExp as WriteBuiltIn;
+  if (types().isArrayBuffer(object)) return writeBuffer as WriteBuiltIn;
+  if (types().isMap(object)) return writeMap;
+  if (types().isSet(object)) return writeSet;
+  if (types().isDate(object)) return writeDate as WriteBuiltIn;
+  if (types().isRegExp(object)) return writeRegExp as WriteBuiltIn;
   if (Array.isArray(object)) return writeArray as WriteBuiltIn;
   if (object instanceof DOMException) return writeDomException as WriteBuiltIn;
-  if (isNativeError(object)) return writeError as WriteBuiltIn;
-  if (isBoxedPrimitive(object)) return writeBoxed;
+  if (types().isNativeError(object)) return writeError as WriteBuiltIn;
+  if (types().isBoxedPrimitive(object)) return writeBoxed;
   return undefined;
 }
 
@@ -124,7 +118,7 @@ export function writeBuiltIn(
     const platform = platformOf(object, constructor);
     if (platform !== undefined) return platform(w, object, writeValue);
   }
-  if (isNativeError(object) || object instanceof DOMException) {
+  if (types().isNativeError(object) || object instanceof DOMException) {
     // Every error can travel, if need be without its class.
     return builtIn!(w, object, false);
   }
@@ -136,8 +130,8 @@ export function writeBuiltIn(
     refuseInstance(object, constructor);
   }
   if (
-    object instanceof Iterator || isGeneratorObject(object) ||
-    isModuleNamespaceObject(object)
+    object instanceof Iterator || types().isGeneratorObject(object) ||
+    types().isModuleNamespaceObject(object)
   ) {
     throw new Refusal(
       "iterators, generators and modules live in one thread only, " +
@@ -177,7 +171,7 @@ function writeInstance(
 function fieldsOf(object: object): string[] {
   if (Array.isArray(object)) return [];
   const keys = Object.keys(object);
-  return ArrayBuffer.isView(object) || isBoxedPrimitive(object)
+  return ArrayBuffer.isView(object) || types().isBoxedPrimitive(object)
     ? keys.filter((key) => !/^\d+$/.test(key))
     : keys;
 }

@@ -10,10 +10,10 @@
  * @module
  */
 
-import { isProxy } from "node:util/types";
 import {
   entry,
   isClass,
+  isProxy,
   property,
   Refusal,
   type Shape,

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { isCryptoKey, isKeyObject, isSharedArrayBuffer } from "node:util/types";
+import { builtIn } from "../../_internal/built_in.ts";
 import { bytes, Field, self, Slot, words } from "../_memory/heap.ts";
 import {
   damagedError,
@@ -40,6 +40,10 @@ import {
   KEPT_MEMORY,
   KEY,
 } from "./format.ts";
+
+function types(): typeof import("node:util/types") {
+  return builtIn("node:util/types");
+}
 
 /** What there is of `node:crypto`, which the types do not have. */
 interface Key {
@@ -106,8 +110,10 @@ export function platformOf(
   if (base !== undefined) {
     return extensible.has(constructor) ? base : undefined;
   }
-  if (isCryptoKey(object)) return writeCryptoKey as WritePlatform;
-  if (isKeyObject(object)) return writeKeyObject as unknown as WritePlatform;
+  if (types().isCryptoKey(object)) return writeCryptoKey as WritePlatform;
+  if (types().isKeyObject(object)) {
+    return writeKeyObject as unknown as WritePlatform;
+  }
   if (
     constructor !== undefined && nameOf(constructor) === "X509Certificate" &&
     object instanceof cryptoModule().X509Certificate
@@ -327,7 +333,9 @@ function bufferOf(memory: object): object {
 
 /** Whether it is raw shared memory or a module, also of a class of the user. */
 function isKeepable(object: object): boolean {
-  if (object instanceof SharedArrayBuffer) return isSharedArrayBuffer(object);
+  if (object instanceof SharedArrayBuffer) {
+    return types().isSharedArrayBuffer(object);
+  }
   try {
     if (object instanceof Memory) return bufferOf(object) !== undefined;
     // Throws for what only looks like a module.
@@ -345,7 +353,7 @@ function isKeepable(object: object): boolean {
  */
 export function writeKept(w: Writer, value: object): void {
   const isMemory = value instanceof Memory;
-  if (isMemory && !isSharedArrayBuffer(bufferOf(value))) {
+  if (isMemory && !types().isSharedArrayBuffer(bufferOf(value))) {
     throw new Refusal(
       "this memory is not shared: make it with `shared: true`, or send its " +
         "buffer, which is copied",

@@ -28,7 +28,7 @@
  * @module
  */
 
-import { workerData } from "node:worker_threads";
+import { builtIn } from "../../_internal/built_in.ts";
 import { type AtomicOperations, atomicOperations } from "./atomics.ts";
 
 /** What a worker started by skein finds in its `workerData`. */
@@ -52,6 +52,9 @@ export function birthCertificate(slot: number): Record<string, ThreadBirth> {
 }
 
 function readBirth(): ThreadBirth | undefined {
+  // The main thread and web workers have it, a worker that starts has not.
+  if ("self" in globalThis) return undefined;
+  const { workerData } = builtIn("node:worker_threads");
   const birth = (workerData as Record<string, ThreadBirth> | null)?.[KEY];
   // Two copies of skein (two versions, say) must not share one heap.
   return birth?.heapUrl === import.meta.url ? birth : undefined;

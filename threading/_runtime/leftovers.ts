@@ -14,7 +14,7 @@
  * @module
  */
 
-import { createHook } from "node:async_hooks";
+import { builtIn } from "../../_internal/built_in.ts";
 import { setAsOwn } from "../../_internal/worker_module.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -41,7 +41,7 @@ const timers = new Map<number, () => void>();
 let turns = false;
 
 function trackTimers(): void {
-  createHook({
+  builtIn("node:async_hooks").createHook({
     init(id, type, _trigger, timer) {
       turns = true;
       if (type === "Timeout") timers.set(id, () => clearTimeout(timer));

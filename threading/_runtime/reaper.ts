@@ -68,7 +68,7 @@ import {
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { setLifeLock } from "../../_internal/worker_module.ts";
 import { addOnWake, listen } from "../_memory/wait.ts";
-import { getHeapStatistics } from "node:v8";
+import { builtIn } from "../../_internal/built_in.ts";
 
 /** Tries to become the one that cleans up; false if somebody else does. */
 export function claimDeath(slot: number, stage: number): boolean {
@@ -464,7 +464,7 @@ function lookAround(): void {
 const CHECK_MS = 200;
 
 function limit(): number {
-  return getHeapStatistics().heap_size_limit;
+  return builtIn("node:v8").getHeapStatistics().heap_size_limit;
 }
 
 /** Calls back, from the event loop, when the limit has been reached. */

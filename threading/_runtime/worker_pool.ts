@@ -12,7 +12,8 @@
  * @module
  */
 
-import { SHARE_ENV, Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { builtIn } from "../../_internal/built_in.ts";
 import { requireImport, workerUrl } from "../../_internal/worker_module.ts";
 import {
   birthCertificate,
@@ -44,7 +45,7 @@ import {
 } from "./reaper.ts";
 import { callbacks, isChangingHeap } from "../_memory/mutex.ts";
 import { assign, freeSlot, nameOf, reserveSlot } from "./thread_table.ts";
-import { AsyncLocalStorage } from "node:async_hooks";
+import type { AsyncLocalStorage } from "node:async_hooks";
 import { ThreadingError } from "../errors.ts";
 import { discard } from "../_memory/allocator.ts";
 import { encode } from "../_codec/encode.ts";
@@ -83,10 +84,11 @@ function startWorker(slot: number): void {
 
 function createWorker(slot: number): Worker {
   const stackSize = words[Header.stackSize];
-  return new Worker(workerUrl(WORKER_URL), {
+  const node = builtIn("node:worker_threads");
+  return new node.Worker(workerUrl(WORKER_URL), {
     workerData: birthCertificate(slot),
     // The default, a copy, would ask for every environment variable.
-    env: SHARE_ENV,
+    env: node.SHARE_ENV,
     // Without any limit, running out of memory ends the whole process.
     resourceLimits: stackSize === 0
       ? {}
@@ -205,7 +207,7 @@ if (isMain) {
 /** Set while this worker loads the modules that a new thread needs. */
 let loading = false;
 /** The same for what those modules do later: in a timer, behind an `await`. */
-const loadedBy = new AsyncLocalStorage<true>();
+let loadedBy: AsyncLocalStorage<true> | undefined;
 
 /**
  * Loads the modules that a new thread needs. Nothing that they begin may start
@@ -220,6 +222,7 @@ export async function whileLoading(
 ): Promise<void> {
   loading = true;
   try {
+    loadedBy ??= new (builtIn("node:async_hooks").AsyncLocalStorage)();
     await loadedBy.run(true, load);
   } finally {
     loading = false;
@@ -240,7 +243,7 @@ export function startThread(
   job: CallJob | InstanceJob,
   moduleUrl: string | undefined,
 ): void {
-  if (loading || loadedBy.getStore()) {
+  if (loading || loadedBy?.getStore()) {
     throw new ThreadingError(
       `Cannot start the thread ${
         nameOf(thread)

@@ -49,7 +49,8 @@ import {
 } from "./lock_word.ts";
 import { ThreadingError } from "../errors.ts";
 import { onThreadEnd } from "../_runtime/leftovers.ts";
-import { AsyncLocalStorage } from "node:async_hooks";
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { builtIn } from "../../_internal/built_in.ts";
 
 /**
  * A reentrant lock: who holds it may take it again, and it is free when it has
@@ -470,7 +471,7 @@ function currentFlows(): readonly number[] {
 
 /** Marks the context with one more flow. */
 function enter(flow: number, known: readonly number[]): readonly number[] {
-  storage ??= new AsyncLocalStorage();
+  storage ??= new (builtIn("node:async_hooks").AsyncLocalStorage)();
   const flows = [...known.filter((flow) => blocks.has(flow)), flow];
   storage.enterWith(flows);
   return flows;
