@@ -112,6 +112,17 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    name: "SynchronousQueue, there and back, both blocked",
+    unit: "ns",
+    contestants: [
+      skein("synchronous"),
+      contestant("skein Queue", deno(here("./skein/queue.ts")))(
+        "hand-over",
+        1.3,
+      ),
+    ],
+  },
+  {
     name: "queue, there and back, in the promise form",
     unit: "ns",
     contestants: [skein("promise"), trips("message", 1.2)],

@@ -103,7 +103,9 @@ export const PUT = "put an item";
 
 /** The error of a put into a full queue. */
 export function full(limit: number, timeout?: number): Full {
-  const state = `the queue is full with its maxsize of ${limit}`;
+  const state = limit === 0
+    ? "nobody waits to get it"
+    : `the queue is full with its maxsize of ${limit}`;
   return new Full(
     `Cannot ${PUT}: ${state}${
       timeout === undefined ? "" : `, and ${timeout} ms have passed`

@@ -3,8 +3,9 @@
  * share: no event loop stands in between. After `queue` of Python.
  *
  * {@linkcode Queue} is first-in first-out, {@linkcode LifoQueue} last-in
- * first-out, {@linkcode PriorityQueue} gives the lowest item, and
- * {@linkcode SimpleQueue} does without a limit and without counting tasks. Each
+ * first-out, {@linkcode PriorityQueue} gives the lowest item,
+ * {@linkcode SimpleQueue} does without a limit and without counting tasks, and
+ * {@linkcode SynchronousQueue} hands each item over from a put to a get. Each
  * operation that waits has three forms: `get()` returns a promise and leaves the
  * event loop running, `getSync()` blocks the thread, `getNowait()` never waits.
  *
@@ -51,7 +52,8 @@ export {
   PriorityQueue,
   type PriorityQueueOptions,
   Queue,
-  type QueueItems,
   type ShutDownOptions,
 } from "./queue.ts";
+export type { QueueItems } from "./iteration.ts";
 export { SimpleQueue } from "./simple_queue.ts";
+export { SynchronousQueue } from "./synchronous_queue.ts";

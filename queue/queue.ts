@@ -36,7 +36,6 @@ import {
   markBuiltIn,
 } from "./_engine/custom_list.ts";
 import { endCustom } from "./_engine/custom_order.ts";
-import { get, getSync } from "./_engine/get.ts";
 import { Order, PlaceShift, QueueField } from "./_engine/layout.ts";
 import {
   RECEIVE,
@@ -47,7 +46,12 @@ import {
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown } from "./_engine/waiters.ts";
 import { Delivery } from "./delivery.ts";
-import { ShutDown } from "./errors.ts";
+import {
+  eachItem,
+  eachItemSync,
+  itemsOf,
+  type QueueItems,
+} from "./iteration.ts";
 import {
   checkMaxsize,
   keepAlive,
@@ -57,16 +61,6 @@ import {
 } from "./simple_queue.ts";
 
 const JOIN = "join a queue";
-const ITERATE = "iterate the items of a queue";
-
-/** What {@linkcode Queue.items} gives: what `for` and `for await` iterate. */
-export interface QueueItems<T> {
-  /** Gets the items in the promise form. */
-  [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
-  /** Gets the items in the blocking form. */
-  [Symbol.iterator](): Generator<T, void, void>;
-}
-
 /** What {@linkcode Queue.shutdown} takes. */
 export interface ShutDownOptions {
   /**
@@ -456,18 +450,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   items(options?: WaitOptions): QueueItems<T> {
-    const timeout = timeoutOf(options, ITERATE);
-    const signal = options?.signal;
-    addressOf(this);
-    return {
-      [Symbol.asyncIterator]: () => eachItem<T>(this, timeout, signal),
-      [Symbol.iterator]: () => {
-        if (signal === undefined) return eachItemSync<T>(this, timeout);
-        throw new TypeError(
-          `Cannot ${ITERATE}: a signal cannot end a wait that blocks the thread, use for await, received an AbortSignal`,
-        );
-      },
-    };
+    return itemsOf<T>(this, options);
   }
 
   /**
@@ -526,43 +509,6 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   protected _qsize(): number {
     return this.queue.length();
-  }
-}
-
-/** The items of a queue, one after the other, in both forms. */
-async function* eachItem<T>(
-  handle: Queue<T>,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<T, void, void> {
-  for (;;) {
-    let item: T;
-    signal?.throwIfAborted();
-    try {
-      const queue = addressOf(handle);
-      item = await get(handle, queue, timeout, signal, true) as T;
-      keepAlive(handle);
-    } catch (error) {
-      if (error instanceof ShutDown) return;
-      throw error;
-    }
-    yield item;
-  }
-}
-
-function* eachItemSync<T>(
-  handle: Queue<T>,
-  timeout: number,
-): Generator<T, void, void> {
-  for (;;) {
-    let item: T;
-    try {
-      item = getSync(handle, addressOf(handle), timeout, true) as T;
-    } catch (error) {
-      if (error instanceof ShutDown) return;
-      throw error;
-    }
-    yield item;
   }
 }
 

@@ -1,6 +1,6 @@
 // The rows of the queue suite with skein.
 // Run: deno run -A queue.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
-import { PriorityQueue, Queue } from "../../queue/mod.ts";
+import { PriorityQueue, Queue, SynchronousQueue } from "../../queue/mod.ts";
 import { Thread } from "../../threading/mod.ts";
 import { main, perCall } from "../_measure.ts";
 import * as work from "./queue_workers.ts";
@@ -104,8 +104,10 @@ function getDone(): number {
   });
 }
 
-async function handOver(): Promise<number> {
-  const queues = [new Queue<number>(), new Queue<number>()] as const;
+async function handOver(
+  make: () => Queue<number> | SynchronousQueue<number>,
+): Promise<number> {
+  const queues = [make(), make()] as const;
   const other = new Thread({
     target: work.play,
     args: [1, queues[1], queues[0]],
@@ -162,7 +164,8 @@ if (import.meta.main) {
     "priority": priority,
     "receive": receive,
     "get-done": getDone,
-    "hand-over": handOver,
+    "hand-over": () => handOver(() => new Queue()),
+    "synchronous": () => handOver(() => new SynchronousQueue()),
     "promise": promise,
     "memory": memory,
   });

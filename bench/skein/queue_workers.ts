@@ -1,5 +1,5 @@
 // The threads of the queue suite. Consumers return nanoseconds an item.
-import type { Queue } from "../../queue/mod.ts";
+import type { Queue, SynchronousQueue } from "../../queue/mod.ts";
 import { sendable } from "../../threading/mod.ts";
 
 /**
@@ -65,7 +65,11 @@ export const consumeMany = sendable(
 
 export const play = sendable(
   import.meta,
-  function play(me: number, mine: Queue<number>, other: Queue<number>): number {
+  function play(
+    me: number,
+    mine: Queue<number> | SynchronousQueue<number>,
+    other: Queue<number> | SynchronousQueue<number>,
+  ): number {
     let start = 0;
     for (let i = -WARM_TRIPS; i < TRIPS; i++) {
       if (i === 0) start = performance.now();

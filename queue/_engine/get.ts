@@ -69,6 +69,7 @@ import {
 } from "./ring.ts";
 import {
   admitDue,
+  admitOne,
   admitPutters,
   availableIn,
   decline,
@@ -134,6 +135,7 @@ function tryGetClosed(queue: number, patient: boolean): unknown {
 export function enterClosed(queue: number): void {
   enter(queue);
   if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
+  admitOne(queue);
 }
 
 /** Under the mutex, with no item there: whether a get ends with `ShutDown`. */
@@ -207,7 +209,8 @@ function spin(queue: number, patient: boolean): unknown {
   let value: unknown = NOTHING;
   for (let looks = 0; looks < LOOKS && value === NOTHING; looks++) {
     if (load(queue + QueueField.getters) !== 0) break;
-    if (sizeOf(queue) > 0) value = tryGet(queue, patient);
+    const found = sizeOf(queue) > 0 || load(queue + QueueField.putters) !== 0;
+    if (found) value = tryGet(queue, patient);
     else pause();
   }
   return value;
@@ -590,6 +593,7 @@ export function takeForWaiter(
   }
   close(queue);
   if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
+  admitOne(queue);
   const isNext = isClaimed(node);
   if (isNext) releaseClaim(queue, node);
   if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {

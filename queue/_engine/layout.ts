@@ -149,6 +149,9 @@ export const ShutDownMode = {
 /** The limit of a queue without one. */
 export const UNLIMITED = 0x7fff_ffff;
 
+/** The limit of a `SynchronousQueue`, which has no room. */
+export const NO_ROOM = 0;
+
 /** The most items that a queue may have. */
 export function limitOf(queue: number): number {
   return words[queue + QueueField.limit];

@@ -32,7 +32,14 @@ import {
   isBlockRight,
   linkBlock,
 } from "./items.ts";
-import { limitOf, NodeItem, offer, Put, QueueField } from "./layout.ts";
+import {
+  limitOf,
+  NO_ROOM,
+  NodeItem,
+  offer,
+  Put,
+  QueueField,
+} from "./layout.ts";
 import {
   areBare,
   areOpen,
@@ -90,6 +97,8 @@ export function spinForRoom(
   attempt: () => boolean,
 ): boolean {
   const limit = words[queue + QueueField.limit];
+  // Where there is never room, whoever gets looks for those who wait.
+  if (limit === NO_ROOM) return false;
   const most = limit - count;
   const enough = Math.min(most, limit - (limit >> 2));
   for (let looks = 0; load(queue + QueueField.putters) === 0;) {

@@ -49,6 +49,7 @@ import {
   copyCell,
   isBare,
   messageOf,
+  NO_ROOM,
   offer,
   Order,
   PlaceShift,
@@ -120,7 +121,7 @@ export function open(queue: number): void {
     words[queue + QueueField.returned] | words[queue + QueueField.delayed] |
     words[queue + QueueField.order] ^ Order.fifo;
   if (busy !== 0 || words[queue + QueueField.capacity] === 0) return;
-  if (areOpen(queue)) return;
+  if (areOpen(queue) || words[queue + QueueField.limit] === NO_ROOM) return;
   const head = words[queue + QueueField.first];
   const tail = head + words[queue + QueueField.length];
   words[queue + QueueField.head] = head;

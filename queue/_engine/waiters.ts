@@ -60,6 +60,7 @@ import {
   copyCell,
   END_SHIFT,
   NO_NUMBER,
+  NO_ROOM,
   NodeItem,
   Order,
   parcelIn,
@@ -130,9 +131,26 @@ export function waitingIn(queue: number, most: number): number {
   return count;
 }
 
-/** Under the mutex: whether the limit leaves room for so many items. */
+/**
+ * Under the mutex: whether the limit leaves room for so many items. Where there
+ * is none, somebody must wait for each.
+ */
 export function hasRoom(queue: number, count: number): boolean {
-  return availableIn(queue) <= words[queue + QueueField.limit] - count;
+  const limit = words[queue + QueueField.limit];
+  const available = availableIn(queue);
+  if (limit !== NO_ROOM) return available <= limit - count;
+  return available + count <= waitingIn(queue, available + count);
+}
+
+/**
+ * With the ends closed: lets the first put of a `SynchronousQueue` go in, whose
+ * item is taken in this very section.
+ */
+export function admitOne(queue: number): void {
+  if (words[queue + QueueField.limit] !== NO_ROOM) return;
+  const node = firstOf(queue, QueueField.putters);
+  // What came back comes first.
+  if (node !== 0 && availableIn(queue) <= 0) admit(queue, node);
 }
 
 /** After items were put in: serves those who wait for one. */
@@ -199,17 +217,23 @@ export function admitPutters(queue: number): void {
   for (;;) {
     const node = firstOf(queue, QueueField.putters);
     if (node === 0) return;
-    const block = words[node + NodeItem.block];
-    const count = countOf(block);
+    const count = countOf(words[node + NodeItem.block]);
     if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
-    dequeue(node);
-    const done = insertBlock(queue, block);
-    releaseReference(block);
-    wake(node, done ? Put.done : Put.mismatch);
-    if (!done) continue;
-    countPut(queue, count);
+    if (!admit(queue, node)) continue;
     if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue);
   }
+}
+
+/** Puts in what a node waits with; false if it cannot be compared. */
+function admit(queue: number, node: number): boolean {
+  const block = words[node + NodeItem.block];
+  const count = countOf(block);
+  dequeue(node);
+  const done = insertBlock(queue, block);
+  releaseReference(block);
+  wake(node, done ? Put.done : Put.mismatch);
+  if (done) countPut(queue, count);
+  return done;
 }
 
 /**

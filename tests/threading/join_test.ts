@@ -14,7 +14,10 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { type ExceptHookArgs, setExcepthook } from "../../threading/excepthook.ts";
+import {
+  type ExceptHookArgs,
+  setExcepthook,
+} from "../../threading/excepthook.ts";
 import { unreachable } from "./broken_module_fixture.ts";
 import { makeChain, throwChain } from "./error_chain_fixture.ts";
 import { elusive } from "./missing_function_fixture.ts";

@@ -4,7 +4,11 @@ import {
   type Semaphore,
   sendable,
 } from "../../threading/mod.ts";
-import { sleepSync, type ThreadState, threadStates } from "../../threading/current_thread.ts";
+import {
+  sleepSync,
+  type ThreadState,
+  threadStates,
+} from "../../threading/current_thread.ts";
 
 /** Holds a lock while it waits for an event. */
 export const holdAndWait = sendable(

@@ -6,7 +6,11 @@ import {
   Semaphore,
   Thread,
 } from "../../threading/mod.ts";
-import { sleepSync, type ThreadState, threadStates } from "../../threading/current_thread.ts";
+import {
+  sleepSync,
+  type ThreadState,
+  threadStates,
+} from "../../threading/current_thread.ts";
 import { Field, load } from "../../threading/_memory/heap.ts";
 import { addressOf } from "../../threading/_memory/shared_object.ts";
 import {

@@ -17,6 +17,7 @@ import {
   SharedNumber,
   type SharedObject,
   SimpleQueue,
+  SynchronousQueue,
   Thread,
   Timer,
 } from "../../../mod.ts";
@@ -40,6 +41,7 @@ export const OBJECTS: Record<string, () => SharedObject> = {
   SharedMap: () => new SharedMap([[1, 1]]),
   SharedNumber: () => new SharedNumber(),
   SimpleQueue: () => new SimpleQueue(),
+  SynchronousQueue: () => new SynchronousQueue(),
   Thread: () => new Thread(),
   Timer: () => new Timer(1, () => {}),
 };

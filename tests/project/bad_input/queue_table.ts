@@ -1,4 +1,9 @@
-import { LifoQueue, PriorityQueue, Queue } from "../../../mod.ts";
+import {
+  LifoQueue,
+  PriorityQueue,
+  Queue,
+  SynchronousQueue,
+} from "../../../mod.ts";
 import { bad, badAsyncWait, badWait, join, type Table } from "./table.ts";
 
 const full = new Queue<unknown>(1);
@@ -6,6 +11,9 @@ full.putSync(1);
 const empty = new Queue<unknown>();
 const closed = new Queue<unknown>();
 closed.shutdown();
+const alone = new SynchronousQueue<unknown>();
+const over = new SynchronousQueue<unknown>();
+over.shutdown();
 const unmarked = () => {};
 const wrongCounts = (get: (n: never) => unknown) => ({
   TypeError: [() => get(bad.text), () => get(bad.none)],
@@ -59,6 +67,43 @@ export const queueTable: Table = {
     TypeError: [
       () => new Queue().shutdown(bad.number),
       () => new Queue().shutdown({ now: true } as never),
+    ],
+  },
+  "SynchronousQueue.put": badAsyncWait((options) => alone.put(1, options), {
+    Full: [() => alone.put(1, { timeout: 0 })],
+    ShutDown: [() => over.put(1)],
+    NotSendableError: [() => alone.put(unmarked)],
+  }),
+  "SynchronousQueue.putSync": badWait((options) => alone.putSync(1, options), {
+    Full: [() => alone.putSync(1, { timeout: 0 })],
+    ShutDown: [() => over.putSync(1)],
+    NotSendableError: [() => alone.putSync(unmarked)],
+  }),
+  "SynchronousQueue.putNowait": {
+    Full: [() => alone.putNowait(1)],
+    ShutDown: [() => over.putNowait(1)],
+    NotSendableError: [() => alone.putNowait(unmarked)],
+  },
+  "SynchronousQueue.get": badAsyncWait((options) => alone.get(options), {
+    Empty: [() => alone.get({ timeout: 0 })],
+    ShutDown: [() => over.get()],
+  }),
+  "SynchronousQueue.getSync": badWait((options) => alone.getSync(options), {
+    Empty: [() => alone.getSync({ timeout: 0 })],
+    ShutDown: [() => over.getSync()],
+  }),
+  "SynchronousQueue.getNowait": {
+    Empty: [() => alone.getNowait()],
+    ShutDown: [() => over.getNowait()],
+  },
+  "SynchronousQueue.items": badAsyncWait((options) => {
+    alone.items(options);
+    return Promise.resolve();
+  }),
+  "SynchronousQueue.shutdown": {
+    TypeError: [
+      () => new SynchronousQueue().shutdown(bad.number),
+      () => new SynchronousQueue().shutdown({ now: true } as never),
     ],
   },
   "SimpleQueue.put": badAsyncWait((options) => full.put(1, options), {
