@@ -72,6 +72,7 @@ export class Pipeline {
    * @param source The source.
    * @returns The new pipeline.
    * @throws {TypeError} If it is nothing that can be read.
+   * @throws {Deno.errors.BadResource} If it is a file that was closed.
    *
    * @example
    * ```ts
@@ -95,6 +96,7 @@ export class Pipeline {
    * @param sink The sink.
    * @returns The new pipeline.
    * @throws {TypeError} If output cannot go there.
+   * @throws {Deno.errors.BadResource} If it is a file that was closed.
    *
    * @example
    * ```ts

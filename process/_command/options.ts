@@ -60,7 +60,10 @@ export type Source =
   | AsyncIterable<Chunk>
   | Iterable<Chunk>;
 
-/** What the blocking forms can read: whatever needs no event loop. */
+/**
+ * What the blocking forms can read: whatever needs no event loop. What can be
+ * iterated is read as the program needs it, in this thread, while it blocks.
+ */
 export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
 
 /**
@@ -435,18 +438,31 @@ function checkMaxBuffer(bytes: unknown): void {
   );
 }
 
+/** Checks that a file is open. */
+function checkOpen(file: Deno.FsFile): Deno.FsFile {
+  try {
+    file.statSync();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+    throw new Deno.errors.BadResource(
+      `Cannot ${WHAT}: a file must be open, received one that was closed`,
+      { cause: error },
+    );
+  }
+  return file;
+}
+
 /**
  * Checks what a command is to read.
  *
  * @throws {TypeError} If it is nothing that can be read.
+ * @throws {Deno.errors.BadResource} If it is a file that was closed.
  */
 export function checkSource(source: unknown): Source {
   const file = fileOf(source);
   if (file !== undefined) return file;
-  if (
-    typeof source === "string" || source instanceof Uint8Array ||
-    source instanceof Deno.FsFile
-  ) return source;
+  if (source instanceof Deno.FsFile) return checkOpen(source);
+  if (typeof source === "string" || source instanceof Uint8Array) return source;
   if (
     typeof source === "object" && source !== null &&
     (Symbol.iterator in source || Symbol.asyncIterator in source)
@@ -460,15 +476,15 @@ export function checkSource(source: unknown): Source {
 /**
  * Checks where output is to go.
  *
- * @throws {TypeError} If it can go there not.
+ * @throws {TypeError} If it cannot go there.
+ * @throws {Deno.errors.BadResource} If it is a file that was closed.
  */
 export function checkSink(sink: unknown): Sink {
   if (sink === "inherit" || sink === "null") return sink;
   const file = fileOf(sink);
   if (file !== undefined) return file;
-  if (sink instanceof WritableStream || sink instanceof Deno.FsFile) {
-    return sink;
-  }
+  if (sink instanceof Deno.FsFile) return checkOpen(sink);
+  if (sink instanceof WritableStream) return sink;
   throw wrong(
     'a sink must be "inherit", "null", a file or a WritableStream',
     sink,

@@ -341,3 +341,16 @@ Deno.test("run() ends cleanly if a child may not be signalled", async () => {
     Deno.ChildProcess.prototype.kill = kill;
   }
 });
+
+Deno.test("run() and its relatives refuse a file that was closed", async () => {
+  const file = await Deno.open(new URL(import.meta.url));
+  file.close();
+  const { BadResource } = Deno.errors;
+  const says = "a file must be open";
+  await assertRejects(() => run(["cat"], { input: file }), BadResource, says);
+  await assertRejects(() => run(["cat"], { stdout: file }), BadResource, says);
+  assertThrows(() => runSync(["cat"], { input: file }), BadResource, says);
+  assertThrows(() => runSync(["cat"], { stdout: file }), BadResource, says);
+  assertThrows(() => pipeline(["cat"]).from(file), BadResource, says);
+  assertThrows(() => pipeline(["cat"]).to(file), BadResource, says);
+});
