@@ -40,8 +40,8 @@ export {
   tid,
   wakeSlot,
 } from "../threading/_memory/heap.ts";
-export { addOnWake } from "../threading/_memory/wait.ts";
-export { linger, onThreadEnd } from "../threading/_runtime/leftovers.ts";
+export { addOnWake, onThreadEnd } from "../threading/_memory/wait.ts";
+export { linger } from "../threading/_runtime/leftovers.ts";
 
 /** Whether this is the thread that the process began with, and ends with. */
 export const isMain: boolean = isMainThread &&

@@ -46,9 +46,8 @@ import {
   readRecord,
   releaseRecord,
 } from "./_codec/record.ts";
-import { onThreadEnd } from "./_runtime/leftovers.ts";
 import { checkDuration } from "../_internal/options.ts";
-import { sleepFor } from "./_memory/wait.ts";
+import { onThreadEnd, sleepFor } from "./_memory/wait.ts";
 import { heldLocks } from "./sync/lock_word.ts";
 import { Node, Wake } from "./_memory/wait_queue.ts";
 

@@ -92,24 +92,50 @@ function importsOf(path: string): string[] {
   });
 }
 
-for (const folder of ["queue", "process", "signal"]) {
-  Deno.test(`layout: no files of ${folder} import each other`, () => {
-    const done = new Set<string>();
-    const visit = (path: string, from: string[]) => {
-      assert(!from.includes(path), [...from, path].join(" > "));
-      if (done.has(path)) return;
-      for (const to of importsOf(path)) visit(to, [...from, path]);
-      done.add(path);
-    };
-    for (const path of sources(`${folder}/`)) {
-      // What threading has inside is another matter.
+/** All files of the library but its face, as relative paths. */
+function* library(): Generator<string> {
+  for (const folder of Object.keys(ARROWS)) yield* sources(`${folder}/`);
+}
+
+Deno.test("layout: no two files import each other", () => {
+  const done = new Set<string>();
+  const visit = (path: string, from: string[]) => {
+    assert(!from.includes(path), [...from, path].join(" > "));
+    if (done.has(path)) return;
+    for (const to of importsOf(path)) visit(to, [...from, path]);
+    done.add(path);
+  };
+  for (const path of library()) visit(path, []);
+});
+
+Deno.test("layout: the rooms of threading stand on each other", () => {
+  const below: Record<string, RegExp> = {
+    _memory: /^$/,
+    _codec: /^_memory\//,
+    sync: /^(_memory|_codec)\//,
+    shared: /^(_memory|_codec)\//,
+    _runtime: /^(_memory|_codec|sync\/lock_word)/,
+  };
+  for (const [room, allowed] of Object.entries(below)) {
+    for (const path of sources(`threading/${room}/`)) {
       for (const to of importsOf(path)) {
-        if (to.startsWith("threading/")) done.add(to);
+        const inside = to.replace(/^threading\//, "");
+        if (inside === to || inside === "errors.ts") continue;
+        if (inside.startsWith(`${room}/`)) continue;
+        assertMatch(inside, allowed, path);
       }
     }
-    for (const path of sources(`${folder}/`)) visit(path, []);
-  });
-}
+  }
+});
+
+Deno.test("layout: no folder of the library has more than fifteen files", () => {
+  const counts = new Map<string, number>();
+  for (const path of library()) {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  for (const [folder, count] of counts) assert(count <= 15, folder);
+});
 
 Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
   for (const to of importsOf("signal/signals.ts")) {

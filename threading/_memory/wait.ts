@@ -344,6 +344,18 @@ export function addOnWake(callback: () => void): void {
   };
 }
 
+const endings: (() => void)[] = [];
+
+/** Adds what else is to be cleared when a thread of this worker has ended. */
+export function onThreadEnd(callback: () => void): void {
+  endings.push(callback);
+}
+
+/** Clears what the thread that has ended left in the rooms above. */
+export function endThread(): void {
+  for (const ending of endings) ending();
+}
+
 /** Blocked for so many milliseconds, the main thread needs a sentinel. */
 const LONG_MS = 200;
 /**

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { endThread } from "../_memory/wait.ts";
 import { builtIn } from "../../_internal/built_in.ts";
 import { setAsOwn } from "../../_internal/worker_module.ts";
 
@@ -245,13 +246,6 @@ const handlers = globalThis as {
   onunhandledrejection?: unknown;
 };
 
-const endings: (() => void)[] = [];
-
-/** Adds what else is to be cleared when a thread of this worker has ended. */
-export function onThreadEnd(callback: () => void): void {
-  endings.push(callback);
-}
-
 let lingering: Promise<void> | undefined;
 
 /** Has the worker wait, when a thread has ended, before it runs the next one. */
@@ -272,7 +266,7 @@ export function clearLeftovers(): void {
   for (const end of timers.values()) end();
   timers.clear();
   // Their own timers are to run, see `linger`.
-  for (const ending of endings) ending();
+  endThread();
   for (const { remove } of listenings) remove();
   listenings.length = 0;
   if (handlers.onmessage) handlers.onmessage = null;

@@ -25,7 +25,12 @@ import {
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { MAIN_QUEUE, type Protocol } from "../_memory/wait_queue.ts";
-import { type Surrender, surrenderOf, waitSync } from "../_memory/wait.ts";
+import {
+  onThreadEnd,
+  type Surrender,
+  surrenderOf,
+  waitSync,
+} from "../_memory/wait.ts";
 import {
   abandonLock,
   checkEnd,
@@ -48,7 +53,6 @@ import {
   WAITERS,
 } from "./lock_word.ts";
 import { ThreadingError } from "../errors.ts";
-import { onThreadEnd } from "../_runtime/leftovers.ts";
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { builtIn } from "../../_internal/built_in.ts";
 
