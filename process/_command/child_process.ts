@@ -186,7 +186,9 @@ export function runsByItself(path: string): boolean {
   const line = firstLineOf(path);
   if (line === undefined || line.startsWith("\x7fELF")) return true;
   const [, interpreter] = /^#!\s*(\S+)/.exec(line) ?? [];
-  return interpreter !== undefined && statOf(interpreter) !== "missing";
+  if (interpreter === undefined) return false;
+  const stat = statOf(interpreter);
+  return stat !== undefined && stat !== "missing";
 }
 
 function firstLineOf(path: string): string | undefined {

@@ -6,6 +6,7 @@
 
 import { builtIn } from "../../_internal/built_in.ts";
 import {
+  closeWriter,
   collect,
   concat,
   discard,
@@ -430,7 +431,7 @@ export class Execution {
     if (writer === undefined) return;
     try {
       if (this.#failure === undefined) {
-        await this.#interruptible().wait(writer.close());
+        await this.#interruptible().wait(closeWriter(writer));
       }
     } catch (error) {
       this.fail(error);

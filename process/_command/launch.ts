@@ -125,6 +125,22 @@ function mayWrap(): boolean {
   return kernelPipes.enabled && kernelPipes.wrapped && mayRun(SHELL);
 }
 
+/**
+ * Whether this program may run another one where that is to run. What is looked
+ * for in another PATH or folder may be another program than the one that is
+ * allowed by this name; so Deno is asked, which knows.
+ */
+function mayRunIn(
+  file: string,
+  { cwd, env, clearEnv }: Part["stage"],
+): boolean {
+  if (granted({ name: "run" })) return true;
+  const elsewhere = file.includes("/")
+    ? !file.startsWith("/") && cwd !== undefined
+    : env?.PATH !== undefined || clearEnv === true;
+  return !elsewhere && mayRun(file);
+}
+
 /** Stands for the output of the process before. */
 const PREVIOUS = "/proc/previous/fd/1";
 
@@ -139,7 +155,7 @@ function wrapOne(
   const argv = argvOf(cmd);
   if (
     !isString && !(
-      mayRun(argv[0]) && passesOn(stage) &&
+      mayRunIn(argv[0], stage) && passesOn(stage) &&
       (!argv[0].includes("/") || runsByItself(argv[0]))
     )
   ) return undefined;

@@ -332,7 +332,22 @@ async function pump(
     if (!written) return true;
     report?.(bytes.length);
   }
-  return await until.wait(unlessUnread(writer.close())) !== INTERRUPTED;
+  return await until.wait(unlessUnread(closeWriter(writer))) !== INTERRUPTED;
+}
+
+/**
+ * Closes a stream. If it has failed before, this rejects with the error of the
+ * stream, where `close` itself rejects with another one.
+ */
+export async function closeWriter(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+): Promise<void> {
+  try {
+    await writer.close();
+  } catch (error) {
+    if (error instanceof TypeError) await writer.closed;
+    throw error;
+  }
 }
 
 /**

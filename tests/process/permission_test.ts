@@ -222,3 +222,40 @@ Deno.test("run() and its relatives say that the current directory is gone", asyn
   );
   assertEquals(elsewhere, "/");
 });
+
+Deno.test("pipeline() runs no other program by the name of one that is allowed", async () => {
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  try {
+    const path = `${folder}/echo`;
+    await Deno.writeTextFile(path, "#!/bin/sh\necho other\n");
+    await Deno.chmod(path, 0o755);
+    const code = (options: string) =>
+      `return await p.pipeline(["echo", "a"], ["cat"]).with(${options}).text();`;
+    const permissions = ["--allow-run=/bin/sh,echo,cat"];
+    assertEquals(await withOnly(permissions, code("{}")), "a");
+    const refused = await withOnly(
+      permissions,
+      code(`{ env: { PATH: "${folder}:/usr/bin:/bin" } }`),
+    );
+    assertStringIncludes(refused, "NotCapable");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("pipeline() says that an interpreter is missing, also where it may not look", async () => {
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  try {
+    const path = `${folder}/script`;
+    await Deno.writeTextFile(path, "#!/no/such/program\n");
+    await Deno.chmod(path, 0o755);
+    const said = await withOnly(
+      ["--allow-run", "--allow-read=/tmp"],
+      `return await p.pipeline(["${path}"], ["cat"]).text();`,
+    );
+    assertStringIncludes(said, "NotFound");
+    assertStringIncludes(said, "interpreter");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -462,3 +462,29 @@ Deno.test("a failing stage is a CommandError, whatever the sink says", async () 
   });
   await assertRejects(() => run("exit 3", { stdout: stream }), CommandError);
 });
+
+everyWay(
+  "run() and pipeline() tell of a shell that ends before its input",
+  async () => {
+    // The line that opens its gate breaks the stream before the source is closed.
+    for (const source of ["", "spam", [], ReadableStream.from(["spam"])]) {
+      const wrong = pipeline("if", ["cat"]).from(source as Source);
+      const error = await assertRejects(() => wrong.run(), CommandError);
+      assertEquals([error.stage, error.status], [0, 2]);
+    }
+  },
+);
+
+everyWay(
+  "run() rejects with the error of a sink that breaks by itself",
+  async () => {
+    const failure = new Error("broken");
+    const sink = new WritableStream<Uint8Array>({
+      start(controller) {
+        setTimeout(() => controller.error(failure), 20);
+      },
+    });
+    const error = await assertRejects(() => run("sleep 0.2", { stdout: sink }));
+    assertStrictEquals(error, failure);
+  },
+);
