@@ -44,7 +44,7 @@ import {
   receiveSync,
 } from "./_engine/receive.ts";
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
-import { finishOne, joinProtocol, shutDown } from "./_engine/waiters.ts";
+import { finishOne, joinProtocol, shutDown, tick } from "./_engine/waiters.ts";
 import { Delivery } from "./delivery.ts";
 import {
   eachItem,
@@ -171,6 +171,7 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   full(): boolean {
     const queue = addressOf(this);
+    tick(queue);
     return sizeOf(queue) >= words[queue + QueueField.limit];
   }
 

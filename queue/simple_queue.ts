@@ -50,6 +50,7 @@ import {
   putSync,
 } from "./_engine/put.ts";
 import { close, sizeOf } from "./_engine/ring.ts";
+import { tick } from "./_engine/waiters.ts";
 import { Empty, GET, PUT, ShutDown } from "./errors.ts";
 
 /**
@@ -440,6 +441,7 @@ export class SimpleQueue<T> extends SharedObject {
   drain(): T[] {
     const queue = addressOf(this);
     const items: unknown[] = [];
+    tick(queue);
     // Not more than there are now: somebody may put as fast as they are got.
     const most = sizeOf(queue);
     try {
@@ -470,7 +472,9 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   qsize(): number {
-    return sizeOf(addressOf(this));
+    const queue = addressOf(this);
+    tick(queue);
+    return sizeOf(queue);
   }
 
   /**

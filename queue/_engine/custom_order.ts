@@ -99,6 +99,7 @@ import {
   unlinkBlock,
 } from "./items.ts";
 import {
+  type Delivering,
   deliverNext,
   deliverRecord,
   discardParcel,
@@ -406,7 +407,7 @@ export function tryPut(
  * Gets up to `n` items.
  *
  * @param patient Whether it waits for what may come back after a shutdown.
- * @param parcel An empty parcel for the item if it is to be delivered, or 0.
+ * @param into Has an empty parcel for the item, if it is to be delivered.
  * @param node The node of a get that has waited and one is reserved for, or 0.
  * @returns The items; none if the queue is empty.
  * @throws {ShutDown} If it is shut down and empty.
@@ -416,10 +417,10 @@ export function tryGet(
   queue: number,
   n: number,
   patient: boolean,
-  parcel: number,
+  into: Delivering | undefined,
   node = 0,
 ): unknown[] {
-  const items = getReturned(queue, parcel, node);
+  const items = getReturned(queue, into, node);
   if (items.length > 0) return items;
   let record = 0;
   transact(handle, GET, () => {
@@ -435,11 +436,11 @@ export function tryGet(
     }
     const found = items.length > 0;
     if (!found && hasEnded(queue, patient)) throw getShutDown();
-    if (found && parcel !== 0) record = ownRecord(items[0]);
+    if (found && into !== undefined) record = ownRecord(items[0]);
     const settle = () => {
       if (record !== 0) {
         removeDraft(record | COUNTED);
-        deliverRecord(queue, parcel, record);
+        deliverRecord(queue, into!.parcel, record);
       }
       if (node === 0) return;
       if (isClaimed(node)) releaseClaim(queue, node);
@@ -482,21 +483,31 @@ function hasEnded(queue: number, patient: boolean): boolean {
  * @returns The item, or nothing.
  * @throws Why it cannot be read; then it is where it was.
  */
-function getReturned(queue: number, parcel: number, node: number): unknown[] {
+function getReturned(
+  queue: number,
+  into: Delivering | undefined,
+  node: number,
+): unknown[] {
   if (
     (load(queue + QueueField.returned) | load(queue + QueueField.delayed)) === 0
   ) return [];
-  const mine = parcel === 0 ? draftParcel() : parcel;
-  const found = takeReturned(queue, mine, node);
+  const mine = into ?? { parcel: draftParcel() };
+  const { parcel } = mine;
+  const found = takeReturned(queue, parcel, node);
   let item: unknown;
   try {
-    if (found) item = readDelivery(queue, mine);
+    if (found) item = readDelivery(queue, parcel);
   } catch (error) {
-    undoDelivery(queue, mine);
+    // The parcel goes with its item, and the next attempt needs another one.
+    mine.parcel = 0;
+    undoDelivery(queue, parcel);
+    if (into !== undefined) mine.parcel = draftParcel();
     throw error;
   }
-  if (found && parcel === 0) settle(queue, mine, false);
-  if (!found && parcel === 0) discardParcel(mine);
+  if (into === undefined) {
+    if (found) settle(queue, parcel, false);
+    else discardParcel(parcel);
+  }
   if (!found) return [];
   if (node !== 0) {
     lock(queue + Field.mutex);
@@ -603,7 +614,7 @@ export class GetWait implements Protocol {
     readonly handle: Hooked,
     readonly n: number,
     readonly patient: boolean,
-    readonly parcel: number,
+    readonly into: Delivering | undefined,
   ) {}
 
   take(queue: number, node: number): number {
@@ -623,8 +634,8 @@ export class GetWait implements Protocol {
   attend(queue: number, node: number): void {
     if (!isClaimed(node)) return;
     try {
-      const { handle, n, patient, parcel } = this;
-      this.items = tryGet(handle, queue, n, patient, parcel, node);
+      const { handle, n, patient, into } = this;
+      this.items = tryGet(handle, queue, n, patient, into, node);
     } catch (error) {
       this.error = error;
       if (!tryLock(queue + Field.mutex)) return;

@@ -97,6 +97,11 @@ let spares: number[] = [];
 let sparesEpoch = 0;
 const MAX_SPARES = 4;
 
+/** Where a receive has its parcel, which changes if an item cannot be read. */
+export interface Delivering {
+  parcel: number;
+}
+
 /** An empty parcel of this thread. */
 export function draftParcel(): number {
   if (sparesEpoch !== waitEpoch) {

@@ -36,6 +36,7 @@ import {
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import * as custom from "./custom_order.ts";
+import type { Delivering } from "./deliveries.ts";
 import { openParcel, takeOut } from "./items.ts";
 import {
   isNumberIn,
@@ -638,15 +639,15 @@ export function getCustomSync(
   queue: number,
   n: number,
   timeout: number,
-  patient = false,
-  parcel = 0,
+  patient?: boolean,
+  into?: Delivering,
 ): unknown[] {
   const deadline = custom.deadlineOf(timeout);
   try {
     for (;;) {
-      const items = custom.tryGet(handle, queue, n, patient, parcel);
+      const items = custom.tryGet(handle, queue, n, patient === true, into);
       if (items.length > 0) return items;
-      const wait = new custom.GetWait(handle, n, patient, parcel);
+      const wait = new custom.GetWait(handle, n, patient === true, into);
       const end = custom.waitBlocked(
         wait,
         queue,
@@ -669,11 +670,11 @@ export function getCustomNowait(
   handle: Hooked,
   queue: number,
   n: number,
-  patient = false,
-  parcel = 0,
+  patient?: boolean,
+  into?: Delivering,
 ): unknown[] {
   try {
-    const items = custom.tryGet(handle, queue, n, patient, parcel);
+    const items = custom.tryGet(handle, queue, n, patient === true, into);
     if (items.length > 0) return items;
   } catch (error) {
     throw explained(error, GET);
@@ -688,19 +689,19 @@ export async function getCustom(
   n: number,
   timeout: number,
   signal: AbortSignal | undefined,
-  patient = false,
-  parcel = 0,
+  patient?: boolean,
+  into?: Delivering,
 ): Promise<unknown[]> {
   const deadline = custom.deadlineOf(timeout);
   for (;;) {
     try {
-      const items = custom.tryGet(handle, queue, n, patient, parcel);
+      const items = custom.tryGet(handle, queue, n, patient === true, into);
       if (items.length > 0) return items;
     } catch (error) {
       await custom.loadModuleOf(error);
       continue;
     }
-    const wait = new custom.GetWait(handle, n, patient, parcel);
+    const wait = new custom.GetWait(handle, n, patient === true, into);
     const end = await waitToGet(wait, queue, {
       timeout: custom.leftUntil(deadline),
       signal,

@@ -23,6 +23,7 @@ import { hooked, isCustom } from "./custom_list.ts";
 import {
   deliver,
   deliverHanded,
+  type Delivering,
   deliverNext,
   discardParcel,
   draftParcel,
@@ -109,9 +110,11 @@ function protocolFor(parcel: number): Protocol {
   };
 }
 
-/** Gives the parcel back if nothing has come into it. */
-function discardIfEmpty(parcel: number, queue: number): void {
-  if (words[parcel + Node.object] !== queue) discardParcel(parcel);
+/** Gives the parcel back, with the item if one has come into it. */
+function undo(queue: number, parcel: number): void {
+  if (parcel === 0) return;
+  if (words[parcel + Node.object] === queue) undoDelivery(queue, parcel);
+  else discardParcel(parcel);
 }
 
 /** Receives an item, and blocks until there is one. */
@@ -120,7 +123,8 @@ export function receiveSync(
   queue: number,
   timeout: number,
 ): Received {
-  const parcel = draftParcel();
+  const into: Delivering = { parcel: draftParcel() };
+  const { parcel } = into;
   try {
     if (isCustom(queue)) {
       const [item] = getCustomSync(
@@ -129,9 +133,9 @@ export function receiveSync(
         1,
         timeout,
         true,
-        parcel,
+        into,
       );
-      return { item, parcel };
+      return { item, parcel: into.parcel };
     }
     if (!tryReceive(queue, parcel) && !spin(queue, parcel)) {
       const { getters } = QueueField;
@@ -141,7 +145,7 @@ export function receiveSync(
       if (end !== Wake.granted) throw getShutDown();
     }
   } catch (error) {
-    discardIfEmpty(parcel, queue);
+    undo(queue, into.parcel);
     throw error;
   }
   return readSync(queue, parcel);
@@ -159,15 +163,16 @@ function spin(queue: number, parcel: number): boolean {
 
 /** Receives an item if there is one. */
 export function receiveNowait(handle: SharedObject, queue: number): Received {
-  const parcel = draftParcel();
+  const into: Delivering = { parcel: draftParcel() };
+  const { parcel } = into;
   try {
     if (isCustom(queue)) {
-      const [item] = getCustomNowait(hooked(handle), queue, 1, true, parcel);
-      return { item, parcel };
+      const [item] = getCustomNowait(hooked(handle), queue, 1, true, into);
+      return { item, parcel: into.parcel };
     }
     if (!tryReceive(queue, parcel)) throw empty();
   } catch (error) {
-    discardIfEmpty(parcel, queue);
+    undo(queue, into.parcel);
     throw error;
   }
   return readSync(queue, parcel);
@@ -180,7 +185,8 @@ export async function receive(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Received> {
-  const parcel = draftParcel();
+  const into: Delivering = { parcel: draftParcel() };
+  const { parcel } = into;
   try {
     if (isCustom(queue)) {
       const [item] = await getCustom(
@@ -190,9 +196,9 @@ export async function receive(
         timeout,
         signal,
         true,
-        parcel,
+        into,
       );
-      return { item, parcel };
+      return { item, parcel: into.parcel };
     }
     if (!tryReceive(queue, parcel)) {
       const end = await waitToGet(protocolFor(parcel), queue, {
@@ -203,7 +209,7 @@ export async function receive(
       if (end !== Wake.granted) throw getShutDown();
     }
   } catch (error) {
-    discardIfEmpty(parcel, queue);
+    undo(queue, into.parcel);
     throw error;
   }
   try {

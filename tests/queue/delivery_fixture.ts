@@ -45,6 +45,27 @@ export const holdFreed = sendable(
   },
 );
 
+/** Receives an item whose module it has not loaded, and leaves it. */
+export const receiveLater = sendable(
+  import.meta,
+  async function receiveLater(
+    queue: Queue<unknown>,
+  ): Promise<{ errors: string[]; deliveries: number }> {
+    const errors: string[] = [];
+    for (
+      const attempt of [() => queue.receiveSync(), () => queue.receiveNowait()]
+    ) {
+      try {
+        attempt();
+      } catch (error) {
+        errors.push((error as Error).message);
+      }
+    }
+    const { deliveries } = await queue.receive();
+    return { errors, deliveries };
+  },
+);
+
 /** Naks an item with a delay, and ends. */
 export const delay = sendable(
   import.meta,

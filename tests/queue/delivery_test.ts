@@ -342,6 +342,34 @@ Deno.test("Queue: what a thread has not acknowledged goes back when it runs out 
   assertEquals([stdout.trim().split("\n").at(-1), code], ["done", 0], stderr);
 });
 
+for (const { name, make } of kinds) {
+  Deno.test(`${name}.receive(): an item whose module must be awaited stays`, async () => {
+    const module = "../threading/sendable_await_fixture.ts";
+    const { slow } = await import(`${module}?${name}`);
+    const queue = make(0) as unknown as Queue<[number, unknown]>;
+    queue.putNowait([1, { text: slow }]);
+    queue.receiveNowait().nak();
+    const received = await start(fixture.receiveLater, queue).join(SOON);
+    assertEquals(received.errors.length, 2);
+    for (const error of received.errors) {
+      assertStringIncludes(error, "use the promise form");
+    }
+    assertEquals(received.deliveries, 2);
+    assertEquals(queue.qsize(), 1);
+    queue.receiveNowait().ack();
+    queue.joinSync(SOON);
+  });
+
+  Deno.test(`${name}.qsize(): a delayed item counts when it is due`, () => {
+    const queue = make(0);
+    queue.putNowait(item(1));
+    queue.receiveNowait().nak({ delay: 5 });
+    assertEquals(queue.qsize(), 0);
+    while (queue.empty()) sleepSync(1);
+    assertEquals(queue.drain(), [item(1)]);
+  });
+}
+
 Deno.test("Delivery: it cannot be sent, and its queue may be freed", () => {
   const queue = new Queue<Item>();
   queue.putNowait(item(1));
