@@ -69,3 +69,38 @@ export const waitAndEnd = sendable(
     await go.wait();
   },
 );
+
+/** Blocks while a task of it waits; that one waits until it is notified, too. */
+export const blockAndWait = sendable(
+  import.meta,
+  async function blockAndWait(
+    condition: Condition,
+    blocksAt: Condition | Event,
+  ): Promise<string> {
+    const task = (async () => {
+      using _ = await condition.acquire();
+      await condition.wait({ timeout: 60_000 });
+    })();
+    // The task has begun to wait when it has released the lock.
+    await condition.acquire();
+    condition.release();
+    if ("isSet" in blocksAt) blocksAt.waitSync({ timeout: 20_000 });
+    else {
+      using _ = blocksAt.acquireSync();
+      blocksAt.waitSync({ timeout: 20_000 });
+    }
+    await task;
+    return "both";
+  },
+);
+
+/** Waits in a form and then sets an event. */
+export const waitAndSet = sendable(
+  import.meta,
+  async function waitAndSet(condition: Condition, form: string, event: Event) {
+    using _ = await condition.acquire();
+    if (form === "promise") await condition.wait({ timeout: 20_000 });
+    else condition.waitSync({ timeout: 20_000 });
+    event.set();
+  },
+);

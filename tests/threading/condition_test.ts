@@ -23,9 +23,11 @@ import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
 import { testOptions } from "./wait_options.ts";
 import { dieHolding, echo, hold } from "./wait_fixture.ts";
 import {
+  blockAndWait,
   decrement,
   notifyAndKeep,
   waitAndEnd,
+  waitAndSet,
   waitOnce,
 } from "./condition_fixture.ts";
 
@@ -272,10 +274,16 @@ Deno.test("Condition.waitSync() throws if nobody is left to notify", () => {
 });
 
 Deno.test("Condition.waitSync() throws if who notified has ended and kept the lock", () => {
-  for (const timeout of [50, undefined]) {
-    const condition = new Condition(new Lock()).acquireSync();
+  const start = (condition: Condition) => {
     const thread = new Thread({ target: notifyAndKeep, args: [condition] });
     thread.start();
+    return thread;
+  };
+  // From here on there is a worker, so that the next one starts in no time.
+  start(new Condition(new Lock())).joinSync();
+  for (const timeout of [500, undefined]) {
+    const condition = new Condition(new Lock()).acquireSync();
+    start(condition);
     assertThrows(
       () => condition.waitSync({ timeout }),
       ThreadingError,
@@ -360,4 +368,58 @@ for (const form of ["promise", "blocking"]) {
       assertEquals(notified.value, 1);
     });
   }
+}
+
+/** Waits until so many wait for an object. */
+async function untilWaiting(object: Condition | Event, count: number) {
+  for (let found = -1; found !== count; await delay(1)) {
+    found = 0;
+    let node = firstOf(object[ADDRESS]);
+    for (; node !== 0; node = words[node + Node.next]) found++;
+  }
+}
+
+async function notifyOne(condition: Condition) {
+  using _ = await condition.acquire();
+  condition.notify();
+}
+
+for (const own of [RLock, Lock]) {
+  for (const form of ["promise", "blocking"]) {
+    Deno.test(`Condition.notify() goes to another one if the notified task's thread is blocked (${own.name}, ${form} form)`, async () => {
+      const condition = new Condition(new own());
+      const event = new Event();
+      const first = new Thread({
+        target: blockAndWait,
+        args: [condition, event],
+      });
+      first.start();
+      await untilWaiting(condition, 1);
+      await untilWaiting(event, 1);
+      const second = new Thread({
+        target: waitAndSet,
+        args: [condition, form, event],
+      });
+      second.start();
+      await untilWaiting(condition, 2);
+      await notifyOne(condition);
+      // The first thread is blocked until the second one was notified.
+      await second.join({ timeout: 60_000 });
+      await untilWaiting(condition, 1);
+      await notifyOne(condition);
+      assertEquals(await first.join({ timeout: 60_000 }), "both");
+    });
+  }
+
+  Deno.test(`Condition.notify() goes to the thread that blocks and not to a task of it (${own.name})`, async () => {
+    const condition = new Condition(new own());
+    const args: [Condition, Condition] = [condition, condition];
+    const thread = new Thread({ target: blockAndWait, args });
+    thread.start();
+    await untilWaiting(condition, 2);
+    await notifyOne(condition);
+    await untilWaiting(condition, 1);
+    await notifyOne(condition);
+    assertEquals(await thread.join({ timeout: 60_000 }), "both");
+  });
 }

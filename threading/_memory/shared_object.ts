@@ -166,6 +166,14 @@ export interface SharedClass {
    * of critical sections.
    */
   replace?(address: number): void;
+  /**
+   * Takes a node of this thread back into its queue that was moved from there to
+   * the queue of another object, and woken, if the waiter of another thread, or
+   * the thread itself, can go on in its place. Outside of critical sections.
+   *
+   * @returns Whether it did.
+   */
+  takeBack?(address: number, node: number): boolean;
   /** Set for locks that only the thread that took them can release. */
   reentrant?: true;
   /** How the object lets wait, if it does. */

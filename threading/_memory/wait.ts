@@ -41,6 +41,7 @@ import {
   NodeFlag,
   prepare,
   type Protocol,
+  pushReady,
   Wake,
   withdraw,
 } from "./wait_queue.ts";
@@ -433,12 +434,44 @@ function sleep(
  */
 function declineReady(): void {
   let node = load(self + Slot.ready);
+  let moved = false;
   while (node !== 0) {
     const object = words[node + Node.object];
     if (!isClosed(object + Field.mutex)) {
       classOf(object)?.protocol?.decline?.(object, node);
     }
+    moved ||= words[node + Node.origin] !== 0;
     node = words[node + Node.ready];
+  }
+  if (moved) takeBackReady();
+}
+
+/**
+ * Takes back those that were moved, so that others go on in their place. A node
+ * that can be woken again must not be on the stack: all are taken off first.
+ */
+function takeBackReady(): void {
+  const nodes: number[] = [];
+  let node = exchange(self + Slot.ready, 0);
+  for (; node !== 0; node = words[node + Node.ready]) nodes.push(node);
+  for (const node of nodes.reverse()) {
+    if (!takeBack(node)) pushReady(self, node);
+  }
+}
+
+function takeBack(node: number): boolean {
+  const origin = words[node + Node.origin];
+  const wait = pending.get(words[node + Node.token]);
+  if (
+    origin === 0 || words[node + Node.state] !== Wake.retry ||
+    // It would have to give up at once.
+    wait?.giveUpLate !== undefined || isClosed(origin + Field.mutex)
+  ) return false;
+  try {
+    return classOf(origin)?.takeBack?.(origin, node) ?? false;
+  } catch {
+    // Damaged meanwhile.
+    return false;
   }
 }
 

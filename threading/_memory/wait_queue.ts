@@ -197,14 +197,8 @@ export function dequeue(node: number): void {
 export function wake(node: number, state: number): void {
   const slot = words[node + Node.slot];
   if (words[node + Node.flags] & NodeFlag.promise) {
-    let top = load(slot + Slot.ready);
     store(node + Node.state, state);
-    for (;;) {
-      words[node + Node.ready] = top;
-      const found = compareExchange(slot + Slot.ready, top, node);
-      if (found === top) break;
-      top = found;
-    }
+    pushReady(slot, node);
     if (slot === self) {
       callbacks.ownWake();
       return;
@@ -213,6 +207,17 @@ export function wake(node: number, state: number): void {
     store(node + Node.state, state);
   }
   wakeSlot(slot);
+}
+
+/** Puts a node on the stack of those of its slot that were woken. */
+export function pushReady(slot: number, node: number): void {
+  let top = load(slot + Slot.ready);
+  for (;;) {
+    words[node + Node.ready] = top;
+    const found = compareExchange(slot + Slot.ready, top, node);
+    if (found === top) return;
+    top = found;
+  }
 }
 
 /** Wakes the first node of a queue, if there is one. */

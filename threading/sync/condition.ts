@@ -53,7 +53,9 @@ import {
 import {
   dequeue,
   enqueue,
+  enqueueFirst,
   firstOf,
+  firstOther,
   MAIN_QUEUE,
   Node,
   type Protocol,
@@ -493,7 +495,9 @@ function isTimeout(error: unknown): boolean {
 // it has the lock: a notification never goes to one that times out.
 //
 // The notification of a waiter whose thread ends before it has the lock goes to
-// the next one: whoever cleans up after the thread notifies in its place.
+// the next one: whoever cleans up after the thread notifies in its place. So does
+// that of a task whose thread blocks: the task cannot go on, and the thread may
+// be blocked until another waiter does. The task then waits on, first in line.
 //
 // However a wait ends, the lock is then held as it was before: in the same form,
 // by the same async flow, and as many times.
@@ -643,24 +647,48 @@ function notifyFirst(address: number, n: number): void {
   lock(address + Field.mutex);
   const isUsable = lockInner(object + Field.mutex);
   for (let left = n; left > 0 && firstOf(address) !== 0; left--) {
-    const node = firstOf(address);
-    dequeue(node);
-    // They find out when they take the lock again.
-    if (!isUsable) wake(node, Wake.damaged);
-    else {
-      words[node + Node.origin] = address;
-      enqueue(object, MAIN_QUEUE, node);
-    }
+    notifyNode(address, firstOf(address), isUsable);
   }
   if (isUsable && firstOf(object) !== 0) attend(object);
   unlockInner(object + Field.mutex);
   unlock(address + Field.mutex);
 }
 
+/** Under both mutexes: notifies one that waits. */
+function notifyNode(address: number, node: number, isUsable: boolean): void {
+  dequeue(node);
+  if (!isUsable) {
+    // They find out when they take the lock again.
+    wake(node, Wake.damaged);
+    return;
+  }
+  words[node + Node.origin] = address;
+  enqueue(words[address + ConditionField.lock], MAIN_QUEUE, node);
+}
+
+/** Lets another waiter have what a task of this thread was notified of. */
+function takeBack(address: number, node: number): boolean {
+  const object = words[address + ConditionField.lock];
+  lock(address + Field.mutex);
+  const next = firstOther(address);
+  if (next !== 0) {
+    words[node + Node.origin] = 0;
+    words[node + Node.state] = Wake.waiting;
+    enqueueFirst(address, MAIN_QUEUE, node);
+    const isUsable = lockInner(object + Field.mutex);
+    notifyNode(address, next, isUsable);
+    if (isUsable) attend(object);
+    unlockInner(object + Field.mutex);
+  }
+  unlock(address + Field.mutex);
+  return next !== 0;
+}
+
 const KIND = registerClass(import.meta, {
   constructor: Condition,
   protocol: conditionProtocol,
   replace: (address) => notifyFirst(address, 1),
+  takeBack,
   destroy(address) {
     const lockAddress = words[address + ConditionField.lock];
     if (lockAddress !== 0) releaseReference(lockAddress);
