@@ -63,6 +63,19 @@ export function checkFunction(fn: unknown, what: string, name: string): void {
 }
 
 /**
+ * Checks what a function returned that must end before it returns.
+ *
+ * @param result What it returned.
+ * @param what What is being done, for messages.
+ * @throws {TypeError} If it is a promise, or another thenable.
+ */
+export function checkNotThenable(result: unknown, what: string): void {
+  const then = (result as PromiseLike<unknown> | null | undefined)?.then;
+  if (typeof then !== "function") return;
+  throw wrong(what, "fn must not return a promise, use run()", result);
+}
+
+/**
  * Classes whose iterators block until somebody ends them, so that nobody takes
  * one for a list.
  */

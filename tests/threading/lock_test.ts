@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertFalse,
   assertRejects,
   assertStrictEquals,
   assertThrows,
@@ -10,6 +11,7 @@ import {
   Event,
   Lock,
   OwnerDiedError,
+  RLock,
   setExcepthook,
   Thread,
   ThreadingError,
@@ -248,3 +250,79 @@ Deno.test("Lock.acquire() poisons also where other locks share its place", async
     assertThrows(() => lock.acquireNowait(), OwnerDiedError);
   }
 });
+
+for (const Kind of [Lock, RLock]) {
+  const { name } = Kind;
+
+  Deno.test(`${name}.runSync() holds the lock for the call and gives its result`, () => {
+    const lock = new Kind();
+    const result: number = lock.runSync(() => lock.locked() ? 42 : 0);
+    assertEquals(result, 42);
+    assertFalse(lock.locked());
+    assertThrows(
+      () =>
+        lock.runSync(() => {
+          throw new RangeError("inside");
+        }),
+      RangeError,
+      "inside",
+    );
+    assertFalse(lock.locked());
+  });
+
+  Deno.test(`${name}.runSync() refuses a promise, and releases the lock`, () => {
+    const lock = new Kind();
+    assertThrows(
+      // @ts-expect-error its function must not be async
+      () => lock.runSync(() => Promise.resolve(1)),
+      TypeError,
+      "use run()",
+    );
+    assertFalse(lock.locked());
+  });
+
+  Deno.test(`${name}.run() holds the lock until the promise is settled`, async () => {
+    const lock = new Kind();
+    const inside: string[] = [];
+    const task = (what: string) =>
+      lock.run(async () => {
+        inside.push(`${what} begins`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inside.push(`${what} ends`);
+        return what;
+      });
+    assertEquals(await Promise.all([task("a"), task("b")]), ["a", "b"]);
+    assertEquals(inside, ["a begins", "a ends", "b begins", "b ends"]);
+    await assertRejects(
+      () => lock.run(() => Promise.reject(new RangeError("inside"))),
+      RangeError,
+    );
+    assertFalse(lock.locked());
+  });
+
+  Deno.test(`${name}.run() and runSync() take the options of a wait`, async () => {
+    const lock = new Kind();
+    const done = Promise.withResolvers<void>();
+    const holder = lock.run(() => done.promise);
+    await delay(0);
+    const never = () => {
+      throw new Error("called");
+    };
+    await assertRejects(
+      () => lock.run(never, { timeout: 1 }),
+      DOMException,
+      "1 ms",
+    );
+    await assertRejects(
+      () => lock.run(never, { signal: AbortSignal.abort(new Error("left")) }),
+      Error,
+      "left",
+    );
+    // deno-lint-ignore no-explicit-any
+    await assertRejects(() => lock.run(5 as any), TypeError, "a function");
+    // deno-lint-ignore no-explicit-any
+    assertThrows(() => lock.runSync(5 as any), TypeError, "a function");
+    done.resolve();
+    await holder;
+  });
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkFunction, checkNotThenable } from "../../_internal/check.ts";
 import { ThreadingError } from "../errors.ts";
 import {
   compareExchange,
@@ -186,6 +187,73 @@ export class Lock extends SharedObject {
    */
   acquireNowait(): this | undefined {
     return takeNowait(addressOf(this), ACQUIRE) ? this : undefined;
+  }
+
+  /**
+   * Calls a function with the lock held, and releases it at the end, also if the
+   * function throws. The lock of an async function is held until its promise is
+   * settled.
+   *
+   * @param fn The function.
+   * @param options `timeout` in milliseconds and an `AbortSignal`, for the wait.
+   * @returns What the function returns.
+   * @throws {TypeError} If `fn` is not a function.
+   * @throws {DOMException} A `TimeoutError` if the time is up.
+   * @throws {OwnerDiedError} If the thread that held the lock died.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(await lock.run(() => 42), 42);
+   * ```
+   */
+  async run<T>(
+    fn: () => T | PromiseLike<T>,
+    options?: WaitOptions,
+  ): Promise<T> {
+    checkFunction(fn, "run with a Lock held", "fn");
+    using _ = await this.acquire(options);
+    return await fn();
+  }
+
+  /**
+   * Calls a function with the lock held, and releases it at the end, also if the
+   * function throws. It costs about as much as to acquire and release the lock,
+   * where `using` costs some 300 ns more.
+   *
+   * @param fn The function, which must not return a promise: see `run`.
+   * @param options `timeout` in milliseconds, for the wait.
+   * @returns What the function returns.
+   * @throws {TypeError} If `fn` is not a function, or returns a promise (or
+   * another thenable).
+   * @throws {DOMException} A `TimeoutError` if the time is up.
+   * @throws {OwnerDiedError} If the thread that held the lock died.
+   *
+   * @example
+   * ```ts
+   * import { Lock } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lock = new Lock();
+   * assertEquals(lock.runSync(() => 42), 42);
+   * ```
+   */
+  runSync<T>(
+    fn: () => T extends PromiseLike<unknown> ? never : T,
+    options?: WaitSyncOptions,
+  ): T {
+    checkFunction(fn, "run with a Lock held", "fn");
+    this.acquireSync(options);
+    try {
+      const result = fn();
+      checkNotThenable(result, "run with a Lock held");
+      return result;
+    } finally {
+      this.release();
+    }
   }
 
   /**
