@@ -78,6 +78,7 @@ import {
   clearLeftovers,
   isClean,
   needsTurn,
+  noteBroken,
   noteLoaded,
   noteOwn,
   takeLingering,
@@ -221,6 +222,7 @@ async function runLoaded(job: number): Promise<void> {
   try {
     await whileLoading(() => loadModulesOf(job));
   } catch (error) {
+    noteBroken();
     const told = loadError(job, error);
     dropRecord(job);
     return endFailed(told);

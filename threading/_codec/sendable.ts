@@ -142,6 +142,8 @@ export function loadModuleSync(url: string): void {
   // `require` takes a path, so it would load another instance of a module that
   // has a query.
   if (!/^file:[^?#]*$/.test(url)) throw new ModuleNotLoaded(url);
+  // One that marks something already is being loaded, by an `import`.
+  const isFresh = marksOf(url).length === 0;
   try {
     // Deno loads ES modules with `require` too, as the same instance as
     // `import`, unless they await something. The `process` object and
@@ -151,6 +153,7 @@ export function loadModuleSync(url: string): void {
     const { fileURLToPath } = process.getBuiltinModule("node:url");
     createRequire(url)(fileURLToPath(url));
   } catch (error) {
+    if (isFresh) forgetMarks(url);
     throw new ModuleNotLoaded(url, error);
   }
   loaded.add(url);
@@ -164,8 +167,29 @@ export function loadModuleSync(url: string): void {
  * @throws Whatever loading it throws.
  */
 export async function loadModule(url: string): Promise<void> {
-  await import(url);
+  try {
+    await import(url);
+  } catch (error) {
+    forgetMarks(url);
+    throw error;
+  }
   loaded.add(url);
+}
+
+/** What a module has marked until now. */
+function marksOf(url: string): SendableEntry[] {
+  return [...byText.values()].filter((entry) => entry.url === url);
+}
+
+/**
+ * Forgets what a module marked before it failed. Loading it again fails with the
+ * same error; nobody is to run functions of half a module.
+ */
+function forgetMarks(url: string): void {
+  for (const { name, id } of marksOf(url)) {
+    byText.delete(`${url}#${name}`);
+    if (id !== undefined) byId.delete(id);
+  }
 }
 
 /**

@@ -224,6 +224,14 @@ export function noteOwn(before: Record<string, unknown> = {}): void {
 let loadedTimers: number[] = [];
 let loadedListenings: Listening[] = [];
 
+/**
+ * A module could not be loaded here. It and what it imports would fail again, or
+ * worse, be there in half, so the worker ends with its thread.
+ */
+export function noteBroken(): void {
+  isCrippling = true;
+}
+
 /** What is left now was made by modules that have just been loaded. */
 export function noteLoaded(): void {
   if (timers.size > 0) loadedTimers = [...timers.keys()];
