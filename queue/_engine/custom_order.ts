@@ -29,6 +29,7 @@
  */
 
 import { decode } from "../../threading/_codec/decode.ts";
+import { shown } from "../../_internal/check.ts";
 import { encode } from "../../threading/_codec/encode.ts";
 import {
   loadModule,
@@ -168,9 +169,21 @@ function refuseDamage(queue: number): void {
   throw damagedError("the queue");
 }
 
-/** How many items there are, as the hook says. */
+/**
+ * How many items there are, as the hook says.
+ *
+ * @throws {TypeError} If it says something else: whoever waited would do so for
+ * ever.
+ */
 function sizeBy(handle: Hooked): number {
-  const size = handle._qsize();
+  const size: unknown = handle._qsize();
+  if (typeof size !== "number" || Number.isNaN(size)) {
+    throw new TypeError(
+      `Cannot use a queue: _qsize() must return a number, received ${
+        shown(size)
+      }`,
+    );
+  }
   return size > 0 ? Math.min(Math.floor(size), UNLIMITED) : 0;
 }
 

@@ -20,6 +20,7 @@ import {
   type Item,
   item,
   kinds,
+  Odd,
   putNumber,
   unlimited,
 } from "./kinds_fixture.ts";
@@ -582,5 +583,14 @@ for (const { name, order, make } of kinds) {
       inOrder(order, [2, 4, 1, 3]),
     );
     queue.free();
+  });
+}
+
+for (const answer of [undefined, Number.NaN, () => 1]) {
+  Deno.test(`A queue whose _qsize() returns ${typeof answer} ${answer} refuses to be used`, async () => {
+    const queue = new Odd<string>(answer);
+    assertThrows(() => queue.putNowait("spam"), TypeError, "_qsize()");
+    await assertRejects(() => queue.get(), TypeError, "_qsize()");
+    await assertRejects(() => queue.getMany(2), TypeError, "_qsize()");
   });
 }
