@@ -68,6 +68,8 @@ export const ARGUMENTS: Record<string, readonly unknown[]> = {
   putNowait: [1],
   putSync: [1],
   removeAt: [0],
+  run: [() => 1],
+  runSync: [() => 1],
   set: [0, 1],
   setCheckInterval: [1],
   update: [1, () => 1],

@@ -133,9 +133,27 @@ export const threadingTable: Table = {
   "Lock.acquire": badAsyncWait((options) => lock.acquire(options)),
   "Lock.acquireSync": badWait((options) => lock.acquireSync(options)),
   "Lock.release": { ThreadingError: [() => lock.release()] },
+  "Lock.run": badAsyncWait((options) => lock.run(() => 1, options), {
+    TypeError: [() => lock.run(bad.text), () => lock.run(bad.none)],
+  }),
+  "Lock.runSync": badWait((options) => lock.runSync(() => 1, options), {
+    TypeError: [
+      () => lock.runSync(bad.text),
+      () => lock.runSync((() => Promise.resolve()) as never),
+    ],
+  }),
   "RLock.acquire": badAsyncWait((options) => rlock.acquire(options)),
   "RLock.acquireSync": badWait((options) => rlock.acquireSync(options)),
   "RLock.release": { ThreadingError: [() => rlock.release()] },
+  "RLock.run": badAsyncWait((options) => rlock.run(() => 1, options), {
+    TypeError: [() => rlock.run(bad.text), () => rlock.run(bad.none)],
+  }),
+  "RLock.runSync": badWait((options) => rlock.runSync(() => 1, options), {
+    TypeError: [
+      () => rlock.runSync(bad.text),
+      () => rlock.runSync((() => Promise.resolve()) as never),
+    ],
+  }),
   "new Semaphore": {
     TypeError: [() => new Semaphore(bad.text), () => new Semaphore(bad.null)],
     RangeError: [
