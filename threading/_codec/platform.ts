@@ -352,6 +352,10 @@ function isKeepable(object: object): boolean {
  * it in a message.
  */
 export function writeKept(w: Writer, value: object): void {
+  // A view of a SharedArray lies in the heap itself, which is nobody's to send.
+  if (value === words.buffer) {
+    throw new Refusal("it is a part of a SharedArray, send that", value);
+  }
   const isMemory = value instanceof Memory;
   if (isMemory && !types().isSharedArrayBuffer(bufferOf(value))) {
     throw new Refusal(
