@@ -421,11 +421,10 @@ function onWorkerEnd(slot: number, serial: number): void {
   });
 }
 
-// The sentinel: a worker that runs no threads but notices when one dies of
-// what leaves no time for last words (being killed in a busy loop, running out
-// of memory) while the main thread, which would be told of it in its event
-// loop, is blocked. Started when
-// the main thread has been blocked for long (`host.ts`).
+// The sentinel: a worker that runs no threads but notices when one dies of what
+// leaves no time for last words (being killed in a busy loop, running out of
+// memory) while the main thread is blocked and so cannot be told. It is started
+// when the main thread has been blocked for long (`worker_pool.ts`).
 //
 // It asks for the web lock of every worker. The platform grants it when the
 // worker is no more.

@@ -121,7 +121,7 @@ function buryWorker(slot: number, error: unknown): void {
 }
 
 function causeOf(error: unknown, name: string): Error {
-  // It leaves without an error, and unclaimed, see `memory_limit.ts`.
+  // It leaves without an error, and unclaimed, see `reaper.ts`.
   if (error === undefined) return outOfMemory(name);
   const { code } = error as { code?: string };
   return code === "ERR_WORKER_OUT_OF_MEMORY"
