@@ -7,7 +7,11 @@
 
 interface BuiltIns {
   "node:async_hooks": typeof import("node:async_hooks");
+  "node:buffer": typeof import("node:buffer");
+  "node:crypto": typeof import("node:crypto");
   "node:fs": typeof import("node:fs");
+  "node:module": typeof import("node:module");
+  "node:os": typeof import("node:os");
   "node:timers": typeof import("node:timers");
   "node:url": typeof import("node:url");
   "node:util/types": typeof import("node:util/types");

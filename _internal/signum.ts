@@ -4,6 +4,7 @@
  * @module
  */
 
+import { builtIn } from "./built_in.ts";
 import { shown } from "./check.ts";
 
 /** A signal, by its number on this platform or by its name. */
@@ -49,8 +50,7 @@ const LINUX: Record<string, number> = {
 
 function numbersHere(): Record<string, number> {
   if (Deno.build.os === "linux") return LINUX;
-  const process = Reflect.get(globalThis, "process");
-  return process.getBuiltinModule("node:os").constants.signals;
+  return builtIn("node:os").constants.signals;
 }
 
 /** The numbers of this platform's signals, by name. */

@@ -66,13 +66,8 @@ interface Crypto {
   createPublicKey(key: object): Key;
 }
 
-/** A module of Node's that few programs need. */
-function builtin(name: string): unknown {
-  return Reflect.get(globalThis, "process").getBuiltinModule(name);
-}
-
 function cryptoModule(): Crypto {
-  return builtin("node:crypto") as Crypto;
+  return builtIn("node:crypto") as unknown as Crypto;
 }
 
 /** Writes an object of the platform. */
@@ -224,7 +219,7 @@ function writeUrlOf(w: Writer, blob: Blob): void {
 
 function readBlob(r: Reader): Blob {
   const url = urlAt(r.uint32());
-  const { resolveObjectURL } = builtin("node:buffer") as {
+  const { resolveObjectURL } = builtIn("node:buffer") as unknown as {
     resolveObjectURL(url: string): Blob;
   };
   return resolveObjectURL(url);

@@ -17,6 +17,7 @@ import {
   stackOf,
 } from "./marks.ts";
 import { nameOf } from "./writer.ts";
+import { builtIn, pathOfUrl } from "../../_internal/built_in.ts";
 import { shown } from "../../_internal/check.ts";
 
 /** A marked function or class. */
@@ -148,10 +149,7 @@ export function loadModuleSync(url: string): void {
     // Deno loads ES modules with `require` too, as the same instance as
     // `import`, unless they await something. The `process` object and
     // `node:module` take 30 ms to start, which no other thread should pay.
-    const process = Reflect.get(globalThis, "process");
-    const { createRequire } = process.getBuiltinModule("node:module");
-    const { fileURLToPath } = process.getBuiltinModule("node:url");
-    createRequire(url)(fileURLToPath(url));
+    builtIn("node:module").createRequire(url)(pathOfUrl(new URL(url)));
   } catch (error) {
     if (isFresh) forgetMarks(url);
     throw new ModuleNotLoaded(url, error);
