@@ -87,6 +87,10 @@ const STARTER: unique symbol = Symbol("starter");
  * more in every thread, and is refused. Modules that a thread imports when it
  * runs may start threads.
  *
+ * A thread has ended when `run` or its target has returned, or its promise is
+ * settled. Timers and listeners that it left are taken away. Await everything
+ * else that you begin in it.
+ *
  * Starting a thread needs permission to read what its worker imports, as Deno
  * demands: skein's own modules and the one that marks the target.
  *

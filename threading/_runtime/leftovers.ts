@@ -9,7 +9,10 @@
  * would miss.
  *
  * What modules keep in variables, or change in global objects, stays as long as
- * the worker.
+ * the worker. So does an operation without a resource that was not awaited (a
+ * digest, `Deno.readFile`, `Atomics.waitAsync`): Deno shows it only to the
+ * tracing of leaks, which takes a stack trace, 2 to 4 us, for each operation of
+ * every thread. The README says to await it.
  *
  * @module
  */
