@@ -11,6 +11,7 @@ import {
   serverTest,
   STRESS,
   uniqueName,
+  Way,
 } from "./server.ts";
 
 const PROGRAM = new URL("fault_program.ts", import.meta.url).pathname;
@@ -197,6 +198,71 @@ serverTest(
 );
 
 serverTest(
+  "faults: nothing is lost when the leader is cut off from the other servers",
+  async () => {
+    const count = 200 * STRESS;
+    await using servers = await Servers.start({ separable: true });
+    const options = { replicas: 3, timeout: 60_000 };
+    await using cluster = await Cluster.connect(servers.addresses, options);
+    const name = uniqueName();
+    const queue = cluster.queue<number>(name, { lease: 2000 });
+    await queue.qsize();
+    const got: number[] = [];
+    const consuming = (async () => {
+      for await (const delivery of queue) {
+        got.push(delivery.item);
+        await delivery.ack().catch(() => {});
+      }
+    })();
+    const faults = (async () => {
+      for (let fault = 0; fault < STRESS; fault++) {
+        await delay(300);
+        const leader = await leaderOf(servers, `skein_queue_${name}`);
+        servers.isolate(leader);
+        // The others elect another one; whoever talks to this one waits.
+        await delay(6000);
+        servers.join();
+      }
+    })();
+    for (let n = 0; n < count; n++) {
+      await queue.put(n);
+      if (n % 20 === 0) await delay(20);
+    }
+    await faults;
+    await queue.shutdown();
+    await consuming;
+    const { lost, doubled } = account(got, count);
+    console.log(`of ${count} items ${doubled} came twice`);
+    assertEquals(lost, []);
+  },
+);
+
+serverTest(
+  "faults: a holder whose server is cut off from the others loses the lock in time",
+  async () => {
+    await using servers = await Servers.start({ separable: true });
+    const options = { replicas: 3, timeout: 60_000 };
+    const name = uniqueName();
+    await using cluster = await Cluster.connect(servers.addresses, options);
+    await (await cluster.lock(name).acquire()).release();
+    const minority = servers.all[0];
+    const rest = servers.all.slice(1).map(({ address }) => address);
+    await using far = await Cluster.connect(minority.address, options);
+    await using near = await Cluster.connect(rest, options);
+    const lease = await far.lock(name, { lease: 2000 }).acquire();
+    let lostAt = Infinity;
+    lease.lost.addEventListener("abort", () => lostAt = performance.now());
+    servers.isolate(minority);
+    const next = await near.lock(name).acquire();
+    assert(lostAt <= performance.now());
+    assert(next.token > lease.token);
+    servers.join();
+    await next.release();
+    await (await far.lock(name).acquire()).release();
+  },
+);
+
+serverTest(
   "faults: a holder that was stopped does not believe that it holds",
   async () => {
     await using server = await Server.start();
@@ -234,59 +300,6 @@ serverTest(
     await lease.release();
   },
 );
-
-/** A way to a server that can be cut and mended. */
-class Way {
-  readonly address: string;
-  readonly #listener: Deno.TcpListener;
-  readonly #target: number;
-  readonly #open = new Set<Deno.TcpConn>();
-  #cut = false;
-
-  constructor(target: number) {
-    this.#target = target;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.address = `127.0.0.1:${this.#listener.addr.port}`;
-    this.#run();
-  }
-
-  async #run(): Promise<void> {
-    for await (const from of this.#listener) {
-      if (this.#cut) {
-        from.close();
-        continue;
-      }
-      const to = await Deno.connect({
-        hostname: "127.0.0.1",
-        port: this.#target,
-      });
-      for (const end of [from, to]) this.#open.add(end);
-      from.readable.pipeTo(to.writable).catch(() => {});
-      to.readable.pipeTo(from.writable).catch(() => {});
-    }
-  }
-
-  cut(): void {
-    this.#cut = true;
-    for (const end of this.#open) {
-      try {
-        end.close();
-      } catch {
-        // It has ended.
-      }
-    }
-    this.#open.clear();
-  }
-
-  mend(): void {
-    this.#cut = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.cut();
-    this.#listener.close();
-  }
-}
 
 serverTest(
   "faults: a holder that is cut off loses the lock in time",

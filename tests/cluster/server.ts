@@ -154,13 +154,82 @@ export class Server implements AsyncDisposable {
   }
 }
 
+/** A way to a port of the loopback interface that can be cut and mended. */
+export class Way implements Disposable {
+  /** Where it begins. */
+  readonly address: string;
+  readonly #listener: Deno.TcpListener;
+  readonly #target: number;
+  readonly #open = new Set<Deno.TcpConn>();
+  #cut = false;
+
+  constructor(target: number) {
+    this.#target = target;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.address = `127.0.0.1:${this.#listener.addr.port}`;
+    this.#run();
+  }
+
+  async #run(): Promise<void> {
+    for await (const from of this.#listener) {
+      if (this.#cut) {
+        from.close();
+        continue;
+      }
+      const to = await this.#connect();
+      if (to === undefined) {
+        from.close();
+        continue;
+      }
+      for (const end of [from, to]) this.#open.add(end);
+      from.readable.pipeTo(to.writable).catch(() => {});
+      to.readable.pipeTo(from.writable).catch(() => {});
+    }
+  }
+
+  async #connect(): Promise<Deno.TcpConn | undefined> {
+    try {
+      return await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+    } catch {
+      return undefined; // nobody listens there, yet or any more
+    }
+  }
+
+  /** Ends what goes through it and refuses more. */
+  cut(): void {
+    this.#cut = true;
+    for (const end of this.#open) {
+      try {
+        end.close();
+      } catch {
+        // It has ended.
+      }
+    }
+    this.#open.clear();
+  }
+
+  /** Lets through again. */
+  mend(): void {
+    this.#cut = false;
+  }
+
+  /** Ends it. */
+  [Symbol.dispose](): void {
+    this.cut();
+    this.#listener.close();
+  }
+}
+
 /** Three servers that keep everything threefold. */
 export class Servers implements AsyncDisposable {
   /** The servers. */
   readonly all: Server[];
+  /** The ways from a server to each of the others, if they can be cut. */
+  readonly #ways: Way[][];
 
-  private constructor(all: Server[]) {
+  private constructor(all: Server[], ways: Way[][]) {
     this.all = all;
+    this.#ways = ways;
   }
 
   /** Where they listen. */
@@ -168,29 +237,60 @@ export class Servers implements AsyncDisposable {
     return this.all.map(({ address }) => address);
   }
 
-  /** Starts three. */
-  static async start(): Promise<Servers> {
-    const routes = [1, 2, 3].map(() => `nats://127.0.0.1:${freePort()}`);
-    return new Servers(
-      await Promise.all(routes.map((route, i) =>
-        Server.start({
-          config: "node.conf",
-          args: [
-            "-n",
-            `node-${i + 1}`,
-            "--cluster",
-            route,
-            "--routes",
-            routes.filter((other) => other !== route).join(","),
-          ],
-        })
-      )),
+  /**
+   * Starts three. With `separable` they reach each other by ways that can be
+   * cut, and tell each other of no further ones.
+   */
+  static async start({ separable = false } = {}): Promise<Servers> {
+    const ports = [freePort(), freePort(), freePort()];
+    const ways = ports.map((own) =>
+      separable
+        ? ports.filter((port) => port !== own).map((port) => new Way(port))
+        : []
     );
+    const all = ports.map((own, i) => {
+      const routes = separable
+        ? ways[i].map(({ address }) => address)
+        : ports.filter((port) => port !== own).map((p) => `127.0.0.1:${p}`);
+      return Server.start({
+        config: "node.conf",
+        args: [
+          "-n",
+          `node-${i + 1}`,
+          "--cluster",
+          `nats://127.0.0.1:${own}`,
+          ...separable
+            ? ["--cluster_advertise", `127.0.0.1:${freePort()}`]
+            : [],
+          "--routes",
+          routes.map((route) => `nats://${route}`).join(","),
+        ],
+      });
+    });
+    return new Servers(await Promise.all(all), ways);
+  }
+
+  /** Cuts a server off from the others; programs still reach all of them. */
+  isolate(server: Server): void {
+    const number = this.all.indexOf(server);
+    for (const [from, ways] of this.#ways.entries()) {
+      // The ways of a server leave out itself.
+      const to = number > from ? number - 1 : number;
+      for (const [i, way] of ways.entries()) {
+        if (from === number || i === to) way.cut();
+      }
+    }
+  }
+
+  /** Joins them again. */
+  join(): void {
+    for (const way of this.#ways.flat()) way.mend();
   }
 
   /** Ends all and removes their stores. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.all.map((server) => server[Symbol.asyncDispose]()));
+    for (const way of this.#ways.flat()) way[Symbol.dispose]();
   }
 }
 
