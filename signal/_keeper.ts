@@ -23,7 +23,7 @@
  * @module
  */
 
-import { SHARE_ENV, Worker as NodeWorker } from "node:worker_threads";
+import { builtIn } from "../_internal/built_in.ts";
 import {
   addOnWake,
   CHANNEL,
@@ -477,10 +477,11 @@ function startNodeKeeper(data: KeeperData): void {
     ${SOURCE}
     keep(workerData);
   `;
-  const worker = new NodeWorker(new URL(urlOf(source)), {
+  const node = builtIn("node:worker_threads");
+  const worker = new node.Worker(new URL(urlOf(source)), {
     workerData: data,
     // The default, a copy, would ask for every environment variable.
-    env: SHARE_ENV,
+    env: node.SHARE_ENV,
   });
   worker.unref();
 }

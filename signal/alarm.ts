@@ -14,7 +14,6 @@
  * @module
  */
 
-import { clearImmediate, setImmediate } from "node:timers";
 import { checkInteger, shown } from "../_internal/check.ts";
 import { checkDuration, TIMEOUT_MAX } from "../_internal/options.ts";
 import {
@@ -220,7 +219,7 @@ const view: AlarmView = {
   now: processNow,
 };
 let timer: ReturnType<typeof setTimeout> | undefined;
-let immediate: ReturnType<typeof setImmediate> | undefined;
+let immediate: ReturnType<typeof globalThis.setImmediate> | undefined;
 
 /** What the alarm is set to. */
 function getAlarm(): IntervalTimer {
@@ -272,7 +271,7 @@ function guard(): void {
 /** Strikes if it is time to, and comes back when it will be. */
 function tick(): void {
   clearTimeout(timer);
-  clearImmediate(immediate);
+  globalThis.clearImmediate(immediate);
   const number = Atomics.load(words, ALARM.number);
   if (number > ALARM.IDLE && getAlarm().value <= EPSILON) {
     lock(Header.alarmMutex);
@@ -284,7 +283,7 @@ function tick(): void {
   // What comes again and again does not gather delay, and need not be hurried.
   if (left <= LATE && interval === 0) {
     // Keeps the event loop alive, but for so short a time.
-    immediate = setImmediate(tick);
+    immediate = globalThis.setImmediate(tick);
     return;
   }
   // A long timer may be late by 1 %; a short one after it makes up for that.

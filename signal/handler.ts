@@ -11,7 +11,7 @@
  * @module
  */
 
-import { setTimeout as setNodeTimeout } from "node:timers";
+import { builtIn } from "../_internal/built_in.ts";
 import { shown } from "../_internal/check.ts";
 import { nameOf, numberOf } from "../_internal/signum.ts";
 import { ensureKeeper, keepIgnoring, stopListening } from "./_keeper.ts";
@@ -258,10 +258,14 @@ function unlistenLate({ number, name, listener }: Entry): void {
 /** Resolves when the event loop has heard of what was on its way. */
 function turned(keepsAlive: boolean): Promise<void> {
   return new Promise((resolve) => {
-    // Not a global timer, which goes when the thread ends.
     const wait = (then: () => void) => {
-      const timer = setNodeTimeout(then, LATE_MS);
-      if (!keepsAlive) timer.unref();
+      // Not a worker's global timer, which goes when the thread ends.
+      if (!isMain) {
+        const timer = builtIn("node:timers").setTimeout(then, LATE_MS);
+        if (!keepsAlive) timer.unref();
+      } else {
+        Deno.unrefTimer(setTimeout(then, LATE_MS));
+      }
     };
     // Twice: the first may come before Deno's message does.
     wait(() => wait(resolve));

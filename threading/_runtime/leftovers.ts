@@ -35,16 +35,16 @@ function replace(target: object, name: string, value: Callable): void {
   });
 }
 
-const { setTimeout } = globalThis;
-const clearTimeout: Callable = globalThis.clearTimeout;
-const clearImmediate: Callable = globalThis.clearImmediate;
-
 /** What ends each timer that has not ended, however it was made. */
 const timers = new Map<number, () => void>();
 /** Whether something was made that the event loop, when it turns, goes on with. */
 let turns = false;
 
 function trackTimers(): void {
+  // Taken here, where it is needed: reading them loads Deno's module for them,
+  // which takes 10 ms. Code of the user may put others in their place.
+  const clearTimeout: Callable = globalThis.clearTimeout;
+  const clearImmediate: Callable = globalThis.clearImmediate;
   builtIn("node:async_hooks").createHook({
     init(id, type, _trigger, timer) {
       turns = true;
@@ -56,28 +56,30 @@ function trackTimers(): void {
     },
   }).enable();
   // The platform's own has a timer that nobody can see.
-  replace(AbortSignal, "timeout", timeoutSignal);
+  replace(AbortSignal, "timeout", timeoutSignal(globalThis.setTimeout));
 }
 
 /** The longest time that a timer takes, in milliseconds. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** `AbortSignal.timeout`. */
-function timeoutSignal(ms: number): AbortSignal {
-  if (!(Number(ms) >= 0 && Number(ms) <= Number.MAX_SAFE_INTEGER)) {
-    throw new TypeError(
-      `Cannot make a signal: the timeout must be a number from 0, received ${ms}`,
-    );
-  }
-  const controller = new AbortController();
-  if (ms <= LONGEST_MS) {
-    const timer = setTimeout(() => {
-      const message = "The operation was aborted due to timeout";
-      controller.abort(new DOMException(message, "TimeoutError"));
-    }, ms);
-    Deno.unrefTimer(timer);
-  }
-  return controller.signal;
+/** `AbortSignal.timeout`, with a timer that is tracked. */
+function timeoutSignal(setTimeout: typeof globalThis.setTimeout) {
+  return (ms: number): AbortSignal => {
+    if (!(Number(ms) >= 0 && Number(ms) <= Number.MAX_SAFE_INTEGER)) {
+      throw new TypeError(
+        `Cannot make a signal: the timeout must be a number from 0, received ${ms}`,
+      );
+    }
+    const controller = new AbortController();
+    if (ms <= LONGEST_MS) {
+      const timer = setTimeout(() => {
+        const message = "The operation was aborted due to timeout";
+        controller.abort(new DOMException(message, "TimeoutError"));
+      }, ms);
+      Deno.unrefTimer(timer);
+    }
+    return controller.signal;
+  };
 }
 
 /** What was listened to, as it is to be removed. */
