@@ -34,6 +34,7 @@ export {
   CommandError,
   type CommandErrorInit,
   CommandResult,
+  type CommandTimeout,
   type StageResult,
 } from "./_command/result.ts";
 export * from "./progress_bar.ts";

@@ -65,6 +65,18 @@ export function textOf(command: Command): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
+/** The commands of a pipeline as one for a shell. */
+export function pipelineTextOf(commands: readonly Command[]): string {
+  if (commands.length === 1 && typeof commands[0] === "string") {
+    return commands[0];
+  }
+  return commands.map((command) =>
+    typeof command === "string"
+      ? `sh -c ${quote(command)}`
+      : command.map(quote).join(" ")
+  ).join(" | ");
+}
+
 /** Text that a shell takes as it is. */
 const SAFE = /^[\w@%+=:,./-]+$/;
 

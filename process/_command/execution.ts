@@ -19,7 +19,16 @@ import {
   streamTo,
 } from "./streams.ts";
 import { end, type Ending, endingOf, spawn } from "./child_process.ts";
-import { commandError, endOf, failed, type Outcome } from "./result.ts";
+import {
+  commandError,
+  commandTimeout,
+  createResult,
+  type Early,
+  endOf,
+  failed,
+  type Outcome,
+  withResult,
+} from "./result.ts";
 import {
   argvAfter,
   type Job,
@@ -31,6 +40,7 @@ import {
 import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
 import { isQuick, quick } from "./quick.ts";
 import { durationOf, timeoutError } from "../../_internal/options.ts";
+import { NUMBERS } from "../../_internal/signum.ts";
 import type { Progress, Source } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -67,7 +77,8 @@ export class Execution {
   /** The stream of the user's that gets the output, if one does. */
   #sink?: WritableStreamDefaultWriter<Uint8Array>;
   #stopReports?: () => Promise<void>;
-  #failure?: { error: unknown };
+  readonly #started = performance.now();
+  #failure?: { error: unknown; early?: Early };
   #overflow?: { stage: number; name: string };
   #killing?: Promise<void>;
   #stopped = false;
@@ -143,7 +154,10 @@ export class Execution {
     ]);
     await files.openRest(ends, this.#stopping.promise);
     // It may have taken long.
-    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#failure !== undefined) {
+      const status = -NUMBERS[this.#ending.signal];
+      throw this.#error(this.#outcome(parts.map(() => status)));
+    }
     await this.#spawnAll(numbered(parts, files));
   }
 
@@ -187,13 +201,13 @@ export class Execution {
     const { signal } = this.#plan.options;
     if (timeout !== Infinity) {
       const timer = setTimeout(
-        () => this.fail(timeoutError(WHAT, timeout)),
+        () => this.fail(timeoutError(WHAT, timeout), "timeout"),
         timeout,
       );
       this.#cleanups.push(() => clearTimeout(timer));
     }
     if (signal !== undefined) {
-      const abort = () => this.fail(signal.reason);
+      const abort = () => this.fail(signal.reason, "abort");
       if (signal.aborted) abort();
       signal.addEventListener("abort", abort);
       this.#cleanups.push(() => signal.removeEventListener("abort", abort));
@@ -336,8 +350,8 @@ export class Execution {
   }
 
   /** Ends the pipeline, which then fails with this error. */
-  fail(error: unknown): void {
-    this.#failure ??= { error };
+  fail(error: unknown, early?: Early): void {
+    this.#failure ??= { error, early };
     this.stop();
   }
 
@@ -408,18 +422,29 @@ export class Execution {
     await this.#killing;
     await Promise.all(this.#tasks);
     await this.#killing;
-    let outcome: Outcome;
-    try {
-      outcome = this.#outcome(statuses);
-    } catch (error) {
-      this.#failure ??= { error };
-    }
+    const outcome = this.#outcome(statuses);
+    const error = this.#errorOf(outcome);
+    if (error !== undefined) this.#failure ??= { error };
     // Whatever may take long comes before the timer is cleared.
     await this.#endSink();
     await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
-    if (this.#failure !== undefined) throw this.#failure.error;
-    return outcome!;
+    if (this.#failure !== undefined) throw this.#error(outcome);
+    return outcome;
+  }
+
+  /** The error for which it fails, with how it ended. */
+  #error(outcome: Outcome): unknown {
+    const { error, early } = this.#failure!;
+    const { stages } = this.#plan;
+    const ended = { ...outcome, early };
+    if (!(error instanceof DOMException)) return error;
+    if (early === "timeout") return commandTimeout(error, stages, ended);
+    // The reason of an abort is the caller's own, unless none was given.
+    if (early === "abort") {
+      return withResult(error, createResult(ended, stages));
+    }
+    return error;
   }
 
   /**
@@ -443,26 +468,36 @@ export class Execution {
     writer.releaseLock();
   }
 
-  /** How the pipeline ended, if it did not fail before. */
+  /** How the pipeline ended. */
   #outcome(statuses: readonly number[]): Outcome {
-    const { stages, options } = this.#plan;
+    const { stages, shared } = this.#plan;
     // Without cat, if there is one: it is no stage.
     const ends = statuses.slice(0, stages.length).map((status, i) => ({
       status,
-      stderr: this.#stderr[i].length === 0 ? NOTHING : concat(this.#stderr[i]),
+      stderr: this.#stderr[i]?.length > 0 ? concat(this.#stderr[i]) : NOTHING,
     }));
+    return {
+      stages: ends,
+      stdout: concat(this.#stdout, shared),
+      durationMs: performance.now() - this.#started,
+    };
+  }
+
+  /** What is wrong with how it ended. */
+  #errorOf(outcome: Outcome): unknown {
+    const { stages, options } = this.#plan;
     if (this.#overflow !== undefined) {
       const { name } = this.#overflow;
       const stage = Math.min(this.#overflow.stage, stages.length - 1);
       const why =
         `${name} is larger than maxBuffer, ${options.maxBuffer} bytes`;
-      throw commandError(stages, ends, stage, why);
+      const ended = { ...outcome, early: "maxBuffer" } as const;
+      return commandError(stages, ended, stage, why);
     }
-    const stage = failed(ends, stages);
-    if (stage >= 0 && options.check !== false && !this.#stopped) {
-      throw commandError(stages, ends, stage);
-    }
-    return { stages: ends, stdout: concat(this.#stdout, this.#plan.shared) };
+    const stage = failed(outcome.stages, stages);
+    return stage >= 0 && options.check !== false && !this.#stopped
+      ? commandError(stages, outcome, stage)
+      : undefined;
   }
 }
 

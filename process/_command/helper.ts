@@ -15,9 +15,15 @@ import {
   workerUrl,
 } from "../../_internal/worker_module.ts";
 import { descriptorOf, makeFifos, mayReadProc } from "./descriptors.ts";
+import {
+  received,
+  revive,
+  type SentOutcome,
+  type SharedBytes,
+} from "./sent.ts";
 import type { LineSourceSync } from "./lines.ts";
 import { type End, type FileEnd, type Part, wrap } from "./launch.ts";
-import { CommandError, type Outcome } from "./result.ts";
+import type { Outcome } from "./result.ts";
 import type { Plan, SentPlan } from "./plan.ts";
 import { isQuick, quickSync } from "./quick.ts";
 import { InputSync, writeAllSync } from "./streams.ts";
@@ -248,25 +254,6 @@ function fillFrom({ input }: Hungry): number {
   return found === undefined ? 0 : found.source.fill(found.window);
 }
 
-/** Bytes as they are sent to the other thread and back. */
-export type SharedBytes = SharedArrayBuffer;
-
-/** Bytes, to be sent. */
-export function share(bytes: Uint8Array): SharedBytes {
-  const { buffer, byteLength } = bytes;
-  if (buffer instanceof SharedArrayBuffer && buffer.byteLength === byteLength) {
-    return buffer;
-  }
-  const shared = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(shared).set(bytes);
-  return shared;
-}
-
-/** Bytes that were sent, as memory of this thread. */
-function unshare(shared: SharedBytes): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new Uint8Array(shared));
-}
-
 /**
  * Checks that nothing of a plan needs the event loop of this thread.
  *
@@ -318,16 +305,6 @@ function writeSync(plan: Plan, file: Deno.FsFile): Outcome {
     outcome = output.close(early);
   }
   return outcome;
-}
-
-function received({ stages, stdout }: SentOutcome): Outcome {
-  return {
-    stages: stages.map(({ status, stderr }) => ({
-      status,
-      stderr: unshare(stderr),
-    })),
-    stdout: unshare(stdout),
-  };
 }
 
 /** The output of a pipeline that runs. */
@@ -412,12 +389,6 @@ function leave({ input }: Sent): InputSync | undefined {
 
 /** The name of the helper's error when a source fails, which is here. */
 export const SOURCE_FAILED = "SourceFailed";
-
-/** How a pipeline ended, as it is sent. */
-export interface SentOutcome {
-  readonly stages: readonly { status: number; stderr: SharedBytes }[];
-  readonly stdout: SharedBytes;
-}
 
 /**
  * A plan that can be sent, and the bytes of its source beside it: URLs cannot be
@@ -619,41 +590,4 @@ export function settle(buffer: SharedArrayBuffer, status: number): void {
   Atomics.store(state, STATUS, status);
   Atomics.store(state, DONE, 1);
   Atomics.notify(state, DONE);
-}
-
-interface FlatError {
-  name: string;
-  message: string;
-  dom: boolean;
-  init?: CommandError;
-}
-
-/** An error as something that can be sent. */
-export function flatten(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { name, message } = error;
-  const dom = error instanceof DOMException;
-  const flat: FlatError = { name, message, dom };
-  if (error instanceof CommandError) {
-    const { command, stage, status, signal, stderr } = error;
-    flat.init = { command, stage, status, signal, stderr } as CommandError;
-  }
-  return flat;
-}
-
-const CLASSES: Record<string, new (message: string) => Error> = {
-  ...Deno.errors as unknown as Record<string, new (message: string) => Error>,
-  TypeError,
-  RangeError,
-};
-
-/** The error again, with the stack of the caller. */
-function revive(value: unknown): unknown {
-  const { name, message, dom, init } = value as FlatError;
-  if (init !== undefined) return new CommandError(message, init);
-  if (dom) return new DOMException(message, name);
-  if (Object.hasOwn(CLASSES, name)) return new CLASSES[name](message);
-  const error = new Error(message);
-  error.name = name;
-  return error;
 }

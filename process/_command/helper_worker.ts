@@ -8,7 +8,6 @@
 import { builtIn } from "../../_internal/built_in.ts";
 import {
   type Answer,
-  flatten,
   HELPER,
   type HelperData,
   type Hungry,
@@ -16,16 +15,14 @@ import {
   type Request,
   type Sent,
   type SentInput,
-  type SentOutcome,
   settle,
-  share,
-  type SharedBytes,
   SOURCE_FAILED,
   Word,
 } from "./helper.ts";
+import { flatten, sentOutcome, type SharedBytes } from "./sent.ts";
 import { Execution } from "./execution.ts";
 import { sendSignal, spawn, standIn } from "./child_process.ts";
-import { endOf, type Outcome } from "./result.ts";
+import { endOf } from "./result.ts";
 import { openGates, type Part, wrap } from "./launch.ts";
 import { Files, numbered, type SentPlan } from "./plan.ts";
 
@@ -308,20 +305,12 @@ function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
   }
 }
 
-function sent({ stages, stdout }: Outcome): SentOutcome {
-  return {
-    stages: stages.map(({ status, stderr }) => ({
-      status,
-      stderr: share(stderr),
-    })),
-    stdout: share(stdout),
-  };
-}
-
 async function answerTo(request: Request): Promise<unknown> {
   switch (request.type) {
     case "execute":
-      return sent(await (await Execution.start(planOf(request))).finish());
+      return sentOutcome(
+        await (await Execution.start(planOf(request))).finish(),
+      );
     case "open":
       outputs.set(
         ++lastId,
@@ -336,7 +325,7 @@ async function answerTo(request: Request): Promise<unknown> {
     case "close": {
       const output = outputs.get(request.id)!;
       outputs.delete(request.id);
-      return sent(await output.execution.close(request.early));
+      return sentOutcome(await output.execution.close(request.early));
     }
     case "spawn": {
       const { part, fifos } = request;

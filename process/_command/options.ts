@@ -158,7 +158,8 @@ export interface Progress {
 /** What the blocking forms of commands and pipelines take. */
 export interface CommandSyncOptions extends StageOptions {
   /**
-   * Milliseconds after which the processes are ended and the call throws.
+   * Milliseconds after which the processes are ended and the call throws a
+   * `TimeoutError`, a {@linkcode CommandTimeout} with the result until then.
    *
    * @default {Infinity}
    */
@@ -207,7 +208,11 @@ export interface CommandSyncOptions extends StageOptions {
 
 /** What commands and pipelines take. */
 export interface CommandOptions extends CommandSyncOptions {
-  /** Ends the processes when it is aborted; the call throws its reason. */
+  /**
+   * Ends the processes when it is aborted; the call throws its reason. If that
+   * is a `DOMException`, as it is unless another one is given, it gets the
+   * `result` of the command that ended last.
+   */
   signal?: AbortSignal;
   /** Gets what is captured while it is captured; it is left open. */
   tee?: WritableStream<Uint8Array>;

@@ -74,16 +74,19 @@ function outcomeOf(
   status: number,
   stdout: Uint8Array,
   stderr: Uint8Array,
+  started: number,
 ): Outcome {
-  const ends = [{ status, stderr }];
+  const durationMs = performance.now() - started;
+  const outcome = { stages: [{ status, stderr }], stdout, durationMs };
   if (status !== 0 && options.check !== false) {
-    throw commandError(stages, ends, 0);
+    throw commandError(stages, outcome, 0);
   }
-  return { stages: ends, stdout };
+  return outcome;
 }
 
 /** Runs a plan for which `isQuick` holds. */
 export async function quick(plan: Plan): Promise<Outcome> {
+  const started = performance.now();
   const command = commandOf(plan);
   let child: Deno.ChildProcess;
   try {
@@ -98,7 +101,7 @@ export async function quick(plan: Plan): Promise<Outcome> {
     capturesOutput(plan) ? child.stdout.bytes() : NOTHING,
     capturesError(plan) ? child.stderr.bytes() : NOTHING,
   ]);
-  return outcomeOf(plan, status, stdout, stderr);
+  return outcomeOf(plan, status, stdout, stderr, started);
 }
 
 /**
@@ -106,19 +109,21 @@ export async function quick(plan: Plan): Promise<Outcome> {
  * ended is lost: all that Deno says about it is the number.
  */
 export function quickSync(plan: Plan): Outcome {
+  const started = performance.now();
   const command = commandOf(plan);
   let output: Deno.CommandOutput;
   try {
     output = command.outputSync();
   } catch (error) {
     if (!(error instanceof TypeError)) throw explainFor(plan, error);
-    return outcomeOf(plan, statusOfError(error), NOTHING, NOTHING);
+    return outcomeOf(plan, statusOfError(error), NOTHING, NOTHING, started);
   }
   return outcomeOf(
     plan,
     statusOf(output),
     capturesOutput(plan) ? output.stdout : NOTHING,
     capturesError(plan) ? output.stderr : NOTHING,
+    started,
   );
 }
 

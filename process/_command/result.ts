@@ -6,7 +6,7 @@
  */
 
 import { nameOf, NUMBERS } from "../../_internal/signum.ts";
-import { textOf } from "./command_line.ts";
+import { pipelineTextOf, textOf } from "./command_line.ts";
 import type { Stage } from "./options.ts";
 
 /**
@@ -65,20 +65,24 @@ export interface CommandErrorInit {
   signal?: string;
   /** The end of what it wrote to its standard error, if that was captured. */
   stderr: string;
+  /** How the whole pipeline ended; by default, as far as the rest tells it. */
+  result?: CommandResult;
 }
 
 /**
  * A command ended with a status other than 0, or wrote more than it may. In a
  * pipeline it is the first stage that failed, whose failure usually explains
- * those after it.
+ * those after it. What was captured until then is in its `result`.
  *
  * @example
  * ```ts
  * import { CommandError, run } from "@skein/std/process";
  * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const error = await assertRejects(() => run("exit 3"), CommandError);
+ * const failing = () => run("echo so far; exit 3");
+ * const error = await assertRejects(failing, CommandError);
  * assertEquals(error.status, 3);
+ * assertEquals(error.result.stdout, "so far\n");
  * ```
  */
 export class CommandError extends Error {
@@ -94,6 +98,8 @@ export class CommandError extends Error {
   readonly signal?: string;
   /** The end of what it wrote to its standard error, if that was captured. */
   readonly stderr: string;
+  /** How the whole pipeline ended, and what was captured until then. */
+  readonly result: CommandResult;
 
   /**
    * Makes an error.
@@ -108,7 +114,17 @@ export class CommandError extends Error {
     this.status = init.status;
     this.signal = init.signal;
     this.stderr = init.stderr;
+    this.result = init.result ?? resultOf(init);
   }
+}
+
+/**
+ * The error of a command whose `timeout` passed: a `DOMException` of the name
+ * `TimeoutError`, which has what was captured until then.
+ */
+export interface CommandTimeout extends DOMException {
+  /** How the processes ended, and what was captured until then. */
+  readonly result: CommandResult;
 }
 
 /** How one stage ended, with the bytes it wrote to a captured stderr. */
@@ -121,9 +137,17 @@ interface StageEnd {
 export interface Outcome {
   readonly stages: readonly StageEnd[];
   readonly stdout: Uint8Array;
+  /** Until its processes had ended and their output was read, in milliseconds. */
+  readonly durationMs: number;
+  /** Why it was ended early, if it was. */
+  readonly early?: Early;
 }
 
+/** Why this program ends a command before its end. */
+export type Early = "timeout" | "abort" | "maxBuffer";
+
 const TAIL = 2000;
+const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The text of captured bytes. */
@@ -143,37 +167,120 @@ export function failed(
   ends: readonly StageEnd[],
   stages: readonly Stage[],
 ): number {
-  return ends.findIndex(({ status }, i) => {
-    if (status === 0) return false;
-    if (i === ends.length - 1) return true;
-    // A shell whose last program was ended so says 128 + the number.
-    const viaShell = typeof stages[i].cmd === "string" &&
-      status === 128 + SIGPIPE;
-    return status !== -SIGPIPE && !viaShell;
-  });
+  return ends.findIndex(({ status }, i) => isFailure(status, i, stages));
 }
 
-/** The error of a stage that failed. */
-export function commandError(
+function isFailure(
+  status: number,
+  i: number,
+  stages: readonly Stage[],
+): boolean {
+  if (status === 0) return false;
+  if (i === stages.length - 1) return true;
+  // A shell whose last program was ended so says 128 + the number.
+  const viaShell = typeof stages[i].cmd === "string" &&
+    status === 128 + SIGPIPE;
+  return status !== -SIGPIPE && !viaShell;
+}
+
+/** The end of what a stage wrote to its standard error. */
+function tailOf({ stderr }: StageEnd): string {
+  return decode(stderr.subarray(-TAIL)).trimEnd();
+}
+
+/** The parts of a message: which stage, of which command, and how it ended. */
+function describe(
   stages: readonly Stage[],
   ends: readonly StageEnd[],
   stage: number,
+) {
+  const { cmd, cwd } = stages[stage];
+  const { status } = ends[stage];
+  const tail = tailOf(ends[stage]);
+  return {
+    place: stages.length === 1
+      ? ""
+      : ` (stage ${stage + 1} of ${stages.length})`,
+    command: textOf(cmd),
+    how: status < 0
+      ? `ended by ${signalOf(status) ?? `signal ${-status}`}`
+      : `exit status ${status}`,
+    rest: (cwd === undefined ? "" : `, in "${cwd}"`) + (tail && `\n${tail}`),
+  };
+}
+
+/**
+ * The error of a stage that failed.
+ *
+ * @param stages The stages.
+ * @param outcome How they ended.
+ * @param stage Which one failed.
+ * @param why What was wrong, if it is not its status.
+ */
+export function commandError(
+  stages: readonly Stage[],
+  outcome: Outcome,
+  stage: number,
   why?: string,
 ): CommandError {
-  const { status, stderr } = ends[stage];
-  const command = textOf(stages[stage].cmd);
-  const signal = signalOf(status);
-  const tail = decode(stderr.subarray(-TAIL)).trimEnd();
-  why ??= status < 0
-    ? `ended by ${signal ?? `signal ${-status}`}`
-    : `exit status ${status}`;
-  const place = stages.length === 1
-    ? ""
-    : ` (stage ${stage + 1} of ${stages.length})`;
+  const ends = outcome.stages;
+  const { place, command, how, rest } = describe(stages, ends, stage);
+  const { status } = ends[stage];
   return new CommandError(
-    `Command failed${place}: ${command}: ${why}${tail && `\n${tail}`}`,
-    { command, stage, status, signal, stderr: tail },
+    `Command failed${place}: ${command}: ${why ?? how}${rest}`,
+    {
+      command,
+      stage,
+      status,
+      signal: signalOf(status),
+      stderr: tailOf(ends[stage]),
+      result: createResult(outcome, stages),
+    },
   );
+}
+
+/**
+ * Completes the error of a command whose time was up, which was made when it
+ * was: whatever the command fed or filled has got it since.
+ *
+ * @param error The error.
+ * @param stages The stages.
+ * @param outcome How they ended.
+ */
+export function commandTimeout(
+  error: DOMException,
+  stages: readonly Stage[],
+  outcome: Outcome,
+): CommandTimeout {
+  const ends = outcome.stages;
+  // The one that this program ended, unless one failed before.
+  const stage = Math.max(0, failed(ends, stages));
+  const { place, command, how, rest } = describe(stages, ends, stage);
+  const { message, stack } = error;
+  const value = `${message}${place}, received ${command}: ${how}${rest}`;
+  Object.defineProperty(error, "message", { value, configurable: true });
+  if (stack !== undefined) {
+    Object.defineProperty(error, "stack", {
+      value: stack.replace(message, () => value),
+      configurable: true,
+      writable: true,
+    });
+  }
+  return withResult(error, createResult(outcome, stages));
+}
+
+/** An exception with the result of the command that it ended. */
+export function withResult(
+  error: DOMException,
+  value: CommandResult,
+): CommandTimeout {
+  // One that is frozen goes without.
+  Reflect.defineProperty(error, "result", {
+    value,
+    configurable: true,
+    enumerable: true,
+  });
+  return error as CommandTimeout;
 }
 
 /** How one stage of a pipeline ended. */
@@ -191,6 +298,27 @@ export let createResult: (
   outcome: Outcome,
   stages: readonly Stage[],
 ) => CommandResult;
+
+/** What a result was made of, to be sent to another thread. */
+export let madeOf: (
+  result: CommandResult,
+) => { outcome: Outcome; stages: readonly Stage[] };
+
+/** A result of what is known of a failure, when there is no more. */
+function resultOf({ command, stage, status, stderr }: CommandErrorInit) {
+  const ends = Array.from(
+    { length: stage + 1 },
+    (_, i): StageEnd =>
+      i === stage
+        ? { status, stderr: new TextEncoder().encode(stderr) }
+        : { status: 0, stderr: NOTHING },
+  );
+  const stages = ends.map((_, i) => ({ cmd: i === stage ? command : "" }));
+  return createResult(
+    { stages: ends, stdout: NOTHING, durationMs: 0 },
+    stages,
+  );
+}
 
 /**
  * How a command or a pipeline ended, and what it wrote.
@@ -211,26 +339,68 @@ export class CommandResult {
    * the number of a signal.
    */
   readonly status: number;
+  /**
+   * Whether all is well: the status is 0, and nothing ended it before its end.
+   */
+  readonly ok: boolean;
+  /** The command, as a shell would take it; stages are joined by `|`. */
+  readonly command: string;
   /** How each stage ended. */
   readonly stages: readonly StageResult[];
   /** The output, as bytes; empty if it was not captured. */
   readonly bytes: Uint8Array;
+  /**
+   * How long it took until its processes had ended and their output was read, in
+   * milliseconds.
+   */
+  readonly durationMs: number;
+  /** Whether its `timeout` passed. */
+  readonly timedOut: boolean;
+  /** Whether its `signal` was aborted. */
+  readonly aborted: boolean;
+  /** Whether it wrote more than `maxBuffer`. */
+  readonly maxBufferExceeded: boolean;
+  /**
+   * The signal that ended the first stage that was ended by one, whoever sent
+   * it. A stage is not counted whose reader had read enough.
+   */
+  readonly killedBy?: string;
   #text?: string;
+  readonly #outcome: Outcome;
+  readonly #stages: readonly Stage[];
 
   static {
     createResult = (outcome, stages) => new CommandResult(outcome, stages);
+    madeOf = (result) => ({
+      outcome: result.#outcome,
+      stages: result.#stages,
+    });
   }
 
   private constructor(outcome: Outcome, stages: readonly Stage[]) {
-    const ends = outcome.stages;
+    const { stages: ends, early } = outcome;
+    this.#outcome = outcome;
+    this.#stages = stages;
     const failure = failed(ends, stages);
     this.status = failure < 0 ? 0 : ends[failure].status;
+    this.ok = this.status === 0 && early === undefined;
+    this.command = pipelineTextOf(stages.map(({ cmd }) => cmd));
     this.stages = ends.map(({ status, stderr }, i) => ({
       command: textOf(stages[i].cmd),
       status,
       stderr: decode(stderr),
     }));
     this.bytes = outcome.stdout;
+    this.durationMs = outcome.durationMs;
+    this.timedOut = early === "timeout";
+    this.aborted = early === "abort";
+    this.maxBufferExceeded = early === "maxBuffer";
+    const killed = ends.find(({ status }, i) =>
+      status < 0 && isFailure(status, i, stages)
+    );
+    if (killed !== undefined) {
+      this.killedBy = signalOf(killed.status) ?? `signal ${-killed.status}`;
+    }
   }
 
   /** The output, as text; empty if it was not captured. */
