@@ -133,9 +133,12 @@ export function sentOf({ since, ...rest }: Arrival): SentArrival {
   return { ...rest, steady: since.steady, wall: since.wall };
 }
 
-function errorOf({ type, name, message }: Fault, patience: Patience): Error {
+function errorOf(
+  { type, name, message, cause }: Fault,
+  patience: Patience,
+): Error {
   // The other thread knows only what was left of the timeout.
-  if (name === "TimeoutError") return patience.timeoutError();
+  if (name === "TimeoutError") return patience.timeoutError(cause);
   if (type === "DOMException") return new DOMException(message, name);
   return new (ERRORS[type] ?? Error)(message);
 }

@@ -70,6 +70,8 @@ export interface Fault {
   readonly type: string;
   readonly name: string;
   readonly message: string;
+  /** What was in the way of a call whose time has run out. */
+  readonly cause?: string;
 }
 
 /** An arrival on its way, with its moment as the caller's clocks show it. */
@@ -294,7 +296,13 @@ function faultOf(error: unknown): Fault {
   }
   const { name, message } = error;
   if (error instanceof DOMException) {
-    return { type: "DOMException", name, message };
+    const { cause } = error as { cause?: unknown };
+    return {
+      type: "DOMException",
+      name,
+      message,
+      cause: cause instanceof Error ? cause.message : undefined,
+    };
   }
   const type = Object.keys(ERRORS).find((key) =>
     error.constructor === ERRORS[key]

@@ -132,8 +132,9 @@ export class Cluster extends EventTarget
   }
 
   /**
-   * Connects to one of the servers. It goes on trying until one can be reached;
-   * what no further try would mend is thrown at once.
+   * Connects to one of the servers. It goes on trying until one can be reached,
+   * without a `timeout` for ever; what no further try would mend is thrown at
+   * once.
    *
    * @param servers Where they are: `host`, `host:port`; one or several.
    * @param options Who asks, how what is made is kept, a timeout in

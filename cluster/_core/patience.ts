@@ -82,13 +82,20 @@ export class Patience {
     return Math.max(this.#end - performance.now(), 0);
   }
 
-  /** The error of a call whose time has run out. */
+  /**
+   * The error of a call whose time has run out.
+   *
+   * @param cause What was in its way, an error or its message.
+   */
   timeoutError(cause?: unknown): DOMException {
     const error = timeoutError(this.what, this.#timeout);
-    if (cause !== undefined) {
-      Object.defineProperty(error, "cause", { value: cause });
-    }
-    return error;
+    if (cause === undefined) return error;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return Object.defineProperty(
+      new DOMException(`${error.message} (${why})`, error.name),
+      "cause",
+      { value: cause },
+    );
   }
 
   /** The same for a part of the call: its rest, within limits. */
