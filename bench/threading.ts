@@ -28,10 +28,11 @@ const atomics = contestant("Deno Atomics", denoProgram);
 const messages = contestant("Deno postMessage", denoProgram);
 const worker = contestant("Deno Worker", denoProgram);
 const map = contestant("Deno Map, no lock", denoProgram);
-const mutex = contestant(
-  "multithreading Mutex",
-  denoWithPackages(here("./peers/node/multithreading.js")),
+const readWrite = contestant("Java ReentrantReadWriteLock", javaProgram);
+const packageProgram = denoWithPackages(
+  here("./peers/node/multithreading.js"),
 );
+const mutex = contestant("multithreading Mutex", packageProgram);
 const pool = (name: string) => contestant(name, nodeProgram)(name);
 
 const HAND_OVER = 1.3;
@@ -72,6 +73,21 @@ export const rows: readonly Row[] = [
       reentrant("increment-reentrant"),
       atomics("increment"),
     ],
+  },
+  {
+    name: "RwLock, acquired for reading + release, uncontended",
+    unit: "ns",
+    contestants: [
+      skein("rw-read"),
+      contestant("skein, Lock", skeinProgram)("lock-pair", 2.5),
+      readWrite("rw-read"),
+      contestant("multithreading RwLock", packageProgram)("rw-read"),
+    ],
+  },
+  {
+    name: "RwLock, four threads read at once",
+    unit: "ns",
+    contestants: [skein("rw-readers"), readWrite("rw-readers")],
   },
   {
     name: "start + join of a trivial thread, warm",

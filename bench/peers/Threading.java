@@ -9,11 +9,13 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 public class Threading {
   static final int INCREMENTS = 1_000_000, TRIPS = 4000, WARM_TRIPS = 400;
   static final Object monitor = new Object();
   static final ReentrantLock lock = new ReentrantLock();
+  static final ReentrantReadWriteLock readWrite = new ReentrantReadWriteLock();
   static final Condition condition = lock.newCondition();
   static final Semaphore[] semaphores = {new Semaphore(1), new Semaphore(0)};
   static final AtomicInteger arrived = new AtomicInteger();
@@ -56,6 +58,36 @@ public class Threading {
         lock.unlock();
       }
     }
+  }
+
+  static void pairsRead(int n) {
+    for (int i = 0; i < n; i++) {
+      readWrite.readLock().lock();
+      readWrite.readLock().unlock();
+    }
+  }
+
+  // Four threads start together; so the slowest one's time is that of all.
+  static double readers() throws Exception {
+    int count = 4;
+    long[] took = new long[count];
+    Thread[] threads = new Thread[count];
+    for (int t = 0; t < count; t++) {
+      int me = t;
+      threads[t] = new Thread(() -> {
+        for (int i = 0; i < 10; i++) pairsRead(INCREMENTS / 10);
+        arrived.incrementAndGet();
+        while (arrived.get() < count) Thread.onSpinWait();
+        long start = System.nanoTime();
+        pairsRead(INCREMENTS);
+        took[me] = System.nanoTime() - start;
+      });
+      threads[t].start();
+    }
+    for (Thread thread : threads) thread.join();
+    long most = 0;
+    for (long each : took) most = Math.max(most, each);
+    return most / ((double) count * INCREMENTS);
   }
 
   static void mapGet(int n) {
@@ -158,6 +190,8 @@ public class Threading {
     double ns = switch (row) {
       case "lock-pair-synchronized" -> perCall(Threading::pairsSynchronized, 5_000_000);
       case "lock-pair-reentrant" -> perCall(Threading::pairsReentrant, 5_000_000);
+      case "rw-read" -> perCall(Threading::pairsRead, 5_000_000);
+      case "rw-readers" -> readers();
       case "increment-synchronized" -> increment(Threading::pairsSynchronized);
       case "increment-reentrant" -> increment(Threading::pairsReentrant);
       case "start-join" -> startJoin();

@@ -4,6 +4,7 @@ import {
   Condition,
   Event,
   Lock,
+  RwLock,
   Semaphore,
   SharedArray,
   SharedMap,
@@ -42,6 +43,25 @@ function lockUsing(): number {
       using _ = lock.acquireSync();
     }
   });
+}
+
+function rwRead(): number {
+  const lock = new RwLock();
+  return perCall(20_000, (turns) => {
+    for (let i = 0; i < turns; i++) lock.acquireReadSync().release();
+  });
+}
+
+async function rwReaders(): Promise<number> {
+  const lock = new RwLock();
+  const words = new SharedArray(Int32Array, 32);
+  const threads = Array.from(
+    { length: work.READERS },
+    () => new Thread({ target: work.readTogether, args: [lock, words] }),
+  );
+  for (const thread of threads) thread.start();
+  const took = await Promise.all(threads.map((thread) => thread.join()));
+  return Math.max(...took) / (work.READERS * work.INCREMENTS);
 }
 
 async function increment(): Promise<number> {
@@ -131,6 +151,8 @@ if (import.meta.main) {
   await main({
     "lock-pair": lockPair,
     "lock-using": lockUsing,
+    "rw-read": rwRead,
+    "rw-readers": rwReaders,
     "increment": increment,
     "start-join": startJoin,
     "map-get": mapGet,

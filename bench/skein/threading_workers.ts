@@ -3,6 +3,7 @@ import {
   type Condition,
   type Event,
   type Lock,
+  type RwLock,
   type Semaphore,
   sendable,
   type SharedArray,
@@ -52,6 +53,30 @@ export const increment = sendable(
     while (Atomics.load(words, ARRIVED) < 2);
     const start = performance.now();
     for (let i = 0; i < INCREMENTS; i += CHUNK) increments(lock, words, CHUNK);
+    return (performance.now() - start) * 1e6;
+  },
+);
+
+/** How many threads read at once. */
+export const READERS = 4;
+
+function reads(lock: RwLock, times: number): void {
+  for (let i = 0; i < times; i++) lock.acquireReadSync().release();
+}
+
+/** Reads under a lock beside others; all start together. */
+export const readTogether = sendable(
+  import.meta,
+  function readTogether(
+    lock: RwLock,
+    shared: SharedArray<Int32Array>,
+  ): number {
+    const words = shared.view;
+    for (let i = 0; i < WARM_INCREMENTS; i += CHUNK) reads(lock, CHUNK);
+    Atomics.add(words, ARRIVED, 1);
+    while (Atomics.load(words, ARRIVED) < READERS);
+    const start = performance.now();
+    for (let i = 0; i < INCREMENTS; i += CHUNK) reads(lock, CHUNK);
     return (performance.now() - start) * 1e6;
   },
 );

@@ -427,7 +427,7 @@ export function refuseSelfDeadlock(address: number, what: string): void {
 const PATIENCE_MS = 1;
 
 /** The lock word of a lock that a node's thread holds in the node's form. */
-function wordOf(node: number): number {
+export function wordOf(node: number): number {
   const promise = words[node + Node.flags] & NodeFlag.promise ? PROMISE : 0;
   return words[node + Node.tid] << 2 | promise;
 }

@@ -6,7 +6,7 @@ import process from "node:process";
 
 // Named by a variable: the package is only installed for the run.
 const PACKAGE = "multithreading";
-const { channel, Condvar, move, Mutex, shutdown, spawn } = await import(
+const { channel, Condvar, move, Mutex, RwLock, shutdown, spawn } = await import(
   PACKAGE
 );
 
@@ -77,6 +77,17 @@ function lockPair() {
   return (performance.now() - start) * 1e6 / n;
 }
 
+function rwRead() {
+  const lock = new RwLock();
+  const n = 100_000;
+  let start = 0;
+  for (let i = -n; i < n; i++) {
+    if (i === 0) start = performance.now();
+    lock.blockingRead().dispose();
+  }
+  return (performance.now() - start) * 1e6 / n;
+}
+
 function lockUsing() {
   const mutex = new Mutex();
   const n = 100_000;
@@ -95,6 +106,7 @@ const rows = {
   numbers: (count) => items("numbers", count),
   objects: (count) => items("objects", count),
   "lock-pair": lockPair,
+  "rw-read": rwRead,
   "lock-using": lockUsing,
   "objects-warm": () => items("objects", 80_000, 40_000),
 };

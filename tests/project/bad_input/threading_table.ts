@@ -8,6 +8,7 @@ import {
   Lock,
   mainThread,
   RLock,
+  RwLock,
   Semaphore,
   sendable,
   setExcepthook,
@@ -25,6 +26,9 @@ import { bad, badAsyncWait, badWait, type Table } from "./table.ts";
 
 const lock = new Lock();
 const rlock = new RLock();
+const rwLock = new RwLock();
+const released = rwLock.acquireWriteSync();
+released.release();
 const condition = new Condition();
 const held = new Condition();
 const heldLock = new InterpreterLock();
@@ -154,6 +158,17 @@ export const threadingTable: Table = {
       () => rlock.runSync((() => Promise.resolve()) as never),
     ],
   }),
+  "RwLock.acquireRead": badAsyncWait((options) => rwLock.acquireRead(options)),
+  "RwLock.acquireReadSync": badWait((options) =>
+    rwLock.acquireReadSync(options)
+  ),
+  "RwLock.acquireWrite": badAsyncWait((options) =>
+    rwLock.acquireWrite(options)
+  ),
+  "RwLock.acquireWriteSync": badWait((options) =>
+    rwLock.acquireWriteSync(options)
+  ),
+  "RwLock.downgrade": { ThreadingError: [() => released.downgrade()] },
   "new Semaphore": {
     TypeError: [() => new Semaphore(bad.text), () => new Semaphore(bad.null)],
     RangeError: [
