@@ -7,6 +7,7 @@
  * a process is its exit status, or minus the number of the signal that ended it.
  *
  * - {@linkcode run} and {@linkcode pipeline}, for today's programs;
+ * - {@linkcode $}, a template for the shell that quotes what is put in;
  * - {@linkcode getStatusOutput} and its relatives, after `commands`;
  * - {@linkcode Template}, after `pipes`;
  * - {@linkcode popen2} and its relatives, after `popen2`;
@@ -29,7 +30,8 @@
 
 // Commands and pipelines, `system`, and the chapter's `commands` module
 export * from "./run.ts";
-export * from "./pipeline.ts";
+export { Pipeline, pipeline } from "./pipeline.ts";
+export * from "./dollar.ts";
 export {
   CommandError,
   type CommandErrorInit,

@@ -21,6 +21,9 @@ import type { Plan } from "./_command/plan.ts";
 import { checkSync, executeSync, openSync } from "./_command/helper.ts";
 import { type CommandResult, createResult } from "./_command/result.ts";
 
+/** What a pipeline was made of. */
+export let planOf: (pipeline: Pipeline) => Plan;
+
 /**
  * A pipeline that can be run, any number of times. It does not change: what
  * seems to change it gives a new one. Made by {@linkcode pipeline}.
@@ -36,6 +39,10 @@ import { type CommandResult, createResult } from "./_command/result.ts";
  */
 export class Pipeline {
   readonly #plan: Plan;
+
+  static {
+    planOf = (pipeline) => pipeline.#plan;
+  }
 
   /**
    * Makes a pipeline; {@linkcode pipeline} is the shorter way.
@@ -83,10 +90,10 @@ export class Pipeline {
    * assertEquals(await pipeline(["sort"]).from(numbers).text(), "1\n2\n");
    * ```
    */
-  from(source: Source): Pipeline {
+  from(source: Source): this {
     checkSource(source);
     const { stages, sink, options } = this.#plan;
-    return new Pipeline(stages, source, sink, options);
+    return this.#like(stages, source, sink, options);
   }
 
   /**
@@ -109,10 +116,10 @@ export class Pipeline {
    * await Deno.remove(path);
    * ```
    */
-  to(sink: Sink): Pipeline {
+  to(sink: Sink): this {
     checkSink(sink);
     const { stages, source, options } = this.#plan;
-    return new Pipeline(stages, source, sink, options);
+    return this.#like(stages, source, sink, options);
   }
 
   /**
@@ -133,10 +140,16 @@ export class Pipeline {
    * assertEquals(await failing.status(), 3);
    * ```
    */
-  with(options: CommandOptions): Pipeline {
+  with(options: CommandOptions): this {
     const more = checkCommandOptions(options);
     const { stages, source, sink, options: old } = this.#plan;
-    return new Pipeline(stages, source, sink, { ...old, ...more });
+    return this.#like(stages, source, sink, { ...old, ...more });
+  }
+
+  /** Another one of the same class, whose constructor takes the same. */
+  #like(...made: ConstructorParameters<typeof Pipeline>): this {
+    const Class = this.constructor as new (...args: typeof made) => this;
+    return new Class(...made);
   }
 
   /** The plan, with the common options in the stages. */

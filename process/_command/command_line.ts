@@ -28,7 +28,7 @@ export const SHELL = "/bin/sh";
  */
 export function argvOf(command: Command): string[] {
   const argv = typeof command === "string"
-    ? [SHELL, "-c", command]
+    ? isLong(command) ? longArgvOf(command) : [SHELL, "-c", command]
     : Array.isArray(command)
     ? [...command]
     : [];
@@ -49,6 +49,35 @@ export function argvOf(command: Command): string[] {
     }
   }
   return argv;
+}
+
+/** How many bytes the system takes as one argument, with some to spare. */
+const LONGEST = 120_000;
+/** Of that many characters none has more bytes. */
+const PIECE = LONGEST / 3;
+
+/** Whether a command for the shell is too long for one argument. */
+export function isLong(command: string): boolean {
+  return command.length > PIECE &&
+    new TextEncoder().encode(command).length > LONGEST;
+}
+
+/** Puts the pieces together again, and leaves no trace of it. */
+const TOGETHER =
+  "for SKEIN_PIECE do SKEIN_COMMAND=$SKEIN_COMMAND$SKEIN_PIECE; " +
+  'done; set --; unset SKEIN_PIECE; eval "unset SKEIN_COMMAND; $SKEIN_COMMAND"';
+
+/** The arguments of a long command, in pieces. */
+function longArgvOf(command: string): string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at < command.length;) {
+    let end = at + PIECE;
+    // Not between the two halves of a character.
+    if (/[\uD800-\uDBFF]/.test(command[end - 1])) end++;
+    pieces.push(command.slice(at, end));
+    at = end;
+  }
+  return [SHELL, "-c", `SKEIN_COMMAND=; ${TOGETHER}`, SHELL, ...pieces];
 }
 
 /** The arguments of a command for the shell, which joins stderr to stdout. */

@@ -27,7 +27,7 @@
  * @module
  */
 
-import { argvOf, SHELL } from "./command_line.ts";
+import { argvOf, isLong, SHELL } from "./command_line.ts";
 import { granted, kernelPipes, mayRun } from "./descriptors.ts";
 import {
   runsByItself,
@@ -151,7 +151,7 @@ function wrapOne(
 ): WrappedJob | undefined {
   const { stage, stdin, stdout, stderr, detached } = part;
   const { cmd, cwd, env, clearEnv } = stage;
-  const isString = typeof cmd === "string";
+  const isString = typeof cmd === "string" && !isLong(cmd);
   const argv = argvOf(cmd);
   if (
     !isString && !(

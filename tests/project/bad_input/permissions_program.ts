@@ -2,6 +2,7 @@
 import * as skein from "../../../mod.ts";
 
 const CALLS: Record<string, () => unknown> = {
+  $: () => skein.$`true`,
   daemonize: () => skein.daemonize(),
   exec: () => skein.exec(["true"]),
   execSync: () => skein.execSync(["true"]),

@@ -1,4 +1,5 @@
 import {
+  $,
   type Child,
   type ChildSync,
   daemonize,
@@ -25,6 +26,7 @@ import {
   quote,
   run,
   runSync,
+  ShellCommand,
   spawn,
   spawnSync,
   startFile,
@@ -205,6 +207,13 @@ const badCount = (read: (count: never) => unknown): Row => ({
   RangeError: [() => read(-1 as never), () => read(1.5 as never)],
 });
 
+/** What cannot be put into a template. */
+const badValue = (make: (value: never) => unknown): Row => ({
+  TypeError: [null, undefined, true, {}, "a\0b", ["a", null], [["a"]]].map(
+    (value) => () => make(value as never),
+  ),
+});
+
 /** What `process` refuses. */
 export const processTable: Table = {
   "Child.wait": badAsyncWait((options) => ended.child.wait(options)),
@@ -224,6 +233,29 @@ export const processTable: Table = {
       () => ended.childSync.kill(0),
       () => ended.childSync.kill(9.5),
     ],
+  },
+  "$": join(badValue((value) => $`echo ${value}`), {
+    TypeError: [
+      () => $("ls" as never),
+      () => $`echo ${"$"} # ${"a"}`,
+      () => $`echo \`echo ${"a"}\``,
+      () => $`echo "${["a", "b"]}"`,
+      () => $`echo ${$`ls`.to("null")}`,
+    ],
+  }),
+  "$.raw": join(badValue((value) => $.raw`echo ${value}`), {
+    TypeError: [() => $.raw("ls" as never)],
+  }),
+  "$.with": badAsyncOptions((options) => $.with(options)),
+  "new ShellCommand": {
+    TypeError: [
+      () => new ShellCommand([]),
+      () => new ShellCommand([{ cmd: "ls" }], 5 as never),
+    ],
+  },
+  "ShellCommand.then": {
+    CommandError: [() => $`exit 3`.then()],
+    NotFound: [() => $`true`.with({ cwd: "/skein/none" }).then()],
   },
   "new Pipeline": join(
     {
