@@ -68,7 +68,7 @@ export { Lock } from "./sync/lock.ts";
 export { RLock } from "./sync/rlock.ts";
 export { type ReadGuard, RwLock, type WriteGuard } from "./sync/rw_lock.ts";
 export { Condition } from "./sync/condition.ts";
-export { BoundedSemaphore, Semaphore } from "./sync/semaphore.ts";
+export { BoundedSemaphore, type Permits, Semaphore } from "./sync/semaphore.ts";
 export { Event } from "./sync/event.ts";
 export {
   Barrier,

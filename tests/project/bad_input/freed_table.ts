@@ -50,6 +50,9 @@ export const OBJECTS: Record<string, () => SharedObject> = {
 
 /** What a method is called with that needs arguments, in all classes or one. */
 export const ARGUMENTS: Record<string, readonly unknown[]> = {
+  acquireMany: [1],
+  acquireManyNowait: [1],
+  acquireManySync: [1],
   add: [1],
   allowThreads: [() => 1],
   at: [0],

@@ -22,7 +22,7 @@ import {
   Thread,
   Timer,
 } from "../../../mod.ts";
-import { bad, badAsyncWait, badWait, type Table } from "./table.ts";
+import { bad, badAsyncWait, badWait, type Row, type Table } from "./table.ts";
 
 const lock = new Lock();
 const rlock = new RLock();
@@ -51,6 +51,11 @@ const notSendable = (call: (value: never) => unknown) =>
   [unmarked, new Unmarked(), Symbol(), [{ unmarked }]].map((value) => () =>
     call(value as never)
   );
+
+const badMany = (take: (n: never) => unknown): Row => ({
+  TypeError: [bad.text, bad.none, bad.null].map((n) => () => take(n)),
+  RangeError: [0, -1, 1.5, NaN, 2 ** 31].map((n) => () => take(n as never)),
+});
 
 /** What `threading` refuses. */
 export const threadingTable: Table = {
@@ -179,6 +184,15 @@ export const threadingTable: Table = {
   },
   "Semaphore.acquire": badAsyncWait((options) => semaphore.acquire(options)),
   "Semaphore.acquireSync": badWait((options) => semaphore.acquireSync(options)),
+  "Semaphore.acquireMany": badAsyncWait(
+    (options) => semaphore.acquireMany(1, options),
+    badMany((n) => semaphore.acquireMany(n)),
+  ),
+  "Semaphore.acquireManySync": badWait(
+    (options) => semaphore.acquireManySync(1, options),
+    badMany((n) => semaphore.acquireManySync(n)),
+  ),
+  "Semaphore.acquireManyNowait": badMany((n) => semaphore.acquireManyNowait(n)),
   "Semaphore.release": {
     TypeError: [() => semaphore.release(bad.text)],
     RangeError: [() => semaphore.release(0), () => semaphore.release(-1)],
