@@ -67,12 +67,17 @@ export function checkFunction(fn: unknown, what: string, name: string): void {
  *
  * @param result What it returned.
  * @param what What is being done, for messages.
+ * @param rule What it breaks, for messages.
  * @throws {TypeError} If it is a promise, or another thenable.
  */
-export function checkNotThenable(result: unknown, what: string): void {
+export function checkNotThenable(
+  result: unknown,
+  what: string,
+  rule = "fn must not return a promise, use run()",
+): void {
   const then = (result as PromiseLike<unknown> | null | undefined)?.then;
   if (typeof then !== "function") return;
-  throw wrong(what, "fn must not return a promise, use run()", result);
+  throw wrong(what, rule, result);
 }
 
 /**

@@ -110,3 +110,42 @@ export const leaveUpdating = sendable(
     await Promise.resolve();
   },
 );
+
+/** Raises one key and then the other, until it is told to stop. */
+export const raise = sendable(
+  import.meta,
+  function raise(map: SharedMap<string, string>, stop: SharedNumber): number {
+    let n = 0;
+    while (stop.value === 0) {
+      n++;
+      map.set("first", `the number is ${n}`);
+      map.set("second", `the number is ${n}`);
+    }
+    return n;
+  },
+);
+
+/** Copies a map without an end. */
+export const copyForEver = sendable(
+  import.meta,
+  function copyForEver(map: SharedMap<string, string>, begun: SharedNumber) {
+    for (;;) {
+      map.snapshot();
+      begun.value = 1;
+    }
+  },
+);
+
+/** Takes what it can of each key; returns how many it got. */
+export const grab = sendable(
+  import.meta,
+  function grab(map: SharedMap<number, number>, me: number, keys: number) {
+    let got = 0;
+    for (let key = 0; key < keys; key++) if (map.setIfAbsent(key, me)) got++;
+    let mine = 0;
+    for (let key = 0; key < keys; key++) {
+      if (map.deleteIf(key, (owner) => owner === me)) mine++;
+    }
+    return [got, mine];
+  },
+);

@@ -11,12 +11,16 @@ import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Thread } from "../../threading/thread.ts";
 import {
   churn,
+  copyForEver,
   count,
   getSlowly,
   getSlowlyAsync,
+  grab,
   leaveUpdating,
   makeForEver,
+  raise,
 } from "./shared_map_fixture.ts";
+import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
 import {
   heapWords,
   randomFrom,
@@ -479,4 +483,132 @@ Deno.test(`SharedMap works on when threads are killed in the midst of it (seed $
   };
   const before = await kill(1);
   assert(await kill(5 * STRESS) <= before + 400);
+});
+
+Deno.test("SharedMap.setIfAbsent() gives a value to a key that has none", async () => {
+  const map = new SharedMap<string, number | undefined>([["a", undefined]]);
+  assert(!map.setIfAbsent("a", 1));
+  assertEquals([...map], [["a", undefined]]);
+  assert(map.setIfAbsent("b", 2));
+  // While somebody makes the value, there is none yet, and this one stays.
+  const made = map.getOrCreate("c", async () => {
+    await delay(1);
+    assert(map.setIfAbsent("c", 3));
+    return 4;
+  });
+  assertEquals(await made, 3);
+  assertEquals([...map], [["a", undefined], ["b", 2], ["c", 3]]);
+});
+
+Deno.test("SharedMap.deleteIf() takes a key out whose value passes", () => {
+  const map = new SharedMap<string, unknown>([["a", 1], ["b", { n: 2 }]]);
+  const seen: unknown[] = [];
+  const test = (answer: boolean) => (value: unknown) => {
+    seen.push(value);
+    return answer;
+  };
+  assert(!map.deleteIf("c", test(true)));
+  assert(!map.deleteIf("a", test(false)));
+  assert(map.deleteIf("b", test(true)));
+  assertEquals(seen, [1, { n: 2 }]);
+  assertThrows(() =>
+    map.deleteIf("a", () => {
+      throw new RangeError("no");
+    }), RangeError);
+  assertEquals([...map], [["a", 1]]);
+});
+
+Deno.test("SharedMap.deleteIf() tests what the value is by then", () => {
+  const map = new SharedMap<string, number>([["a", 1]]);
+  const seen: number[] = [];
+  const deleted = map.deleteIf("a", (value) => {
+    seen.push(value);
+    if (value < 3) map.set("a", value + 1);
+    return true;
+  });
+  assert(deleted);
+  assertEquals(seen, [1, 2, 3]);
+  map.set("b", 1);
+  assert(!map.deleteIf("b", () => map.delete("b")));
+});
+
+Deno.test("SharedMap.setIfAbsent() and deleteIf() serve each key once", async () => {
+  const map = new SharedMap<number, number>();
+  const threads = [1, 2, 3].map((me) =>
+    new Thread({ target: grab, args: [map, me, 500 * STRESS] })
+  );
+  for (const thread of threads) thread.start();
+  for (const thread of threads) {
+    const [got, mine] = await thread.join();
+    assertEquals(got, mine);
+  }
+  assertEquals(map.size(), 0);
+});
+
+Deno.test("SharedMap.update() takes a key out if its function says so", async () => {
+  const map = new SharedMap<string, number>([["a", 1], ["b", 2]]);
+  const value: number = map.updateSync("a", (n) => n! + 1);
+  assertEquals(value, 2);
+  const gone: number | undefined = map.updateSync("a", (_, remove) => remove);
+  assertEquals(gone, undefined);
+  assertEquals(
+    await map.update("b", async (n, remove) => {
+      await delay(1);
+      return n === 2 ? remove : n!;
+    }),
+    undefined,
+  );
+  assertEquals(map.updateSync("none", (_, remove) => remove), undefined);
+  assertEquals([...map], []);
+  // A set that happens meanwhile is the later of the two.
+  map.updateSync("c", (_, remove) => {
+    map.set("c", 3);
+    return remove;
+  });
+  assertEquals([...map], [["c", 3]]);
+  assertEquals(await map.update("c", (n) => n! + 1), 4);
+});
+
+Deno.test("SharedMap.snapshot() is of one moment", async () => {
+  const map = new SharedMap<string, string>();
+  assertEquals(map.snapshot(), new Map());
+  map.set("first", "the number is 0").set("second", "the number is 0");
+  const stop = new SharedNumber(0);
+  const thread = new Thread({ target: raise, args: [map, stop] });
+  thread.start();
+  waitFor(() => map.get("second") !== "the number is 0");
+  for (let i = 0; i < 200; i++) {
+    const copy = map.snapshot();
+    const [first, second] = [...copy.values()].map((text) => +text.slice(14));
+    assert(first === second || first === second + 1, `${first}, ${second}`);
+  }
+  stop.value = 1;
+  const last = await thread.join();
+  const copy = map.snapshot();
+  assertEquals(copy.get("second"), `the number is ${last}`);
+  map.clear();
+  assertEquals(copy.size, 2);
+});
+
+Deno.test("SharedMap.snapshot() leaves nothing, also when its thread is killed", async () => {
+  const map = new SharedMap<string, string>();
+  for (let i = 0; i < 300; i++) map.set(`key number ${i}`, `value number ${i}`);
+  const begun = new SharedNumber(0);
+  const round = async (ms: number) => {
+    const thread = new Thread({ target: copyForEver, args: [map, begun] });
+    begun.value = 0;
+    thread.start();
+    waitFor(() => begun.value === 1);
+    await delay(ms);
+    thread.terminate();
+    await thread.join().catch(() => {});
+    thread.free();
+    map.snapshot();
+  };
+  await round(1);
+  const before = await settleHeap();
+  for (let i = 0; i < 6 * STRESS; i++) await round(i % 4);
+  await assertHeapBackTo(before, 200);
+  map.clear();
+  assertEquals(map.snapshot().size, 0);
 });

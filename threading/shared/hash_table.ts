@@ -17,14 +17,24 @@ import {
   removeDraft,
 } from "../_memory/allocator.ts";
 import { encode, type Encoded } from "../_codec/encode.ts";
-import { doubles, Field, words } from "../_memory/heap.ts";
+import { doubles, Field, load, self, Slot, words } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
+  allocateNode,
+  freeNode,
+  Node,
+  NODE_WORDS,
+  Wake,
+} from "../_memory/wait_queue.ts";
+import {
+  addOwner,
   commitRecord,
   draftEncoded,
   draftRecord,
+  dropRecord,
   glance,
   holdsEncoded,
+  readRecord,
   readShared,
   releaseRecord,
   shareRecord,
@@ -211,7 +221,7 @@ export function putValue(map: number, entry: number, record: number): void {
 }
 
 /** Under the mutex: takes the value of an entry away, and maybe the entry. */
-function removeValue(map: number, entry: number): void {
+export function removeValue(map: number, entry: number): void {
   const before = words[entry + Entry.before];
   const after = words[entry + Entry.after];
   if (before === 0) words[map + MapField.first] = after;
@@ -336,6 +346,120 @@ function lockFound(map: number, key: unknown): number {
   lock(map + Field.mutex);
   const entry = find(map, hash, encoded);
   return entry !== 0 && words[entry + Entry.value] !== 0 ? entry : 0;
+}
+
+/** Gives a key a value if it has none; false if it has one. */
+export function addKey(map: number, key: unknown, value: unknown): boolean {
+  const record = draftRecord(value);
+  let entry: number;
+  try {
+    const encoded = encodeKey(key);
+    entry = lockEntry(map, hashOf(encoded), encoded);
+  } catch (error) {
+    discard(record);
+    throw error;
+  }
+  const isFree = words[entry + Entry.value] === 0;
+  if (isFree) {
+    putValue(map, entry, record);
+  } else {
+    removeDraft(record);
+    deallocate(record);
+  }
+  unlock(map + Field.mutex);
+  return isFree;
+}
+
+/**
+ * Takes a key out if a test of its value, code of the user, says so. If the value
+ * is another one by then, that is tested, too.
+ */
+export function deleteKeyIf(
+  map: number,
+  key: unknown,
+  test: (value: unknown) => boolean,
+): boolean {
+  for (;;) {
+    const entry = lockFound(map, key);
+    const record = entry === 0 ? 0 : words[entry + Entry.value];
+    if (record !== 0) shareRecord(record);
+    unlock(map + Field.mutex);
+    if (record === 0) return false;
+    try {
+      if (!test(readRecord(record))) return false;
+      const again = lockFound(map, key);
+      // While this thread shares the record, none other lies where it does.
+      const isSame = again !== 0 && words[again + Entry.value] === record;
+      if (isSame) removeValue(map, again);
+      unlock(map + Field.mutex);
+      if (isSame) return true;
+    } finally {
+      dropRecord(record);
+    }
+  }
+}
+
+// A snapshot: a node of the thread's that shares all records of the map, since
+// there are more of them than a thread has room for among its drafts. Whoever
+// cleans up after the thread finds it among its nodes.
+
+/** Flag of a node: it is a snapshot. */
+const SNAPSHOT = 1 << 10;
+const Snapshot = { count: NODE_WORDS, records: NODE_WORDS + 1 } as const;
+
+/** Shares the keys and values that there are at this moment; returns the node. */
+function takeSnapshot(map: number): number {
+  for (;;) {
+    const size = load(map + MapField.size);
+    const node = allocateNode(SNAPSHOT, 0, Snapshot.records + size * 2);
+    lock(map + Field.mutex);
+    const fits = words[map + MapField.size] <= size;
+    let at = node + Snapshot.records;
+    let entry = fits ? words[map + MapField.first] : 0;
+    for (; entry !== 0; entry = words[entry + Entry.after]) {
+      for (const field of [Entry.key, Entry.value]) {
+        words[at] = words[entry + field];
+        addOwner(words[at++]);
+      }
+    }
+    words[node + Snapshot.count] = at - node - Snapshot.records;
+    words[node + Node.state] = Wake.granted;
+    words[node + Node.object] = map;
+    unlock(map + Field.mutex);
+    if (fits) return node;
+    freeNode(node);
+  }
+}
+
+/** Gives back what a snapshot shares, that of a dead thread, too. */
+export function dropSnapshot(node: number): boolean {
+  if (!(words[node + Node.flags] & SNAPSHOT)) return false;
+  lock(self + Slot.mutex);
+  const count = words[node + Snapshot.count];
+  for (let i = 0; i < count; i++) {
+    releaseRecord(words[node + Snapshot.records + i]);
+  }
+  words[node + Snapshot.count] = 0;
+  words[node + Node.object] = 0;
+  unlock(self + Slot.mutex);
+  return true;
+}
+
+/** The keys and values that there are at one moment. */
+export function copyTable(map: number): Map<unknown, unknown> {
+  const copy = new Map<unknown, unknown>();
+  const node = takeSnapshot(map);
+  try {
+    const records = node + Snapshot.records;
+    const end = records + words[node + Snapshot.count];
+    for (let at = records; at < end; at += 2) {
+      copy.set(readRecord(words[at]), readRecord(words[at + 1]));
+    }
+  } finally {
+    dropSnapshot(node);
+    freeNode(node);
+  }
+  return copy;
 }
 
 /** Gives a key a value. */

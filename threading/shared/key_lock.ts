@@ -45,6 +45,7 @@ import {
   wake,
 } from "../_memory/wait_queue.ts";
 import {
+  dropSnapshot,
   encodeKey,
   Entry,
   find,
@@ -52,6 +53,7 @@ import {
   lockEntry,
   putValue,
   removeIfUnused,
+  removeValue,
 } from "./hash_table.ts";
 import { ThreadingError } from "../errors.ts";
 import { timeoutError } from "../../_internal/options.ts";
@@ -187,6 +189,7 @@ function passOn(map: number, entry: number, node: number): boolean {
 
 /** Passes on what a dead thread had claimed. */
 export function abandonClaim(map: number, node: number): void {
+  if (dropSnapshot(node)) return;
   if (!(words[node + Node.flags] & CLAIM)) return;
   lock(map + Field.mutex);
   letGo(map, node);
@@ -281,6 +284,19 @@ export class Claim {
     unlock(map + Field.mutex);
     this.#end();
     return !isLate;
+  }
+
+  /** Lets go of the key without a value, unless it was set since. */
+  remove(): void {
+    this.#check();
+    const map = this.#map;
+    const entry = words[this.#node + ENTRY];
+    lock(map + Field.mutex);
+    const isLate = words[entry + Entry.touched] !== 0;
+    if (!isLate && words[entry + Entry.value] !== 0) removeValue(map, entry);
+    letGo(map, this.#node);
+    unlock(map + Field.mutex);
+    this.#end();
   }
 
   /** Lets go of the key as it is. */

@@ -4,7 +4,11 @@
  * @module
  */
 
-import { checkFunction, checkIterable } from "../../_internal/check.ts";
+import {
+  checkFunction,
+  checkIterable,
+  checkNotThenable,
+} from "../../_internal/check.ts";
 import { load } from "../_memory/heap.ts";
 import {
   timeoutOf,
@@ -30,8 +34,11 @@ import {
 } from "./key_lock.ts";
 import {
   ABSENT,
+  addKey,
   clearKeys,
+  copyTable,
   deleteKey,
+  deleteKeyIf,
   destroyTable,
   hasKey,
   lookUp,
@@ -43,6 +50,7 @@ import {
 import { surrenderOf } from "../_memory/wait.ts";
 
 const UPDATE = "update a key of a SharedMap";
+const DELETE = "delete a key of a SharedMap";
 const CREATE = "get or create a value of a SharedMap";
 
 /**
@@ -179,6 +187,59 @@ export class SharedMap<K, V> extends SharedObject {
   }
 
   /**
+   * Gives a key a value if it has none.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @returns Whether it was given the value; `false` if it had one.
+   * @throws {NotSendableError} If the key or the value cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * const owners = new SharedMap<string, string>();
+   * assert(owners.setIfAbsent("job", "Ann"));
+   * assert(!owners.setIfAbsent("job", "Bob"));
+   * ```
+   */
+  setIfAbsent(key: K, value: V): boolean {
+    return addKey(addressOf(this), key, value);
+  }
+
+  /**
+   * Takes a key out if a test of its value says so, as one step. If another
+   * thread gives it another value while `test` runs, that is tested, too. The
+   * map is not locked meanwhile, so `test` may use it.
+   *
+   * @param key The key.
+   * @param test Whether the value is to go.
+   * @returns Whether the key was taken out; `false` if there was none.
+   * @throws {TypeError} If `test` is not a function, or returns a promise.
+   * @throws {NotSendableError} If the key cannot be sent.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * const owners = new SharedMap([["job", "Ann"]]);
+   * assert(!owners.deleteIf("job", (owner) => owner === "Bob"));
+   * assert(owners.deleteIf("job", (owner) => owner === "Ann"));
+   * ```
+   */
+  deleteIf(key: K, test: (value: V) => boolean): boolean {
+    checkFunction(test, DELETE, "test");
+    return deleteKeyIf(addressOf(this), key, (value) => {
+      const result: unknown = test(value as V);
+      checkNotThenable(result, DELETE, "test must not return a promise");
+      return Boolean(result);
+    });
+  }
+
+  /**
    * Takes a key out.
    *
    * @param key The key.
@@ -243,10 +304,11 @@ export class SharedMap<K, V> extends SharedObject {
    *
    * @param key The key.
    * @param fn Makes the new value of the old one, which is `undefined` if there
-   * is none. If it throws, the map stays as it was.
+   * is none. If it returns its second argument, the key is taken out. If it
+   * throws, the map stays as it was.
    * @param options A timeout in milliseconds, a signal that ends the wait for
    * others; `fn` itself is not interrupted.
-   * @returns The new value.
+   * @returns The new value; `undefined` if the key was taken out.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {NotSendableError} If the key or the new value cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
@@ -262,20 +324,38 @@ export class SharedMap<K, V> extends SharedObject {
    * const count = (word: string) => counts.update(word, (n) => (n ?? 0) + 1);
    * await Promise.all(["to", "be", "or", "not", "to", "be"].map(count));
    * assertEquals(counts.get("be"), 2);
+   * await counts.update("or", (n, remove) => n! > 1 ? n! - 1 : remove);
+   * assertEquals(counts.has("or"), false);
    * ```
    */
+  update(
+    key: K,
+    fn: (value: V | undefined, remove: symbol) => V | PromiseLike<V>,
+    options?: WaitOptions,
+  ): Promise<V>;
+  /** Like the other form, where `fn` may take the key out. */
+  update(
+    key: K,
+    fn: (
+      value: V | undefined,
+      remove: symbol,
+    ) => V | symbol | PromiseLike<V | symbol>,
+    options?: WaitOptions,
+  ): Promise<V | undefined>;
   async update(
     key: K,
-    fn: (value: V | undefined) => V | PromiseLike<V>,
+    fn: (
+      value: V | undefined,
+      remove: symbol,
+    ) => V | symbol | PromiseLike<V | symbol>,
     options?: WaitOptions,
-  ): Promise<V> {
+  ): Promise<V | undefined> {
     checkFunction(fn, UPDATE, "fn");
-    const claim = await claimFor(this, request(this, key, false), options);
-    const value = await attemptAsync(claim!, () => {
-      return fn(claim!.read() as V | undefined);
+    const claim = (await claimFor(this, request(this, key, false), options))!;
+    const value = await attemptAsync(claim, () => {
+      return fn(claim.read() as V | undefined, REMOVE);
     });
-    settle(claim!, value);
-    return value;
+    return settleOrRemove(claim, value as V);
   }
 
   /**
@@ -283,9 +363,10 @@ export class SharedMap<K, V> extends SharedObject {
    *
    * @param key The key.
    * @param fn Makes the new value of the old one, which is `undefined` if there
-   * is none. If it throws, the map stays as it was.
+   * is none. If it returns its second argument, the key is taken out. If it
+   * throws, the map stays as it was.
    * @param options A timeout in milliseconds.
-   * @returns The new value.
+   * @returns The new value; `undefined` if the key was taken out.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {ThreadingError} If this thread itself is at it already.
    * @throws {NotSendableError} If the key or the new value cannot be sent.
@@ -300,18 +381,33 @@ export class SharedMap<K, V> extends SharedObject {
    *
    * const map = new SharedMap([["a", 1]]);
    * assertEquals(map.updateSync("a", (n) => n! * 10), 10);
+   * map.updateSync("a", (_, remove) => remove);
+   * assertEquals(map.size(), 0);
    * ```
    */
   updateSync(
     key: K,
-    fn: (value: V | undefined) => V,
+    fn: (value: V | undefined, remove: symbol) => V,
     options?: WaitSyncOptions,
-  ): V {
+  ): V;
+  /** Like the other form, where `fn` may take the key out. */
+  updateSync(
+    key: K,
+    fn: (value: V | undefined, remove: symbol) => V | symbol,
+    options?: WaitSyncOptions,
+  ): V | undefined;
+  updateSync(
+    key: K,
+    fn: (value: V | undefined, remove: symbol) => V | symbol,
+    options?: WaitSyncOptions,
+  ): V | undefined {
     checkFunction(fn, UPDATE, "fn");
     const claim = claimForSync(request(this, key, false), options)!;
-    const value = attempt(claim, () => fn(claim.read() as V | undefined));
-    settle(claim, value);
-    return value;
+    const value = attempt(
+      claim,
+      () => fn(claim.read() as V | undefined, REMOVE),
+    );
+    return settleOrRemove(claim, value as V);
   }
 
   /**
@@ -403,6 +499,28 @@ export class SharedMap<K, V> extends SharedObject {
   }
 
   /**
+   * A copy of the map as it is at one moment, where the iterators see what
+   * changes meanwhile.
+   *
+   * @returns A `Map` of copies of keys and values, in order of insertion.
+   * @throws {HeapExhaustedError} If the shared heap is full.
+   *
+   * @example
+   * ```ts
+   * import { SharedMap } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const map = new SharedMap([["a", 1]]);
+   * const before = map.snapshot();
+   * map.clear();
+   * assertEquals(before, new Map([["a", 1]]));
+   * ```
+   */
+  snapshot(): Map<K, V> {
+    return copyTable(addressOf(this)) as Map<K, V>;
+  }
+
+  /**
    * The keys, in order of insertion. Like a `Map`'s iterator it sees what is
    * added and does not see what is deleted meanwhile.
    *
@@ -478,6 +596,18 @@ export class SharedMap<K, V> extends SharedObject {
   [Symbol.iterator](): IterableIterator<[K, V]> {
     return this.entries();
   }
+}
+
+/** What `fn` of an update returns to take the key out. */
+const REMOVE = Symbol("remove");
+
+function settleOrRemove<V>(claim: Claim, value: V): V | undefined {
+  if (value === REMOVE) {
+    claim.remove();
+    return undefined;
+  }
+  settle(claim, value);
+  return value;
 }
 
 /** What a value became that was made while another one was set. */

@@ -249,6 +249,20 @@ export const threadingTable: Table = {
   "SharedMap.delete": {
     NotSendableError: notSendable((key) => map.delete(key)),
   },
+  "SharedMap.setIfAbsent": {
+    NotSendableError: [
+      ...notSendable((key) => map.setIfAbsent(key, 1)),
+      ...notSendable((value) => map.setIfAbsent(1, value)),
+    ],
+  },
+  "SharedMap.deleteIf": {
+    TypeError: [
+      () => map.deleteIf(1, bad.text),
+      () => map.deleteIf(1, bad.none),
+      () => map.deleteIf(1, (() => Promise.resolve(true)) as never),
+    ],
+    NotSendableError: notSendable((key) => map.deleteIf(key, () => true)),
+  },
   "SharedMap.set": {
     NotSendableError: [
       ...notSendable((key) => map.set(key, 1)),
