@@ -9,6 +9,7 @@ import {
   addressOf,
   type SharedObject,
 } from "../threading/_memory/shared_object.ts";
+import { checkInterrupted } from "../threading/_memory/scope.ts";
 import { get, getSync } from "./_engine/get.ts";
 import { ShutDown } from "./errors.ts";
 import { keepAlive } from "./simple_queue.ts";
@@ -32,6 +33,7 @@ export async function* eachItem<T>(
   for (;;) {
     let item: T;
     signal?.throwIfAborted();
+    checkInterrupted();
     try {
       const queue = addressOf(handle);
       item = await get(handle, queue, timeout, signal, true) as T;
@@ -51,6 +53,7 @@ export function* eachItemSync<T>(
 ): Generator<T, void, void> {
   for (;;) {
     let item: T;
+    checkInterrupted();
     try {
       item = getSync(handle, addressOf(handle), timeout, true) as T;
     } catch (error) {

@@ -11,7 +11,6 @@ import {
 } from "../_internal/check.ts";
 import {
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
@@ -23,7 +22,11 @@ import {
   readRecord,
 } from "../threading/_codec/record.ts";
 import { addressOf, pinUntil } from "../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
+import {
+  waitPromise,
+  waitSync,
+  waitTimeout,
+} from "../threading/_memory/wait.ts";
 import { Wake } from "../threading/_memory/wait_queue.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared/list.ts";
@@ -230,7 +233,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   async receive(options?: WaitOptions): Promise<Delivery<T>> {
-    const timeout = timeoutOf(options, RECEIVE);
+    const timeout = waitTimeout(options, RECEIVE);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -269,7 +272,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   receiveSync(options?: WaitSyncOptions): Delivery<T> {
-    const timeout = timeoutOf(options, RECEIVE);
+    const timeout = waitTimeout(options, RECEIVE);
     const queue = addressOf(this);
     return new Delivery<T>(queue, receiveSync(this, queue, timeout));
   }
@@ -314,7 +317,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   async join(options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, JOIN);
+    const timeout = waitTimeout(options, JOIN);
     options?.signal?.throwIfAborted();
     await waitPromise(joinProtocol, addressOf(this), QueueField.joiners, {
       timeout,
@@ -342,7 +345,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   joinSync(options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, JOIN);
+    const timeout = waitTimeout(options, JOIN);
     const queue = addressOf(this);
     const { joiners } = QueueField;
     const end = waitSync(joinProtocol, queue, joiners, timeout, JOIN);

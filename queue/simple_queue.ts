@@ -5,11 +5,7 @@
  */
 
 import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
-import {
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { doubles, Field, words } from "../threading/_memory/heap.ts";
 import { releaseRecord } from "../threading/_codec/record.ts";
 import {
@@ -21,6 +17,7 @@ import {
   releaseReference,
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
+import { waitTimeout } from "../threading/_memory/wait.ts";
 import { destroyJournal } from "./_engine/custom_list.ts";
 import { abandon } from "./_engine/deliveries.ts";
 import {
@@ -103,7 +100,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async put(item: T, options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -133,7 +130,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putSync(item: T, options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     const queue = addressOf(this);
     putSync(this, queue, item, timeout);
   }
@@ -183,7 +180,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -217,7 +214,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     const queue = addressOf(this);
     const list = listOf(items);
     if (!checkCount(queue, list.length)) return;
@@ -272,7 +269,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   async get(options?: WaitOptions): Promise<T> {
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -304,7 +301,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   getSync(options?: WaitSyncOptions): T {
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     return getSync(this, addressOf(this), timeout) as T;
   }
 
@@ -354,7 +351,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   async getMany(n: number, options?: WaitOptions): Promise<T[]> {
     checkNumber(n);
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -394,7 +391,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getManySync(n: number, options?: WaitSyncOptions): T[] {
     checkNumber(n);
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     return getManySync(this, addressOf(this), n, timeout) as T[];
   }
 

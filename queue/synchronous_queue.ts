@@ -5,13 +5,10 @@
  */
 
 import { blockingIterables, checkOptions } from "../_internal/check.ts";
-import {
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { words } from "../threading/_memory/heap.ts";
 import { addressOf, SharedObject } from "../threading/_memory/shared_object.ts";
+import { waitTimeout } from "../threading/_memory/wait.ts";
 import { get, getNowait, getSync } from "./_engine/get.ts";
 import { NO_ROOM, QueueField } from "./_engine/layout.ts";
 import { put, putNowait, putSync } from "./_engine/put.ts";
@@ -84,7 +81,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   async put(item: T, options?: WaitOptions): Promise<void> {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -116,7 +113,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   putSync(item: T, options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, PUT);
+    const timeout = waitTimeout(options, PUT);
     putSync(this, addressOf(this), item, timeout);
   }
 
@@ -163,7 +160,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   async get(options?: WaitOptions): Promise<T> {
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const queue = addressOf(this);
@@ -195,7 +192,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   getSync(options?: WaitSyncOptions): T {
-    const timeout = timeoutOf(options, GET);
+    const timeout = waitTimeout(options, GET);
     return getSync(this, addressOf(this), timeout) as T;
   }
 

@@ -71,7 +71,13 @@ import {
   readRecord,
 } from "./_codec/record.ts";
 import { giveBack, objectAt, objectAtAs } from "./_memory/shared_object.ts";
+import { enterThread, leaveThread } from "./_memory/scope.ts";
 import { forgetWaits, listen } from "./_memory/wait.ts";
+import {
+  isReasonOfThread,
+  isThreadCancelled,
+  reasonOfThread,
+} from "./_runtime/cancelling.ts";
 import { reportUncaught } from "./excepthook.ts";
 import { draftFields, equip, Thread, ThreadExit } from "./thread.ts";
 import {
@@ -90,6 +96,7 @@ import {
   nameOf,
   retire,
   settle,
+  ThreadField,
   ThreadStage,
   vacate,
 } from "./_runtime/thread_table.ts";
@@ -173,6 +180,7 @@ function begin(): void {
   instance = objectAtAs(thread, Thread) as Thread;
   before = {};
   setCurrentThread(instance);
+  enterThread(thread, thread + ThreadField.scope);
   needsTurn();
   running = true;
 }
@@ -197,6 +205,7 @@ function breathe(): Promise<void> {
 function settleDown(): boolean {
   clearLeftovers();
   endWaits();
+  leaveThread();
   setCurrentThread(undefined);
   leave(self);
   giveBack(thread);
@@ -208,6 +217,7 @@ function settleDown(): boolean {
 function runThread(job: number): Promise<void> | undefined {
   let result: unknown;
   try {
+    if (isThreadCancelled()) return endUnrun(job);
     if (missingModuleOf(job) !== undefined) return runLoaded(job);
     result = call(job);
     if (isThenable(result)) return finishAsync(result);
@@ -223,11 +233,13 @@ async function runLoaded(job: number): Promise<void> {
     await whileLoading(() => loadModulesOf(job));
   } catch (error) {
     noteBroken();
+    if (isThreadCancelled()) return endUnrun(job);
     const told = loadError(job, error);
     dropRecord(job);
     return endFailed(told);
   }
   noteLoaded();
+  if (isThreadCancelled()) return endUnrun(job);
   let result: unknown;
   try {
     result = await call(job);
@@ -235,6 +247,12 @@ async function runLoaded(job: number): Promise<void> {
     return endFailed(error);
   }
   return endReturned(result);
+}
+
+/** Ends a thread that was cancelled before it came to run. */
+function endUnrun(job: number): Promise<void> | undefined {
+  dropRecord(job);
+  return endFailed(reasonOfThread());
 }
 
 /** What joining a thread throws whose modules cannot be loaded. */
@@ -311,7 +329,7 @@ function endFailed(error: unknown): Promise<void> | undefined {
     // Without a record it returns undefined, too.
     return end({ state: ThreadStage.returned, result: 0, fields });
   }
-  report(error);
+  if (!isReasonOfThread(error)) report(error);
   const result = draftError(error, thread);
   return end({ state: ThreadStage.failed, result, fields });
 }
@@ -361,12 +379,13 @@ function report(error: unknown): void {
 /** An error that was caught nowhere, in a timer or a promise, say. */
 function onUncaught(error: unknown): void {
   const exits = isA(error, ThreadExit);
+  const isQuiet = exits || isReasonOfThread(error);
   if (!running) {
     // The thread has ended in this very turn; how, is told already.
-    if (thread !== 0 && !exits) report(error);
+    if (thread !== 0 && !isQuiet) report(error);
     return;
   }
-  if (!exits) report(error);
+  if (!isQuiet) report(error);
   cleanUp(
     () => exits ? undefined : error,
     exits ? ThreadStage.returned : ThreadStage.failed,

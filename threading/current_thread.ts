@@ -48,6 +48,7 @@ import {
 } from "./_codec/record.ts";
 import { checkDuration } from "../_internal/options.ts";
 import { onThreadEnd, sleepFor } from "./_memory/wait.ts";
+import { checkInterrupted } from "./_memory/scope.ts";
 import { heldLocks } from "./sync/lock_word.ts";
 import { Node, Wake } from "./_memory/wait_queue.ts";
 
@@ -347,6 +348,7 @@ function sweep(): void {
  * @param ms Milliseconds, at most `TIMEOUT_MAX`.
  * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is negative, NaN or too large.
+ * @throws The reason, if its thread or task is cancelled.
  *
  * @example
  * ```ts
@@ -360,10 +362,14 @@ function sweep(): void {
  */
 export function sleepSync(ms: number): void {
   checkDuration(ms, "sleep", "ms");
+  checkInterrupted();
   // Asleep, by its own choice and for no object: see `threadStates`.
   words[self + Slot.waitsFor] = -tid;
-  sleepFor(ms);
-  words[self + Slot.waitsFor] = 0;
+  try {
+    sleepFor(ms);
+  } finally {
+    words[self + Slot.waitsFor] = 0;
+  }
 }
 
 // What all threads are doing.

@@ -44,7 +44,8 @@
  */
 
 // Threads
-export { Thread, type ThreadOptions } from "./thread.ts";
+export { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
+export { checkCancelled, shield } from "./cancel.ts";
 export {
   activeCount,
   currentThread,

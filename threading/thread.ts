@@ -12,6 +12,7 @@ import {
 } from "./_codec/sendable.ts";
 import {
   add,
+  FREED,
   Header,
   isMain,
   load,
@@ -23,8 +24,8 @@ import {
 } from "./_memory/heap.ts";
 import { callbacks, checkDying, lock, unlock } from "./_memory/mutex.ts";
 import {
+  durationOf,
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
@@ -35,13 +36,19 @@ import {
   readRecord,
 } from "./_codec/record.ts";
 import {
+  ADDRESS,
   addressOf,
   createObject,
   pinUntil,
   registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
-import { waitPromise, waitSync } from "./_memory/wait.ts";
+import {
+  onThreadEnd,
+  waitPromise,
+  waitSync,
+  waitTimeout,
+} from "./_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
 import { settleKeepAlive, startThread } from "./_runtime/worker_pool.ts";
 import {
@@ -56,15 +63,25 @@ import {
   ThreadStage,
 } from "./_runtime/thread_table.ts";
 import {
+  cancelScope,
+  draftReason,
+  signalOfScope,
+  terminateAfter,
+} from "./_runtime/cancelling.ts";
+import { discard } from "./_memory/allocator.ts";
+import { scopeOfThread } from "./_memory/scope.ts";
+import {
   checkArray,
   checkFunction,
   checkOptions,
+  checkSignal,
   checkString,
 } from "../_internal/check.ts";
 import { encode } from "./_codec/encode.ts";
 
 const TARGET: unique symbol = Symbol("target");
 const ARGS: unique symbol = Symbol("args");
+const SIGNAL: unique symbol = Symbol("signal");
 /** Whether the fields of this object are those that were sent. */
 const STARTER: unique symbol = Symbol("starter");
 
@@ -147,22 +164,25 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
   /** @ignore */
   declare [ARGS]: unknown[];
   /** @ignore */
+  declare [SIGNAL]: AbortSignal | undefined;
+  /** @ignore */
   declare [STARTER]: boolean | undefined;
 
   /**
    * Makes a thread, to be started.
    *
    * @param options Its target with the arguments, its name, whether it is a
-   * daemon.
+   * daemon, a signal that cancels it.
    * @throws {TypeError} If the target is not a function, the arguments are not
-   * an array, or the name is not a string.
+   * an array, the name is not a string, or the signal not an AbortSignal.
    */
   constructor(options?: ThreadOptions<R, A>) {
-    const { target, args, name, daemon } = readOptions(options);
+    const { target, args, name, daemon, signal } = readOptions(options);
     super(createThread(daemon ?? isDaemonHere()));
     setName(addressOf(this), name ?? nextName());
     this[TARGET] = target;
     this[ARGS] = [...(args ?? [])];
+    if (signal !== undefined) this[SIGNAL] = signal;
   }
 
   /**
@@ -219,6 +239,8 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
         `Cannot start the thread ${this.name}: it was started before; make a new Thread`,
       );
     }
+    const signal = this[SIGNAL];
+    if (signal?.aborted) cancelBy(this, signal);
     const target = this[TARGET];
     const args = this[ARGS];
     if (this.constructor === Thread) {
@@ -227,6 +249,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
         { target, args },
         target && sendableEntry(target)?.url,
       );
+      if (signal !== undefined) heed(this, signal);
       return;
     }
     const constructor = this.constructor as unknown as SendableClass;
@@ -237,6 +260,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
       { constructor, fields: fieldsOf(this), target, args },
       entry.url,
     );
+    if (signal !== undefined) heed(this, signal);
     this[STARTER] = true;
   }
 
@@ -270,7 +294,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    */
   async join(options?: WaitOptions): Promise<R> {
     const what = `join the thread ${this.name}`;
-    const timeout = timeoutOf(options, what);
+    const timeout = waitTimeout(options, what);
     options?.signal?.throwIfAborted();
     const address = joinable(this, what);
     if (!hasEnded(address)) {
@@ -314,7 +338,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    */
   joinSync(options?: WaitSyncOptions): R {
     const what = options === undefined ? "" : `join the thread ${this.name}`;
-    const timeout = timeoutOf(options, what);
+    const timeout = waitTimeout(options, what);
     const address = joinable(this, "join a thread");
     if (!hasEnded(address)) {
       const end = waitSync(joinProtocol, address, MAIN_QUEUE, timeout, what);
@@ -381,6 +405,87 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
     }
     condemn(address);
     checkDying();
+  }
+
+  /**
+   * Asks the thread to stop. From then on every call in it that waits throws the
+   * reason, under way or to come, also if it need not wait: the promise forms
+   * and the blocking ones. Only a free `Lock`, `RLock` or `Semaphore` is still
+   * taken; and what never waits (`…Nowait`, `release`, `notify`, `set`) goes on as
+   * ever. The call that was interrupted is as if it had never been made. So the
+   * thread cleans up (`using`, `finally`, see `shield`) and ends; joining
+   * it throws the reason, unless it catches that.
+   *
+   * Code that computes without waiting finds out by `checkCancelled`, or by the
+   * thread's {@linkcode signal}.
+   *
+   * The first reason counts. A thread that was not started never runs: starting
+   * it ends it. With one that has ended nothing happens.
+   *
+   * @param reason What the waits throw; by default a `DOMException` named
+   * `AbortError`. A copy arrives.
+   * @param options `grace`: how many milliseconds later the thread is terminated
+   * if it has not ended.
+   * @throws {NotSendableError} If the reason cannot be sent.
+   * @throws {HeapExhaustedError} If the shared heap has no room for it.
+   * @throws {ThreadingError} If it is the main thread.
+   * @throws {RangeError} If the grace is negative, NaN or too large.
+   * @throws {TypeError} If the grace is not a number.
+   *
+   * @example
+   * ```ts
+   * import { Event, sendable, Thread } from "@skein/std/threading";
+   * import { assertThrows } from "@std/assert";
+   *
+   * export const wait = sendable(import.meta, function wait(event: Event) {
+   *   event.waitSync();
+   * });
+   *
+   * Deno.test("cancel", () => {
+   *   const thread = new Thread({ target: wait, args: [new Event()] });
+   *   thread.start();
+   *   thread.cancel(new Error("closing"), { grace: 5000 });
+   *   assertThrows(() => thread.joinSync(), Error, "closing");
+   * });
+   * ```
+   */
+  cancel(reason?: unknown, options?: CancelOptions): void {
+    const what = "cancel a thread";
+    if (options !== undefined) checkOptions(options, what, ["grace"]);
+    const grace = durationOf(options?.grace, what, "grace");
+    const address = addressOf(this);
+    if (words[MAIN_SLOT + Slot.thread] === address) {
+      throw new ThreadingError(
+        "Cannot cancel the main thread: it belongs to nobody who could, end the program with Deno.exit()",
+      );
+    }
+    const record = draftReason(reason, `The thread ${this.name}`);
+    // Encoding may have run code that freed it.
+    if (this[ADDRESS] !== address || hasEnded(address)) {
+      discard(record);
+      addressOf(this);
+      return;
+    }
+    cancelScope(address, address + ThreadField.scope, record);
+    if (grace !== Infinity) terminateAfter(address, grace);
+  }
+
+  /**
+   * Tells the thread itself, and nobody else, when it is cancelled: for `fetch`,
+   * and for whatever else takes a signal. It is aborted at once, also in a thread
+   * that does not return to its event loop; listeners are called when the loop
+   * turns. That of the main thread is never aborted.
+   *
+   * @throws {ThreadingError} If another thread asks.
+   */
+  get signal(): AbortSignal {
+    const address = addressOf(this);
+    if (words[self + Slot.thread] === address) {
+      return signalOfScope(scopeOfThread());
+    }
+    throw new ThreadingError(
+      `Cannot read the signal of the thread ${this.name}: it is for code of that thread, which gets it by currentThread().signal`,
+    );
   }
 
   /** The name, for people: given, or `Thread-1`, `Thread-2`, … */
@@ -529,6 +634,12 @@ export type ThreadOptions<
      * @default {false}, in a daemon true
      */
     daemon?: boolean;
+    /**
+     * Cancels the thread when it is aborted, with its reason. Whoever starts the
+     * thread listens, so that one's event loop must turn; if it has been aborted
+     * before, the thread does not run.
+     */
+    signal?: AbortSignal;
   }
   & ([] extends A ? {
       /** What the target is called with; copied, shared objects shared. */
@@ -545,9 +656,10 @@ interface CheckedOptions {
   args?: readonly unknown[];
   name?: string;
   daemon?: boolean;
+  signal?: AbortSignal;
 }
 
-const NAMES = ["target", "args", "name", "daemon"];
+const NAMES = ["target", "args", "name", "daemon", "signal"];
 
 /**
  * Reads the options of a thread.
@@ -556,11 +668,71 @@ const NAMES = ["target", "args", "name", "daemon"];
  */
 function readOptions(options: unknown): CheckedOptions {
   if (options !== undefined) checkOptions(options, "make a Thread", NAMES);
-  const { target, args, name, daemon } = (options ?? {}) as CheckedOptions;
+  const { target, args, name, daemon, signal } =
+    (options ?? {}) as CheckedOptions;
   if (target !== undefined) checkFunction(target, "make a Thread", "target");
   if (args !== undefined) checkArray(args, "make a Thread", "args");
   if (name !== undefined) checkString(name, "make a Thread", "name");
-  return { target, args, name, daemon: daemon && true };
+  checkSignal(signal, "make a Thread");
+  return { target, args, name, daemon: daemon && true, signal };
+}
+
+/** What `Thread.cancel` takes besides the reason. */
+export interface CancelOptions {
+  /**
+   * Milliseconds after which the thread is terminated if it has not ended, at
+   * most `TIMEOUT_MAX`.
+   *
+   * @default {Infinity}
+   */
+  grace?: number;
+}
+
+// The signals that cancel threads. A listener keeps its thread's handle, so the
+// listeners of threads that have ended are taken away when others come.
+
+interface Heeding {
+  thread: Thread;
+  stop(): void;
+}
+
+let heedings: Heeding[] = [];
+const MIN_HEEDINGS = 16;
+let sweepAt = MIN_HEEDINGS;
+
+onThreadEnd(() => {
+  for (const { stop } of heedings) stop();
+  heedings = [];
+  sweepAt = MIN_HEEDINGS;
+});
+
+/** Cancels a thread when a signal is aborted. */
+function heed(thread: Thread, signal: AbortSignal): void {
+  if (signal.aborted) return;
+  if (heedings.length >= sweepAt) sweep();
+  const onAbort = () => cancelBy(thread, signal);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const stop = () => signal.removeEventListener("abort", onAbort);
+  heedings.push({ thread, stop });
+}
+
+function sweep(): void {
+  const over = (thread: Thread) =>
+    thread[ADDRESS] === FREED || hasEnded(thread[ADDRESS]);
+  for (const { thread, stop } of heedings) if (over(thread)) stop();
+  heedings = heedings.filter(({ thread }) => !over(thread));
+  sweepAt = Math.max(MIN_HEEDINGS, heedings.length * 2);
+}
+
+function cancelBy(thread: Thread, signal: AbortSignal): void {
+  // Its handle may have been freed, which nobody would hear of.
+  if (thread[ADDRESS] === FREED) return;
+  try {
+    thread.cancel(signal.reason);
+  } catch (error) {
+    if (!(error instanceof NotSendableError)) throw error;
+    thread.cancel();
+  }
 }
 
 // How `exit()` leaves a thread.

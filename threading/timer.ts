@@ -7,9 +7,10 @@
 import { checkArray, checkFunction } from "../_internal/check.ts";
 import { Event } from "./sync/event.ts";
 import { checkDuration } from "../_internal/options.ts";
+import { isInterrupted } from "./_memory/scope.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { sendable } from "./_codec/sendable.ts";
-import { Thread, type ThreadOptions } from "./thread.ts";
+import { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
 
 /**
  * A thread that runs a function once, after a while, unless it is cancelled
@@ -93,6 +94,13 @@ export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
    * Stops the timer, from any thread: its function will not run, and its thread
    * ends at once. Does nothing if the function runs already, or has run.
    *
+   * With a reason or options it cancels the thread as {@linkcode Thread.cancel}
+   * does: the function, if it runs, is asked to stop, and joining the timer
+   * throws the reason.
+   *
+   * @param args None; or the reason, and `grace` in milliseconds.
+   * @throws As {@linkcode Thread.cancel} does, if there are any.
+   *
    * @example
    * ```ts
    * import { sendable, Timer } from "@skein/std/threading";
@@ -110,8 +118,11 @@ export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
    * });
    * ```
    */
-  cancel(): void {
-    this.finished.set();
+  override cancel(
+    ...args: [reason?: unknown, options?: CancelOptions]
+  ): void {
+    if (args.length === 0) this.finished.set();
+    else super.cancel(...args);
   }
 
   /**
@@ -159,7 +170,10 @@ function isSetWithin(event: Event, ms: number): boolean {
     event.waitSync({ timeout: ms });
     return true;
   } catch (error) {
-    if ((error as Error).name === "TimeoutError") return false;
-    throw error;
+    // It may have been cancelled, with such a reason.
+    if (isInterrupted() || (error as Error).name !== "TimeoutError") {
+      throw error;
+    }
+    return false;
   }
 }

@@ -76,6 +76,7 @@ import {
   Wake,
   wake,
 } from "../../threading/_memory/wait_queue.ts";
+import { runSheltered } from "../../threading/_memory/scope.ts";
 import { waitSync } from "../../threading/_memory/wait.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
 import type { Lock } from "../../threading/sync/lock.ts";
@@ -134,6 +135,7 @@ import {
   shutDown,
   spareIn,
   tick,
+  undoWake,
   waitingIn,
   withdraw,
 } from "./waiters.ts";
@@ -146,7 +148,7 @@ function acquire(queue: number): Lock {
   const mutex = objectAt(words[queue + QueueField.lock]) as Lock;
   for (;;) {
     try {
-      return mutex.acquireSync();
+      return runSheltered(() => mutex.acquireSync());
     } catch (error) {
       if (!(error instanceof OwnerDiedError)) throw error;
       mutex.recover();
@@ -614,6 +616,7 @@ export class PutWait implements Protocol {
   }
 
   withdraw = withdraw;
+  undo = undoWake;
   decline = decline;
 }
 
@@ -660,6 +663,7 @@ export class GetWait implements Protocol {
   }
 
   withdraw = withdraw;
+  undo = undoWake;
   decline = decline;
 }
 

@@ -83,6 +83,7 @@ import {
   returnTaken,
   spareIn,
   tick,
+  undoWake,
   withdraw,
 } from "./waiters.ts";
 
@@ -623,6 +624,7 @@ function protocolOf(patient: boolean): Protocol {
     take: (queue, node) =>
       takeForWaiter(queue, node, patient, take, takeFromNode),
     withdraw,
+    undo: undoWake,
     decline,
     tick,
   };

@@ -55,7 +55,7 @@ import {
   shrink,
   sizeOf,
 } from "./ring.ts";
-import { decline, spareIn, tick, withdraw } from "./waiters.ts";
+import { decline, spareIn, tick, undoWake, withdraw } from "./waiters.ts";
 
 /** What is done, for messages. */
 export const RECEIVE = "receive an item";
@@ -105,6 +105,7 @@ function protocolFor(parcel: number): Protocol {
   return {
     take: (queue, node) => takeForWaiter(queue, node, true, take, takeHanded),
     withdraw,
+    undo: undoWake,
     decline,
     tick,
   };

@@ -306,6 +306,53 @@ export function decline(queue: number, node: number): void {
   }
 }
 
+/**
+ * Lets others have what a node was woken for, whose wait has been cancelled.
+ *
+ * @returns Whether that was possible. An item that is in stays in, and so does
+ * one that the full heap has no room to take back.
+ */
+export function undoWake(queue: number, node: number, state: number): boolean {
+  if (state !== Wake.retry) return false;
+  const flags = words[node + Node.flags];
+  if (words[node + Node.queue] === QueueField.putters) {
+    return abandonPut(queue, node);
+  }
+  if (flags & WaitFlag.handed) return returnHandedTo(queue, node);
+  lock(queue + Field.mutex);
+  const isOver = endOf(node) !== undefined;
+  if (!isOver && isClaimed(node)) {
+    releaseClaim(queue, node);
+    feedGetters(queue);
+  }
+  unlock(queue + Field.mutex);
+  return !isOver;
+}
+
+/** Puts the item back that a node of this thread was handed; whether it could. */
+function returnHandedTo(queue: number, node: number): boolean {
+  for (;;) {
+    enter(queue);
+    // A task of this thread's may have given it back while the thread blocked.
+    const isHanded = (words[node + Node.flags] & WaitFlag.handed) !== 0;
+    if (!isHanded || isDropping(queue) || hasPlaces(queue, 1)) {
+      if (isHanded) {
+        (isDropping(queue) ? dropHanded : putBackHanded)(queue, node);
+      }
+      feedGetters(queue);
+      leave(queue);
+      return true;
+    }
+    const needed = words[queue + QueueField.length] + 1;
+    leave(queue);
+    try {
+      growTo(queue, needed);
+    } catch {
+      return false;
+    }
+  }
+}
+
 /** Passes on what a dead thread's node was given and did not take. */
 export function abandon(queue: number, node: number, state: number): void {
   if (state !== Wake.retry) return;
@@ -322,15 +369,17 @@ export function abandon(queue: number, node: number, state: number): void {
   }
 }
 
-/** The same for a put that was woken to run hooks. */
-function abandonPut(queue: number, node: number): void {
+/** The same for a put that was woken to run hooks; whether it had not ended. */
+function abandonPut(queue: number, node: number): boolean {
   lock(queue + Field.mutex);
-  if (endOf(node) === undefined) {
+  const isOpen = endOf(node) === undefined;
+  if (isOpen) {
     if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
     releaseReference(words[node + NodeItem.block]);
     passTurn(queue);
   }
   unlock(queue + Field.mutex);
+  return isOpen;
 }
 
 /**
@@ -545,6 +594,7 @@ export const joinProtocol: Protocol = {
   take(queue) {
     return unfinished(queue) <= 0 ? Wake.granted : Wake.waiting;
   },
+  undo: () => true,
 };
 
 /** Counts items that were put into a queue without hooks whose ends are closed. */

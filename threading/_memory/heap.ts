@@ -270,6 +270,10 @@ export const Slot = {
   locks: 14,
   /** Set if it once held more than `locks` has room for. */
   locksOverflow: 46,
+  /** (shared) Set when a scope of the thread is cancelled, see `scope.ts`. */
+  cancels: 48,
+  /** (registry) When to terminate it, by `graceTime`; 0 for never. */
+  grace: 49,
   /** The wait node of blocking waits. */
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */

@@ -69,6 +69,10 @@ export const callbacks = {
   longWait(): void {},
   /** The event loop turns. */
   turn(): void {},
+  /** Does what is due; returns when to call again, by `performance.now()`. */
+  due(): number {
+    return Infinity;
+  },
 };
 
 /**

@@ -24,6 +24,7 @@ import {
   callbacks,
   checkDying,
   damagedError,
+  doWholly,
   isClosed,
   lock,
   requireStack,
@@ -31,6 +32,16 @@ import {
   unlock,
 } from "./mutex.ts";
 import { classOf, forgetPins, pin, type Pins, unpin } from "./shared_object.ts";
+import {
+  checkInterrupted,
+  currentScope,
+  interruption,
+  isCancelled,
+  isInterrupted,
+  reasonOf,
+  type Scope,
+  tellListeners,
+} from "./scope.ts";
 import {
   allocateNode,
   enqueue,
@@ -60,6 +71,8 @@ interface PendingWait {
   queue: number;
   /** What keeps the object's handle meanwhile. */
   pins: Pins;
+  /** What the code that waits belongs to; `undefined` if it waits in any case. */
+  scope: Scope | undefined;
   resolve(state: number): void;
   reject(reason: unknown): void;
   /** Called at the end, while the node is still there. */
@@ -109,8 +122,17 @@ export function drainReady(): void {
     const wait = pending.get(token);
     if (wait !== undefined) proceed(wait);
   }
+  if (words[self + Slot.cancels] !== 0) endCancelled();
   // Those that still wait hold the event loop open only if somebody can wake them.
   if (woken.length > 0 && pending.size > 0) callbacks.pendingChange();
+}
+
+/** Gives up the waits that have been cancelled, and tells those who listen. */
+function endCancelled(): void {
+  for (const wait of [...pending.values()]) {
+    if (isCancelled(wait.scope)) giveUp(wait, reasonOf(wait.scope));
+  }
+  tellListeners();
 }
 
 let seenDamages = 0;
@@ -127,6 +149,12 @@ function proceed(wait: PendingWait): void {
   if (state === Wake.damaged) return endDamaged(wait);
   // A node that was moved to another object's queue is that object's business.
   const moved = words[wait.node + Node.object] !== wait.object;
+  const { scope } = wait;
+  if (!moved && isCancelled(scope) && undo(wait.protocol, wait.node)) {
+    endWait(wait);
+    wait.reject(reasonOf(scope));
+    return;
+  }
   if (state !== Wake.retry || moved) {
     endWait(wait);
     wait.resolve(state);
@@ -137,6 +165,38 @@ function proceed(wait: PendingWait): void {
   if (end === Wake.damaged) endDamaged(wait);
   else if (end !== Wake.waiting) wait.resolve(end);
   else wait.giveUpLate?.();
+}
+
+/**
+ * Lets others have what a node was woken for, whose wait has been cancelled.
+ *
+ * @returns Whether that was possible: if not, the wait ends as if it had not
+ * been cancelled.
+ */
+function undo(protocol: Protocol, node: number): boolean {
+  const state = words[node + Node.state];
+  if (protocol.undo === undefined || state === Wake.damaged) return false;
+  let undone = false;
+  // Killed in between, the thread would have it passed on once more.
+  doWholly(() => {
+    try {
+      undone = protocol.undo!(words[node + Node.object], node, state);
+    } catch {
+      // Damaged meanwhile.
+    }
+    if (undone) words[node + Node.object] = 0;
+  });
+  return undone;
+}
+
+function giveUp(wait: PendingWait, reason: unknown): void {
+  if (!pending.has(wait.token)) return;
+  if (!withdraw(wait.protocol, wait.node, wait.object)) {
+    wait.giveUpLate ??= () => giveUp(wait, reason);
+    return;
+  }
+  endWait(wait);
+  wait.reject(reason);
 }
 
 function endDamaged(wait: PendingWait): void {
@@ -186,6 +246,8 @@ export interface Surrender {
   signal?: AbortSignal;
   /** Makes the error of a wait whose time ran out. */
   timeoutError(): unknown;
+  /** Set if it waits even if its code is cancelled. */
+  sheltered?: boolean;
 }
 
 /**
@@ -238,16 +300,18 @@ export function waitEntered(
 }
 
 function wait(
-  start: Omit<PendingWait, "pins" | "resolve" | "reject">,
-  { timeout, signal, timeoutError }: Surrender,
+  start: Omit<PendingWait, "pins" | "scope" | "resolve" | "reject">,
+  { timeout, signal, timeoutError, sheltered }: Surrender,
   enter?: (node: number) => void,
 ): Promise<number> {
-  const { protocol, object, node, token } = start;
+  const { object, node, token } = start;
+  const scope = sheltered ? undefined : currentScope();
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const pendingWait: PendingWait = {
     ...start,
     pins: pin(object),
+    scope,
     resolve,
     reject,
   };
@@ -262,19 +326,14 @@ function wait(
   } else {
     enter(node);
   }
+  if (isCancelled(scope)) {
+    giveUp(pendingWait, reasonOf(scope));
+    return promise;
+  }
   if (pending.size === 1) callbacks.pendingChange();
   if (timeout === Infinity && signal === undefined) return promise;
 
-  const giveUp = (reason: unknown) => {
-    if (!pending.has(token)) return;
-    if (!withdraw(protocol, node, object)) {
-      pendingWait.giveUpLate ??= () => giveUp(reason);
-      return;
-    }
-    endWait(pendingWait);
-    pendingWait.reject(reason);
-  };
-  const onAbort = () => giveUp(signal!.reason);
+  const onAbort = () => giveUp(pendingWait, signal!.reason);
   const settled = () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
@@ -288,7 +347,7 @@ function wait(
     reject(reason);
   };
   if (timeout !== Infinity) {
-    timer = setTimeout(() => giveUp(timeoutError()), timeout);
+    timer = setTimeout(() => giveUp(pendingWait, timeoutError()), timeout);
   }
   signal?.addEventListener("abort", onAbort, { once: true });
   return promise;
@@ -329,6 +388,31 @@ export function surrenderOf(
   const signal = options?.signal;
   signal?.throwIfAborted();
   return { timeout, signal, timeoutError: () => timeoutError(what, timeout) };
+}
+
+/**
+ * Like `timeoutOf`, for whatever waits and is not to take what is there if its
+ * code has been cancelled.
+ *
+ * @throws As `timeoutOf` does; the reason, if it has been cancelled.
+ */
+export function waitTimeout(
+  options: WaitOptions | undefined,
+  what: string,
+): number {
+  const timeout = timeoutOf(options, what);
+  checkInterrupted();
+  return timeout;
+}
+
+/** Like {@linkcode surrenderOf}, as {@linkcode waitTimeout} is. */
+export function waitSurrender(
+  options: WaitOptions | undefined,
+  what: string,
+): Surrender {
+  const surrender = surrenderOf(options, what);
+  checkInterrupted();
+  return surrender;
 }
 
 /** The node of this thread's blocking waits. */
@@ -376,15 +460,18 @@ export function prepareOwnNode(): void {
  * @param deadline Time by `performance.now()`; `Infinity` for none.
  * @param protocol How the object lets wait: how often to look before sleeping,
  * and what may have to be done meanwhile.
- * @returns Whether it was woken; if not, the deadline has passed.
+ * @param interruptible Whether the sleep ends when its code is cancelled.
+ * @returns Whether it was woken; if not, the deadline has passed, or it was
+ * cancelled.
  * @throws {ThreadingError} If nothing is left that could wake it.
  */
 export function sleepUntilWoken(
   node: number,
   deadline: number,
   protocol?: Protocol,
+  interruptible = false,
 ): boolean {
-  const woken = sleep(node, deadline, protocol);
+  const woken = sleep(node, deadline, protocol, interruptible);
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();
   return woken;
@@ -394,6 +481,7 @@ function sleep(
   node: number,
   deadline: number,
   protocol: Protocol | undefined,
+  interruptible: boolean,
 ): boolean {
   const spins = protocol?.spins ?? SPINS;
   for (let spin = 0; spin < spins; spin++) {
@@ -406,8 +494,13 @@ function sleep(
     declineReady();
     if (isStranded(node)) return true;
     if (load(node + Node.state) !== Wake.waiting) return true;
+    // The event was read before: whoever cancels changes it last.
+    if (interruptible && isInterrupted()) return false;
     callbacks.wake();
-    const due = protocol?.tick?.(load(node + Node.object)) ?? Infinity;
+    const due = Math.min(
+      protocol?.tick?.(load(node + Node.object)) ?? Infinity,
+      callbacks.due(),
+    );
     if (load(node + Node.state) !== Wake.waiting) return true;
     if (
       isMain && Math.min(deadline, due) === Infinity &&
@@ -475,10 +568,15 @@ function takeBack(node: number): boolean {
   }
 }
 
-/** Blocks this thread for some milliseconds; it can be killed meanwhile. */
+/**
+ * Blocks this thread for some milliseconds; it can be killed meanwhile.
+ *
+ * @throws The reason, if it is cancelled.
+ */
 export function sleepFor(ms: number): void {
   prepareOwnNode();
-  sleepUntilWoken(OWN_NODE, performance.now() + ms);
+  sleepUntilWoken(OWN_NODE, performance.now() + ms, undefined, true);
+  checkInterrupted();
 }
 
 /**
@@ -492,6 +590,7 @@ export function sleepFor(ms: number): void {
  * @param node The node; one of its own for a wait whose `attend` may wait.
  * @returns How the wait ended; `Wake.waiting` if the time ran out.
  * @throws {ThreadingError} If nothing is left that could end the wait.
+ * @throws The reason, if its code is cancelled.
  */
 export function waitSync(
   protocol: Protocol,
@@ -538,9 +637,10 @@ export function finishSync(
 ): number {
   const object = words[node + Node.object];
   words[self + Slot.waitsFor] = object;
-  let woken = sleepUntilWoken(node, deadline, protocol);
+  let woken = sleepUntilWoken(node, deadline, protocol, true);
   if (!woken && withdraw(protocol, node, object)) {
     words[self + Slot.waitsFor] = 0;
+    checkInterrupted();
     if (deadline !== Infinity) return Wake.waiting;
     throw neverEnds(what);
   }
@@ -553,6 +653,11 @@ export function finishSync(
   }
   words[self + Slot.waitsFor] = 0;
   const state = words[node + Node.state];
+  const cancelled = isInterrupted() ? interruption() : undefined;
+  if (
+    cancelled !== undefined && words[node + Node.object] === object &&
+    undo(protocol, node)
+  ) throw reasonOf(cancelled);
   if (state === Wake.damaged) {
     const name = classOf(words[node + Node.object])?.constructor.name;
     words[node + Node.object] = 0;

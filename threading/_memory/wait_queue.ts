@@ -108,6 +108,14 @@ export interface Protocol {
   /** In the critical section, after a node gave up and left the queue. */
   withdraw?(object: number, node: number): void;
   /**
+   * Outside of critical sections, after a node was woken whose wait has been
+   * cancelled: lets others have what it was given, as if it had not waited.
+   *
+   * @returns Whether that could be done. If not, and without this function, the
+   * wait ends as it has.
+   */
+  undo?(object: number, node: number, state: number): boolean;
+  /**
    * Outside of critical sections: lets others have what a promise-form node of
    * this thread was woken for, since the thread blocks and cannot go on with it.
    */

@@ -26,6 +26,7 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
+import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
 import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { commitRecord, readRecord, releaseRecord } from "../_codec/record.ts";
@@ -52,9 +53,11 @@ export const ThreadField = {
   /** Links of the list of living threads. */
   next: Field.own + 6,
   previous: Field.own + 7,
+  /** Its scope of cancelling. */
+  scope: Field.own + 8,
 } as const;
 /** Size of a Thread object in words. */
-export const THREAD_WORDS = Field.own + 8;
+export const THREAD_WORDS = ThreadField.scope + SCOPE_WORDS;
 
 /** The life of a thread. */
 export const ThreadStage = {
@@ -76,6 +79,7 @@ export const joinProtocol: Protocol = {
   take(thread) {
     return hasEnded(thread) ? Wake.granted : Wake.waiting;
   },
+  undo: () => true,
 };
 
 /** The name of a thread. */
@@ -101,6 +105,7 @@ const OWNED_RECORDS = [
   ThreadField.name,
   ThreadField.result,
   ThreadField.fields,
+  ThreadField.scope + ScopeField.reason,
 ];
 
 /** Puts a thread into the list of living ones. Under the registry mutex. */
@@ -327,6 +332,7 @@ export function vacate(
   words[slot + Slot.endingResult] = result;
   words[slot + Slot.endingFields] = fields;
   words[slot + Slot.ending] = thread;
+  words[slot + Slot.grace] = 0;
   delist(thread);
   store(slot + Slot.tid, 0);
   words[slot + Slot.thread] = 0;

@@ -111,6 +111,14 @@ export const claimProtocol: Protocol = {
   withdraw(map, node) {
     unpin(map, entryOf(node));
   },
+  undo(map, node, state) {
+    if (state !== Wake.granted) return true;
+    lock(map + Field.mutex);
+    letGo(map, words[node + CLAIM_OF]);
+    unlock(map + Field.mutex);
+    giveBack(map);
+    return true;
+  },
   decline(map, node) {
     let stuck = node;
     while (stuck !== 0 && words[stuck + Node.state] === Wake.granted) {

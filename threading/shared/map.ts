@@ -10,11 +10,7 @@ import {
   checkNotThenable,
 } from "../../_internal/check.ts";
 import { load } from "../_memory/heap.ts";
-import {
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 import {
   addressOf,
   createObject,
@@ -47,7 +43,8 @@ import {
   readNext,
   setKey,
 } from "./hash_table.ts";
-import { surrenderOf } from "../_memory/wait.ts";
+import { checkInterrupted } from "../_memory/scope.ts";
+import { waitSurrender, waitTimeout } from "../_memory/wait.ts";
 
 const UPDATE = "update a key of a SharedMap";
 const DELETE = "delete a key of a SharedMap";
@@ -446,6 +443,7 @@ export class SharedMap<K, V> extends SharedObject {
     options?: WaitOptions,
   ): Promise<V> {
     checkFunction(make, CREATE, "make");
+    checkInterrupted();
     for (;;) {
       const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
@@ -488,6 +486,7 @@ export class SharedMap<K, V> extends SharedObject {
     options?: WaitSyncOptions,
   ): V {
     checkFunction(make, CREATE, "make");
+    checkInterrupted();
     for (;;) {
       const found = lookUp(addressOf(this), key);
       if (found !== ABSENT) return found as V;
@@ -630,7 +629,7 @@ async function claimFor(
   request: Request,
   options: WaitOptions | undefined,
 ): Promise<Claim | undefined> {
-  const claim = await claimAsync(request, surrenderOf(options, request.what));
+  const claim = await claimAsync(request, waitSurrender(options, request.what));
   // Until here its handle must not go.
   addressOf(owner);
   return claim;
@@ -640,7 +639,7 @@ function claimForSync(
   request: Request,
   options: WaitSyncOptions | undefined,
 ): Claim | undefined {
-  return claimSync(request, timeoutOf(options, request.what));
+  return claimSync(request, waitTimeout(options, request.what));
 }
 
 const KIND = registerClass(import.meta, {

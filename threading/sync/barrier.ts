@@ -11,7 +11,6 @@ import { Field, load, words } from "../_memory/heap.ts";
 import {
   durationOf,
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
@@ -24,7 +23,13 @@ import {
   SharedObject,
   unpin,
 } from "../_memory/shared_object.ts";
-import { OWN_NODE, waitEpoch, waitPromise, waitSync } from "../_memory/wait.ts";
+import {
+  OWN_NODE,
+  waitEpoch,
+  waitPromise,
+  waitSync,
+  waitTimeout,
+} from "../_memory/wait.ts";
 import {
   allocateNode,
   dequeue,
@@ -287,7 +292,7 @@ function timeoutAt(
   options: WaitSyncOptions | undefined,
   address: number,
 ): number {
-  const given = timeoutOf(options, WAIT);
+  const given = waitTimeout(options, WAIT);
   if (options?.timeout !== undefined) return given;
   const timeout = words[address + BarrierField.timeout];
   return timeout < 0 ? Infinity : timeout;
@@ -383,6 +388,12 @@ const barrierProtocol: Protocol = {
   },
   withdraw(object) {
     words[object + BarrierField.waiting]--;
+  },
+  undo(object, node, state) {
+    // A party of a round that is complete cannot leave it any more.
+    if (state !== Wake.retry) return false;
+    abandonRound(object, node, state);
+    return true;
   },
 };
 

@@ -18,7 +18,6 @@ import {
 import { lock, lockInner, unlock, unlockInner } from "../_memory/mutex.ts";
 import {
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
@@ -42,13 +41,19 @@ import {
 } from "./lock.ts";
 import { acquireFor, releaseOnce, RLock } from "./rlock.ts";
 import {
+  checkInterrupted,
+  isInterrupted,
+  runSheltered,
+} from "../_memory/scope.ts";
+import {
   finishSync,
   OWN_NODE,
   prepareOwnNode,
   type Surrender,
-  surrenderOf,
   waitEntered,
+  waitSurrender,
   waitSync,
+  waitTimeout,
 } from "../_memory/wait.ts";
 import {
   dequeue,
@@ -265,7 +270,7 @@ export class Condition extends SharedObject {
    * ```
    */
   async wait(options?: WaitOptions): Promise<void> {
-    const surrender = surrenderOf(options, WAIT);
+    const surrender = waitSurrender(options, WAIT);
     const hold = requireHold(this, WAIT);
     const address = addressOf(this);
     await pinUntil(address, waitNotified(address, hold, surrender));
@@ -294,7 +299,7 @@ export class Condition extends SharedObject {
    * ```
    */
   waitSync(options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, WAIT);
+    const timeout = waitTimeout(options, WAIT);
     const hold = requireHold(this, WAIT);
     waitNotifiedSync(addressOf(this), hold, timeout);
   }
@@ -323,7 +328,7 @@ export class Condition extends SharedObject {
     predicate: () => T | PromiseLike<T>,
     options?: WaitOptions,
   ): Promise<T> {
-    const timeout = timeoutOf(options, WAIT);
+    const timeout = waitTimeout(options, WAIT);
     options?.signal?.throwIfAborted();
     checkFunction(predicate, WAIT, "predicate");
     requireHold(this, WAIT);
@@ -336,7 +341,8 @@ export class Condition extends SharedObject {
         await this.wait({ ...options, timeout: left });
       } catch (error) {
         // Time has passed: the predicate has the last word.
-        if (options?.signal?.aborted || !isTimeout(error)) throw error;
+        const isOver = options?.signal?.aborted || isInterrupted();
+        if (isOver || !isTimeout(error)) throw error;
       }
     }
   }
@@ -361,7 +367,7 @@ export class Condition extends SharedObject {
    * ```
    */
   waitForSync<T>(predicate: () => T, options?: WaitSyncOptions): T {
-    const timeout = timeoutOf(options, WAIT);
+    const timeout = waitTimeout(options, WAIT);
     checkFunction(predicate, WAIT, "predicate");
     requireHold(this, WAIT);
     const end = performance.now() + timeout;
@@ -373,7 +379,7 @@ export class Condition extends SharedObject {
         this.waitSync({ timeout: left });
       } catch (error) {
         // Time has passed: the predicate has the last word.
-        if (!isTimeout(error)) throw error;
+        if (isInterrupted() || !isTimeout(error)) throw error;
       }
     }
   }
@@ -591,6 +597,18 @@ async function waitNotified(
     if (end !== Wake.granted && !seized) await takeAgain(hold, origin);
     resume(hold);
   }
+  passOnIfCancelled(address);
+}
+
+/**
+ * A wait that was notified and has the lock: if it has been cancelled meanwhile,
+ * the notification is for another one.
+ *
+ * @throws The reason, if it has.
+ */
+function passOnIfCancelled(address: number): void {
+  if (isInterrupted()) notifyFirst(address, 1);
+  checkInterrupted();
 }
 
 async function takeAgain({ object }: Hold, origin: number): Promise<void> {
@@ -601,6 +619,7 @@ async function takeAgain({ object }: Hold, origin: number): Promise<void> {
 const FOR_EVER: Surrender = {
   timeout: Infinity,
   timeoutError: () => undefined,
+  sheltered: true,
 };
 
 /** Waits in the blocking form until it is notified. */
@@ -622,6 +641,7 @@ function waitNotifiedSync(
     resume(hold);
   }
   if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
+  passOnIfCancelled(address);
 }
 
 function takeAgainSync({ object }: Hold): void {
@@ -629,7 +649,9 @@ function takeAgainSync({ object }: Hold): void {
   if (takeFree(object, ownerWord)) {
     words[OWN_NODE + Node.object] = 0;
   } else {
-    const end = waitSync(lockProtocol, object, MAIN_QUEUE, Infinity, WAIT);
+    const end = runSheltered(() =>
+      waitSync(lockProtocol, object, MAIN_QUEUE, Infinity, WAIT)
+    );
     checkEnd(end, object, Infinity, WAIT);
   }
 }

@@ -8,7 +8,6 @@ import { Field, load, store } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
@@ -18,7 +17,12 @@ import {
   registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
-import { surrenderOf, waitPromise, waitSync } from "../_memory/wait.ts";
+import {
+  waitPromise,
+  waitSurrender,
+  waitSync,
+  waitTimeout,
+} from "../_memory/wait.ts";
 import {
   MAIN_QUEUE,
   type Protocol,
@@ -34,6 +38,7 @@ const protocol: Protocol = {
   take(object) {
     return load(object + FLAG) === 0 ? Wake.waiting : Wake.granted;
   },
+  undo: () => true,
 };
 
 /**
@@ -127,7 +132,7 @@ export class Event extends SharedObject {
    * ```
    */
   async wait(options?: WaitOptions): Promise<void> {
-    const surrender = surrenderOf(options, WAIT);
+    const surrender = waitSurrender(options, WAIT);
     const address = addressOf(this);
     if (load(address + FLAG) !== 0) return;
     await waitPromise(protocol, address, MAIN_QUEUE, surrender);
@@ -152,7 +157,7 @@ export class Event extends SharedObject {
    * ```
    */
   waitSync(options?: WaitSyncOptions): void {
-    const timeout = timeoutOf(options, WAIT);
+    const timeout = waitTimeout(options, WAIT);
     const address = addressOf(this);
     if (load(address + FLAG) !== 0) return;
     const end = waitSync(protocol, address, MAIN_QUEUE, timeout, WAIT);

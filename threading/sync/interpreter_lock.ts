@@ -36,11 +36,7 @@ import {
   self,
   words,
 } from "../_memory/heap.ts";
-import {
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,
@@ -67,7 +63,13 @@ import {
   type Protocol,
   Wake,
 } from "../_memory/wait_queue.ts";
-import { finishSync, OWN_NODE, prepareOwnNode } from "../_memory/wait.ts";
+import { checkInterrupted, runSheltered } from "../_memory/scope.ts";
+import {
+  finishSync,
+  OWN_NODE,
+  prepareOwnNode,
+  waitTimeout,
+} from "../_memory/wait.ts";
 
 const ACQUIRE = "acquire an InterpreterLock";
 const DEFAULT_INTERVAL = 100;
@@ -171,7 +173,7 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   acquireSync(options?: WaitSyncOptions): this {
-    const timeout = timeoutOf(options, ACQUIRE);
+    const timeout = waitTimeout(options, ACQUIRE);
     takeTurn(addressOf(this), timeout, ACQUIRE);
     return this;
   }
@@ -359,7 +361,9 @@ export class InterpreterLock extends SharedObject {
    */
   allowThreads<T>(fn: () => T): T {
     checkFunction(fn, "allow threads", "fn");
-    return callAside(held(this, "allow threads at"), fn, ACQUIRE);
+    const address = held(this, "allow threads at");
+    checkInterrupted();
+    return callAside(address, fn, ACQUIRE);
   }
 
   /** Releases the lock, at the end of the block that `using` is in. */
@@ -417,6 +421,7 @@ const turnProtocol: Protocol = {
     return end;
   },
   withdraw: lockProtocol.withdraw,
+  undo: lockProtocol.undo,
 };
 
 /**
@@ -479,7 +484,9 @@ function yieldTurn(object: number, what: string): void {
   unlock(object + Field.mutex);
   try {
     if (!others) return;
-    const end = finishSync(turnProtocol, OWN_NODE, Infinity, what);
+    const end = runSheltered(() =>
+      finishSync(turnProtocol, OWN_NODE, Infinity, what)
+    );
     checkEnd(end, object, Infinity, what);
     resume(object, hold);
   } finally {
@@ -511,7 +518,7 @@ function callAside<T>(object: number, fn: () => T, what: string): T {
   } finally {
     try {
       if (!isAsync) {
-        takeTurn(object, Infinity, what);
+        runSheltered(() => takeTurn(object, Infinity, what));
         resume(object, hold);
       }
     } finally {
@@ -541,7 +548,11 @@ async function takeAfter(
   }
 }
 
-const FOR_EVER = { timeout: Infinity, timeoutError: () => undefined };
+const FOR_EVER = {
+  timeout: Infinity,
+  timeoutError: () => undefined,
+  sheltered: true,
+};
 
 /** How this thread holds the lock. */
 interface Hold {
@@ -604,6 +615,7 @@ const TURNS: FlowLock = {
   protocol: turnProtocol,
   what: ACQUIRE,
   reentrant: false,
+  takesFree: false,
 };
 
 const KIND = registerClass(import.meta, {

@@ -462,6 +462,10 @@ export const lockProtocol: Protocol = {
   takeFast(object, node) {
     return takeFree(object, wordOf(node));
   },
+  undo(object, node, state) {
+    abandonLock(object, node, state);
+    return state !== Wake.refused;
+  },
   withdraw(object) {
     if (firstOf(object) !== 0) return;
     const at = object + LockField.word;

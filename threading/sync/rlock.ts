@@ -26,6 +26,7 @@ import {
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { MAIN_QUEUE, type Protocol } from "../_memory/wait_queue.ts";
+import { checkInterrupted } from "../_memory/scope.ts";
 import {
   onThreadEnd,
   type Surrender,
@@ -353,12 +354,15 @@ export interface FlowLock {
   what: string;
   /** Whether its flow may take it again. */
   reentrant: boolean;
+  /** Whether code that was cancelled still takes it if it is free. */
+  takesFree: boolean;
 }
 
 const RLOCK: FlowLock = {
   protocol: lockProtocol,
   what: ACQUIRE,
   reentrant: true,
+  takesFree: true,
 };
 
 /**
@@ -378,6 +382,7 @@ export function acquireFor<T>(
   // Not an async function: the caller must await the promise of `resumeIn`.
   try {
     const surrender = surrenderOf(options, kind.what);
+    if (!kind.takesFree) checkInterrupted();
     const address = addressOf(lock);
     if (kind.reentrant && takeAgainInFlow(address)) {
       return resumeIn(words[address + LockField.flow], value);

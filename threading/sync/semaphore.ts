@@ -135,6 +135,10 @@ function takeOrReserve(address: number, node: number, n: number): number {
 const protocol: Protocol = {
   take: (object, node) => takeOrReserve(object, node, 1),
   withdraw: (object) => addPermits(object, 0),
+  undo(object, node, state) {
+    abandon(object, node, state);
+    return true;
+  },
   decline(object, node) {
     lock(object + Field.mutex);
     if (words[node + Node.state] === Wake.granted) {

@@ -16,6 +16,7 @@ import {
   SharedList,
   SharedMap,
   SharedNumber,
+  shield,
   sleepSync,
   stackSize,
   startNewThread,
@@ -310,10 +311,25 @@ export const threadingTable: Table = {
       () => new Thread({ target: bad.text }),
       () => new Thread({ target: () => {}, args: bad.number }),
       () => new Thread({ target: () => {}, name: bad.number }),
+      () => new Thread({ signal: bad.object }),
       () => new Thread(bad.fn),
       () => new Thread(bad.text),
     ],
   },
+  "Thread.cancel": {
+    TypeError: [
+      () => notStarted().cancel(undefined, { grace: bad.text }),
+      () => notStarted().cancel(undefined, { timeout: 1 } as never),
+      () => notStarted().cancel(undefined, bad.number),
+    ],
+    RangeError: [
+      () => notStarted().cancel(undefined, { grace: -1 }),
+      () => notStarted().cancel(undefined, { grace: NaN }),
+    ],
+    NotSendableError: notSendable((value) => notStarted().cancel(value)),
+    ThreadingError: [() => mainThread().cancel()],
+  },
+  "Thread.signal": { ThreadingError: [() => notStarted().signal] },
   "Thread.start": {
     NotSendableError: [() => new Thread({ target: unmarked }).start()],
     ThreadingError: [() => mainThread().start()],
@@ -362,6 +378,7 @@ export const threadingTable: Table = {
     ],
   },
   setExcepthook: { TypeError: [() => setExcepthook(bad.text)] },
+  shield: { TypeError: [() => shield(bad.text), () => shield(bad.none)] },
   sleepSync: {
     TypeError: [() => sleepSync(bad.text), () => sleepSync(bad.none)],
     RangeError: [() => sleepSync(-1), () => sleepSync(NaN)],
