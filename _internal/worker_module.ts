@@ -1,11 +1,13 @@
 /**
- * The modules that workers run.
+ * The modules that workers run, and workers that run none.
  *
  * The main program must import such a module, too: a worker that downloads it
  * waits for the main thread, which may be blocked.
  *
  * @module
  */
+
+import { builtIn } from "./built_in.ts";
 
 const granted = new Set<string>();
 
@@ -33,8 +35,51 @@ export function lifeLockName(): string | undefined {
  */
 export function workerUrl(module: URL): URL {
   if (module.protocol === "file:") return module;
-  const source = `import ${JSON.stringify(module.href)};`;
-  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+  return new URL(dataUrl(`import ${JSON.stringify(module.href)};`));
+}
+
+/** Taken at once: no code of the user may run where a helper is started. */
+const { Worker } = globalThis;
+
+/**
+ * Starts a worker without modules, which may be done also while the calling
+ * thread is about to block for long. It does not hold the process open, and no
+ * permission is needed.
+ *
+ * @param name What debuggers show.
+ * @param source The text of functions and constants, one of them `main`, which
+ * is called with the data. It imports nothing.
+ * @param data What `main` is called with.
+ */
+export function startHelper(name: string, source: string, data: unknown): void {
+  // Deno's own way of letting a global Worker live without holding the process
+  // open: a method under a symbol without a name. There is no public one.
+  const unref = Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
+    symbol.description === undefined &&
+    typeof Reflect.get(Worker.prototype, symbol) === "function"
+  );
+  if (unref === undefined) return startNodeHelper(source, data);
+  // A third of what a Worker of `node:worker_threads` costs.
+  const url = dataUrl(`${source} onmessage = ({ data }) => main(data);`);
+  const worker = new Worker(url, { type: "module", name });
+  worker.postMessage(data);
+  Reflect.get(worker, unref).call(worker, false);
+}
+
+function startNodeHelper(source: string, data: unknown): void {
+  const node = builtIn("node:worker_threads");
+  const url = dataUrl(`
+    import { workerData } from "node:worker_threads";
+    ${source}
+    main(workerData);
+  `);
+  // The default environment, a copy, would ask for every variable.
+  new node.Worker(new URL(url), { workerData: data, env: node.SHARE_ENV })
+    .unref();
+}
+
+function dataUrl(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
 }
 
 /**

@@ -23,7 +23,7 @@
  * @module
  */
 
-import { builtIn } from "../_internal/built_in.ts";
+import { startHelper } from "../_internal/worker_module.ts";
 import {
   addOnWake,
   CHANNEL,
@@ -427,22 +427,11 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
 
 /** A module of its own would need the permission to read its file. */
 const SOURCE = `
-  const keep = ${keep};
+  const main = ${keep};
   const strike = ${strike};
   const releaseAlarm = ${releaseAlarm};
   const stopListening = ${stopListening};
 `;
-
-/**
- * Deno's own way of letting a Worker live without holding the process open: a
- * method under a symbol without a name. There is no public one.
- */
-function unrefSymbol(): symbol | undefined {
-  return Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
-    symbol.description === undefined &&
-    typeof Reflect.get(Worker.prototype, symbol) === "function"
-  );
-}
 
 /** Starts the keeper from the main thread, and does not wait for it. */
 function startKeeper(): void {
@@ -452,42 +441,11 @@ function startKeeper(): void {
   Atomics.notify(words, Header.signalKeeper);
   const data: KeeperData = { buffer: words.buffer, ...clockPair(), at: LAYOUT };
   try {
-    const symbol = unrefSymbol();
-    if (symbol === undefined) startNodeKeeper(data);
-    else startWebKeeper(data, symbol);
+    startHelper("signals of @skein/std", SOURCE, data);
   } catch (error) {
     store(Header.signalKeeper, OFF);
     throw error;
   }
-}
-
-function startWebKeeper(data: KeeperData, unref: symbol): void {
-  // A third of what a Worker of `node:worker_threads` costs.
-  const worker = new Worker(
-    urlOf(`${SOURCE} onmessage = ({ data }) => keep(data);`),
-    { type: "module", name: "signals of @skein/std" },
-  );
-  worker.postMessage(data);
-  (worker as unknown as Record<symbol, (ref: boolean) => void>)[unref](false);
-}
-
-function startNodeKeeper(data: KeeperData): void {
-  const source = `
-    import { SHARE_ENV, workerData } from "node:worker_threads";
-    ${SOURCE}
-    keep(workerData);
-  `;
-  const node = builtIn("node:worker_threads");
-  const worker = new node.Worker(new URL(urlOf(source)), {
-    workerData: data,
-    // The default, a copy, would ask for every environment variable.
-    env: node.SHARE_ENV,
-  });
-  worker.unref();
-}
-
-function urlOf(source: string): string {
-  return `data:text/javascript,${encodeURIComponent(source)}`;
 }
 
 /** Asks for the keeper, and does not wait for it. */

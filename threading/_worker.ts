@@ -20,6 +20,7 @@ import "./sync/semaphore.ts";
 import "./timer.ts";
 
 import {
+  add,
   adoptTid,
   birth,
   compareExchange,
@@ -31,7 +32,6 @@ import {
   self,
   Slot,
   store,
-  wakeSlot,
   words,
 } from "./_memory/heap.ts";
 import {
@@ -40,7 +40,6 @@ import {
   draftError,
   exited,
   holdWebLock,
-  keepWatch,
   onOutOfMemory,
   poisonLeft,
   reap,
@@ -109,8 +108,8 @@ function boot(): void {
   // memory strikes in the event loop, where the worker's owner hears of it.
   holdWebLock(self, serial, () => {
     store(self + Slot.guarded, serial);
-    const sentinel = load(Header.sentinelSlot);
-    if (sentinel !== 0) wakeSlot(sentinel);
+    add(Header.guardedWorkers, 1);
+    Atomics.notify(words, Header.guardedWorkers);
     setTimeout(work, 0);
   });
 }
@@ -475,7 +474,4 @@ function guardEnds(): void {
 }
 
 // The module is also imported, for nothing, by the main thread, see `mod.ts`.
-if (birth !== undefined) {
-  if (load(Header.sentinelSlot) === self) keepWatch();
-  else boot();
-}
+if (birth !== undefined) boot();

@@ -177,8 +177,8 @@ export const Header = {
   stackSize: 29,
   /** Bumped when the main thread is to look at the slots. */
   hostRequests: 30,
-  /** Slot of the sentinel worker, or 0. */
-  sentinelSlot: 31,
+  /** Counts the workers that have got their web locks, see `worker_pool.ts`. */
+  guardedWorkers: 31,
   /** 1 when the heap has been laid out. */
   ready: 32,
   /** First thread of the list of living threads (address of its object). */
@@ -212,6 +212,8 @@ export const Header = {
   signalChannel: 57,
   /** How often waits of a dead thread were left to others, see `reaper.ts`. */
   leftWaits: 59,
+  /** Counts the workers that were found to run no more, see `reaper.ts`. */
+  goneWorkers: 60,
 } as const;
 
 /** The words that every shared object starts with. */
@@ -278,6 +280,8 @@ export const Slot = {
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */
   guarded: 80,
+  /** (shared) The same number, once the worker runs no more: see `isGone`. */
+  gone: 81,
   /**
    * (shared) A thread, and two words of bits: the signals that it handles. They
    * count only while that thread runs here.
@@ -328,12 +332,10 @@ export const SlotState = {
   busy: 2,
   /** The worker waits for a thread to run. */
   idle: 3,
-  /** The worker is the sentinel. */
-  reserved: 4,
   /** The worker is gone, and there are still waits to be abandoned. */
-  left: 5,
+  left: 4,
   /** A thread is abandoning them. */
-  claimed: 6,
+  claimed: 5,
 } as const;
 
 /** How far the killing of a thread has come. */
@@ -385,6 +387,15 @@ export function slotOf(tid: number): number {
 /** Whether the thread of that identity is alive. */
 export function isLiveTid(tid: number): boolean {
   return load(slotOf(tid) + Slot.tid) === tid;
+}
+
+/**
+ * Whether the worker of a slot runs no more, and has not been cleaned up after.
+ * Another one gets the slot only when 64 others have been free for longer.
+ */
+export function isGone(slot: number): boolean {
+  const serial = load(slot + Slot.guarded);
+  return serial !== 0 && load(slot + Slot.gone) === serial;
 }
 
 /** Makes the owner of the slot look at what there is. */

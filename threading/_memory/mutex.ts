@@ -28,6 +28,8 @@ import {
   add,
   compareExchange,
   exchange,
+  isGone,
+  isMain,
   load,
   self,
   Slot,
@@ -47,6 +49,9 @@ const SPINS = 400;
  */
 const RECHECK_MS = 10;
 
+/** Blocked for so many milliseconds, the main thread needs a sentinel. */
+export const LONG_MS = 200;
+
 /**
  * What the layers above do for the memory layer in this JavaScript thread. Each
  * is set when the module is loaded that does it. None of them runs user code,
@@ -57,6 +62,10 @@ export const callbacks = {
   dying(): void {},
   /** Finishes a section that the thread has left in the middle. */
   unfinished(_mutex: number): void {},
+  /** Takes over the mutex of a worker that is gone; false if it is closed now. */
+  inherit(_mutex: number): boolean {
+    return true;
+  },
   /** The thread has woken a promise-form wait of its own. */
   ownWake(): void {},
   /** A first promise-form wait begins, some were woken, or all have ended. */
@@ -217,7 +226,8 @@ export function tryLock(mutex: number): boolean {
 
 /** Releases a ground mutex. */
 export function unlock(mutex: number): void {
-  if (exchange(mutex, 0) & CONTENDED) Atomics.notify(words, mutex, 1);
+  const holder = exchange(mutex, 0);
+  if (holder & CONTENDED) passOn(mutex, holder);
   store(self + Slot.ground, 0);
 }
 
@@ -245,9 +255,14 @@ export function lockInner(mutex: number): boolean {
 /** Releases a ground mutex taken with {@linkcode lockInner}. */
 export function unlockInner(mutex: number): void {
   const holder = exchange(mutex, 0);
-  if (holder === DAMAGED) closeMutex(mutex);
-  else if (holder & CONTENDED) Atomics.notify(words, mutex, 1);
+  if (holder & CONTENDED) passOn(mutex, holder);
   store(self + Slot.innerGround, 0);
+}
+
+/** Wakes the next sleeper; a mutex that somebody has closed stays closed. */
+function passOn(mutex: number, holder: number): void {
+  if (holder === DAMAGED) closeMutex(mutex);
+  else Atomics.notify(words, mutex, 1);
 }
 
 /** Whether the thread of a slot is changing the heap. */
@@ -257,13 +272,30 @@ export function isChangingHeap(slot: number): boolean {
     load(slot + Slot.openDrafts) !== 0;
 }
 
+/*
+ * Who wakes a thread that sleeps here: the holder, when it releases the mutex.
+ * If the holder is gone, it was cleaned up after, which releases the mutex or
+ * closes it, or it was not: then the sleeper, which looks every few milliseconds,
+ * finds it out for itself (`isGone`) and takes the mutex over. That matters when
+ * the main thread, which cleans up, is a sleeper, or when it waits for one. The
+ * sentinel tells who is gone, so the main thread must have it started from here,
+ * too.
+ *
+ * What is taken over: a table as it is, as from a holder that has released it;
+ * the allocator, with all that is derived from the sizes of the blocks made anew;
+ * of an object, nothing: it is marked as damaged, and its mutex closed. Whoever
+ * cleans up later finds the mark, closes the other mutexes of the object, and
+ * ends the waits there (`finishSection`). Two sleepers cannot both take over,
+ * since one compare-exchange does it.
+ */
+
 /** Returns false if the mutex is that of a damaged object. */
 function lockSlow(mutex: number): boolean {
   for (let spin = 0; spin < SPINS; spin++) {
     if (load(mutex) === 0 && compareExchange(mutex, 0, self) === 0) return true;
   }
   // From here on the word is taken as contended: there may be other sleepers.
-  for (;;) {
+  for (let timeouts = 0;;) {
     const holder = load(mutex);
     if (holder === DAMAGED) return false;
     if (holder === 0) {
@@ -274,9 +306,16 @@ function lockSlow(mutex: number): boolean {
     ) {
       const seen = holder | CONTENDED;
       const end = Atomics.wait(words, mutex, seen, RECHECK_MS);
-      // So long is no section. Its holder may have left it in the middle: if it
-      // is in its event loop, it now finishes it, see `checkDying`.
-      if (end === "timed-out") wakeSlot(holder & ~CONTENDED);
+      if (end !== "timed-out") continue;
+      const slot = holder & ~CONTENDED;
+      if (!isGone(slot)) {
+        // So long is no section. Its holder may have left it in the middle: if
+        // it is in its event loop, it now finishes it, see `checkDying`.
+        wakeSlot(slot);
+        if (isMain && ++timeouts * RECHECK_MS === LONG_MS) callbacks.longWait();
+      } else if (compareExchange(mutex, seen, self | CONTENDED) === seen) {
+        return callbacks.inherit(mutex);
+      }
     }
   }
 }
@@ -301,8 +340,8 @@ export function takeToClose(mutex: number, dead: number): void {
   exchange(self + Slot.ground, mutex);
   const deadline = performance.now() + PATIENCE_MS;
   while (
-    holderOf(mutex) !== dead && compareExchange(mutex, 0, self) !== 0 &&
-    performance.now() < deadline
+    holderOf(mutex) !== dead && !isClosed(mutex) &&
+    compareExchange(mutex, 0, self) !== 0 && performance.now() < deadline
   ) {
     // Sections take microseconds; nobody notifies this word.
     const word = self + Slot.waitsFor;

@@ -677,3 +677,22 @@ export function finishSection(mutex: number, slot: number = self): void {
 }
 
 callbacks.unfinished = finishSection;
+
+/**
+ * Takes over a mutex that a worker held which is gone, see `lockSlow`. This
+ * thread holds it now, and may be in the midst of another section.
+ *
+ * @returns Whether it can go on; not with an object, which is damaged.
+ */
+callbacks.inherit = (mutex) => {
+  if (mutex === Header.allocatorMutex) rebuild();
+  if (mutex < SLOTS_END) return true;
+  // What `addressAround` does is not this section's end.
+  const inner = words[self + Slot.innerGround];
+  words[self + Slot.innerGround] = 0;
+  const object = addressAround(mutex);
+  words[self + Slot.innerGround] = inner;
+  store(object + Field.damaged, 1);
+  closeMutex(mutex);
+  return false;
+};

@@ -27,6 +27,7 @@ import {
   doWholly,
   isClosed,
   lock,
+  LONG_MS,
   requireStack,
   tryLock,
   unlock,
@@ -441,8 +442,6 @@ export function endThread(): void {
   for (const ending of endings) ending();
 }
 
-/** Blocked for so many milliseconds, the main thread needs a sentinel. */
-const LONG_MS = 200;
 /**
  * Makes {@linkcode OWN_NODE} ready for a wait.
  *

@@ -3,7 +3,7 @@
  * waited for is passed on, what it owned is given back, who joins it is woken.
  *
  * Done by the dying thread itself as its last act where it can, else by the
- * main thread or the sentinel. `Slot.dying` decides who: only the one that moved
+ * main thread, or by any thread that waits. `Slot.dying` decides who: only the one that moved
  * it from `no` or `asked` to another stage cleans up.
  *
  * @module
@@ -16,12 +16,12 @@ import {
   exchange,
   Field,
   Header,
+  isGone,
   load,
   requestHost,
   self,
   Slot,
   slotAt,
-  slotIndex,
   SlotState,
   store,
   words,
@@ -67,7 +67,7 @@ import {
 } from "./thread_table.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { setLifeLock } from "../../_internal/worker_module.ts";
-import { addOnWake, listen } from "../_memory/wait.ts";
+import { addOnWake } from "../_memory/wait.ts";
 import { builtIn } from "../../_internal/built_in.ts";
 
 /** Tries to become the one that cleans up; false if somebody else does. */
@@ -84,17 +84,36 @@ export function claimRemains(slot: number): boolean {
   );
 }
 
-/**
- * Cleans up after a worker that has given up its web lock, so runs no more, and
- * ran out of memory, unless somebody else does.
- *
- * @param slot Its slot.
- * @param serial Its serial number.
+/*
+ * Workers that ended without last words: they ran out of memory. The main thread
+ * hears of it by an event, or, if it is blocked, from the sentinel
+ * (`worker_pool.ts`), which marks the slot (`isGone`), counts `Header.goneWorkers`
+ * and wakes the main thread, and a little later, should that be busy with
+ * something else, all threads. A thread looks at the count whenever it wakes,
+ * before it sleeps; so whoever waits for what a dead one holds is, at worst, the
+ * one that cleans up.
  */
-function bury(slot: number, serial: number): void {
+
+let seenGone = 0;
+
+/** Cleans up after workers that are gone, unless somebody else does. */
+function buryGone(): void {
+  const gone = load(Header.goneWorkers);
+  if (gone === seenGone) return;
+  seenGone = gone;
+  const used = load(Header.usedSlots);
+  for (let i = 1; i < used; i++) {
+    const slot = slotAt(i);
+    if (isGone(slot)) doWholly(() => bury(slot));
+  }
+}
+
+addOnWake(buryGone);
+
+function bury(slot: number): void {
   // The slot is set free, and `guarded` reset, under the registry mutex.
   lock(Header.registryMutex);
-  const found = load(slot + Slot.guarded) === serial && claimRemains(slot);
+  const found = isGone(slot) && claimRemains(slot);
   unlock(Header.registryMutex);
   if (!found) return;
   const thread = words[slot + Slot.thread];
@@ -382,7 +401,7 @@ export function textOf(error: unknown, withStack = false): string {
 // others when the worker has stopped for good; `terminate` only asks for that.
 
 /** As much of `LockManager` as is needed; Deno's own types do not have it. */
-interface WebLocks {
+export interface WebLocks {
   request(
     name: string,
     options: { mode: "exclusive" | "shared" },
@@ -392,9 +411,8 @@ interface WebLocks {
 
 const webLocks: WebLocks = Reflect.get(navigator, "locks");
 
-function webLockName(slot: number, serial: number): string {
-  return `@skein/std ${Deno.pid} ${slotIndex(slot)} ${serial}`;
-}
+/** What the names of the web locks of all workers begin with. */
+export const WEB_LOCKS = `@skein/std ${Deno.pid}`;
 
 /** Takes the web lock of this worker until its end, then calls back. */
 export function holdWebLock(
@@ -402,56 +420,12 @@ export function holdWebLock(
   serial: number,
   callback: () => void,
 ): void {
-  const name = webLockName(slot, serial);
+  const name = `${WEB_LOCKS} ${slot} ${serial}`;
   setLifeLock(name);
   webLocks.request(name, { mode: "exclusive" }, () => {
     callback();
     return new Promise(() => {});
   });
-}
-
-/**
- * Cleans up after a worker when it has stopped. Shared, so that the main
- * thread, should it be blocked, does not keep the sentinel from it.
- */
-function onWorkerEnd(slot: number, serial: number): void {
-  webLocks.request(webLockName(slot, serial), { mode: "shared" }, () => {
-    bury(slot, serial);
-    return Promise.resolve();
-  });
-}
-
-// The sentinel: a worker that runs no threads but notices when one dies of what
-// leaves no time for last words (being killed in a busy loop, running out of
-// memory) while the main thread is blocked and so cannot be told. It is started
-// when the main thread has been blocked for long (`worker_pool.ts`).
-//
-// It asks for the web lock of every worker. The platform grants it when the
-// worker is no more.
-
-/** The longest interval that a timer takes, in milliseconds. */
-const LONG = 2_147_483_647;
-/** Serial numbers of the workers whose locks were asked for, by slot. */
-const watched = new Map<number, number>();
-
-/** Watches all workers, the present ones and those to come. */
-export function keepWatch(): void {
-  addOnWake(lookAround);
-  // What `listen` awaits does not keep the worker alive.
-  setInterval(() => {}, LONG);
-  listen(() => true);
-}
-
-/** A worker wakes the sentinel when it has got its lock. */
-function lookAround(): void {
-  const used = load(Header.usedSlots);
-  for (let i = 1; i < used; i++) {
-    const slot = slotAt(i);
-    const serial = load(slot + Slot.guarded);
-    if (serial === 0 || slot === self || watched.get(slot) === serial) continue;
-    watched.set(slot, serial);
-    onWorkerEnd(slot, serial);
-  }
 }
 
 // Noticing that this worker ran out of memory.

@@ -232,15 +232,6 @@ function takeFreeSlot(): number {
   return slotAt(used);
 }
 
-/** A slot for a worker that runs no threads, or 0. */
-export function reserveSlot(): number {
-  lock(Header.registryMutex);
-  const slot = takeFreeSlot();
-  if (slot !== 0) store(slot + Slot.state, SlotState.reserved);
-  unlock(Header.registryMutex);
-  return slot;
-}
-
 /**
  * Sets a slot free whose worker has ended, or leaves it to those who know what
  * its thread has waited for, see `reaper.ts`.

@@ -14,7 +14,11 @@
 
 import type { Worker } from "node:worker_threads";
 import { builtIn } from "../../_internal/built_in.ts";
-import { requireImport, workerUrl } from "../../_internal/worker_module.ts";
+import {
+  requireImport,
+  startHelper,
+  workerUrl,
+} from "../../_internal/worker_module.ts";
 import {
   birthCertificate,
   Dying,
@@ -24,9 +28,11 @@ import {
   requestHost,
   self,
   Slot,
+  SLOT_WORDS,
   slotAt,
   SlotState,
   store,
+  TABLES,
   words,
 } from "../_memory/heap.ts";
 import {
@@ -42,9 +48,11 @@ import {
   outOfMemory,
   reap,
   terminated,
+  WEB_LOCKS,
+  type WebLocks,
 } from "./reaper.ts";
 import { callbacks, isChangingHeap } from "../_memory/mutex.ts";
-import { assign, freeSlot, nameOf, reserveSlot } from "./thread_table.ts";
+import { assign, freeSlot, nameOf } from "./thread_table.ts";
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { ThreadingError } from "../errors.ts";
 import { discard } from "../_memory/allocator.ts";
@@ -96,13 +104,114 @@ function createWorker(slot: number): Worker {
   });
 }
 
-/** Starts the sentinel, once: the main thread has been blocked for long. */
+/** What the sentinel must know of the memory. */
+interface SentinelData {
+  buffer: ArrayBufferLike;
+  locks: string;
+  at: {
+    guardedWorkers: number;
+    goneWorkers: number;
+    usedSlots: number;
+    slots: number;
+    slotWords: number;
+    guarded: number;
+    gone: number;
+    event: number;
+  };
+}
+
+/**
+ * What the sentinel runs; only its text gets there, so it is one function.
+ *
+ * It asks for the web lock of every worker, which the platform grants when the
+ * worker runs no more. Shared, since the main thread may ask for it as well.
+ */
+function watchWorkers({ buffer, locks, at }: SentinelData): void {
+  /** The time that the main thread has before all others are asked. */
+  const PATIENCE_MS = 100;
+  const words = new Int32Array(buffer);
+  const webLocks: WebLocks = Reflect.get(navigator, "locks");
+  /** Serial numbers of the workers whose locks were asked for, by slot. */
+  const watched = new Map<number, number>();
+
+  const slotAt = (index: number) => at.slots + index * at.slotWords;
+  const wake = (slot: number) => {
+    Atomics.add(words, slot + at.event, 1);
+    Atomics.notify(words, slot + at.event);
+  };
+  const isThere = (slot: number, serial: number) =>
+    Atomics.load(words, slot + at.guarded) === serial;
+
+  function onWorkerEnd(slot: number, serial: number): void {
+    // Most have been cleaned up after by now.
+    if (!isThere(slot, serial)) return;
+    Atomics.store(words, slot + at.gone, serial);
+    Atomics.add(words, at.goneWorkers, 1);
+    wake(slotAt(0));
+    setTimeout(() => {
+      if (!isThere(slot, serial)) return;
+      const used = Atomics.load(words, at.usedSlots);
+      for (let i = 1; i < used; i++) wake(slotAt(i));
+    }, PATIENCE_MS);
+  }
+
+  function lookAround(): void {
+    const used = Atomics.load(words, at.usedSlots);
+    for (let i = 1; i < used; i++) {
+      const slot = slotAt(i);
+      const serial = Atomics.load(words, slot + at.guarded);
+      if (serial === 0 || watched.get(slot) === serial) continue;
+      watched.set(slot, serial);
+      const name = `${locks} ${slot} ${serial}`;
+      webLocks.request(name, { mode: "shared" }, () => {
+        onWorkerEnd(slot, serial);
+        return Promise.resolve();
+      });
+    }
+  }
+
+  (async () => {
+    for (;;) {
+      // A worker counts itself when it has got its lock.
+      const count = Atomics.load(words, at.guardedWorkers);
+      lookAround();
+      const more = Atomics.waitAsync(words, at.guardedWorkers, count);
+      if (more.async) await more.value;
+    }
+  })();
+}
+
+let hasSentinel = false;
+
+/**
+ * Starts the sentinel, once: the main thread has been blocked for long. Events
+ * would tell it of the end of a worker, but only in its event loop. May be called
+ * in the midst of a critical section.
+ */
 function startSentinel(): void {
-  if (load(Header.sentinelSlot) !== 0 || workers.size === 0) return;
-  const slot = reserveSlot();
-  if (slot === 0) return;
-  store(Header.sentinelSlot, slot);
-  createWorker(slot).unref();
+  if (hasSentinel || workers.size === 0) return;
+  hasSentinel = true;
+  const data: SentinelData = {
+    buffer: words.buffer,
+    locks: WEB_LOCKS,
+    at: {
+      guardedWorkers: Header.guardedWorkers,
+      goneWorkers: Header.goneWorkers,
+      usedSlots: Header.usedSlots,
+      slots: TABLES,
+      slotWords: SLOT_WORDS,
+      guarded: Slot.guarded,
+      gone: Slot.gone,
+      event: Slot.event,
+    },
+  };
+  try {
+    const source = `const main = ${watchWorkers};`;
+    startHelper("sentinel of @skein/std", source, data);
+  } catch {
+    // The platform has no room for it now.
+    hasSentinel = false;
+  }
 }
 
 /** Cleans up after a worker that has ended by itself. */
@@ -113,7 +222,7 @@ function buryWorker(slot: number, error: unknown): void {
     const name = thread === 0 ? "" : nameOf(thread);
     reap(slot, causeOf(error, name));
   } else if (load(slot + Slot.dying) === Dying.buried) {
-    // The sentinel is at it, and will ask for the slot to be set free.
+    // Another thread is at it, and will ask for the slot to be set free.
     return;
   }
   freeSlot(slot);
