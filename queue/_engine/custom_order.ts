@@ -120,6 +120,7 @@ import {
 } from "./layout.ts";
 import {
   admitDue,
+  availableIn,
   decline,
   endOf,
   endPatient,
@@ -639,6 +640,8 @@ export class GetWait implements Protocol {
     if (this.patient) words[node + Node.flags] |= WaitFlag.patient;
     if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
     if (spareIn(queue) > 0) return Put.again;
+    // Somebody in line has given something back that nobody else could take.
+    if (availableIn(queue) > 0) feedGetters(queue);
     if (words[queue + QueueField.shutDown] === 0) return Wake.waiting;
     if (!this.patient || !mayComeBack(queue)) return Wake.refused;
     return Wake.waiting;

@@ -76,12 +76,11 @@ import {
   decline,
   endPatient,
   feedGetters,
-  isClaimed,
   mayComeBack,
-  releaseClaim,
   releaseHanded,
   returnTaken,
   spareIn,
+  takeTurn,
   tick,
   undoWake,
   withdraw,
@@ -596,9 +595,10 @@ export function takeForWaiter(
   close(queue);
   if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
   admitOne(queue);
-  const isNext = isClaimed(node);
-  if (isNext) releaseClaim(queue, node);
+  const isNext = takeTurn(queue, node);
   if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {
+    // Somebody in line has given something back that nobody else could take.
+    if (availableIn(queue) > 0) feedGetters(queue);
     if (hasEnded(queue, patient)) return Wake.refused;
     if (patient) words[node + Node.flags] |= WaitFlag.patient;
     return Wake.waiting;

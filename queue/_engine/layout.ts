@@ -182,6 +182,8 @@ export const Put = {
 
 /** Flags of a node, above those of the ground. */
 export const WaitFlag = {
+  /** A getter gave back what it was woken for: it comes before those in line. */
+  declined: 1 << 5,
   /** A getter that waits for what is out, though the queue was shut down. */
   patient: 1 << 6,
   /** The node is no wait but a delivery, see `deliveries.ts`. */

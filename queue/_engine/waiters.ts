@@ -200,6 +200,18 @@ export function isClaimed(node: number): boolean {
   return (words[node + Node.flags] & WaitFlag.claimed) !== 0;
 }
 
+/**
+ * Under the mutex: whether a node comes before those in line, since an item is
+ * reserved for it, or was given back by it. It does so once.
+ */
+export function takeTurn(queue: number, node: number): boolean {
+  const isNext = words[node + Node.flags] &
+    (WaitFlag.claimed | WaitFlag.declined);
+  if (isClaimed(node)) releaseClaim(queue, node);
+  words[node + Node.flags] &= ~WaitFlag.declined;
+  return isNext !== 0;
+}
+
 /** Under the mutex: gives up the reservation of a node. */
 export function releaseClaim(queue: number, node: number): void {
   words[node + Node.flags] &= ~WaitFlag.claimed;
@@ -297,6 +309,7 @@ export function decline(queue: number, node: number): void {
   } else if (flags & WaitFlag.claimed) {
     lock(queue + Field.mutex);
     releaseClaim(queue, node);
+    words[node + Node.flags] |= WaitFlag.declined;
     feedOthers(queue);
     unlock(queue + Field.mutex);
   } else if (flags & WaitFlag.nudged) {
@@ -468,6 +481,7 @@ function eachHanded(
 function putBackHanded(queue: number, node: number): void {
   const cell = node + NodeItem.cell;
   releaseHanded(queue, node);
+  words[node + Node.flags] |= WaitFlag.declined;
   const parcel = parcelIn(cell);
   if (parcel !== 0) returnParcel(queue, parcel);
   else putBack(queue, words[cell], words[cell + 1]);

@@ -1,5 +1,5 @@
 import type { Queue, SimpleQueue } from "../../queue/mod.ts";
-import { type Event, sendable } from "../../threading/mod.ts";
+import { type Event, sendable, sleepSync } from "../../threading/mod.ts";
 
 type Numbers = Queue<number> | SimpleQueue<number>;
 
@@ -28,5 +28,14 @@ export const getOne = sendable(
   import.meta,
   function getOne(queue: Numbers): number {
     return queue.getSync({ timeout: 10_000 });
+  },
+);
+
+/** Puts one item, when others had time to block. */
+export const putOne = sendable(
+  import.meta,
+  function putOne(queue: Numbers) {
+    sleepSync(30);
+    queue.putNowait(1);
   },
 );

@@ -8,9 +8,29 @@ import {
   SimpleQueue,
 } from "../../queue/mod.ts";
 import { Event, sleepSync, Thread } from "../../threading/mod.ts";
-import { blockBehindTasks, getOne } from "./stalled_fixture.ts";
+import { Hooked } from "./stress_fixture.ts";
+import { blockBehindTasks, getOne, putOne } from "./stalled_fixture.ts";
 
 const SOON = { timeout: 10_000 };
+
+for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue, Hooked]) {
+  Deno.test(`${Class.name}.get() of a blocked thread goes on behind it if nobody took its item`, async () => {
+    const queue = new Class<number>();
+    const tasks = [queue.get(SOON), queue.get(SOON)];
+    const thread = new Thread({ target: putOne, args: [queue] });
+    thread.start();
+    // It is woken when its task is, and gives the item back.
+    thread.joinSync(SOON);
+    sleepSync(30);
+    await Promise.race(tasks);
+    // One that comes later stands behind those who were there.
+    const late = queue.get(SOON);
+    for (const item of [2, 3]) queue.putNowait(item);
+    assertEquals((await Promise.all(tasks)).sort(), [1, 2]);
+    assertEquals(await late, 3);
+    queue.free();
+  });
+}
 
 for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
   Deno.test(`${Class.name}.getSync() overtakes all tasks of its thread`, async () => {
