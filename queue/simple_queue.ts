@@ -7,6 +7,7 @@
 import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { doubles, Field, words } from "../threading/_memory/heap.ts";
+import { counted, lookAtWaiters } from "../threading/_memory/looking.ts";
 import { releaseRecord } from "../threading/_codec/record.ts";
 import {
   ADDRESS,
@@ -524,8 +525,23 @@ export function registerQueue(
     destroy,
     abandon,
     protocol: getProtocol,
+    look,
   });
   kinds.set(constructor, kind);
+}
+
+/** What there is to see of a queue. */
+function look(queue: number): string[] {
+  const maxsize = doubles[queue + QueueField.maxsize >> 1];
+  const size = sizeOf(queue);
+  const out = words[queue + QueueField.out];
+  return [
+    maxsize > 0 ? `${size} of ${maxsize} items` : counted(size, "item"),
+    ...out > 0 ? [`${out} out`] : [],
+    ...words[queue + QueueField.shutDown] !== 0 ? ["shut down"] : [],
+    ...lookAtWaiters(queue, QueueField.getters, "waiting to get"),
+    ...lookAtWaiters(queue, QueueField.putters, "waiting to put"),
+  ];
 }
 
 /** Makes a queue of the class that `constructor` is or extends. */

@@ -56,6 +56,7 @@ import {
   destroyThread,
   hasEnded,
   joinProtocol,
+  lookAtThread,
   nameOf,
   noRoom,
   THREAD_WORDS,
@@ -520,6 +521,7 @@ const KIND = registerClass(import.meta, {
   constructor: Thread,
   destroy: destroyThread,
   protocol: joinProtocol,
+  look: lookAtThread,
 });
 
 /** Makes a Thread object on the heap, a draft without a name. */

@@ -36,8 +36,11 @@ import {
   FLOAT64,
   INT32,
   NULL,
+  RECENT_SHAPE,
   SHORT_TEXT,
   SMALL_INT,
+  TEXT16,
+  TEXT8,
   TRUE,
   UNDEFINED,
 } from "./format.ts";
@@ -164,6 +167,30 @@ export function addOwner(record: number): void {
 
 /** What {@linkcode glance} returns when it did not read the record. */
 export const UNREAD: unique symbol = Symbol("unread");
+
+/**
+ * The text of a record, or `undefined` if it is none. Needs no mutex: if the
+ * record goes meanwhile, it is some text or other.
+ */
+export function glanceText(record: number): string | undefined {
+  const length = words[record + Record.length];
+  if (!(length > 0 && length <= MAX_GLANCE) || !refersToNothing(record)) {
+    return undefined;
+  }
+  const start = (record + Record.lists) * 4;
+  const copy = bytes.slice(start, start + length);
+  const [tag] = copy;
+  const isText = tag === TEXT8 || tag === TEXT16 ||
+    (tag >= SHORT_TEXT && tag < RECENT_SHAPE);
+  try {
+    return isText ? String(decode(copy, 0, length)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names are not longer, but for odd ones. */
+const MAX_GLANCE = 1024;
 
 const view = new DataView(memory.buffer);
 

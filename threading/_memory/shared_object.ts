@@ -62,6 +62,7 @@ import {
   takeToClose,
   unlock,
 } from "./mutex.ts";
+import { makeVisible } from "./looking.ts";
 import type { Protocol } from "./wait_queue.ts";
 import { ThreadingError } from "../errors.ts";
 
@@ -178,6 +179,8 @@ export interface SharedClass {
   reentrant?: true;
   /** How the object lets wait, if it does. */
   protocol?: Protocol;
+  /** What there is to see of an object, see `looking.ts`. Must not throw. */
+  look?(address: number): string[];
 }
 
 const classes = new Map<number, SharedClass>();
@@ -273,6 +276,19 @@ export abstract class SharedObject {
     else queueMicrotask(() => releaseHold(hold));
   }
 }
+
+function stateOf(handle: object): string[] {
+  const address = (handle as SharedObject)[ADDRESS];
+  // That of the prototype, say.
+  if (!(address > 0)) return [];
+  if (address === FREED) return ["given back with free()"];
+  if (words[address + Field.damaged] !== 0) return ["damaged"];
+  return classOf(address)?.look?.(address) ?? [];
+}
+
+makeVisible(SharedObject.prototype, stateOf, (handle) => {
+  addressOf(handle as SharedObject);
+});
 
 /** How many values this thread is encoding: getters in one can send others. */
 export const encoding = { depth: 0 };

@@ -29,7 +29,13 @@ import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
 import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
-import { commitRecord, readRecord, releaseRecord } from "../_codec/record.ts";
+import { naming } from "../_memory/looking.ts";
+import {
+  commitRecord,
+  glanceText,
+  readRecord,
+  releaseRecord,
+} from "../_codec/record.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
   hasWaits,
@@ -86,6 +92,27 @@ export const joinProtocol: Protocol = {
 export function nameOf(thread: number): string {
   return String(readRecord(words[thread + ThreadField.name]));
 }
+
+naming.nameOf = (tid) => {
+  const slot = slotOf(tid);
+  const thread = words[slot + Slot.thread];
+  const name = thread === 0
+    ? undefined
+    : glanceText(words[thread + ThreadField.name]);
+  // A thread keeps its name for as long as it lives.
+  return name !== undefined && load(slot + Slot.tid) === tid
+    ? name
+    : `thread ${tid}`;
+};
+
+/** What there is to see of a Thread. */
+export function lookAtThread(thread: number): string[] {
+  const name = glanceText(words[thread + ThreadField.name]) ?? "";
+  const stage = load(thread + ThreadField.state);
+  const [state = "?"] = STAGES.slice(stage);
+  return [name, state, ...words[thread + ThreadField.daemon] ? ["daemon"] : []];
+}
+const STAGES = ["not started", "alive", "returned", "failed"];
 
 /** What joining a thread throws for whose error there was no room. */
 export function noRoom(name: string): HeapExhaustedError {

@@ -5,7 +5,8 @@
  */
 
 import { checkInteger, checkIterable } from "../../_internal/check.ts";
-import { load } from "../_memory/heap.ts";
+import { load, words } from "../_memory/heap.ts";
+import { counted } from "../_memory/looking.ts";
 import {
   addressOf,
   createObject,
@@ -318,4 +319,5 @@ function outOfRange(index: number, what: string): RangeError {
 const KIND = registerClass(import.meta, {
   constructor: SharedList,
   destroy: destroyRing,
+  look: (list) => [counted(words[list + RingField.length], "item")],
 });

@@ -10,6 +10,7 @@ import {
   checkNotThenable,
 } from "../../_internal/check.ts";
 import { load } from "../_memory/heap.ts";
+import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 import {
   addressOf,
@@ -645,6 +646,10 @@ function claimForSync(
 const KIND = registerClass(import.meta, {
   constructor: SharedMap,
   destroy: destroyTable,
+  look: (map) => [
+    counted(load(map + MapField.size), "key"),
+    ...lookAtWaiters(map),
+  ],
   abandon: abandonClaim,
   protocol: claimProtocol,
 });

@@ -118,7 +118,10 @@ function checkNumber(value: unknown, what: string): void {
   );
 }
 
-const NUMBER_KIND = registerClass(import.meta, { constructor: SharedNumber });
+const NUMBER_KIND = registerClass(import.meta, {
+  constructor: SharedNumber,
+  look: (number) => [String(loadDouble(number + VALUE))],
+});
 
 // A typed array that threads share.
 
@@ -310,4 +313,10 @@ function describe(value: unknown): string {
   return typeof value === "function" ? value.name : String(value);
 }
 
-const ARRAY_KIND = registerClass(import.meta, { constructor: SharedArray });
+const ARRAY_KIND = registerClass(import.meta, {
+  constructor: SharedArray,
+  look(array) {
+    const { name } = VIEWS[words[array + ArrayField.type]] ?? {};
+    return [`${name} of ${words[array + ArrayField.length] >>> 0}`];
+  },
+});

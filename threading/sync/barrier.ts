@@ -539,4 +539,10 @@ const KIND = registerClass(import.meta, {
   constructor: Barrier,
   protocol: barrierProtocol,
   abandon: abandonRound,
+  look(address) {
+    const isBroken = words[address + BarrierField.phase] === Phase.broken;
+    const parties = words[address + BarrierField.parties];
+    const waiting = words[address + BarrierField.waiting];
+    return isBroken ? ["broken"] : [`${waiting} of ${parties} waiting`];
+  },
 });

@@ -15,6 +15,7 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
+import { lookAtWaiters } from "../_memory/looking.ts";
 import { lock, lockInner, unlock, unlockInner } from "../_memory/mutex.ts";
 import {
   timeoutError,
@@ -24,6 +25,7 @@ import {
 import {
   ADDRESS,
   addressOf,
+  classOf,
   createObject,
   objectAt,
   pinUntil,
@@ -709,6 +711,12 @@ function takeBack(address: number, node: number): boolean {
 const KIND = registerClass(import.meta, {
   constructor: Condition,
   protocol: conditionProtocol,
+  look(address) {
+    const inner = words[address + ConditionField.lock];
+    const held = inner === 0 ? [] : classOf(inner)?.look?.(inner) ?? [];
+    const to = "waiting to be notified";
+    return [...held, ...lookAtWaiters(address, MAIN_QUEUE, to)];
+  },
   replace: (address) => notifyFirst(address, 1),
   takeBack,
   destroy(address) {

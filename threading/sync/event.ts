@@ -5,6 +5,7 @@
  */
 
 import { Field, load, store } from "../_memory/heap.ts";
+import { lookAtWaiters } from "../_memory/looking.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
@@ -165,4 +166,11 @@ export class Event extends SharedObject {
   }
 }
 
-const KIND = registerClass(import.meta, { constructor: Event, protocol });
+const KIND = registerClass(import.meta, {
+  constructor: Event,
+  protocol,
+  look: (event) => [
+    load(event + FLAG) === 0 ? "not set" : "set",
+    ...lookAtWaiters(event),
+  ],
+});

@@ -22,6 +22,7 @@ import {
   isFree,
   LOCK_WORDS,
   LockField,
+  lookAtLock,
   note,
   PROMISE,
   recoverLock,
@@ -621,6 +622,7 @@ const TURNS: FlowLock = {
 const KIND = registerClass(import.meta, {
   constructor: InterpreterLock,
   destroy: destroyLock,
+  look: lookAtLock,
   abandon: abandonLock,
   reentrant: true, // only its owner can release it
   protocol: lockProtocol,

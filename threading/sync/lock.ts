@@ -56,6 +56,7 @@ import {
   isPoisoned,
   LOCK_WORDS,
   LockField,
+  lookAtLock,
   note,
   ownerDied,
   ownerOf,
@@ -584,6 +585,7 @@ function undoWake(object: number, node: number, state: number): boolean {
 const KIND = registerClass(import.meta, {
   constructor: Lock,
   destroy: destroyLock,
+  look: lookAtLock,
   abandon: abandonLock,
   protocol: lockProtocol,
 });

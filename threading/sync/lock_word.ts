@@ -37,7 +37,13 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
-import { addOwner, readRecord, releaseRecord } from "../_codec/record.ts";
+import {
+  addOwner,
+  glanceText,
+  readRecord,
+  releaseRecord,
+} from "../_codec/record.ts";
+import { lookAtWaiters, naming } from "../_memory/looking.ts";
 import { classOf } from "../_memory/shared_object.ts";
 import { isUnseen, MAIN_QUEUE, Wake, wakeAll } from "../_memory/wait_queue.ts";
 
@@ -176,6 +182,26 @@ export function recoverLock(object: number): void {
 export function destroyLock(object: number): void {
   const name = words[object + LockField.deadName];
   if (name !== 0) releaseRecord(name);
+}
+
+/** What there is to see of a lock. */
+export function lookAtLock(object: number): string[] {
+  return [...lookAtOwner(object), ...lookAtWaiters(object)];
+}
+
+/** Who holds a lock. */
+export function lookAtOwner(object: number, verb = "held"): string[] {
+  const word = load(object + LockField.word);
+  if (word === POISONED) {
+    const record = words[object + LockField.deadName];
+    const name = record === 0 ? undefined : glanceText(record);
+    return [`poisoned by ${name ?? "a thread"}, which died`];
+  }
+  const owner = ownerOf(word);
+  if (owner === 0) return ["free"];
+  const count = words[object + LockField.count];
+  const times = count > 1 ? ` ${count} times` : "";
+  return [`${verb}${times} by ${naming.nameOf(owner)}`];
 }
 
 /** The error of taking a lock whose owner died. */

@@ -47,6 +47,7 @@ import {
   isFree,
   LOCK_WORDS,
   LockField,
+  lookAtLock,
   note,
   ownerOf,
   PROMISE,
@@ -656,6 +657,7 @@ function resumeOnceIn<T>(begun: Promise<number>, value: T): Promise<T> {
 const KIND = registerClass(import.meta, {
   constructor: RLock,
   destroy: destroyLock,
+  look: lookAtLock,
   abandon: abandonLock,
   protocol: lockProtocol,
   reentrant: true,

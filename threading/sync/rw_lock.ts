@@ -42,6 +42,7 @@ import {
   COUNT,
   countReaders,
   endWrite,
+  lookAtRw,
   readProtocol,
   refuseOwn,
   removeShare,
@@ -591,6 +592,7 @@ function readSlow(
 const KIND = registerClass(import.meta, {
   constructor: RwLock,
   destroy: destroyLock,
+  look: lookAtRw,
   abandon: abandonRw,
   protocol: readProtocol,
   reentrant: true, // only its owner can release it

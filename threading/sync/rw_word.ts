@@ -10,6 +10,7 @@ import {
   add,
   Field,
   load,
+  MAX_SLOTS,
   ownerWord,
   self,
   Slot,
@@ -17,6 +18,7 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
+import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { giveBack } from "../_memory/shared_object.ts";
 import {
@@ -36,6 +38,7 @@ import {
   isPoisoned,
   LOCK_WORDS,
   LockField,
+  lookAtOwner,
   note,
   ownerOf,
 } from "./lock_word.ts";
@@ -315,6 +318,22 @@ export function countReaders(object: number): number {
   }
   unlock(object + Field.mutex);
   return count;
+}
+
+/** What there is to see of a lock. */
+export function lookAtRw(object: number): string[] {
+  let count = 0;
+  let share = words[object + RwField.shares];
+  for (let i = 0; i < MAX_SLOTS; i++) {
+    if (share === 0 || words[share + Node.object] !== object) break;
+    count += words[share + COUNT];
+    share = words[share + Node.next];
+  }
+  const reads = count > 0 && load(object + LockField.word) === 0;
+  return [
+    ...reads ? [counted(count, "reader")] : lookAtOwner(object, "written"),
+    ...lookAtWaiters(object),
+  ];
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   store,
   words,
 } from "../_memory/heap.ts";
+import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
@@ -532,7 +533,16 @@ function checkCount(
   }
 }
 
-const shared = { abandon, protocol };
+function look(address: number): string[] {
+  const value = load(address + SemaphoreField.value);
+  const bound = words[address + SemaphoreField.bound];
+  const free = bound === 0
+    ? counted(value, "permit")
+    : `${value} of ${counted(bound - 1, "permit")}`;
+  return [free, ...lookAtWaiters(address)];
+}
+
+const shared = { abandon, protocol, look };
 const KIND = registerClass(import.meta, { constructor: Semaphore, ...shared });
 const BOUNDED_KIND = registerClass(import.meta, {
   constructor: BoundedSemaphore,
