@@ -8,6 +8,7 @@ import {
   Lock,
   mainThread,
   RLock,
+  RwLock,
   Semaphore,
   sendable,
   SharedList,
@@ -30,6 +31,7 @@ export class Place {
   lock = new Lock();
   rlock = new RLock();
   gil = new InterpreterLock();
+  rwLock = new RwLock();
   semaphore = new Semaphore(0);
   event = new Event();
   barrier = new Barrier(2);
@@ -52,6 +54,12 @@ export const waits: Record<string, Wait> = {
   "RLock.acquire": ({ rlock }) => rlock.acquire(),
   "InterpreterLock.acquireSync": ({ gil }) => gil.acquireSync(),
   "InterpreterLock.acquire": ({ gil }) => gil.acquire(),
+  "RwLock.acquireReadSync": ({ rwLock }) => rwLock.acquireReadSync(),
+  "RwLock.acquireRead": ({ rwLock }) => rwLock.acquireRead(),
+  "RwLock.acquireWriteSync": ({ rwLock }) => rwLock.acquireWriteSync(),
+  "RwLock.acquireWrite": ({ rwLock }) => rwLock.acquireWrite(),
+  "Semaphore.acquireManySync": ({ semaphore }) => semaphore.acquireManySync(2),
+  "Semaphore.acquireMany": ({ semaphore }) => semaphore.acquireMany(2),
   "Semaphore.acquireSync": ({ semaphore }) => semaphore.acquireSync(),
   "Semaphore.acquire": ({ semaphore }) => semaphore.acquire(),
   "Event.waitSync": ({ event }) => event.waitSync(),

@@ -14,6 +14,7 @@ function heldPlace(): { place: Place; letGo: () => void } {
   place.lock.acquireSync();
   place.rlock.acquireSync();
   place.gil.acquireSync();
+  const writer = place.rwLock.acquireWriteSync();
   const { promise, resolve } = Promise.withResolvers<number>();
   place.map.getOrCreate("key", () => promise);
   return {
@@ -22,6 +23,7 @@ function heldPlace(): { place: Place; letGo: () => void } {
       place.lock.release();
       place.rlock.release();
       place.gil.release();
+      writer.release();
       resolve(1);
     },
   };
@@ -59,6 +61,7 @@ for (const name of Object.keys(waits)) {
     for (const lock of [place.lock, place.rlock, place.gil]) {
       lock.acquireSync({ timeout: TIMEOUT }).release();
     }
+    place.rwLock.acquireWriteSync({ timeout: TIMEOUT }).release();
     place.semaphore.release();
     assert(place.semaphore.acquireNowait());
     assertEquals(await place.map.getOrCreate("key", () => 2), 1);

@@ -249,6 +249,10 @@ export const readProtocol: Protocol = {
     return Wake.waiting;
   },
   withdraw: (object) => serve(object),
+  undo(object, node, state) {
+    abandonRw(object, node, state);
+    return state !== Wake.refused;
+  },
   decline,
 };
 
