@@ -45,8 +45,17 @@ import {
   words,
 } from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import { readRecord } from "../../threading/_codec/record.ts";
-import { giveBack } from "../../threading/_memory/shared_object.ts";
+import {
+  commitRecord,
+  draftRecord,
+  loadModulesOf,
+  readRecord,
+} from "../../threading/_codec/record.ts";
+import { ModuleNotLoaded } from "../../threading/_codec/sendable.ts";
+import {
+  giveBack,
+  releaseReference,
+} from "../../threading/_memory/shared_object.ts";
 import { waitEpoch } from "../../threading/_memory/wait.ts";
 import {
   allocateNode,
@@ -56,10 +65,10 @@ import {
   unlistNode,
   Wake,
 } from "../../threading/_memory/wait_queue.ts";
-import { releasePlace, removeNext } from "./items.ts";
+import { copyFromNode, releasePlace, removeNext } from "./items.ts";
 import {
   bareIn,
-  copyCell,
+  isBare,
   messageLengthIn,
   messageOf,
   NodeItem,
@@ -68,12 +77,15 @@ import {
   QueueField,
   recordIn,
   WaitFlag,
+  writeBare,
+  writeParcel,
   writeRecord,
 } from "./layout.ts";
 import {
   copyPlace,
   delayParcel,
   nextParcel,
+  own,
   Parcel,
   PARCEL_WORDS,
   returnParcel,
@@ -90,6 +102,7 @@ import {
   isDropping,
   releaseHanded,
   releaseJoiners,
+  wakeHanded,
 } from "./waiters.ts";
 
 /** Parcels of this thread that are empty. They are in its list, so they end with it. */
@@ -116,19 +129,6 @@ export function draftParcel(): number {
 export function discardParcel(parcel: number): void {
   if (spares.length < MAX_SPARES) spares.push(parcel);
   else freeNode(parcel);
-}
-
-let lastSerial = 0;
-
-/** In the section that fills a parcel: it is this thread's delivery from now on. */
-export function own(queue: number, parcel: number): void {
-  words[parcel + Node.queue] = QueueField.getters;
-  words[parcel + Node.state] = Wake.granted;
-  words[parcel + Node.flags] = WaitFlag.delivered;
-  words[parcel + Parcel.serial] = ++lastSerial;
-  add(queue + Field.references, 1);
-  add(queue + QueueField.out, 1);
-  words[parcel + Node.object] = queue;
 }
 
 /** With an item at this place, which is no longer in the queue: delivers it. */
@@ -173,16 +173,73 @@ export function deliverHanded(
   parcel: number,
   node: number,
 ): void {
-  const cell = node + NodeItem.cell;
-  const old = parcelIn(cell);
+  const old = parcelIn(node + NodeItem.cell);
   if (old !== 0) {
     redeliver(queue, parcel, old);
   } else {
-    copyCell(parcel + Parcel.place, cell);
+    copyFromNode(queue, parcel + Parcel.place, node);
     words[parcel + Parcel.deliveries] = 1;
     own(queue, parcel);
   }
   releaseHanded(queue, node);
+}
+
+/**
+ * An item of a queue with hooks that is about to be handed over, in a parcel that
+ * this thread owns until {@linkcode handPrepared} or {@linkcode dropPrepared}.
+ *
+ * @throws {NotSendableError} If it cannot be sent.
+ * @throws {HeapExhaustedError} If there is no room.
+ */
+export function prepareItem(queue: number, item: unknown): number {
+  const parcel = draftParcel();
+  let record = 0;
+  try {
+    if (!isBare(item)) record = draftRecord(item);
+  } catch (error) {
+    discardParcel(parcel);
+    throw error;
+  }
+  lock(self + Slot.mutex);
+  if (record === 0) {
+    writeBare(parcel + Parcel.place, item);
+  } else {
+    commitRecord(record);
+    writeRecord(parcel + Parcel.place, record);
+  }
+  words[parcel + Parcel.deliveries] = 0;
+  words[parcel + Node.flags] = WaitFlag.prepared;
+  words[parcel + Node.state] = Wake.granted;
+  add(queue + Field.references, 1);
+  words[parcel + Node.object] = queue;
+  unlock(self + Slot.mutex);
+  return parcel;
+}
+
+/** Gives back an item that is not handed over after all. */
+export function dropPrepared(parcel: number): void {
+  lock(self + Slot.mutex);
+  const queue = words[parcel + Node.object];
+  releasePlace(parcel + Parcel.place, false);
+  words[parcel + Node.object] = 0;
+  releaseReference(queue);
+  unlock(self + Slot.mutex);
+  discardParcel(parcel);
+}
+
+/** Under the mutex: hands it over to a node that has left its line. */
+export function handPrepared(
+  queue: number,
+  parcel: number,
+  node: number,
+): void {
+  unlistNode(parcel);
+  words[parcel + Node.flags] = 0;
+  words[parcel + Node.object] = 0;
+  // It is not the last one: this thread has a handle.
+  add(queue + Field.references, -1);
+  writeParcel(node + NodeItem.cell, parcel);
+  wakeHanded(queue, node);
 }
 
 /** How often the item of a delivery was received. */
@@ -275,6 +332,44 @@ export function undoDelivery(queue: number, parcel: number): void {
 }
 
 /**
+ * Reads a parcel that a get has taken, and settles it.
+ *
+ * @throws Why it cannot be read. Then it is where it was if its module must be
+ * awaited, or if the queue has hooks, whose items stay if `_get` throws.
+ */
+export function readParcel(queue: number, parcel: number): unknown {
+  let item: unknown;
+  try {
+    item = readDelivery(queue, parcel);
+  } catch (error) {
+    const stays = error instanceof ModuleNotLoaded ||
+      words[queue + QueueField.order] === Order.custom;
+    if (stays) undoDelivery(queue, parcel);
+    else settle(queue, parcel, false);
+    throw error;
+  }
+  settle(queue, parcel, false);
+  return item;
+}
+
+/** Loads the modules that a parcel needs which a get has taken, and reads it. */
+export async function loadParcel(
+  queue: number,
+  parcel: number,
+): Promise<unknown> {
+  const epoch = waitEpoch;
+  try {
+    await loadModulesOf(recordOf(queue, parcel));
+  } catch (error) {
+    if (epoch === waitEpoch) settle(queue, parcel, false);
+    throw error;
+  }
+  // If its thread has ended, others have given it back.
+  if (epoch !== waitEpoch) return new Promise(() => {});
+  return readParcel(queue, parcel);
+}
+
+/**
  * Under the mutex, with closed ends: puts the item of a delivery back, of this
  * thread or of a dead one.
  */
@@ -315,7 +410,12 @@ function wakeSleepers(queue: number): void {
  * @returns Whether the node belongs to the queue now.
  */
 export function abandon(queue: number, node: number, state: number): boolean {
-  if (!(words[node + Node.flags] & WaitFlag.delivered)) {
+  const flags = words[node + Node.flags];
+  if (flags & WaitFlag.prepared) {
+    abandonPrepared(queue, node);
+    return false;
+  }
+  if (!(flags & WaitFlag.delivered)) {
     abandonWait(queue, node, state);
     return false;
   }
@@ -340,6 +440,15 @@ export function abandon(queue: number, node: number, state: number): boolean {
   leave(queue);
   if (isLast) giveBack(queue);
   return true;
+}
+
+function abandonPrepared(queue: number, parcel: number): void {
+  lock(queue + Field.mutex);
+  releasePlace(parcel + Parcel.place, false);
+  words[parcel + Node.flags] = 0;
+  const isLast = releaseQueue(queue);
+  unlock(queue + Field.mutex);
+  if (isLast) giveBack(queue);
 }
 
 /** Whether this thread is about to end: others give everything back then. */

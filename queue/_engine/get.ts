@@ -36,14 +36,19 @@ import {
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import * as custom from "./custom_order.ts";
-import type { Delivering } from "./deliveries.ts";
-import { openParcel, takeOut } from "./items.ts";
+import {
+  type Delivering,
+  loadParcel,
+  readDelivery,
+  readParcel,
+  settle,
+  undoDelivery,
+} from "./deliveries.ts";
+import { takeFromNode, takeOut } from "./items.ts";
 import {
   isNumberIn,
   MAX_RECEIVED,
   messageOf,
-  NodeItem,
-  parcelIn,
   Put,
   QueueField,
   readReceived,
@@ -153,9 +158,17 @@ export function afterTaking(queue: number): void {
 
 /** Reads the item taken, or puts it back if its module must be awaited. */
 function readTaken(queue: number): unknown {
-  const { record, length, entry, beginning, sequence } = taken;
-  if (length !== 0) return readReceived(0, length);
+  const { parcel, record, length, entry, beginning, sequence } = taken;
   let value: unknown;
+  if (parcel !== 0) {
+    try {
+      value = readParcel(queue, parcel);
+    } catch (error) {
+      throw explained(error);
+    }
+    return value;
+  }
+  if (length !== 0) return readReceived(0, length);
   try {
     value = readRecord(record);
   } catch (error) {
@@ -235,17 +248,29 @@ interface Reading {
   value?: unknown;
   error?: unknown;
   failed?: boolean;
-  /** Set if modules must be loaded first: the drafts are kept. */
+  /** Set if modules must be loaded first: the parcel or the drafts are kept. */
+  parcel?: number;
   record?: number;
   entry?: number;
 }
 
 /** Reads the item taken, unless its module must be awaited. */
-function readAtOnce(value: unknown): Reading {
+function readAtOnce(queue: number, value: unknown): Reading {
   if (value !== UNREAD) return { value };
-  const { record, length, entry } = taken;
-  if (length !== 0) return { value: readReceived(0, length) };
+  const { parcel, record, length, entry } = taken;
   const reading: Reading = {};
+  if (parcel !== 0) {
+    try {
+      reading.value = readDelivery(queue, parcel);
+    } catch (error) {
+      if (error instanceof ModuleNotLoaded) return { parcel };
+      reading.error = error;
+      reading.failed = true;
+    }
+    settle(queue, parcel, false);
+    return reading;
+  }
+  if (length !== 0) return { value: readReceived(0, length) };
   try {
     reading.value = readRecord(record);
   } catch (error) {
@@ -257,9 +282,10 @@ function readAtOnce(value: unknown): Reading {
   return reading;
 }
 
-async function finish(reading: Reading): Promise<unknown> {
-  const { record, entry = 0 } = reading;
+async function finish(queue: number, reading: Reading): Promise<unknown> {
+  const { parcel, record, entry = 0 } = reading;
   if (reading.failed) throw reading.error;
+  if (parcel !== undefined) return loadParcel(queue, parcel);
   if (record === undefined) return reading.value;
   try {
     await loadModulesOf(record);
@@ -296,7 +322,7 @@ async function getOne(
   patient = false,
 ): Promise<unknown> {
   const value = tryGet(queue, patient);
-  if (value === UNREAD) return finish(readAtOnce(value));
+  if (value === UNREAD) return finish(queue, readAtOnce(queue, value));
   if (value !== NOTHING) return value;
   let reading: Reading | undefined;
   const end = await waitToGet(
@@ -306,11 +332,11 @@ async function getOne(
     () => {
       if (!got.fresh) return;
       got.fresh = false;
-      reading = readAtOnce(got.value);
+      reading = readAtOnce(queue, got.value);
     },
   );
   if (end !== Wake.granted) throw getShutDown();
-  return finish(reading!);
+  return finish(queue, reading!);
 }
 
 /** Waits in the line of the gets, in the promise form. */
@@ -425,6 +451,7 @@ export async function getMany(
 
 /** A copy of `taken`. */
 interface Unread {
+  parcel: number;
   record: number;
   length: number;
   entry: number;
@@ -466,7 +493,17 @@ function read(
   n: number,
   items: unknown[],
 ): boolean {
-  const { record, length, entry, index } = item;
+  const { parcel, record, length, entry, index } = item;
+  if (parcel !== 0) {
+    try {
+      items[index] = readDelivery(queue, parcel);
+    } catch {
+      undoDelivery(queue, parcel);
+      return false;
+    }
+    settle(queue, parcel, false);
+    return true;
+  }
   if (length !== 0) {
     items[index] = readReceived(n, length);
     return true;
@@ -549,12 +586,9 @@ function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
   if (value === UNREAD) unread.push({ ...taken, index: items.length });
   items.push(value);
   if (value !== UNREAD) return true;
-  return unread.length < MAX_RECEIVED &&
+  return unread.length < MAX_RECEIVED && taken.parcel === 0 &&
     (taken.record === 0 || refersToNothing(taken.record));
 }
-
-/** What a node was handed is never a message. */
-const NO_MESSAGE = 0;
 
 /** What a get that waited took last; its drafts are in `taken`. */
 const got: { value: unknown; fresh: boolean } = {
@@ -563,12 +597,8 @@ const got: { value: unknown; fresh: boolean } = {
 };
 
 /** Takes what a node was handed; it may be `UNREAD`. */
-function takeHanded(queue: number, node: number): unknown {
-  const cell = node + NodeItem.cell;
-  const parcel = parcelIn(cell);
-  const value = parcel === 0
-    ? takeCell(cell, NO_MESSAGE, 0)
-    : openParcel(queue, parcel);
+export function takeHanded(queue: number, node: number): unknown {
+  const value = takeFromNode(queue, node);
   releaseHanded(queue, node);
   endPatient(queue);
   return value;
@@ -595,7 +625,7 @@ export function takeForWaiter(
   close(queue);
   if (words[queue + QueueField.delayed] !== 0) admitDue(queue);
   admitOne(queue);
-  const isNext = takeTurn(queue, node);
+  const isNext = takeTurn(node);
   if ((isNext ? availableIn(queue) : spareIn(queue)) <= 0) {
     // Somebody in line has given something back that nobody else could take.
     if (availableIn(queue) > 0) feedGetters(queue);
@@ -616,13 +646,12 @@ function protocolOf(patient: boolean): Protocol {
     got.value = takeOut(queue);
     got.fresh = true;
   };
-  const takeFromNode = (queue: number, node: number) => {
+  const takeNode = (queue: number, node: number) => {
     got.value = takeHanded(queue, node);
     got.fresh = true;
   };
   return {
-    take: (queue, node) =>
-      takeForWaiter(queue, node, patient, take, takeFromNode),
+    take: (queue, node) => takeForWaiter(queue, node, patient, take, takeNode),
     withdraw,
     undo: undoWake,
     decline,
@@ -648,8 +677,8 @@ export function getCustomSync(
   try {
     for (;;) {
       const items = custom.tryGet(handle, queue, n, patient === true, into);
-      if (items.length > 0) return items;
-      const wait = new custom.GetWait(handle, n, patient === true, into);
+      if (items.length > 0) return custom.getMore(handle, queue, n, items);
+      const wait = new custom.GetWait(handle, patient === true, into);
       const end = custom.waitBlocked(
         wait,
         queue,
@@ -657,7 +686,9 @@ export function getCustomSync(
         deadline,
         GET,
       );
-      if (end === Put.done) return wait.items;
+      if (end === Put.done) {
+        return custom.getMore(handle, queue, n, [wait.read(queue)]);
+      }
       if (end === Put.again) continue;
       if (end === Wake.waiting) throw empty(timeout);
       throw end === Put.failed ? wait.error : getShutDown();
@@ -677,7 +708,7 @@ export function getCustomNowait(
 ): unknown[] {
   try {
     const items = custom.tryGet(handle, queue, n, patient === true, into);
-    if (items.length > 0) return items;
+    if (items.length > 0) return custom.getMore(handle, queue, n, items);
   } catch (error) {
     throw explained(error, GET);
   }
@@ -698,18 +729,25 @@ export async function getCustom(
   for (;;) {
     try {
       const items = custom.tryGet(handle, queue, n, patient === true, into);
-      if (items.length > 0) return items;
+      if (items.length > 0) return custom.getMore(handle, queue, n, items);
     } catch (error) {
       await custom.loadModuleOf(error);
       continue;
     }
-    const wait = new custom.GetWait(handle, n, patient === true, into);
+    const wait = new custom.GetWait(handle, patient === true, into);
     const end = await waitToGet(wait, queue, {
       timeout: custom.leftUntil(deadline),
       signal,
       timeoutError: () => empty(timeout),
     });
-    if (end === Put.done) return wait.items;
+    if (end === Put.done) {
+      try {
+        return custom.getMore(handle, queue, n, [wait.read(queue)]);
+      } catch (error) {
+        await custom.loadModuleOf(error);
+        continue;
+      }
+    }
     if (end === Put.again) continue;
     await custom.loadModuleOf(end === Put.failed ? wait.error : getShutDown());
   }

@@ -10,7 +10,7 @@
  *     block + count      the number of items
  *     block + priority   1 if they are for a heap
  *     block + kind       what kind of keys they have then
- *     block + ticket     names the wait that it belongs to, see `custom_order.ts`
+ *     block + ticket     names the wait that it belongs to, see `transaction.ts`
  *     block + places     a slot or a cell for each
  *
  * What changes a queue here is called under its mutex, with the ends closed.
@@ -58,6 +58,7 @@ import {
   isBare,
   isMessage,
   messageOf,
+  NodeItem,
   offer,
   Order,
   parcelIn,
@@ -65,11 +66,13 @@ import {
   recordIn,
   takeCell,
   taken,
+  UNREAD,
   writeBare,
   writeOffer,
+  writeParcel,
   writeRecord,
 } from "./layout.ts";
-import { nextParcel, Parcel, unlinkParcel } from "./parcels.ts";
+import { adopt, nextParcel, Parcel, unlinkParcel } from "./parcels.ts";
 import {
   draftEntry,
   INCOMPARABLE,
@@ -232,38 +235,109 @@ export function removeNext(queue: number): number {
  */
 export function takeOut(queue: number, n = 0): unknown {
   const parcel = nextParcel(queue);
-  if (parcel === 0) return takePlace(queue, removeNext(queue), n);
-  unlinkParcel(queue, parcel);
-  return openParcel(queue, parcel, n);
-}
-
-/**
- * Takes the item of a parcel that is in no line, and gives the parcel back.
- *
- * @returns As {@linkcode takeOut}.
- */
-export function openParcel(queue: number, parcel: number, n = 0): unknown {
-  const value = takePlace(queue, parcel + Parcel.place, n);
-  deallocate(parcel);
-  return value;
-}
-
-function takePlace(queue: number, place: number, n: number): unknown {
-  if (words[queue + QueueField.order] !== Order.priority) {
-    return takeCell(place, messageOf(place), n);
+  if (parcel !== 0) {
+    unlinkParcel(queue, parcel);
+    return takeParcel(queue, parcel);
   }
-  const entry = words[place + SlotField.entry];
-  if (entry === 0) return doubles[place + SlotField.beginning >> 1];
+  const place = removeNext(queue);
+  return words[queue + QueueField.order] === Order.priority
+    ? takeSlot(
+      doubles[place + SlotField.beginning >> 1],
+      words[place + SlotField.entry],
+      words[place + SlotField.sequence],
+      n,
+    )
+    : takeCell(place, messageOf(place), n);
+}
+
+/** Takes a parcel that is in no line; it is to be read and settled. */
+function takeParcel(queue: number, parcel: number): unknown {
+  adopt(queue, parcel);
+  taken.parcel = parcel;
+  return UNREAD;
+}
+
+function takeSlot(
+  beginning: number,
+  entry: number,
+  sequence: number,
+  n: number,
+): unknown {
+  if (entry === 0) return beginning;
   const value = takeCell(entry, messageOfEntry(entry), n);
   if (taken.record === 0 || refersToNothing(taken.record)) {
     deallocate(entry);
   } else {
     taken.entry = entry;
-    taken.beginning = doubles[place + SlotField.beginning >> 1];
-    taken.sequence = words[place + SlotField.sequence];
+    taken.beginning = beginning;
+    taken.sequence = sequence;
     addDraft(entry);
   }
   return value;
+}
+
+/** Gives the next item of a queue that is not empty to a node in no line. */
+export function moveToNode(queue: number, node: number): void {
+  const parcel = nextParcel(queue);
+  if (parcel !== 0) {
+    unlinkParcel(queue, parcel);
+    writeParcel(node + NodeItem.cell, parcel);
+    return;
+  }
+  const place = removeNext(queue);
+  copyCell(node + NodeItem.cell, place);
+  if (words[queue + QueueField.order] !== Order.priority) return;
+  words[node + NodeItem.entry] = words[place + SlotField.entry];
+  words[node + NodeItem.sequence] = words[place + SlotField.sequence];
+}
+
+/** What a node was handed is never a message in a cell. */
+const NO_MESSAGE = 0;
+
+/** Takes what a node was handed, like {@linkcode takeOut}. */
+export function takeFromNode(queue: number, node: number): unknown {
+  const cell = node + NodeItem.cell;
+  const parcel = parcelIn(cell);
+  if (parcel !== 0) return takeParcel(queue, parcel);
+  return words[queue + QueueField.order] === Order.priority
+    ? takeSlot(
+      doubles[cell >> 1],
+      words[node + NodeItem.entry],
+      words[node + NodeItem.sequence],
+      0,
+    )
+    : takeCell(cell, NO_MESSAGE, 0);
+}
+
+/** Copies what a node was handed, which is no parcel, to a place. */
+export function copyFromNode(queue: number, to: number, node: number): void {
+  copyCell(to, node + NodeItem.cell);
+  if (words[queue + QueueField.order] !== Order.priority) return;
+  words[to + SlotField.entry] = words[node + NodeItem.entry];
+  words[to + SlotField.sequence] = words[node + NodeItem.sequence];
+}
+
+/** Puts what a node was handed, which is no parcel, back, with a free place. */
+export function putBackFromNode(queue: number, node: number): void {
+  const cell = node + NodeItem.cell;
+  taken.beginning = doubles[cell >> 1];
+  taken.entry = words[node + NodeItem.entry];
+  taken.sequence = words[node + NodeItem.sequence];
+  putBack(queue, words[cell], words[cell + 1]);
+}
+
+/** Gives back the item that a node was handed. */
+export function releaseFromNode(queue: number, node: number): void {
+  const isSlot = words[queue + QueueField.order] === Order.priority;
+  const parcel = parcelIn(node + NodeItem.cell);
+  if (parcel !== 0) {
+    releasePlace(parcel + Parcel.place, isSlot);
+    deallocate(parcel);
+  } else if (isSlot) {
+    releaseEntry(words[node + NodeItem.entry]);
+  } else {
+    releasePlace(node + NodeItem.cell, false);
+  }
 }
 
 /**
@@ -316,17 +390,18 @@ export function releaseParcels(queue: number): number {
 
 /** Gives back the item of a slot of a heap, or of a cell. */
 export function releasePlace(place: number, isSlot: boolean): void {
-  const parcel = isSlot ? 0 : parcelIn(place);
-  if (parcel !== 0) {
-    releasePlace(parcel + Parcel.place, false);
-    deallocate(parcel);
+  if (isSlot) {
+    releaseEntry(words[place + SlotField.entry]);
     return;
   }
-  const entry = isSlot ? words[place + SlotField.entry] : 0;
-  const cell = isSlot ? entry : place;
-  const record = cell === 0 ? 0 : recordIn(cell);
+  const record = recordIn(place);
   if (record !== 0) releaseRecord(record);
-  if (entry !== 0) deallocate(entry);
+}
+
+function releaseEntry(entry: number): void {
+  if (entry === 0) return;
+  releasePlace(entry, false);
+  deallocate(entry);
 }
 
 const BlockField = {

@@ -9,9 +9,10 @@
  *     parcels.ts         items that were received and came back
  *     items.ts           items into and out of a queue, in its order; blocks
  *     waiters.ts         who waits, and who is served; tasks; the end
- *     custom_list.ts     the list of a queue with hooks, and its journal
- *     custom_order.ts    hooks and `compare`: transactions
  *     deliveries.ts      items that are out with a thread until it acknowledges
+ *     custom_list.ts     the list of a queue with hooks, and its journal
+ *     transaction.ts     hooks and `compare` run in transactions
+ *     custom_order.ts    puts and gets that do that
  *     put.ts, get.ts, receive.ts   what the faces call, in all forms
  *
  * An item lies in a cell of two words. A number is there as a double. Everything
@@ -102,13 +103,6 @@ export const QueueField = {
   tailMutex: Field.own + 40,
   tail: Field.own + 41,
   seenHead: Field.own + 42,
-  /**
-   * How many items are reserved for getters that were woken to take one; other
-   * gets leave so many. Only where items are not handed over, see `waiters.ts`.
-   */
-  reserved: Field.own + 44,
-  /** 1 while one of them is for a blocked thread: the next come after it. */
-  due: Field.own + 46,
   /** The journal of a queue with hooks, see `custom_list.ts`. */
   journal: Field.own + 45,
 } as const;
@@ -190,9 +184,9 @@ export const WaitFlag = {
   delivered: 1 << 7,
   /** A getter was handed an item, which its node has. */
   handed: 1 << 8,
-  /** An item is reserved for a getter. */
-  claimed: 1 << 9,
-  /** A putter was woken to put its items in, and is still in line. */
+  /** The node is an item that a transaction will hand over. */
+  prepared: 1 << 9,
+  /** It was woken to run the hooks itself, and is still in line. */
   nudged: 1 << 10,
   /** A woken node's wait has ended, as the bits from `END_SHIFT` on tell. */
   ended: 1 << 11,
@@ -201,10 +195,16 @@ export const WaitFlag = {
 export const END_SHIFT = 12;
 
 /**
- * Where a node has what it was handed (two words, as a cell), or the block of
- * what it puts.
+ * Where a node has the block of what it puts, or what it was handed: a cell, or
+ * the slot of a priority queue in three parts. It is in no line by then.
  */
-export const NodeItem = { cell: Node.value, block: Node.value };
+export const NodeItem = {
+  block: Node.value,
+  cell: Node.value,
+  beginning: Node.value,
+  entry: Node.next,
+  sequence: Node.previous,
+} as const;
 
 /** Size of a cell in words. */
 export const CELL_WORDS = 2;
@@ -372,9 +372,11 @@ export function writeOffer(cell: number): void {
 
 /**
  * The item that this thread took out last and has not read yet: a record or a
- * message, and for a priority queue what is needed to put it back.
+ * message, and for a priority queue what is needed to put it back; or a parcel,
+ * which is this thread's delivery until it has been read.
  */
 export const taken = {
+  parcel: 0,
   record: 0,
   length: 0,
   entry: 0,
@@ -389,6 +391,7 @@ export const UNREAD: unique symbol = Symbol("unread");
 export function takeCell(cell: number, message: number, n: number): unknown {
   if (isNumberIn(cell)) return doubles[cell >> 1];
   const length = messageLengthIn(cell);
+  taken.parcel = 0;
   taken.length = length;
   taken.record = 0;
   taken.entry = 0;

@@ -28,9 +28,11 @@
  */
 
 import {
+  add,
   birth,
   clockOffset,
   doubles,
+  Field,
   words,
 } from "../../threading/_memory/heap.ts";
 import {
@@ -38,8 +40,10 @@ import {
   enqueue,
   enqueueFirst,
   firstOf,
+  listNode,
   Node,
   NODE_WORDS,
+  Wake,
 } from "../../threading/_memory/wait_queue.ts";
 import {
   CELL_WORDS,
@@ -47,6 +51,7 @@ import {
   messageWords,
   Order,
   QueueField,
+  WaitFlag,
 } from "./layout.ts";
 import { compareSlots, SLOT_WORDS } from "./priority_heap.ts";
 
@@ -118,6 +123,29 @@ export function returnParcel(queue: number, parcel: number): void {
 export function unlinkParcel(queue: number, parcel: number): void {
   words[queue + QueueField.returnedCount]--;
   dequeue(parcel);
+}
+
+let lastSerial = 0;
+
+/** In the section that fills a parcel: it is this thread's delivery from now on. */
+export function own(queue: number, parcel: number): void {
+  words[parcel + Node.queue] = QueueField.getters;
+  words[parcel + Node.state] = Wake.granted;
+  words[parcel + Node.flags] = WaitFlag.delivered;
+  words[parcel + Parcel.serial] = ++lastSerial;
+  add(queue + Field.references, 1);
+  add(queue + QueueField.out, 1);
+  words[parcel + Node.object] = queue;
+}
+
+/**
+ * Under the mutex: makes a parcel that is in no line and no list this thread's
+ * delivery.
+ */
+export function adopt(queue: number, parcel: number): void {
+  listNode(parcel);
+  words[parcel + Parcel.deliveries]++;
+  own(queue, parcel);
 }
 
 /** Lets a parcel that is in no line come back in so many milliseconds. */

@@ -408,10 +408,7 @@ export function prepare(
 ): void {
   switch (end) {
     case Put.grow:
-      return growTo(
-        queue,
-        sizeOf(queue) + words[queue + QueueField.reserved] + count,
-      );
+      return growTo(queue, sizeOf(queue) + count);
     case Put.growToLimit:
       return growTo(queue, words[queue + QueueField.limit]);
     case Put.widen:

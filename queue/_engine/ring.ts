@@ -158,8 +158,7 @@ export function sizeOf(queue: number): number {
       size = Math.max(
         0,
         load(queue + QueueField.length) +
-          load(queue + QueueField.returnedCount) -
-          load(queue + QueueField.reserved),
+          load(queue + QueueField.returnedCount),
       );
     }
     if (load(queue + QueueField.opening) === opening) return size;

@@ -6,20 +6,24 @@
  *
  * A put that waits leaves its items in a block with its node. They go in as soon
  * as there is room, even if their thread is busy. In a queue with hooks that
- * takes code of the user's, which cannot run here: see `custom_order.ts`.
+ * takes code of the user's, which cannot run here: see `transaction.ts`.
  *
- * A get that waits is woken when there is an item. In a ring or a stack the item
- * is handed over: it goes to the node, and the get reads it from there. In a
- * priority queue and a queue with hooks it stays where it is, but is reserved:
- * the get takes the next item there is by then, and others leave it one. Threads
- * that are blocked are woken one after the other then, each when the one before
- * it has taken its item, so that they take them in order of arrival. Tasks in an
- * event loop, which may be busy, hold up nobody.
+ * A get that waits is handed the next item as soon as there is one: it goes to
+ * the node, and the get reads it from there. So what comes later goes to those
+ * who come later. In a queue with hooks, taking it out is code of the user's,
+ * too: the transaction that puts it in does it.
  *
  * What a node has belongs to the queue. If its thread is killed or gives up, the
- * items of a put go with it, a handed item goes back to where it was, and a
- * reserved one is for anybody. The same happens while a thread blocks: its own
- * tasks cannot go on, so others get what they were woken for.
+ * items of a put go with it, and a handed item goes back to where it was. The
+ * same happens while a thread blocks: its own tasks cannot go on, so others get
+ * what they were woken for.
+ *
+ * In a queue with hooks, the thread that makes room or an item may fail to run
+ * the hooks of those that wait. Then the first of these is nudged: woken to run
+ * them in its own thread. It stays in line, so that nobody overtakes it, and
+ * others may serve it meanwhile. As long as somebody in line could be served,
+ * there is one who was nudged; if that one ends or cannot go on, it nudges the
+ * next.
  *
  * @module
  */
@@ -32,6 +36,7 @@ import {
   load,
   self,
   Slot,
+  wakeSlot,
   words,
 } from "../../threading/_memory/heap.ts";
 import { lock, tryLock, unlock } from "../../threading/_memory/mutex.ts";
@@ -40,8 +45,8 @@ import {
   dequeue,
   firstOf,
   firstOther,
+  isOwnTask,
   Node,
-  NodeFlag,
   type Protocol,
   Wake,
   wake,
@@ -50,14 +55,14 @@ import {
 import {
   countOf,
   insertBlock,
+  moveToNode,
   putBack,
+  putBackFromNode,
+  releaseFromNode,
   releaseItems,
   releaseParcels,
-  releasePlace,
-  removeNext,
 } from "./items.ts";
 import {
-  copyCell,
   END_SHIFT,
   NO_NUMBER,
   NO_ROOM,
@@ -69,9 +74,8 @@ import {
   ShutDownMode,
   taken,
   WaitFlag,
-  writeParcel,
 } from "./layout.ts";
-import { nextParcel, returnParcel, unlinkParcel, untilDue } from "./parcels.ts";
+import { returnParcel, untilDue } from "./parcels.ts";
 import {
   close,
   enter,
@@ -82,18 +86,12 @@ import {
   unfinishedIn,
 } from "./ring.ts";
 
-/** Under the mutex: whether items are handed over to those who wait for them. */
-function handsOver(queue: number): boolean {
-  return words[queue + QueueField.order] <= Order.lifo;
-}
-
-/** Under the mutex: the number of items that are not reserved. */
-export function availableIn(queue: number): number {
-  return itemsIn(queue) - words[queue + QueueField.reserved];
+function isCustom(queue: number): boolean {
+  return words[queue + QueueField.order] === Order.custom;
 }
 
 /** Under the mutex: the number of items, with those that came back. */
-function itemsIn(queue: number): number {
+export function availableIn(queue: number): number {
   return words[queue + QueueField.length] +
     words[queue + QueueField.returnedCount];
 }
@@ -104,7 +102,7 @@ function itemsIn(queue: number): number {
  */
 export function mayComeBack(queue: number): boolean {
   return words[queue + QueueField.shutDown] === ShutDownMode.drains &&
-    (load(queue + QueueField.out) | itemsIn(queue)) !== 0;
+    (load(queue + QueueField.out) | availableIn(queue)) !== 0;
 }
 
 /**
@@ -114,7 +112,22 @@ export function mayComeBack(queue: number): boolean {
  */
 export function endPatient(queue: number): void {
   if (words[queue + QueueField.shutDown] === 0 || mayComeBack(queue)) return;
-  wakeAll(queue, QueueField.getters, Wake.retry);
+  for (let node; (node = firstOf(queue, QueueField.getters)) !== 0;) {
+    dequeue(node);
+    rouse(node);
+  }
+}
+
+/** Under the mutex: lets a node look again that has been taken out of its line. */
+export function rouse(node: number): void {
+  const flags = words[node + Node.flags];
+  if (flags & WaitFlag.nudged) {
+    words[node + Node.flags] = flags & ~WaitFlag.nudged;
+    // It was woken before; if its thread is blocked, that is to look again, too.
+    wakeSlot(words[node + Node.slot]);
+  } else {
+    wake(node, Wake.retry);
+  }
 }
 
 /** Under the mutex: how many items there are that nobody waits for. */
@@ -163,30 +176,32 @@ export function feedOthers(queue: number): void {
   while (feed(queue, firstOther(queue, QueueField.getters)));
 }
 
-/** Serves a getter; false if there is none, or no item. */
+/** Serves a getter; false if there is none, or no item that needs no hooks. */
 function feed(queue: number, node: number): boolean {
-  if (node === 0 || availableIn(queue) <= 0) return false;
-  const hands = handsOver(queue);
-  if (!hands && words[queue + QueueField.due] !== 0) return false;
-  dequeue(node);
-  if (hands) {
-    const parcel = nextParcel(queue);
-    if (parcel === 0) {
-      copyCell(node + NodeItem.cell, removeNext(queue));
-    } else {
-      unlinkParcel(queue, parcel);
-      writeParcel(node + NodeItem.cell, parcel);
-    }
-    words[node + Node.flags] |= WaitFlag.handed;
-    // It may come back.
-    add(queue + QueueField.out, 1);
-  } else {
-    words[node + Node.flags] |= WaitFlag.claimed;
-    words[queue + QueueField.reserved]++;
-    if (isBlocking(node)) words[queue + QueueField.due] = 1;
+  if (node === 0) return false;
+  if (isCustom(queue) && words[queue + QueueField.returned] === 0) {
+    nudgeGet(queue, node);
+    return false;
   }
-  wake(node, Wake.retry);
+  if (availableIn(queue) <= 0) return false;
+  dequeue(node);
+  moveToNode(queue, node);
+  wakeHanded(queue, node);
   return true;
+}
+
+/** Under the mutex: a node that is in no line has an item now. */
+export function noteHanded(queue: number, node: number): void {
+  words[node + Node.flags] |= WaitFlag.handed;
+  // It may come back.
+  add(queue + QueueField.out, 1);
+}
+
+/** Under the mutex: wakes a node that has left its line with an item. */
+export function wakeHanded(queue: number, node: number): void {
+  noteHanded(queue, node);
+  // Last: a blocked thread looks at the flags of its tasks without the mutex.
+  rouse(node);
 }
 
 /** Under the mutex: a node has taken what it was handed, or it went back. */
@@ -195,33 +210,14 @@ export function releaseHanded(queue: number, node: number): void {
   add(queue + QueueField.out, -1);
 }
 
-/** Under the mutex: whether an item is reserved for a node. */
-export function isClaimed(node: number): boolean {
-  return (words[node + Node.flags] & WaitFlag.claimed) !== 0;
-}
-
 /**
- * Under the mutex: whether a node comes before those in line, since an item is
- * reserved for it, or was given back by it. It does so once.
+ * Under the mutex: whether a node comes before those in line, since it gave back
+ * the item that it had been handed. It does so once.
  */
-export function takeTurn(queue: number, node: number): boolean {
-  const isNext = words[node + Node.flags] &
-    (WaitFlag.claimed | WaitFlag.declined);
-  if (isClaimed(node)) releaseClaim(queue, node);
+export function takeTurn(node: number): boolean {
+  const isNext = (words[node + Node.flags] & WaitFlag.declined) !== 0;
   words[node + Node.flags] &= ~WaitFlag.declined;
-  return isNext !== 0;
-}
-
-/** Under the mutex: gives up the reservation of a node. */
-export function releaseClaim(queue: number, node: number): void {
-  words[node + Node.flags] &= ~WaitFlag.claimed;
-  const reserved = words[queue + QueueField.reserved];
-  words[queue + QueueField.reserved] = Math.max(0, reserved - 1);
-  if (isBlocking(node)) words[queue + QueueField.due] = 0;
-}
-
-function isBlocking(node: number): boolean {
-  return (words[node + Node.flags] & NodeFlag.promise) === 0;
+  return isNext;
 }
 
 /** After items were taken out: puts in those that wait for room. */
@@ -261,6 +257,17 @@ export function nudge(queue: number, node: number): void {
   wake(node, Wake.retry);
 }
 
+/**
+ * Under the mutex of a queue with hooks: if there is an item, wakes the get of a
+ * node in line to run them.
+ */
+export function nudgeGet(queue: number, node: number): void {
+  if (node === 0 || words[queue + QueueField.length] <= 0) return;
+  if (words[node + Node.flags] & WaitFlag.nudged) return;
+  words[node + Node.flags] |= WaitFlag.nudged;
+  wake(node, Wake.retry);
+}
+
 /** Under the mutex: ends the wait of a putter that is in line. */
 export function endPutter(node: number, end: number): void {
   dequeue(node);
@@ -289,7 +296,7 @@ export function withdraw(queue: number, node: number): void {
 
 /** A put that gave up may have kept smaller ones behind it from going in. */
 function passTurn(queue: number): void {
-  if (words[queue + QueueField.order] === Order.custom) {
+  if (isCustom(queue)) {
     nudge(queue, firstOf(queue, QueueField.putters));
   } else {
     admitPutters(queue);
@@ -306,15 +313,10 @@ export function decline(queue: number, node: number): void {
   const flags = words[node + Node.flags];
   if (flags & WaitFlag.handed) {
     returnHanded(queue, self, feedOthers);
-  } else if (flags & WaitFlag.claimed) {
-    lock(queue + Field.mutex);
-    releaseClaim(queue, node);
-    words[node + Node.flags] |= WaitFlag.declined;
-    feedOthers(queue);
-    unlock(queue + Field.mutex);
   } else if (flags & WaitFlag.nudged) {
     lock(queue + Field.mutex);
     nudge(queue, firstOther(queue, QueueField.putters));
+    nudgeGet(queue, firstOther(queue, QueueField.getters));
     unlock(queue + Field.mutex);
   }
 }
@@ -327,19 +329,23 @@ export function decline(queue: number, node: number): void {
  */
 export function undoWake(queue: number, node: number, state: number): boolean {
   if (state !== Wake.retry) return false;
-  const flags = words[node + Node.flags];
   if (words[node + Node.queue] === QueueField.putters) {
     return abandonPut(queue, node);
   }
-  if (flags & WaitFlag.handed) return returnHandedTo(queue, node);
   lock(queue + Field.mutex);
   const isOver = endOf(node) !== undefined;
-  if (!isOver && isClaimed(node)) {
-    releaseClaim(queue, node);
-    feedGetters(queue);
-  }
+  const isHanded = (words[node + Node.flags] & WaitFlag.handed) !== 0;
+  if (!isHanded) leaveNudged(queue, node);
   unlock(queue + Field.mutex);
-  return !isOver;
+  return isHanded ? returnHandedTo(queue, node) : !isOver;
+}
+
+/** Under the mutex: a get that may have been nudged leaves that to the next. */
+function leaveNudged(queue: number, node: number): void {
+  if (!(words[node + Node.flags] & WaitFlag.nudged)) return;
+  words[node + Node.flags] &= ~WaitFlag.nudged;
+  dequeue(node);
+  feedGetters(queue);
 }
 
 /** Puts the item back that a node of this thread was handed; whether it could. */
@@ -348,7 +354,8 @@ function returnHandedTo(queue: number, node: number): boolean {
     enter(queue);
     // A task of this thread's may have given it back while the thread blocked.
     const isHanded = (words[node + Node.flags] & WaitFlag.handed) !== 0;
-    if (!isHanded || isDropping(queue) || hasPlaces(queue, 1)) {
+    const isParcel = parcelIn(node + NodeItem.cell) !== 0;
+    if (!isHanded || isParcel || isDropping(queue) || hasPlaces(queue, 1)) {
       if (isHanded) {
         (isDropping(queue) ? dropHanded : putBackHanded)(queue, node);
       }
@@ -374,10 +381,9 @@ export function abandon(queue: number, node: number, state: number): void {
   } else if (words[node + Node.flags] & WaitFlag.handed) {
     const slot = words[node + Node.slot];
     if (!returnHanded(queue, slot, feedGetters)) loseHanded(queue, slot);
-  } else if (isClaimed(node)) {
+  } else if (words[node + Node.flags] & WaitFlag.nudged) {
     lock(queue + Field.mutex);
-    releaseClaim(queue, node);
-    feedGetters(queue);
+    leaveNudged(queue, node);
     unlock(queue + Field.mutex);
   }
 }
@@ -433,9 +439,12 @@ function loseHanded(queue: number, slot: number): void {
   unlock(queue + Field.mutex);
 }
 
+/** How many of them need a place; a parcel needs none. */
 function countHanded(queue: number, slot: number): number {
   let count = 0;
-  eachHanded(queue, slot, () => count++);
+  eachHanded(queue, slot, (_queue, node) => {
+    if (parcelIn(node + NodeItem.cell) === 0) count++;
+  });
   return count;
 }
 
@@ -443,8 +452,8 @@ function countHanded(queue: number, slot: number): number {
  * Under the mutex: visits each node of a thread that was handed an item, in the
  * order in which the items go back: the last one first into a ring, whose front
  * they join, the first one first onto a stack. A thread lists its nodes with the
- * last one first. The node of its blocking wait came after them all; of a living
- * thread it is left out, since it takes its item itself.
+ * last one first. The node of its blocking wait came after them all. The blocking
+ * waits of a living thread are left out, since they take their items themselves.
  */
 function eachHanded(
   queue: number,
@@ -456,11 +465,11 @@ function eachHanded(
       words[node + Node.queue] === QueueField.getters &&
       words[node + Node.state] === Wake.retry &&
       words[node + Node.flags] & WaitFlag.handed;
-    if (isHanded) visit(queue, node);
+    if (isHanded && (slot !== self || isOwnTask(node))) visit(queue, node);
   };
   const own = slot + Slot.node;
   const first = words[slot + Slot.nodes];
-  if (words[queue + QueueField.order] === Order.fifo) {
+  if (words[queue + QueueField.order] === Order.fifo || isCustom(queue)) {
     if (slot !== self) visitHanded(own);
     for (let node = first; node !== 0; node = words[node + Node.listNext]) {
       visitHanded(node);
@@ -479,17 +488,15 @@ function eachHanded(
 }
 
 function putBackHanded(queue: number, node: number): void {
-  const cell = node + NodeItem.cell;
   releaseHanded(queue, node);
-  words[node + Node.flags] |= WaitFlag.declined;
-  const parcel = parcelIn(cell);
+  const parcel = parcelIn(node + NodeItem.cell);
   if (parcel !== 0) returnParcel(queue, parcel);
-  else putBack(queue, words[cell], words[cell + 1]);
+  else putBackFromNode(queue, node);
 }
 
 function dropHanded(queue: number, node: number): void {
   releaseHanded(queue, node);
-  releasePlace(node + NodeItem.cell, false);
+  releaseFromNode(queue, node);
   countThrownAway(queue, 1);
   releaseJoiners(queue);
   endPatient(queue);
@@ -545,12 +552,10 @@ export function shutDown(queue: number, immediate: boolean): void {
   );
   if (immediate) {
     countThrownAway(queue, releaseParcels(queue));
-    if (words[queue + QueueField.order] !== Order.custom) {
+    if (!isCustom(queue)) {
       countThrownAway(queue, words[queue + QueueField.length]);
       releaseItems(queue);
     }
-    words[queue + QueueField.reserved] = 0;
-    words[queue + QueueField.due] = 0;
     releaseJoiners(queue);
   }
   for (;;) {
@@ -564,7 +569,7 @@ export function shutDown(queue: number, immediate: boolean): void {
     const next = words[node + Node.next];
     if (!stay || !(words[node + Node.flags] & WaitFlag.patient)) {
       dequeue(node);
-      wake(node, Wake.retry);
+      rouse(node);
     }
     node = next;
   }
@@ -625,9 +630,7 @@ export function countThrownAway(queue: number, count: number): void {
 /** How many items were put and not yet reported as done. */
 function unfinished(queue: number): number {
   const count = unfinishedIn(queue);
-  return words[queue + QueueField.order] === Order.custom
-    ? count + words[queue + QueueField.length]
-    : count;
+  return isCustom(queue) ? count + words[queue + QueueField.length] : count;
 }
 
 /** Reports an item as done; false if there is none left. */

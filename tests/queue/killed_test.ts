@@ -6,12 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import {
-  LifoQueue,
-  PriorityQueue,
-  Queue,
-  SimpleQueue,
-} from "../../queue/mod.ts";
+import type { Queue } from "../../queue/mod.ts";
 import {
   Event,
   sleepSync,
@@ -23,6 +18,7 @@ import { Field, words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { dieInSection } from "../threading/damage_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { ofNumbers } from "./kinds_fixture.ts";
 import { untilWaiting } from "./support.ts";
 import * as fixture from "./killed_fixture.ts";
 
@@ -110,11 +106,11 @@ for (const [name, make] of Object.entries(fixture.makers)) {
   });
 }
 
-for (const make of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
-  const inOrder = make === LifoQueue ? [3, 2, 1] : [1, 2, 3];
+for (const { name, make, isStack } of ofNumbers) {
+  const inOrder = isStack ? [3, 2, 1] : [1, 2, 3];
 
-  Deno.test(`${make.name}: what the tasks of a killed thread were handed goes back in order`, async () => {
-    const queue = new make<number>();
+  Deno.test(`${name}: what the tasks of a killed thread were handed goes back in order`, async () => {
+    const queue = make();
     const [waiting, go] = [new Event(), new Event()];
     const victim = start(fixture.stall, queue, 3, waiting, go);
     await waiting.wait(SOON);
@@ -122,12 +118,12 @@ for (const make of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
     assertEquals(queue.qsize(), 0);
     await kill(victim);
     queue.putNowait(4);
-    const last = make === LifoQueue ? [4, ...inOrder] : [...inOrder, 4];
+    const last = isStack ? [4, ...inOrder] : [...inOrder, 4];
     assertEquals(queue.getManyNowait(9), last);
   });
 
-  Deno.test(`${make.name}: what the tasks of a blocked thread were handed goes back in order`, async () => {
-    const queue = new make<number>();
+  Deno.test(`${name}: what the tasks of a blocked thread were handed goes back in order`, async () => {
+    const queue = make();
     const [waiting, go] = [new Event(), new Event()];
     const thread = start(fixture.stall, queue, 3, waiting, go);
     await waiting.wait(SOON);
@@ -140,14 +136,16 @@ for (const make of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
     assertEquals(got[0], inOrder[0]);
     const others = [1, 2, 3, 4].filter((n) => n !== got[0]);
     assertEquals(got.slice(1).toSorted(), others);
-    if (make !== LifoQueue) assertEquals(got.slice(1), others);
+    if (!isStack) assertEquals(got.slice(1), others);
   });
 }
 
-for (const make of [Queue, LifoQueue, PriorityQueue]) {
-  Deno.test(`${make.name}.shutdown({ immediate }): what a killed thread was handed is done`, async () => {
+for (const { name, make } of ofNumbers) {
+  if (name === "SimpleQueue") continue;
+
+  Deno.test(`${name}.shutdown({ immediate }): what a killed thread was handed is done`, async () => {
     for (const shutsFirst of [true, false]) {
-      const queue = new make<number>();
+      const queue = make() as Queue<number>;
       const [waiting, go] = [new Event(), new Event()];
       const victim = start(fixture.stall, queue, 2, waiting, go);
       await waiting.wait(SOON);

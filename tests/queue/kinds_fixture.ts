@@ -120,29 +120,45 @@ export const kinds: Kind[] = [
   },
 ];
 
-/** How waiting gets are served. */
-type Serving = "handed" | "lowest" | "next";
-
 /** The kinds, and the one that has neither a limit nor tasks. */
 export const unlimited: {
   name: string;
   make(): SimpleQueue<Item>;
-  order: Serving;
+  order: Order;
 }[] = [
-  ...kinds.map(({ name, make, order }): typeof unlimited[number] => ({
+  ...kinds.map(({ name, make, order }) => ({
     name,
     make: () => make(0),
-    order: order === "lowest"
-      ? order
-      : name.includes("hooks")
-      ? "next"
-      : "handed",
+    order,
   })),
-  {
-    name: "SimpleQueue",
-    make: () => new SimpleQueue<Item>(),
-    order: "handed",
+  { name: "SimpleQueue", make: () => new SimpleQueue<Item>(), order: "fifo" },
+];
+
+const compareNumbers = sendable(
+  import.meta,
+  function compareNumbers(a: number, b: number): number {
+    return a - b;
   },
+);
+
+/** The same, of numbers. */
+export const ofNumbers: {
+  name: string;
+  make(): SimpleQueue<number>;
+  /** Whether what was handed to several goes back onto a stack. */
+  isStack: boolean;
+}[] = [
+  { name: "Queue", make: () => new Queue(), isStack: false },
+  { name: "LifoQueue", make: () => new LifoQueue(), isStack: true },
+  { name: "PriorityQueue", make: () => new PriorityQueue(), isStack: false },
+  { name: "SimpleQueue", make: () => new SimpleQueue(), isStack: false },
+  {
+    name: "PriorityQueue with compare",
+    make: () => new PriorityQueue({ compare: compareNumbers }),
+    isStack: false,
+  },
+  { name: "Queue with hooks", make: () => new HookedFifo(), isStack: false },
+  { name: "a stack of hooks", make: () => new HookedStack(), isStack: false },
 ];
 
 /** The order in which items come out that were put one after the other. */

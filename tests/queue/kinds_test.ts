@@ -75,15 +75,27 @@ for (const { name, make, order } of unlimited) {
     for (let n = 1; n <= 3; n++) queue.putNowait(item(n));
     assertEquals(queue.qsize(), 0);
     assertThrows(() => queue.getNowait(), Empty);
-    // Whoever waits is woken to take the next item there is by then, but where
-    // items are handed over.
-    queue.putNowait(item(4));
-    const late = queue.getNowait()[0];
+    queue.putNowait(item(0));
+    assertEquals(queue.getNowait()[0], 0);
     const got = (await Promise.all(gets)).map(numberOf);
-    assertEquals([...got, late].toSorted(), [1, 2, 3, 4]);
-    if (order === "handed") assertEquals(got, [1, 2, 3]);
-    if (order === "lowest") assertEquals(got, got.toSorted());
+    assertEquals(got, [1, 2, 3]);
     assert(queue.empty());
+  });
+
+  Deno.test(`${name}: a get that waits has the item that came first, not another`, async () => {
+    const queue = make();
+    const first = queue.get();
+    const second = queue.getMany(2);
+    await Promise.resolve();
+    for (const n of [3, 1, 2]) queue.putNowait(item(n));
+    assertEquals(queue.getNowait()[0], 2);
+    queue.putNowait(item(0));
+    assertEquals((await first)[0], 3);
+    assertEquals((await second).map(numberOf), [1, 0]);
+    const gets = [queue.get(), queue.get()];
+    queue.putManyNowait([item(5), item(4), item(6)]);
+    const [third, fourth] = inOrder(order, [5, 4, 6]);
+    assertEquals((await Promise.all(gets)).map(numberOf), [third, fourth]);
   });
 
   Deno.test(`${name}: blocked threads are served in order of arrival`, () => {
@@ -232,6 +244,21 @@ for (const { name, order, make, refusesBad } of kinds) {
     }
     await Promise.all(puts);
     assert(queue.empty());
+  });
+
+  Deno.test(`${name}.getMany() goes on with what waited for room`, async () => {
+    const queue = make(2);
+    queue.putManyNowait([item(1), item(4)]);
+    const puts = [queue.put(item(5)), queue.putMany([item(3)])];
+    assertEquals(
+      queue.getManyNowait(3).map(numberOf),
+      [...inOrder(order, [1, 4]), ...inOrder(order, [5, 3]).slice(0, 1)],
+    );
+    assertEquals(queue.qsize(), 1);
+    await Promise.all(puts);
+    const more = queue.putMany([item(6), item(7)]);
+    assertEquals((await queue.getMany(9)).length, 3);
+    await more;
   });
 
   Deno.test(`${name}: a blocked thread's put goes in when there is room`, () => {
@@ -436,7 +463,7 @@ for (const { name, order, make, refusesBad } of kinds) {
     assertEquals([queue.qsize(), queue.full()], [1, true]);
     assertThrows(() => queue.putNowait(item(3)), Full);
     const put = queue.put(item(3));
-    assertEquals((await get)[0], order === "lowest" ? 1 : (await get)[0]);
+    assertEquals((await get)[0], 1);
     assertEquals(queue.qsize(), 1);
     queue.getNowait();
     queue.getNowait();

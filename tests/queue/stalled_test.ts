@@ -1,21 +1,15 @@
 // A thread that blocks cannot go on with what its promise-form gets are given:
 // it must not keep that from others, nor from itself.
 import { assertEquals } from "@std/assert";
-import {
-  LifoQueue,
-  PriorityQueue,
-  Queue,
-  SimpleQueue,
-} from "../../queue/mod.ts";
 import { Event, sleepSync, Thread } from "../../threading/mod.ts";
-import { Hooked } from "./stress_fixture.ts";
+import { ofNumbers } from "./kinds_fixture.ts";
 import { blockBehindTasks, getOne, putOne } from "./stalled_fixture.ts";
 
 const SOON = { timeout: 10_000 };
 
-for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue, Hooked]) {
-  Deno.test(`${Class.name}.get() of a blocked thread goes on behind it if nobody took its item`, async () => {
-    const queue = new Class<number>();
+for (const { name, make } of ofNumbers) {
+  Deno.test(`${name}.get() of a blocked thread goes on behind it if nobody took its item`, async () => {
+    const queue = make();
     const tasks = [queue.get(SOON), queue.get(SOON)];
     const thread = new Thread({ target: putOne, args: [queue] });
     thread.start();
@@ -32,9 +26,9 @@ for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue, Hooked]) {
   });
 }
 
-for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
-  Deno.test(`${Class.name}.getSync() overtakes all tasks of its thread`, async () => {
-    const queue = new Class<number>();
+for (const { name, make } of ofNumbers) {
+  Deno.test(`${name}.getSync() overtakes all tasks of its thread`, async () => {
+    const queue = make();
     const inLine = new Event();
     const thread = new Thread({
       target: blockBehindTasks,
@@ -54,8 +48,8 @@ for (const Class of [Queue, LifoQueue, PriorityQueue, SimpleQueue]) {
     queue.free();
   });
 
-  Deno.test(`${Class.name}.get() of a blocked thread keeps no item from others`, async () => {
-    const queue = new Class<number>();
+  Deno.test(`${name}.get() of a blocked thread keeps no item from others`, async () => {
+    const queue = make();
     const tasks = [queue.get(SOON), queue.get(SOON)];
     const thread = new Thread({ target: getOne, args: [queue] });
     thread.start();

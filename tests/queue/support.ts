@@ -9,20 +9,29 @@ import {
 } from "../../threading/_memory/shared_object.ts";
 import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
 
+/** How many gets, or puts, are in line at a queue. */
+export function countWaiting(
+  queue: SharedObject,
+  line: "getters" | "putters",
+): number {
+  const address = queue[ADDRESS];
+  let found = 0;
+  lock(address + Field.mutex);
+  let node = firstOf(address, QueueField[line]);
+  for (; node !== 0; node = words[node + Node.next]) found++;
+  unlock(address + Field.mutex);
+  return found;
+}
+
 /** Blocks until so many gets, or puts, wait at a queue. */
 export function untilWaiting(
   queue: SharedObject,
   count: number,
   line: "getters" | "putters" = "getters",
 ): void {
-  const address = queue[ADDRESS];
   const end = performance.now() + 60_000;
   for (;;) {
-    let found = 0;
-    lock(address + Field.mutex);
-    let node = firstOf(address, QueueField[line]);
-    for (; node !== 0; node = words[node + Node.next]) found++;
-    unlock(address + Field.mutex);
+    const found = countWaiting(queue, line);
     if (found >= count) return;
     assert(performance.now() < end, `${found} and not ${count} wait`);
     sleepSync(1);

@@ -321,13 +321,24 @@ export function allocateNode(
   prepare(node, flags);
   words[node + Node.token] = token;
   lock(self + Slot.mutex);
-  const first = words[self + Slot.nodes];
-  words[node + Node.listNext] = first;
-  if (first !== 0) words[first + Node.listPrevious] = node;
-  words[self + Slot.nodes] = node;
+  link(node);
   removeDraft(node);
   unlock(self + Slot.mutex);
   return node;
+}
+
+function link(node: number): void {
+  const first = words[self + Slot.nodes];
+  words[node + Node.listNext] = first;
+  words[node + Node.listPrevious] = 0;
+  if (first !== 0) words[first + Node.listPrevious] = node;
+  words[self + Slot.nodes] = node;
+}
+
+/** In a critical section: puts a node that is in no list into this thread's. */
+export function listNode(node: number): void {
+  prepare(node, 0);
+  link(node);
 }
 
 /** Gives back a node that is in no queue. */
