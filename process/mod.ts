@@ -64,11 +64,13 @@ export { Child, ChildSync } from "./child.ts";
 // What `os` has for processes
 export * from "./spawn.ts";
 export * from "./exec.ts";
+export * from "./which.ts";
 // The one function of the chapter that `signal` has too.
 export { kill } from "../signal/signals.ts";
 
 // What they have in common
 export type {
+  ByteSource,
   Chunk,
   Command,
   CommandOptions,
@@ -83,6 +85,7 @@ export type {
   StderrSink,
   SyncSink,
   SyncSource,
+  TextOptions,
 } from "./_command/options.ts";
 export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 export type { Signum } from "../_internal/signum.ts";

@@ -9,17 +9,56 @@ import {
   checkSink,
   checkSource,
   checkStages,
+  checkTextOptions,
   type Command,
   type CommandOptions,
   type Sink,
   type Source,
+  splitOptions,
   type Stage,
+  type TextOptions,
 } from "./_command/options.ts";
 import { execute, Execution } from "./_command/execution.ts";
 import { Lines, linesSync } from "./_command/lines.ts";
-import type { Plan } from "./_command/plan.ts";
+import { type Plan, withAll } from "./_command/plan.ts";
 import { checkSync, executeSync, openSync } from "./_command/helper.ts";
-import { type CommandResult, createResult } from "./_command/result.ts";
+import {
+  type CommandResult,
+  createResult,
+  outputOf,
+} from "./_command/result.ts";
+
+/** A stage without what it leaves open. */
+function definedOf(stage: Stage): Stage {
+  const entries = Object.entries(stage);
+  return Object.fromEntries(
+    entries.filter(([, value]) => value !== undefined),
+  ) as unknown as Stage;
+}
+
+/** What was captured, as text. */
+function textOf(result: CommandResult): string {
+  return result.all ?? result.stdout;
+}
+
+/**
+ * What makes a text of what was captured.
+ *
+ * @throws {RangeError} If there is no such encoding.
+ * @throws {TypeError} If an option is of the wrong kind.
+ */
+function textDecoder(
+  options: TextOptions = {},
+): (result: CommandResult) => string {
+  const { trim = false, encoding = "utf-8" } = checkTextOptions(options);
+  const decoder = encoding === "utf-8"
+    ? undefined
+    : new TextDecoder(encoding, { ignoreBOM: true });
+  return (result) => {
+    const text = decoder?.decode(outputOf(result)) ?? textOf(result);
+    return trim ? text.trim() : text;
+  };
+}
 
 /** What a pipeline was made of. */
 export let planOf: (pipeline: Pipeline) => Plan;
@@ -155,25 +194,19 @@ export class Pipeline {
   /** The plan, with the common options in the stages. */
   #final(): Plan {
     const { stages, source, sink, options } = this.#plan;
-    const { cwd, env, clearEnv, stderr, ...rest } = options;
-    return {
-      stages: stages.map((stage) => ({
-        cmd: stage.cmd,
-        cwd: stage.cwd ?? cwd,
-        env: stage.env ?? env,
-        clearEnv: stage.clearEnv ?? clearEnv,
-        stderr: stage.stderr ?? stderr,
-      })),
+    const { stage: common, rest } = splitOptions(options);
+    return withAll({
+      stages: stages.map((stage) => ({ ...common, ...definedOf(stage) })),
       source,
       sink,
       options: rest,
-    };
+    });
   }
 
   /** The plan, with its output captured. */
   #captured(what: string): Plan {
     const plan = this.#final();
-    if (plan.sink !== "capture") {
+    if (plan.sink !== "capture" && plan.sink !== "tee") {
       throw new TypeError(
         `Cannot get the ${what} of a pipeline: its output goes elsewhere by to(), use status()`,
       );
@@ -239,8 +272,11 @@ export class Pipeline {
    * Runs the pipeline and gives its output as text. Needs what
    * {@linkcode Pipeline.run} needs.
    *
+   * @param options How the text is made of the bytes.
    * @returns The text.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @throws {RangeError} If there is no such encoding.
+   * @throws {TypeError} If an option is of the wrong kind.
    *
    * @example
    * ```ts
@@ -248,19 +284,26 @@ export class Pipeline {
    * import { assertEquals } from "@std/assert";
    *
    * assertEquals(await pipeline("echo spam").text(), "spam\n");
+   * const latin = pipeline("printf 'caf\\351\\n'");
+   * const text = await latin.text({ encoding: "latin1", trim: true });
+   * assertEquals(text, "café");
    * ```
    */
-  async text(): Promise<string> {
+  async text(options?: TextOptions): Promise<string> {
+    const text = textDecoder(options);
     this.#captured("text");
-    return (await this.run()).stdout;
+    return text(await this.run());
   }
 
   /**
    * Like {@linkcode Pipeline.text}, blocking the thread. Needs what
    * {@linkcode Pipeline.runSync} needs.
    *
+   * @param options How the text is made of the bytes.
    * @returns The text.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.
+   * @throws {RangeError} If there is no such encoding.
+   * @throws {TypeError} If an option is of the wrong kind.
    *
    * @example
    * ```ts
@@ -270,9 +313,10 @@ export class Pipeline {
    * assertEquals(pipeline("echo spam").textSync(), "spam\n");
    * ```
    */
-  textSync(): string {
+  textSync(options?: TextOptions): string {
+    const text = textDecoder(options);
     this.#captured("text");
-    return this.runSync().stdout;
+    return text(this.runSync());
   }
 
   /**
@@ -293,7 +337,7 @@ export class Pipeline {
    */
   async bytes(): Promise<Uint8Array> {
     this.#captured("bytes");
-    return (await this.run()).bytes;
+    return outputOf(await this.run());
   }
 
   /**
@@ -314,7 +358,7 @@ export class Pipeline {
    */
   bytesSync(): Uint8Array {
     this.#captured("bytes");
-    return this.runSync().bytes;
+    return outputOf(this.runSync());
   }
 
   /**
@@ -336,7 +380,7 @@ export class Pipeline {
    */
   async json<T = unknown>(): Promise<T> {
     this.#captured("JSON");
-    return JSON.parse((await this.run()).stdout);
+    return JSON.parse(textOf(await this.run()));
   }
 
   /**
@@ -357,7 +401,7 @@ export class Pipeline {
    */
   jsonSync<T = unknown>(): T {
     this.#captured("JSON");
-    return JSON.parse(this.runSync().stdout);
+    return JSON.parse(textOf(this.runSync()));
   }
 
   /**

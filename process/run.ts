@@ -15,11 +15,12 @@ import {
   type CommandSyncOptions,
   type Sink,
   type Source,
+  splitOptions,
   type SyncSink,
   type SyncSource,
 } from "./_command/options.ts";
 import { execute } from "./_command/execution.ts";
-import type { Plan } from "./_command/plan.ts";
+import { type Plan, withAll } from "./_command/plan.ts";
 import { executeSync } from "./_command/helper.ts";
 import { quote } from "./_command/command_line.ts";
 import { type CommandResult, createResult } from "./_command/result.ts";
@@ -49,14 +50,17 @@ export interface RunSyncOptions extends CommandSyncOptions {
 }
 
 function planOf(cmd: Command, options: RunOptions): Plan {
-  const { input, stdout = "capture", cwd, env, clearEnv, stderr, ...rest } =
-    checkCommandOptions(options, ["input", "stdout"]);
-  return {
-    stages: checkStages([{ cmd, cwd, env, clearEnv, stderr }]),
+  const { input, stdout = "capture", ...others } = checkCommandOptions(
+    options,
+    ["input", "stdout"],
+  );
+  const { stage, rest } = splitOptions(others);
+  return withAll({
+    stages: checkStages([{ cmd, ...stage }]),
     source: input === undefined ? undefined : checkSource(input),
     sink: stdout === "capture" ? stdout : checkSink(stdout),
     options: rest,
-  };
+  });
 }
 
 /**

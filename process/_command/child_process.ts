@@ -25,6 +25,8 @@ export interface SpawnOptions {
   env?: Record<string, string>;
   clearEnv?: boolean;
   detached?: boolean;
+  uid?: number;
+  gid?: number;
   stdin: Stdio;
   stdout: Stdio;
   stderr: Stdio;
@@ -66,7 +68,7 @@ export function spawn(
       args,
     }).spawn();
   } catch (error) {
-    throw explain(error, name, options.cwd);
+    throw explain(error, name, options);
   }
 }
 
@@ -78,7 +80,7 @@ export function spawn(
 export function explain(
   error: unknown,
   file: string,
-  cwd?: string | URL,
+  { cwd, uid, gid }: Pick<SpawnOptions, "cwd" | "uid" | "gid">,
 ): unknown {
   if ((error as { code?: unknown }).code === "E2BIG") {
     return new RangeError(
@@ -90,6 +92,8 @@ export function explain(
     return new Deno.errors.PermissionDenied(
       `Cannot run a command: the file cannot be executed${
         cwd === undefined ? "" : `, or not in "${cwd}"`
+      }${
+        (uid ?? gid) === undefined ? "" : ", or not as that user or group"
       }, received "${file}"`,
       { cause: error },
     );

@@ -16,10 +16,12 @@ import {
   Interruptible,
   join,
   openInput,
-  streamTo,
+  Sinks,
+  streamToAll,
 } from "./streams.ts";
 import { end, type Ending, endingOf, spawn } from "./child_process.ts";
 import {
+  announce,
   commandError,
   commandTimeout,
   createResult,
@@ -34,6 +36,7 @@ import {
   type Job,
   openGates,
   type Part,
+  requireMasked,
   wrap,
   type WrappedJob,
 } from "./launch.ts";
@@ -41,9 +44,10 @@ import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
 import { isQuick, quick } from "./quick.ts";
 import { durationOf, timeoutError } from "../../_internal/options.ts";
 import { NUMBERS } from "../../_internal/signum.ts";
-import type { Progress, Source } from "./options.ts";
+import type { CheckedSource, Progress } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Writer = WritableStreamDefaultWriter<Uint8Array>;
 
 const WHAT = "run a command";
 const NOTHING = new Uint8Array(0);
@@ -72,11 +76,13 @@ export class Execution {
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
   #statuses!: Promise<number[]>;
-  /** The stream of the user's that gets a copy of the output, if one does. */
-  #copy?: WritableStreamDefaultWriter<Uint8Array>;
-  /** The stream of the user's that gets the output, if one does. */
-  #sink?: WritableStreamDefaultWriter<Uint8Array>;
+  /** What gets a copy of the output, if something does. */
+  #copy?: Writer;
+  /** The streams of the user's and open files that get output. */
+  readonly #sinks = new Sinks();
   #stopReports?: () => Promise<void>;
+  /** Is told of the end. */
+  readonly #said?: (outcome: Outcome) => void;
   readonly #started = performance.now();
   #failure?: { error: unknown; early?: Early };
   #overflow?: { stage: number; name: string };
@@ -90,6 +96,7 @@ export class Execution {
 
   private constructor(plan: SentPlan) {
     this.#plan = plan;
+    this.#said = announce(plan.stages, plan.options);
     this.#ending = endingOf(plan.options);
   }
 
@@ -105,7 +112,8 @@ export class Execution {
     try {
       return await Execution.#start(plan, own);
     } catch (error) {
-      discard(plan.source, plan.sink, error);
+      const errors = plan.stages.map(({ stderr }) => stderr);
+      discard(plan.source, [plan.sink, ...errors], error);
       throw error;
     }
   }
@@ -142,6 +150,7 @@ export class Execution {
     if (await openGates(jobs, this.#children, () => this.#stopped)) return true;
     await this.#statuses;
     this.#children.length = 0;
+    requireMasked(jobs);
     return false;
   }
 
@@ -249,7 +258,10 @@ export class Execution {
       this.#stderr.push([]);
       if (piped(i, "stderr") && !this.#jobs[i].joins) {
         const { stderr } = children[i];
-        this.#collect(i, "stderr", stderr, this.#stderr[i]);
+        const to = this.#plan.stages[i]?.stderr;
+        const kept = to === undefined || to === "capture" || to === "tee";
+        const chunks = kept ? this.#stderr[i] : undefined;
+        this.#collect(i, "stderr", stderr, chunks, this.#errorSink(to));
       }
       if (i < last && piped(i, "stdout")) {
         const stream = output(i);
@@ -260,17 +272,16 @@ export class Execution {
       const until = this.#sourceWait;
       this.#statuses.then(() => until.interrupt());
       const open = () =>
-        openInput(source as Exclude<Source, URL | { path: string }>);
+        openInput(source as Exclude<CheckedSource, URL | { path: string }>);
       this.#feed(0, open, until, (bytes) => this.#fed += bytes);
     }
     if (!piped(last, "stdout")) return;
-    const target = sink instanceof Deno.FsFile ? streamTo(sink) : sink;
-    if (target instanceof WritableStream) {
-      this.#sink = this.#writerOf(target);
-      this.#collect(last, "stdout", output(last), undefined, this.#sink);
+    if (sink instanceof Deno.FsFile || sink instanceof WritableStream) {
+      const to = this.#sinkOf(sink);
+      this.#collect(last, "stdout", output(last), undefined, to);
       return;
     }
-    const copy = this.#copy = options.tee && this.#writerOf(options.tee);
+    const copy = this.#copy = this.#copyOf(sink, options.tee);
     if (copy) this.#cleanups.push(() => copy.releaseLock());
     if (own) {
       this.#output = output(last).getReader();
@@ -280,12 +291,35 @@ export class Execution {
     }
   }
 
+  /** Where captured output is written besides, if it is. */
+  #copyOf(
+    sink: unknown,
+    tee: WritableStream<Uint8Array> | undefined,
+  ): Writer | undefined {
+    const copy = tee && this.#orFail(() => tee.getWriter());
+    if (sink !== "tee") return copy;
+    const shown = this.#sinkOf(Deno.stdout)!;
+    if (copy === undefined) return streamToAll([shown]).getWriter();
+    this.#cleanups.push(() => copy.releaseLock());
+    return streamToAll([shown, copy]).getWriter();
+  }
+
+  /** Where the standard error of a stage is written, if it is. */
+  #errorSink(to: unknown): Writer | undefined {
+    if (to === "tee") return this.#sinkOf(Deno.stderr);
+    return to instanceof Deno.FsFile || to instanceof WritableStream
+      ? this.#sinkOf(to)
+      : undefined;
+  }
+
+  #sinkOf(to: Parameters<Sinks["writerOf"]>[0]): Writer | undefined {
+    return this.#orFail(() => this.#sinks.writerOf(to));
+  }
+
   /** Takes hold of a stream of the user's; a locked one fails the pipeline. */
-  #writerOf(
-    stream: WritableStream<Uint8Array>,
-  ): WritableStreamDefaultWriter<Uint8Array> | undefined {
+  #orFail(take: () => Writer): Writer | undefined {
     try {
-      return stream.getWriter();
+      return take();
     } catch (error) {
       this.fail(error);
       return undefined;
@@ -423,10 +457,11 @@ export class Execution {
     await Promise.all(this.#tasks);
     await this.#killing;
     const outcome = this.#outcome(statuses);
+    this.#said?.(outcome);
     const error = this.#errorOf(outcome);
     if (error !== undefined) this.#failure ??= { error };
     // Whatever may take long comes before the timer is cleared.
-    await this.#endSink();
+    await this.#endSinks();
     await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
     if (this.#failure !== undefined) throw this.#error(outcome);
@@ -448,29 +483,29 @@ export class Execution {
   }
 
   /**
-   * Closes the stream that got the output. If the pipeline failed it aborts the
-   * stream, so that nobody takes the output for complete.
+   * Closes the streams that got output. If the pipeline failed it aborts them, so
+   * that nobody takes the output for complete.
    */
-  async #endSink(): Promise<void> {
-    const writer = this.#sink;
-    if (writer === undefined) return;
-    try {
-      if (this.#failure === undefined) {
-        await this.#interruptible().wait(closeWriter(writer));
+  async #endSinks(): Promise<void> {
+    for (const writer of this.#sinks.take()) {
+      try {
+        if (this.#failure === undefined) {
+          await this.#interruptible().wait(closeWriter(writer));
+        }
+      } catch (error) {
+        this.fail(error);
       }
-    } catch (error) {
-      this.fail(error);
+      if (this.#failure !== undefined) {
+        // Not awaited for long: it may never settle, and the error is known.
+        await forOneTurn(writer.abort(this.#failure.error).catch(() => {}));
+      }
+      writer.releaseLock();
     }
-    if (this.#failure !== undefined) {
-      // Not awaited for long: it may never settle, and the error is known.
-      await forOneTurn(writer.abort(this.#failure.error).catch(() => {}));
-    }
-    writer.releaseLock();
   }
 
   /** How the pipeline ended. */
   #outcome(statuses: readonly number[]): Outcome {
-    const { stages, shared } = this.#plan;
+    const { stages, options, shared } = this.#plan;
     // Without cat, if there is one: it is no stage.
     const ends = statuses.slice(0, stages.length).map((status, i) => ({
       status,
@@ -479,6 +514,7 @@ export class Execution {
     return {
       stages: ends,
       stdout: concat(this.#stdout, shared),
+      all: options.all,
       durationMs: performance.now() - this.#started,
     };
   }

@@ -23,17 +23,12 @@ import {
 } from "./sent.ts";
 import type { LineSourceSync } from "./lines.ts";
 import { type End, type FileEnd, type Part, wrap } from "./launch.ts";
-import type { Outcome } from "./result.ts";
-import type { Plan, SentPlan } from "./plan.ts";
+import { type CommandTimeout, madeOf, type Outcome } from "./result.ts";
+import type { Plan, SentPlan, SentStage } from "./plan.ts";
 import { isQuick, quickSync } from "./quick.ts";
-import { InputSync, writeAllSync } from "./streams.ts";
+import { type CheckedSyncSource, InputSync, writeAllSync } from "./streams.ts";
 import type { SpawnOptions } from "./child_process.ts";
-import {
-  type FilePath,
-  pathOf,
-  type Stage,
-  type SyncSource,
-} from "./options.ts";
+import { type FilePath, pathOf } from "./options.ts";
 
 /** What the helper can be asked to do. */
 export type Request =
@@ -236,7 +231,9 @@ export interface SentInput {
   window: SharedBytes;
 }
 
-function sendInput(source: Exclude<SyncSource, URL | FilePath>): SentInput {
+function sendInput(
+  source: Exclude<CheckedSyncSource, URL | FilePath>,
+): SentInput {
   const size = source instanceof Uint8Array ? source.length : WINDOW;
   const window = new SharedArrayBuffer(Math.min(WINDOW, size));
   const input = ++lastId;
@@ -259,17 +256,25 @@ function fillFrom({ input }: Hungry): number {
  *
  * @throws {TypeError} If something does.
  */
-export function checkSync({ source, sink, options }: Plan): void {
+export function checkSync({ stages, source, sink, options }: Plan): void {
   const name = (["signal", "tee", "onProgress"] as const)
     .find((name) => options[name] !== undefined) ??
-    (sink instanceof WritableStream ||
-        typeof source === "object" && Symbol.asyncIterator in source
+    ([sink, ...stages.map(({ stderr }) => stderr)].some((to) =>
+        to instanceof WritableStream
+      ) || needsLoop(source)
       ? "a stream"
       : undefined);
   if (name === undefined) return;
   throw new TypeError(
     `Cannot run a command in the blocking form: it takes nothing that needs the event loop, received ${name}`,
   );
+}
+
+function needsLoop(source: unknown): boolean {
+  return source instanceof Blob || source instanceof Response ||
+    source instanceof Request ||
+    typeof source === "object" && source !== null &&
+      Symbol.asyncIterator in source;
 }
 
 /**
@@ -286,7 +291,37 @@ export function executeSync(plan: Plan): Outcome {
     return writeSync({ ...plan, sink: "capture" }, sink);
   }
   const sent = plain(plan);
-  return received(askLast(sent, { type: "execute", ...sent }) as SentOutcome);
+  return ended(plan, () => askLast(sent, { type: "execute", ...sent }));
+}
+
+/**
+ * How a pipeline ended, once this thread has written what is left to it; also
+ * when it failed.
+ */
+function ended(plan: Plan, ask: () => unknown): Outcome {
+  try {
+    return writeErrors(plan, received(ask() as SentOutcome));
+  } catch (error) {
+    const { result } = error as Partial<CommandTimeout>;
+    if (result !== undefined) writeErrors(plan, madeOf(result).outcome);
+    throw error;
+  }
+}
+
+/** Writes the standard errors for which only this thread has the files. */
+function writeErrors({ stages }: Plan, outcome: Outcome): Outcome {
+  const ends = outcome.stages.map((end, i) => {
+    const { stderr } = stages[i];
+    if (!isOurs(stderr)) return end;
+    writeAllSync(stderr, end.stderr);
+    return { ...end, stderr: new Uint8Array(0) };
+  });
+  return { ...outcome, stages: ends };
+}
+
+/** Whether something is an open file that only this thread can write to. */
+function isOurs(place: unknown): place is Deno.FsFile {
+  return place instanceof Deno.FsFile && descriptorOf(place) === undefined;
 }
 
 /**
@@ -337,7 +372,7 @@ export function openSync(plan: Plan): OutputSync {
     },
     close(early) {
       const request = { type: "close", id, early } as const;
-      return received(askLast(sent, request) as SentOutcome);
+      return ended(plan, () => askLast(sent, request));
     },
   };
 }
@@ -395,7 +430,8 @@ export const SOURCE_FAILED = "SourceFailed";
  * sent, nor open files or iterables.
  */
 function plain({ stages, source, sink, options }: Plan): Sent {
-  const files = [source, sink].filter((place) => place instanceof Deno.FsFile)
+  const places = [source, sink, ...stages.map(({ stderr }) => stderr)];
+  const files = places.filter((place) => place instanceof Deno.FsFile)
     .flatMap((file) => {
       const fd = descriptorOf(file);
       const { dev, ino } = file.statSync();
@@ -404,9 +440,11 @@ function plain({ stages, source, sink, options }: Plan): Sent {
   const there = source === undefined ? undefined : pathOf(source) ??
     (source instanceof Deno.FsFile ? descriptorOf(source) : undefined);
   const plan = {
-    stages: stages.map((stage): Stage => ({
+    stages: stages.map(({ stderr, ...stage }): SentStage => ({
       ...plainOptions(stage),
-      stderr: pathOf(stage.stderr) ?? stage.stderr,
+      stderr: stderr instanceof Deno.FsFile
+        ? descriptorOf(stderr) ?? "capture"
+        : pathOf(stderr) ?? stderr,
     })),
     source: there,
     sink: sink instanceof Deno.FsFile
@@ -416,7 +454,7 @@ function plain({ stages, source, sink, options }: Plan): Sent {
   };
   const input = source === undefined || there !== undefined
     ? undefined
-    : sendInput(source as Exclude<SyncSource, URL | FilePath>);
+    : sendInput(source as Exclude<CheckedSyncSource, URL | FilePath>);
   return { plan, input, files };
 }
 

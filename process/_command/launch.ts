@@ -30,6 +30,7 @@
 import { argvOf, isLong, SHELL } from "./command_line.ts";
 import { granted, kernelPipes, mayRun } from "./descriptors.ts";
 import {
+  explain,
   runsByItself,
   type SpawnOptions,
   type Stdio,
@@ -52,7 +53,10 @@ export type End = Stdio | FileEnd | "joint" | "merge";
 
 /** A process that is to be started. */
 export interface Part {
-  readonly stage: Pick<Stage, "cmd" | "cwd" | "env" | "clearEnv">;
+  readonly stage: Pick<
+    Stage,
+    "cmd" | "cwd" | "env" | "clearEnv" | "uid" | "gid" | "umask"
+  >;
   readonly stdin: End;
   readonly stdout: End;
   readonly stderr: End;
@@ -79,6 +83,8 @@ export interface WrappedJob extends Job {
   readonly gated: boolean;
   /** Whether it reads the output of the one before it. */
   readonly joined: boolean;
+  /** What it is, if Deno could not start it without a shell. */
+  readonly masked?: Part["stage"];
 }
 
 const FOUND = "+\n";
@@ -97,11 +103,12 @@ function isFile(end: End): end is FileEnd {
   return typeof end === "object";
 }
 
-/** Whether Deno can set up all streams without giving away a descriptor. */
-function isPlain({ stdin, stdout, stderr }: Part): boolean {
-  return [stdin, stdout, stderr].every((end) =>
-    end === "piped" || end === "inherit" || end === "null"
-  );
+/** Whether Deno can start it by itself, without giving away a descriptor. */
+function isPlain({ stage, stdin, stdout, stderr }: Part): boolean {
+  return stage.umask === undefined &&
+    [stdin, stdout, stderr].every((end) =>
+      end === "piped" || end === "inherit" || end === "null"
+    );
 }
 
 /**
@@ -117,6 +124,10 @@ export function wrap(
   { found = false, gate = parts.length > 1 } = {},
 ): WrappedJob[] | undefined {
   if (!gate && parts.every(isPlain) || !mayWrap()) return undefined;
+  // Another user may not open the pipes and files of this one.
+  if (parts.some(({ stage }) => (stage.uid ?? stage.gid) !== undefined)) {
+    return undefined;
+  }
   const jobs = parts.map((part) => wrapOne(part, gate, found));
   return jobs.every((job) => job !== undefined) ? jobs : undefined;
 }
@@ -130,7 +141,7 @@ function mayWrap(): boolean {
  * for in another PATH or folder may be another program than the one that is
  * allowed by this name; so Deno is asked, which knows.
  */
-function mayRunIn(
+export function mayRunIn(
   file: string,
   { cwd, env, clearEnv }: Part["stage"],
 ): boolean {
@@ -150,7 +161,7 @@ function wrapOne(
   found: boolean,
 ): WrappedJob | undefined {
   const { stage, stdin, stdout, stderr, detached } = part;
-  const { cmd, cwd, env, clearEnv } = stage;
+  const { cmd, cwd, env, clearEnv, umask } = stage;
   const isString = typeof cmd === "string" && !isLong(cmd);
   const argv = argvOf(cmd);
   if (
@@ -236,6 +247,7 @@ function wrapOne(
     }
   }
   if (stderr === "merge") script += "exec 2>&1; ";
+  if (umask !== undefined) script += `umask ${umask.toString(8)}; `;
   const serves = {
     stdin: stdin === "piped",
     stdout: stdout === "piped",
@@ -271,6 +283,7 @@ function wrapOne(
     report,
     gated,
     joined: stdin === "joint",
+    masked: umask === undefined || isString ? undefined : stage,
   };
 }
 
@@ -300,6 +313,20 @@ export function exists({ cmd, cwd, env, clearEnv }: Part["stage"]): boolean {
     ? ""
     : Deno.env.get("PATH") ?? "");
   return path.split(":").some((folder) => isProgram(`${folder}/${file}`));
+}
+
+/**
+ * Sees that none of the programs is missing which a shell has to start, when one
+ * of all was not found.
+ *
+ * @throws {Deno.errors.NotFound} If one is.
+ */
+export function requireMasked(jobs: readonly WrappedJob[]): void {
+  for (const { masked, name } of jobs) {
+    if (masked === undefined || exists(masked)) continue;
+    const error = new Deno.errors.NotFound("entity not found");
+    throw explain(error, name, masked);
+  }
 }
 
 function isProgram(path: string): boolean {

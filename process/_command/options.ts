@@ -9,8 +9,10 @@
 import { pathOfUrl } from "../../_internal/built_in.ts";
 import {
   checkFunction,
+  checkInteger,
   checkOptions,
   checkSignal,
+  checkString,
   shown,
 } from "../../_internal/check.ts";
 import { durationOf } from "../../_internal/options.ts";
@@ -37,10 +39,14 @@ export interface FilePath {
 /** A part of what a program reads. */
 export type Chunk = string | Uint8Array;
 
+/** Bytes in one of the ways in which JavaScript has them. */
+export type ByteSource = Uint8Array | ArrayBufferLike | ArrayBufferView;
+
 /**
  * What a program reads: a text, bytes, a file by its path, an open file (read
- * from where it stands, and left open), a stream, or anything that can be
- * iterated and gives strings or bytes.
+ * from where it stands, and left open), a stream, a `Blob`, the body of a
+ * `Response` or `Request`, or anything that can be iterated and gives strings or
+ * bytes.
  *
  * A program need not read all of it. A stream that is left before its end,
  * because the program wants no more of it or the command fails, is cancelled and
@@ -52,7 +58,11 @@ export type Chunk = string | Uint8Array;
  * program.
  */
 export type Source =
-  | Chunk
+  | string
+  | ByteSource
+  | Blob
+  | Response
+  | Request
   | URL
   | FilePath
   | Deno.FsFile
@@ -64,12 +74,19 @@ export type Source =
  * What the blocking forms can read: whatever needs no event loop. What can be
  * iterated is read as the program needs it, in this thread, while it blocks.
  */
-export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
+export type SyncSource =
+  | string
+  | ByteSource
+  | URL
+  | FilePath
+  | Deno.FsFile
+  | Iterable<Chunk>;
 
 /**
  * Where output goes: to this program's own stream, nowhere, to a file by its
  * path, to an open file (from where it stands, and left open), or to a stream,
- * which is closed at the end; if the command fails, it is aborted instead.
+ * which is closed at the end; if the command fails, it is aborted instead. `tee`
+ * captures it and shows it on this program's own stream as it comes.
  *
  * An open file is given to the program as it is on Linux with all permissions
  * (`-A`), where its descriptor can be found; else the bytes pass through this
@@ -78,25 +95,38 @@ export type SyncSource = Chunk | URL | FilePath | Deno.FsFile | Iterable<Chunk>;
 export type Sink =
   | "inherit"
   | "null"
+  | "tee"
   | URL
   | FilePath
   | Deno.FsFile
   | WritableStream<Uint8Array>;
 
 /** The sinks that the blocking forms have. */
-export type SyncSink = "inherit" | "null" | URL | FilePath | Deno.FsFile;
+export type SyncSink =
+  | "inherit"
+  | "null"
+  | "tee"
+  | URL
+  | FilePath
+  | Deno.FsFile;
 
 /**
  * Where the standard error of a stage goes: `capture` keeps it for the result,
- * `merge` sends it wherever standard output goes.
+ * `merge` sends it wherever standard output goes, and `tee` captures it and shows
+ * it on this program's own standard error as it comes. Open files and streams are
+ * what they are as a {@linkcode Sink}; several stages may have the same one. A
+ * blocking form takes no stream, and may write to an open file at the end only.
  */
 export type StderrSink =
   | "capture"
   | "merge"
   | "inherit"
   | "null"
+  | "tee"
   | URL
-  | FilePath;
+  | FilePath
+  | Deno.FsFile
+  | WritableStream<Uint8Array>;
 
 /** How {@linkcode popen2} and its relatives start a child. */
 export interface PopenOptions {
@@ -134,6 +164,19 @@ export interface StageOptions {
    * @default {"capture"}
    */
   stderr?: StderrSink;
+  /**
+   * The number of the user as which the program runs, where the system has such
+   * and lets this program do it; most often only root may. Not on Windows.
+   */
+  uid?: number;
+  /** The number of the group as which the program runs, like `uid`. */
+  gid?: number;
+  /**
+   * The bits that are off in the mode of files which the program makes, as
+   * `0o077`; that of this program stays as it is. Takes `--allow-run=/bin/sh`,
+   * which sets it and becomes the program. Not on Windows.
+   */
+  umask?: number;
 }
 
 /** A stage of a pipeline with options of its own. */
@@ -199,6 +242,24 @@ export interface CommandSyncOptions extends StageOptions {
    */
   check?: boolean;
   /**
+   * Whether both streams come together, in the order in which they were written,
+   * as `all` of the result: one pipe of the kernel is both. Then `stdout` and
+   * `stderr` are empty, and `text()`, `lines()` and the like give both. In a
+   * pipeline it is about the last stage; those before it keep their `stderr`. For
+   * an array it takes what `merge` does to keep the order.
+   *
+   * @default {false}
+   */
+  all?: boolean;
+  /**
+   * Whether to say on standard error which command runs, as a shell would take
+   * it, and how long it took and how it ended. It shows arguments as they are,
+   * and nothing of the environment.
+   *
+   * @default {false}
+   */
+  verbose?: boolean;
+  /**
    * What standard input is when there is no source.
    *
    * @default {"null"}
@@ -224,10 +285,26 @@ export interface CommandOptions extends CommandSyncOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** What `text()` takes. */
+export interface TextOptions {
+  /**
+   * Whether the text is without the white space at its two ends.
+   *
+   * @default {false}
+   */
+  trim?: boolean;
+  /**
+   * The encoding of the bytes, one that `TextDecoder` knows.
+   *
+   * @default {"utf-8"}
+   */
+  encoding?: string;
+}
+
 const WHAT = "run a command";
 
 const PLACE = ["cwd", "env", "clearEnv"];
-const STAGE = [...PLACE, "stderr"];
+const STAGE = [...PLACE, "stderr", "uid", "gid", "umask"] as const;
 const COMMAND = [
   ...STAGE,
   "timeout",
@@ -237,6 +314,8 @@ const COMMAND = [
   "killTree",
   "maxBuffer",
   "check",
+  "all",
+  "verbose",
   "stdin",
   "tee",
   "onProgress",
@@ -368,10 +447,31 @@ export function checkPlace(options: PopenOptions): PopenOptions {
   return placeOf(readOptions(options, PLACE));
 }
 
+function checkOwner({ uid, gid, umask }: StageOptions): void {
+  if (uid !== undefined) checkInteger(uid, WHAT, "uid", 0);
+  if (gid !== undefined) checkInteger(gid, WHAT, "gid", 0);
+  if (umask === undefined) return;
+  checkInteger(umask, WHAT, "umask", 0);
+  if (umask <= 0o777) return;
+  throw new RangeError(
+    `Cannot ${WHAT}: umask must be at most 0o777, received ${umask}`,
+  );
+}
+
+/** The options in two: those of a stage, and those of the whole. */
+export function splitOptions<T extends CommandOptions>(
+  options: T,
+): { stage: StageOptions; rest: Omit<T, keyof StageOptions> } {
+  const { cwd, env, clearEnv, stderr, uid, gid, umask, ...rest } = options;
+  return { stage: { cwd, env, clearEnv, stderr, uid, gid, umask }, rest };
+}
+
 function stderrOf(stderr: unknown): StderrSink | undefined {
   const file = fileOf(stderr);
   if (file !== undefined) return file;
-  checkOneOf(stderr, "stderr", ["capture", "merge", "inherit", "null"]);
+  if (stderr instanceof Deno.FsFile) return checkOpen(stderr);
+  if (stderr instanceof WritableStream) return stderr;
+  checkOneOf(stderr, "stderr", ["capture", "merge", "inherit", "null", "tee"]);
   return stderr as StderrSink;
 }
 
@@ -388,6 +488,7 @@ export function checkCommandOptions<T extends CommandOptions>(
   more: readonly string[] = [],
 ): T {
   const options = placeOf(readOptions(given, [...COMMAND, ...more]));
+  checkOwner(options);
   durationOf(options.timeout, WHAT, "timeout");
   durationOf(options.killGrace, WHAT, "killGrace");
   if (options.killSignal !== undefined) numberOf(options.killSignal, WHAT);
@@ -395,6 +496,8 @@ export function checkCommandOptions<T extends CommandOptions>(
   checkMaxBuffer(options.maxBuffer);
   checkBoolean(options.check, "check");
   checkBoolean(options.killTree, "killTree");
+  checkBoolean(options.all, "all");
+  checkBoolean(options.verbose, "verbose");
   checkOneOf(options.stdin, "stdin", ["inherit", "null"]);
   if (options.stderr !== undefined) options.stderr = stderrOf(options.stderr);
   if (options.tee !== undefined && !(options.tee instanceof WritableStream)) {
@@ -426,6 +529,7 @@ export function checkStages(stages: readonly Stage[]): Stage[] {
   return stages.map((given: Stage) => {
     const stage = placeOf(readOptions(given, ["cmd", ...STAGE]));
     if (stage.stderr !== undefined) stage.stderr = stderrOf(stage.stderr);
+    checkOwner(stage);
     const argv = argvOf(stage.cmd);
     if (typeof stage.cmd !== "string") stage.cmd = argv;
     return stage;
@@ -457,21 +561,45 @@ function checkOpen(file: Deno.FsFile): Deno.FsFile {
   return file;
 }
 
+/** A source of which bytes in other forms were made a Uint8Array. */
+export type CheckedSource =
+  | Chunk
+  | Blob
+  | Response
+  | Request
+  | URL
+  | FilePath
+  | Deno.FsFile
+  | ReadableStream<Chunk>
+  | AsyncIterable<Chunk>
+  | Iterable<Chunk>;
+
 /**
  * Checks what a command is to read.
  *
  * @throws {TypeError} If it is nothing that can be read.
  * @throws {Deno.errors.BadResource} If it is a file that was closed.
  */
-export function checkSource(source: unknown): Source {
+export function checkSource(source: unknown): CheckedSource {
   const file = fileOf(source);
   if (file !== undefined) return file;
   if (source instanceof Deno.FsFile) return checkOpen(source);
   if (typeof source === "string" || source instanceof Uint8Array) return source;
+  if (ArrayBuffer.isView(source)) {
+    return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  }
+  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer) {
+    return new Uint8Array(source);
+  }
+  if (source instanceof Blob) return source;
+  if (source instanceof Response || source instanceof Request) {
+    if (!source.bodyUsed) return source;
+    throw wrong("the body of a source must be unread", source);
+  }
   if (
     typeof source === "object" && source !== null &&
     (Symbol.iterator in source || Symbol.asyncIterator in source)
-  ) return source as Source;
+  ) return source as CheckedSource;
   throw wrong(
     "a source must be text, bytes, a file, a stream or iterable",
     source,
@@ -485,13 +613,41 @@ export function checkSource(source: unknown): Source {
  * @throws {Deno.errors.BadResource} If it is a file that was closed.
  */
 export function checkSink(sink: unknown): Sink {
-  if (sink === "inherit" || sink === "null") return sink;
+  if (sink === "inherit" || sink === "null" || sink === "tee") return sink;
   const file = fileOf(sink);
   if (file !== undefined) return file;
   if (sink instanceof Deno.FsFile) return checkOpen(sink);
   if (sink instanceof WritableStream) return sink;
   throw wrong(
-    'a sink must be "inherit", "null", a file or a WritableStream',
+    'a sink must be "inherit", "null", "tee", a file or a WritableStream',
     sink,
   );
+}
+
+/**
+ * Checks how bytes are to become text.
+ *
+ * @throws {RangeError} If there is no such encoding.
+ * @throws {TypeError} If an option is of the wrong kind.
+ */
+export function checkTextOptions(given: TextOptions): TextOptions {
+  const what = "read text";
+  const options = readOptions(given, ["trim", "encoding"], what);
+  const { trim, encoding } = options;
+  if (trim !== undefined && typeof trim !== "boolean") {
+    throw new TypeError(
+      `Cannot ${what}: trim must be true or false, received ${shown(trim)}`,
+    );
+  }
+  if (encoding === undefined) return options;
+  checkString(encoding, what, "encoding");
+  try {
+    new TextDecoder(encoding);
+  } catch (error) {
+    throw new RangeError(
+      `Cannot ${what}: there is no such encoding, received "${encoding}"`,
+      { cause: error },
+    );
+  }
+  return options;
 }

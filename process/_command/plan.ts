@@ -7,7 +7,7 @@
 
 import type { Stats } from "node:fs";
 import { builtIn } from "../../_internal/built_in.ts";
-import { argvOf, mergedArgvOf } from "./command_line.ts";
+import { argvOf, mergedArgvOf, SHELL } from "./command_line.ts";
 import {
   CAT,
   descriptorOf,
@@ -15,33 +15,67 @@ import {
   mayRun,
   takePipes,
 } from "./descriptors.ts";
-import type { End, FileEnd, Job, Part } from "./launch.ts";
+import {
+  type End,
+  type FileEnd,
+  type Job,
+  mayRunIn,
+  type Part,
+} from "./launch.ts";
 import { sizeOf } from "./streams.ts";
 import type { SpawnOptions, Stdio } from "./child_process.ts";
 import {
+  type CheckedSource,
   type CommandOptions,
   type FilePath,
   pathOf,
   type Sink,
-  type Source,
   type Stage,
 } from "./options.ts";
 
 /** What is to be run. */
 export interface Plan {
   readonly stages: readonly Stage[];
-  readonly source?: Source;
+  readonly source?: CheckedSource;
   /** Where the output goes: to this program, if it is captured. */
   readonly sink: Sink | "capture";
   readonly options: CommandOptions;
 }
 
+/**
+ * A plan where both streams of the last stage come together, if that is asked for.
+ *
+ * @throws {TypeError} If they go elsewhere.
+ */
+export function withAll(plan: Plan): Plan {
+  const { stages, sink, options } = plan;
+  if (options.all !== true) return plan;
+  const last = stages[stages.length - 1];
+  if (last.stderr !== undefined || sink !== "capture" && sink !== "tee") {
+    throw new TypeError(
+      `Cannot run a command: all captures both streams, so neither can go elsewhere, received ${
+        last.stderr !== undefined ? "stderr" : "stdout"
+      } for one`,
+    );
+  }
+  return {
+    ...plan,
+    stages: [...stages.slice(0, -1), { ...last, stderr: "merge" }],
+  };
+}
+
 /** A plan where an open file may be a number: its descriptor. */
-export interface SentPlan extends Omit<Plan, "source" | "sink"> {
+export interface SentPlan extends Omit<Plan, "source" | "sink" | "stages"> {
+  readonly stages: readonly SentStage[];
   readonly source?: Plan["source"] | number;
   readonly sink: Plan["sink"] | number;
   /** Whether the output is to be in memory that threads share. */
   readonly shared?: boolean;
+}
+
+/** A stage where an open file may be a number. */
+export interface SentStage extends Omit<Stage, "stderr"> {
+  readonly stderr?: Stage["stderr"] | number;
 }
 
 /** The files that the processes of one pipeline get. */
@@ -227,12 +261,17 @@ export function partsOf(
       stdout: i === stages.length - 1 ? last : "joint",
       stderr: errorPath !== undefined
         ? files.target(errorPath)
-        : stage.stderr === undefined || stage.stderr === "capture"
-        ? "piped"
-        : stage.stderr as "merge" | "inherit" | "null",
+        : isWord(stage.stderr)
+        ? stage.stderr
+        : openFileOf(stage.stderr) ?? "piped",
       detached: options.killTree === true,
     };
   });
+}
+
+/** Whether standard error goes where this program has nothing to do. */
+function isWord(stderr: unknown): stderr is "merge" | "inherit" | "null" {
+  return stderr === "merge" || stderr === "inherit" || stderr === "null";
 }
 
 /** The descriptor of an open file, which its owner closes. */
@@ -271,7 +310,7 @@ export function numbered(parts: readonly Part[], files: Files): Job[] {
       stderr: "null",
       detached: parts[0].detached,
     } as const;
-    jobs.push(jobOf([CAT], options));
+    jobs.push(plainJobOf([CAT], options));
   }
   return jobs;
 }
@@ -281,8 +320,23 @@ function numberedOne(
   stdin: Stdio,
   stdout: Stdio,
 ): Job {
-  const { cmd, cwd, env, clearEnv } = stage;
-  const options = { cwd, env, clearEnv, stdin, stdout, detached };
+  const { cmd, cwd, env, clearEnv, uid, gid, umask } = stage;
+  const options = { cwd, env, clearEnv, uid, gid, stdin, stdout, detached };
+  if (
+    umask !== undefined && typeof cmd !== "string" && !mayRunIn(cmd[0], stage)
+  ) {
+    throw new Deno.errors.NotCapable(
+      `Cannot run a command with a umask: its program needs --allow-run, received "${
+        cmd[0]
+      }"`,
+    );
+  }
+  const jobOf = (argv: string[], options: SpawnOptions, joins?: boolean) =>
+    plainJobOf(
+      umask === undefined ? argv : maskedArgvOf(argv, umask),
+      options,
+      joins,
+    );
   if (stderr !== "merge") {
     return jobOf(argvOf(cmd), { ...options, stderr: numberOf(stderr) });
   }
@@ -295,7 +349,12 @@ function numberedOne(
     : jobOf(argvOf(cmd), { ...options, stderr: "piped" }, true);
 }
 
-function jobOf(
+/** Arguments for the shell, which sets the mask and becomes the program. */
+function maskedArgvOf(argv: readonly string[], umask: number): string[] {
+  return [SHELL, "-c", `umask ${umask.toString(8)}; exec "$0" "$@"`, ...argv];
+}
+
+function plainJobOf(
   argv: readonly string[],
   options: SpawnOptions,
   joins?: boolean,

@@ -8,6 +8,7 @@
 import { explain } from "./child_process.ts";
 import { argvOf, mergedArgvOf } from "./command_line.ts";
 import {
+  announce,
   commandError,
   endOf,
   type Outcome,
@@ -16,6 +17,16 @@ import {
 } from "./result.ts";
 import type { Plan } from "./plan.ts";
 import type { StderrSink } from "./options.ts";
+
+/** When a command began, and who is told of its end. */
+interface Begun {
+  at: number;
+  said?: (outcome: Outcome) => void;
+}
+
+function begin({ stages, options }: Plan): Begun {
+  return { said: announce(stages, options), at: performance.now() };
+}
 
 const NOTHING = new Uint8Array(0);
 const STDERR: readonly (StderrSink | undefined)[] = [
@@ -30,7 +41,7 @@ const STDERR: readonly (StderrSink | undefined)[] = [
 export function isQuick({ stages, source, sink, options }: Plan): boolean {
   return stages.length === 1 && source === undefined &&
     (sink === "capture" || sink === "inherit" || sink === "null") &&
-    STDERR.includes(stages[0].stderr) &&
+    STDERR.includes(stages[0].stderr) && stages[0].umask === undefined &&
     (stages[0].stderr !== "merge" ||
       sink === "capture" && typeof stages[0].cmd === "string") &&
     options.timeout === undefined && options.signal === undefined &&
@@ -51,6 +62,8 @@ function commandOf(plan: Plan): Deno.Command {
     cwd: stage.cwd,
     env: stage.env,
     clearEnv: stage.clearEnv,
+    uid: stage.uid,
+    gid: stage.gid,
     stdin: options.stdin ?? "null",
     stdout,
     stderr: stage.stderr === "inherit"
@@ -74,10 +87,12 @@ function outcomeOf(
   status: number,
   stdout: Uint8Array,
   stderr: Uint8Array,
-  started: number,
+  { at, said }: Begun,
 ): Outcome {
-  const durationMs = performance.now() - started;
-  const outcome = { stages: [{ status, stderr }], stdout, durationMs };
+  const durationMs = performance.now() - at;
+  const ends = [{ status, stderr }];
+  const outcome = { stages: ends, stdout, durationMs, all: options.all };
+  said?.(outcome);
   if (status !== 0 && options.check !== false) {
     throw commandError(stages, outcome, 0);
   }
@@ -86,7 +101,7 @@ function outcomeOf(
 
 /** Runs a plan for which `isQuick` holds. */
 export async function quick(plan: Plan): Promise<Outcome> {
-  const started = performance.now();
+  const begun = begin(plan);
   const command = commandOf(plan);
   let child: Deno.ChildProcess;
   try {
@@ -101,7 +116,7 @@ export async function quick(plan: Plan): Promise<Outcome> {
     capturesOutput(plan) ? child.stdout.bytes() : NOTHING,
     capturesError(plan) ? child.stderr.bytes() : NOTHING,
   ]);
-  return outcomeOf(plan, status, stdout, stderr, started);
+  return outcomeOf(plan, status, stdout, stderr, begun);
 }
 
 /**
@@ -109,24 +124,24 @@ export async function quick(plan: Plan): Promise<Outcome> {
  * ended is lost: all that Deno says about it is the number.
  */
 export function quickSync(plan: Plan): Outcome {
-  const started = performance.now();
+  const begun = begin(plan);
   const command = commandOf(plan);
   let output: Deno.CommandOutput;
   try {
     output = command.outputSync();
   } catch (error) {
     if (!(error instanceof TypeError)) throw explainFor(plan, error);
-    return outcomeOf(plan, statusOfError(error), NOTHING, NOTHING, started);
+    return outcomeOf(plan, statusOfError(error), NOTHING, NOTHING, begun);
   }
   return outcomeOf(
     plan,
     statusOf(output),
     capturesOutput(plan) ? output.stdout : NOTHING,
     capturesError(plan) ? output.stderr : NOTHING,
-    started,
+    begun,
   );
 }
 
-function explainFor({ stages: [{ cmd, cwd }] }: Plan, error: unknown): unknown {
-  return explain(error, argvOf(cmd)[0], cwd);
+function explainFor({ stages: [stage] }: Plan, error: unknown): unknown {
+  return explain(error, argvOf(stage.cmd)[0], stage);
 }

@@ -6,8 +6,11 @@
  */
 
 import { nameOf, NUMBERS } from "../../_internal/signum.ts";
-import { pipelineTextOf, textOf } from "./command_line.ts";
-import type { Stage } from "./options.ts";
+import { pipelineTextOf, quote, textOf } from "./command_line.ts";
+import type { Stage as WholeStage } from "./options.ts";
+
+/** What is to be known of a stage here. */
+type Stage = Pick<WholeStage, "cmd" | "cwd">;
 
 /**
  * The status of a process: its exit status, or minus the signal's number.
@@ -136,7 +139,9 @@ interface StageEnd {
 /** How a pipeline ended, with the output if it was captured. */
 export interface Outcome {
   readonly stages: readonly StageEnd[];
+  /** The captured output; with `all`, both streams. */
   readonly stdout: Uint8Array;
+  readonly all?: boolean;
   /** Until its processes had ended and their output was read, in milliseconds. */
   readonly durationMs: number;
   /** Why it was ended early, if it was. */
@@ -283,6 +288,37 @@ export function withResult(
   return error as CommandTimeout;
 }
 
+/**
+ * Says on standard error which command runs, if that is asked for.
+ *
+ * @returns What says how it ended.
+ */
+export function announce(
+  stages: readonly Stage[],
+  { verbose }: { verbose?: boolean },
+): ((outcome: Outcome) => void) | undefined {
+  if (verbose !== true) return undefined;
+  const text = stages.length === 1 && stages[0].cwd === undefined
+    ? pipelineTextOf([stages[0].cmd])
+    : stages.map(({ cmd, cwd }) => {
+      const words = pipelineTextOf([
+        typeof cmd === "string" ? ["sh", "-c", cmd] : cmd,
+      ]);
+      return cwd === undefined
+        ? words
+        : `(cd ${quote(String(cwd))} && ${words})`;
+    }).join(" | ");
+  console.error(`$ ${text}`);
+  return (outcome) => {
+    const stage = failed(outcome.stages, stages);
+    const { how } = describe(stages, outcome.stages, Math.max(0, stage));
+    const ended = stage < 0 ? "exit status 0" : how;
+    // What has several lines is known by its first one.
+    const [first] = text.split("\n");
+    console.error(`# ${Math.round(outcome.durationMs)} ms, ${ended}: ${first}`);
+  };
+}
+
 /** How one stage of a pipeline ended. */
 export interface StageResult {
   /** The command, as messages show it. */
@@ -303,6 +339,11 @@ export let createResult: (
 export let madeOf: (
   result: CommandResult,
 ) => { outcome: Outcome; stages: readonly Stage[] };
+
+/** The bytes of what was captured: the output, or both streams with `all`. */
+export function outputOf(result: CommandResult): Uint8Array {
+  return madeOf(result).outcome.stdout;
+}
 
 /** A result of what is known of a failure, when there is no more. */
 function resultOf({ command, stage, status, stderr }: CommandErrorInit) {
@@ -366,6 +407,7 @@ export class CommandResult {
    */
   readonly killedBy?: string;
   #text?: string;
+  #all?: string;
   readonly #outcome: Outcome;
   readonly #stages: readonly Stage[];
 
@@ -390,7 +432,7 @@ export class CommandResult {
       status,
       stderr: decode(stderr),
     }));
-    this.bytes = outcome.stdout;
+    this.bytes = outcome.all ? NOTHING : outcome.stdout;
     this.durationMs = outcome.durationMs;
     this.timedOut = early === "timeout";
     this.aborted = early === "abort";
@@ -401,6 +443,14 @@ export class CommandResult {
     if (killed !== undefined) {
       this.killedBy = signalOf(killed.status) ?? `signal ${-killed.status}`;
     }
+  }
+
+  /**
+   * Both streams, in the order in which they were written, as text; there if the
+   * option `all` was set.
+   */
+  get all(): string | undefined {
+    return this.#outcome.all ? this.#all ??= decode(outputOf(this)) : undefined;
   }
 
   /** The output, as text; empty if it was not captured. */

@@ -5,7 +5,13 @@
  * @module
  */
 
-import type { Chunk, FilePath, Source, SyncSource } from "./options.ts";
+import type { CheckedSource, Chunk, FilePath } from "./options.ts";
+
+/** What the blocking forms read. */
+export type CheckedSyncSource = Exclude<
+  CheckedSource,
+  Blob | Response | Request | ReadableStream<Chunk> | AsyncIterable<Chunk>
+>;
 
 const CHUNK = 65536;
 const encoder = new TextEncoder();
@@ -40,7 +46,12 @@ export interface Input {
  *
  * @throws {TypeError} If it is a locked stream.
  */
-export function openInput(source: Exclude<Source, URL | FilePath>): Input {
+export function openInput(
+  source: Exclude<CheckedSource, URL | FilePath>,
+): Input {
+  if (source instanceof Response || source instanceof Request) {
+    source = source.body ?? "";
+  } else if (source instanceof Blob) source = source.stream();
   if (source instanceof ReadableStream) {
     const reader = source.getReader();
     return reading(() => reader.read(), (reason) => {
@@ -84,7 +95,11 @@ function reading(
  * Leaves the source and the sink of a pipeline that could not start. Errors of
  * theirs are ignored: there is one already.
  */
-export function discard(source: unknown, sink: unknown, reason: unknown): void {
+export function discard(
+  source: unknown,
+  sinks: readonly unknown[],
+  reason: unknown,
+): void {
   const quietly = (work: () => unknown) => {
     try {
       Promise.resolve(work()).catch(() => {});
@@ -92,8 +107,12 @@ export function discard(source: unknown, sink: unknown, reason: unknown): void {
       // A generator may throw when it is told to return.
     }
   };
+  if (source instanceof Response || source instanceof Request) {
+    source = source.body;
+  }
   if (source instanceof ReadableStream) {
-    quietly(() => source.cancel(reason));
+    const stream = source;
+    quietly(() => stream.cancel(reason));
   } else if (!(source instanceof Deno.FsFile)) {
     // Of what can be iterated, only an iterator has begun.
     quietly(() => {
@@ -101,11 +120,13 @@ export function discard(source: unknown, sink: unknown, reason: unknown): void {
       return typeof iterator?.next === "function" ? iterator.return?.() : null;
     });
   }
-  if (sink instanceof WritableStream) quietly(() => sink.abort(reason));
+  for (const sink of new Set(sinks)) {
+    if (sink instanceof WritableStream) quietly(() => sink.abort(reason));
+  }
 }
 
 function iterate(
-  source: Exclude<Source, URL | FilePath | ReadableStream<Chunk>>,
+  source: Exclude<CheckedSyncSource, URL | FilePath> | AsyncIterable<Chunk>,
 ): AsyncIterator<Chunk> | Iterator<Chunk> {
   if (typeof source === "string" || source instanceof Uint8Array) {
     return [source][Symbol.iterator]();
@@ -129,6 +150,7 @@ async function* readFile(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
 export function sizeOf(source: unknown): number | undefined {
   if (typeof source === "string") return encoder.encode(source).length;
   if (source instanceof Uint8Array) return source.length;
+  if (source instanceof Blob) return source.size;
   if (!(source instanceof Deno.FsFile)) return undefined;
   const { isFile, size } = source.statSync();
   if (!isFile) return undefined;
@@ -140,7 +162,7 @@ const PATIENCE = 5;
 
 /** A source that the blocking forms read piece by piece, as it is needed. */
 export class InputSync {
-  readonly #source: Exclude<SyncSource, URL | FilePath>;
+  readonly #source: Exclude<CheckedSyncSource, URL | FilePath>;
   #iterator?: Iterator<Chunk>;
   #rest: Uint8Array = new Uint8Array(0);
   #ended = false;
@@ -148,7 +170,7 @@ export class InputSync {
   failure?: { error: unknown };
 
   /** Takes a source that is not a path; reads nothing of it yet. */
-  constructor(source: Exclude<SyncSource, URL | FilePath>) {
+  constructor(source: Exclude<CheckedSyncSource, URL | FilePath>) {
     this.#source = source;
   }
 
@@ -202,7 +224,7 @@ export class InputSync {
 }
 
 function iterateSync(
-  source: Exclude<SyncSource, URL | FilePath>,
+  source: Exclude<CheckedSyncSource, URL | FilePath>,
 ): Iterator<Chunk> {
   if (typeof source === "string" || source instanceof Uint8Array) {
     return [source][Symbol.iterator]();
@@ -221,8 +243,58 @@ function* readFileSync(file: Deno.FsFile): Generator<Uint8Array> {
   }
 }
 
+/** Something open to write to: a file, or a stream of this program. */
+interface OpenFile {
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/**
+ * What gets output: streams of the user's, and what is open. Each has one writer,
+ * however many processes write to it, so that no piece is cut into another one.
+ */
+export class Sinks {
+  readonly #writers = new Map<
+    object,
+    WritableStreamDefaultWriter<Uint8Array>
+  >();
+
+  /**
+   * The writer of one.
+   *
+   * @throws {TypeError} If it is a stream that is locked.
+   */
+  writerOf(
+    to: WritableStream<Uint8Array> | OpenFile,
+  ): WritableStreamDefaultWriter<Uint8Array> {
+    let writer = this.#writers.get(to);
+    if (writer === undefined) {
+      const stream = to instanceof WritableStream ? to : streamTo(to);
+      this.#writers.set(to, writer = stream.getWriter());
+    }
+    return writer;
+  }
+
+  /** All the writers, which are none of it any more. */
+  take(): WritableStreamDefaultWriter<Uint8Array>[] {
+    const writers = [...this.#writers.values()];
+    this.#writers.clear();
+    return writers;
+  }
+}
+
+/** A stream that writes to others, one after the other. */
+export function streamToAll(
+  writers: readonly WritableStreamDefaultWriter<Uint8Array>[],
+): WritableStream<Uint8Array> {
+  return new WritableStream({
+    async write(bytes) {
+      for (const writer of writers) await writer.write(bytes);
+    },
+  });
+}
+
 /** A stream into an open file, which it leaves open. */
-export function streamTo(file: Deno.FsFile): WritableStream<Uint8Array> {
+function streamTo(file: OpenFile): WritableStream<Uint8Array> {
   return new WritableStream({
     async write(bytes) {
       for (let at = 0; at < bytes.length;) {

@@ -37,6 +37,8 @@ const CALLS: Record<string, () => unknown> = {
   "Template.open": () => new skein.Template().open("/dev/null", "r"),
   "Template.openSync": () => new skein.Template().openSync("/dev/null", "r"),
   "Thread.start": () => new skein.Thread().start(),
+  which: () => skein.which("sh"),
+  whichSync: () => skein.whichSync("sh"),
 };
 
 for (const [name, call] of Object.entries(CALLS)) {

@@ -40,6 +40,8 @@ import {
   waitpid,
   waitpidNowait,
   waitpidSync,
+  which,
+  whichSync,
 } from "../../../mod.ts";
 import {
   bad,
@@ -104,6 +106,11 @@ const badOptions = (call: (options: never) => unknown): Row =>
       { stderr: "stdout" },
       { stderr: 5 },
       { stderr: { path: "/tmp/a\0" } },
+      { all: 1 },
+      { verbose: "yes" },
+      { uid: "root" },
+      { gid: null },
+      { umask: "077" },
     ].map((options) => () => call(options as never)),
     RangeError: [
       { killSignal: "SIGFOO" },
@@ -111,6 +118,10 @@ const badOptions = (call: (options: never) => unknown): Row =>
       { killGrace: -1 },
       { maxBuffer: -1 },
       { maxBuffer: NaN },
+      { uid: -1 },
+      { gid: 1.5 },
+      { umask: -1 },
+      { umask: 0o1000 },
     ].map((options) => () => call(options as never)),
   });
 
@@ -169,6 +180,22 @@ const badRead = (call: (pipe: typeof text) => unknown): Row =>
   join(badRun(call), { TypeError: [() => call(elsewhere)] });
 const badRunSync = (call: (pipe: typeof text) => unknown): Row =>
   join(badRun(call), { TypeError: [() => call(needsLoop)] });
+
+/** What says wrongly how text is made of bytes. */
+const badText = (call: (options: never) => unknown): Row => ({
+  TypeError: [5, { trim: 1 }, { encoding: 8 }, { encode: "utf-8" }].map(
+    (options) => () => call(options as never),
+  ),
+  RangeError: [() => call({ encoding: "utf-9" } as never)],
+});
+const badName = (call: (name: never, options?: never) => unknown): Row => ({
+  TypeError: [
+    ...["", "a\0b", 5, null].map((name) => () => call(name as never)),
+    ...[5, { path: 5 }, { path: "a\0b" }, { all: true }].map((options) => () =>
+      call("sh" as never, options as never)
+    ),
+  ],
+});
 const badReadSync = (call: (pipe: typeof text) => unknown): Row =>
   join(badRead(call), badRunSync(call));
 
@@ -277,8 +304,14 @@ export const processTable: Table = {
   "Pipeline.with": badAsyncOptions((options) => text.with(options)),
   "Pipeline.run": badRun((pipe) => pipe.run()),
   "Pipeline.runSync": badRunSync((pipe) => pipe.runSync()),
-  "Pipeline.text": badRead((pipe) => pipe.text()),
-  "Pipeline.textSync": badReadSync((pipe) => pipe.textSync()),
+  "Pipeline.text": join(
+    badRead((pipe) => pipe.text()),
+    badText((options) => text.text(options)),
+  ),
+  "Pipeline.textSync": join(
+    badReadSync((pipe) => pipe.textSync()),
+    badText((options) => text.textSync(options)),
+  ),
   "Pipeline.bytes": badRead((pipe) => pipe.bytes()),
   "Pipeline.bytesSync": badReadSync((pipe) => pipe.bytesSync()),
   "Pipeline.json": badRead((pipe) => pipe.json()),
@@ -287,6 +320,8 @@ export const processTable: Table = {
   "Pipeline.linesSync": badReadSync((pipe) => [...pipe.linesSync()]),
   "Pipeline.status": badRun((pipe) => pipe.status()),
   "Pipeline.statusSync": badRunSync((pipe) => pipe.statusSync()),
+  "which": badName(which),
+  "whichSync": badName(whichSync),
   "Template.append": {
     TypeError: [
       () => new Template().append(bad.number, "--"),
