@@ -358,6 +358,7 @@ export class Queue<T> extends SimpleQueue<T> {
    *
    * @param options With `immediate`, the items that are still there are thrown
    * away and count as done, so gets throw at once.
+   * @throws What a hook throws; the queue has ended all the same.
    *
    * @example
    * ```ts

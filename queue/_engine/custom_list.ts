@@ -245,6 +245,12 @@ export function shrinkList(queue: number): void {
   unlock(list + Field.mutex);
 }
 
+/** Gives back what is left in the list of a queue that nothing is got from. */
+export function clearList(queue: number): void {
+  if (words[words[queue + QueueField.list] + RingField.length] === 0) return;
+  listOf(queue).clear();
+}
+
 /** When a queue goes: gives the journal back, with what it owns. */
 export function destroyJournal(queue: number): void {
   keepChanges(queue);

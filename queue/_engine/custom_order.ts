@@ -27,6 +27,7 @@ import {
   takeRecord,
 } from "../../threading/_codec/record.ts";
 import {
+  ADDRESS,
   addressOf,
   releaseReference,
 } from "../../threading/_memory/shared_object.ts";
@@ -41,7 +42,7 @@ import {
 } from "../../threading/_memory/wait_queue.ts";
 import { waitSync } from "../../threading/_memory/wait.ts";
 import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";
-import type { Hooked } from "./custom_list.ts";
+import { clearList, type Hooked } from "./custom_list.ts";
 import {
   countOf,
   linkBlock,
@@ -79,6 +80,7 @@ import {
   endWoken,
   feedGetters,
   hasRoom,
+  isDropping,
   mayComeBack,
   noteHanded,
   nudge,
@@ -93,7 +95,13 @@ import {
   withdraw,
 } from "./waiters.ts";
 
-import { type OwnGet, serve, sizeBy, transact } from "./transaction.ts";
+import {
+  type OwnGet,
+  serve,
+  sizeBy,
+  transact,
+  transactBare,
+} from "./transaction.ts";
 
 /**
  * A copy of an item, as it would arrive, with no getters in it: they are the
@@ -155,7 +163,7 @@ export function tryGet(
   if (items.length > 0) return items;
   let record = 0;
   transact(handle, GET, () => {
-    let size = sizeBy(handle);
+    let size = isDropping(queue) ? 0 : sizeBy(handle);
     const most = Math.min(n, spareOf(queue, size));
     while (items.length < most && size > 0) {
       items.push(handle._get());
@@ -488,11 +496,43 @@ export async function loadModuleOf(error: unknown): Promise<void> {
   await loadModule(error.url);
 }
 
-/** Ends a queue with hooks. */
+/**
+ * Ends a queue with hooks. What is to be thrown away, `_get` takes out, as far as
+ * it does.
+ *
+ * @throws What a hook throws: then the queue has ended without it.
+ */
 export function endCustom(handle: Hooked, immediate: boolean): void {
   const queue = addressOf(handle);
-  transact(handle, "shut down a queue", () => {
-    while (immediate && sizeBy(handle) > 0) handle._get();
-    return { ends: true, settle: () => shutDown(queue, immediate) };
-  });
+  let ran = false;
+  try {
+    transact(handle, "shut down a queue", () => {
+      ran = true;
+      if (immediate) takeAll(handle);
+      return { ends: true, settle: () => end(queue, immediate) };
+    });
+  } catch (error) {
+    // A hook may have freed the handle, and with it the queue.
+    if (!ran || handle[ADDRESS] !== queue) throw error;
+    transactBare(queue, () => end(queue, immediate));
+    if (immediate) clearList(queue);
+    throw error;
+  }
+  if (immediate) clearList(queue);
+}
+
+/** Runs `_get` until the queue is empty, or it does not get any emptier. */
+function takeAll(handle: Hooked): void {
+  for (let left = sizeBy(handle); left > 0;) {
+    handle._get();
+    const size = sizeBy(handle);
+    if (size >= left) return;
+    left = size;
+  }
+}
+
+/** Under the mutex: what is left in the list, whatever hooks say, counts as done. */
+function end(queue: number, immediate: boolean): void {
+  if (immediate) words[queue + QueueField.length] = 0;
+  shutDown(queue, immediate);
 }

@@ -79,6 +79,7 @@ import {
   endPutter,
   endWoken,
   feedGetters,
+  isDropping,
   releaseJoiners,
 } from "./waiters.ts";
 
@@ -185,6 +186,16 @@ export function transact(
     closeJournal();
     mutex.release();
   }
+}
+
+/** Does what needs no hooks while no thread runs any, in one critical section. */
+export function transactBare(queue: number, work: () => void): void {
+  const mutex = acquire(queue);
+  undoChanges(queue, 0);
+  lock(queue + Field.mutex);
+  work();
+  unlock(queue + Field.mutex);
+  mutex.release();
 }
 
 /** A get of this thread that runs its hooks itself. */
@@ -376,7 +387,7 @@ function tryCommit(
     }
   }
   keepChanges(queue);
-  words[queue + QueueField.length] = size;
+  words[queue + QueueField.length] = isDropping(queue) ? 0 : size;
   doubles[queue + QueueField.unfinished >> 1] += handed + (ending.taken ?? 0);
   for (let i = 0; i < helped.length; i++) endHelped(queue, helped[i]);
   ending.settle?.();

@@ -74,3 +74,23 @@ export const receiveNumber = sendable(
     }
   },
 );
+
+/** A queue whose hooks do nothing right. */
+export class Lazy extends Queue<number> {
+  static {
+    sendable(import.meta, this);
+  }
+  protected override _get(): number {
+    return this.queue.at(0)!;
+  }
+}
+
+/** A queue that says that it is never empty. */
+export class Boastful extends Queue<number> {
+  static {
+    sendable(import.meta, this);
+  }
+  protected override _qsize(): number {
+    return 5;
+  }
+}

@@ -1,9 +1,13 @@
 // A `_get` that throws for somebody who waits.
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { ShutDown } from "../../queue/mod.ts";
+import { checkHeap } from "../../threading/_memory/allocator.ts";
 import { Event, Thread, ThreadingError } from "../../threading/mod.ts";
 import {
+  Boastful,
   getLater,
   getNumber,
+  Lazy,
   Picky,
   receiveNumber,
 } from "./failing_fixture.ts";
@@ -84,3 +88,49 @@ Deno.test("Queue with hooks: a task that was woken to run them, and whose thread
   assertEquals((await own).n, 2);
   queue.free();
 });
+
+Deno.test("Queue.shutdown({ immediate }): if _get() throws, the queue ends all the same", async () => {
+  const queue = new Picky(3);
+  queue.putManyNowait([{ n: 1 }, { n: 2, fails: true }, { n: 3 }]);
+  const put = queue.put({ n: 4 });
+  const join = queue.join();
+  const words = checkHeap().allocatedWords;
+  assertThrows(
+    () => queue.shutdown({ immediate: true }),
+    RangeError,
+    "picky",
+  );
+  await assertRejects(() => put, ShutDown);
+  await join;
+  assertEquals(queue.qsize(), 0);
+  assertThrows(() => queue.getNowait(), ShutDown);
+  assertThrows(() => queue.putNowait({ n: 5 }), ShutDown);
+  assertThrows(() => queue.taskDone(), ThreadingError, "more often");
+  assert(checkHeap().allocatedWords < words, "what was there is given back");
+  queue.shutdown({ immediate: true });
+  const waited = new Picky();
+  const get = waited.get();
+  const [thread] = startAll(waited, getNumber, getNumber).slice(1);
+  waited.shutdown({ immediate: true });
+  await assertRejects(() => get, ShutDown);
+  assertEquals(
+    await thread.join(SOON),
+    "Cannot get an item: the queue was shut down and is empty",
+  );
+});
+
+for (const make of [Lazy, Boastful]) {
+  Deno.test(`Queue.shutdown({ immediate }): it ends with the hooks of ${make.name}`, async () => {
+    const queue = new make();
+    queue.putManyNowait([1, 2]);
+    const join = queue.join();
+    queue.shutdown({ immediate: true });
+    await join;
+    assertEquals(queue.qsize(), 0);
+    assertThrows(() => queue.getNowait(), ShutDown);
+    await assertRejects(() => queue.get(), ShutDown);
+    await assertRejects(() => queue.receive(), ShutDown);
+    assertThrows(() => queue.getManySync(2), ShutDown);
+    queue.free();
+  });
+}
