@@ -51,6 +51,14 @@ export const EXAMPLES: Example[] = [
     permissions: [THREADS, "--allow-read=/tmp", "--allow-write=/tmp"],
   },
   { name: "supervisor", permissions: [THREADS] },
+  {
+    name: "process-dollar",
+    permissions: [
+      "--allow-run=/bin/sh",
+      "--allow-read=/tmp",
+      "--allow-write=/tmp",
+    ],
+  },
   { name: "cluster-queue", permissions: SERVERS },
   { name: "cluster-lock", permissions: SERVERS },
 ];
