@@ -7,6 +7,7 @@
  * - `@skein/std/threading`: threads that share memory, locks that really
  *   exclude, shared data.
  * - `@skein/std/queue`: queues that any thread reads and writes directly.
+ * - `@skein/std/pool`: functions run on all cores.
  * - `@skein/std/process`: commands and pipelines, joined by the kernel.
  * - `@skein/std/signal`: handlers of signals, alarms, leaving in good order.
  *
@@ -45,6 +46,9 @@ export * from "./threading/mod.ts";
 
 // Queues between threads
 export * from "./queue/mod.ts";
+
+// Work on all cores
+export * from "./pool/mod.ts";
 
 // Commands, pipelines, processes
 export * from "./process/mod.ts";

@@ -90,6 +90,7 @@ import {
   trackLeftovers,
 } from "./_runtime/leftovers.ts";
 import {
+  adoptCompanion,
   type Ending,
   leave,
   nameOf,
@@ -142,6 +143,7 @@ function nextJob(): number {
   lock(self + Slot.mutex);
   const job = exchange(self + Slot.job, 0);
   addDraft(job | COUNTED);
+  adoptCompanion(self);
   unlock(self + Slot.mutex);
   return job;
 }

@@ -4,6 +4,7 @@ import * as skein from "../../mod.ts";
 import { runDeno } from "../threading/run_program.ts";
 import { ARGUMENTS, HARMLESS, OBJECTS } from "./bad_input/freed_table.ts";
 import { endAll, processTable } from "./bad_input/process_table.ts";
+import { poolTable } from "./bad_input/pool_table.ts";
 import { queueTable } from "./bad_input/queue_table.ts";
 import { signalTable } from "./bad_input/signal_table.ts";
 import { ERRORS, type Row, type Table } from "./bad_input/table.ts";
@@ -12,6 +13,7 @@ import { threadingTable } from "./bad_input/threading_table.ts";
 const TABLE: Table = {
   ...threadingTable,
   ...queueTable,
+  ...poolTable,
   ...processTable,
   ...signalTable,
 };

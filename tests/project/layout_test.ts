@@ -63,6 +63,7 @@ const ARROWS: Record<string, RegExp> = {
   _internal: /^$/,
   threading: /^_internal\//,
   queue: /^(_internal|threading)\//,
+  pool: /^(_internal|threading|queue)\//,
   process: /^(_internal\/|signal\/signals\.ts$)/,
   cluster: /^(_internal\/|(threading|queue)\/mod\.ts$)/,
   signal:

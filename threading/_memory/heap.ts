@@ -214,6 +214,10 @@ export const Header = {
   leftWaits: 59,
   /** Counts the workers that were found to run no more, see `reaper.ts`. */
   goneWorkers: 60,
+  /** Counter behind the names `ThreadPool-1`, `ThreadPool-2`, … */
+  nextPoolNumber: 62,
+  /** The ThreadPool of the process's own, or 0. */
+  commonPool: 63,
 } as const;
 
 /** The words that every shared object starts with. */
@@ -289,6 +293,8 @@ export const Slot = {
   signals: 84,
   /** (shared) What the keeper of the signals has answered last. */
   keeperAnswer: 88,
+  /** (registry) A node that comes with the job, see `assign`, or 0. */
+  companion: 95,
   /** Serial number of the worker, names its web lock. */
   serial: 96,
   /** Object this thread blocks on, for `threadStates`. */

@@ -155,12 +155,18 @@ export interface SharedClass {
   destroy?(address: number): void;
   /**
    * Undoes what a dead thread's wait in the object had been given: `state` is
-   * the state its node was woken with. Outside of critical sections.
+   * the state its node was woken with, `cause` what the thread died of, if that
+   * is known. Outside of critical sections.
    *
    * @returns `true` if the node belongs to the object now, and has left the list
    * of its thread.
    */
-  abandon?(address: number, node: number, state: number): boolean | void;
+  abandon?(
+    address: number,
+    node: number,
+    state: number,
+    cause?: unknown,
+  ): boolean | void;
   /**
    * Lets another one go on in place of a waiter that was moved from the object's
    * queue to that of another object, and whose thread has ended since. Outside
@@ -432,6 +438,23 @@ function adoptHandle(
   if (!draft && load(Header.leftWaits) !== strangers.seenWaits) {
     callbacks.waitsLeft();
   }
+  const hold = holdObject(address, draft);
+  handle[ADDRESS] = address;
+  handle[HOLD] = hold;
+  const bytes = payloadWords(address) * 4;
+  if (bytes >= BALLAST_FROM) handle[BALLAST] = ballast(bytes);
+  finalizers.register(handle, hold, handle);
+  remember(address, handle);
+}
+
+/**
+ * Notes that this thread holds an object; what a handle is, without the handle.
+ *
+ * @param address The object.
+ * @param draft Whether it is a draft of this thread, which it ceases to be.
+ * @returns What {@linkcode releaseHold} takes.
+ */
+export function holdObject(address: number, draft: boolean): number {
   if (freeHolds.length === 0) {
     try {
       growHolds();
@@ -446,15 +469,11 @@ function adoptHandle(
   add(address + Field.references, 1);
   if (draft) removeDraft(address);
   unlock(self + Slot.mutex);
-  handle[ADDRESS] = address;
-  handle[HOLD] = hold;
-  const bytes = payloadWords(address) * 4;
-  if (bytes >= BALLAST_FROM) handle[BALLAST] = ballast(bytes);
-  finalizers.register(handle, hold, handle);
-  remember(address, handle);
+  return hold;
 }
 
-function releaseHold(hold: number): void {
+/** Undoes {@linkcode holdObject}. */
+export function releaseHold(hold: number): void {
   lock(self + Slot.mutex);
   const entry = words[self + Slot.holds] + hold;
   const address = words[entry];

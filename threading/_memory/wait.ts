@@ -503,7 +503,9 @@ function sleep(
     if (load(node + Node.state) !== Wake.waiting) return true;
     if (
       isMain && Math.min(deadline, due) === Infinity &&
-      load(Header.allThreads) === 0
+      load(Header.allThreads) === 0 &&
+      // A pool whose worker has died counts while it has tasks.
+      load(Header.liveThreads) === 0
     ) {
       return false;
     }

@@ -327,12 +327,14 @@ export function allocateNode(
   return node;
 }
 
-function link(node: number): void {
-  const first = words[self + Slot.nodes];
+/** In a critical section: puts a node into the list of its slot. */
+export function link(node: number): void {
+  const list = words[node + Node.slot] + Slot.nodes;
+  const first = words[list];
   words[node + Node.listNext] = first;
   words[node + Node.listPrevious] = 0;
   if (first !== 0) words[first + Node.listPrevious] = node;
-  words[self + Slot.nodes] = node;
+  words[list] = node;
 }
 
 /** In a critical section: puts a node that is in no list into this thread's. */

@@ -273,6 +273,15 @@ export function takeLingering(): Promise<void> | undefined {
   return until;
 }
 
+/** Whether something was begun that only the event loop can go on with. */
+export function hasOpenEnds(): boolean {
+  if (timers.size > 0 || openHandles().length > 0) return true;
+  for (const resource in openResources()) {
+    if (!ownResources.has(resource)) return true;
+  }
+  return false;
+}
+
 /** Takes away what can be of what the thread that has ended left behind. */
 export function clearLeftovers(): void {
   noteCrippling();

@@ -55,6 +55,7 @@ import {
 } from "../_memory/wait_queue.ts";
 import { heldLocks, poison } from "../sync/lock_word.ts";
 import {
+  adoptCompanion,
   freeSlot,
   leave,
   nameOf,
@@ -144,7 +145,8 @@ export function reap(
   finishSections(slot);
   // One that died while it was idle must not be given another thread.
   retire(slot);
-  abandonWaits(slot);
+  takeInCompanion(slot);
+  abandonWaits(slot, error);
   if (words[slot + Slot.ending] !== 0) settle(slot);
   leave(slot);
   const thread = words[slot + Slot.thread];
@@ -164,6 +166,14 @@ export function reap(
   releaseJob(slot);
   releaseDraftsOf(slot);
   if (!hasWaits(slot)) releaseHoldsOf(slot);
+}
+
+/** The node that came with a job that the worker did not come to. */
+function takeInCompanion(slot: number): void {
+  if (words[slot + Slot.companion] === 0) return;
+  lock(slot + Slot.mutex);
+  adoptCompanion(slot);
+  unlock(slot + Slot.mutex);
 }
 
 /** Gives back a job that the worker did not come to. */
@@ -201,12 +211,17 @@ function finishSections(slot: number): void {
  * the item of a dead one is due, it gets it: the waiter knows the class itself.
  */
 
-/** Ends all waits of a thread that has ended, and what it had been given. */
-export function abandonWaits(slot: number): void {
-  abandonWait(slot + Slot.node);
+/**
+ * Ends all waits of a thread that has ended, and what it had been given.
+ *
+ * @param slot Its slot.
+ * @param cause What it died of, if that is known here.
+ */
+export function abandonWaits(slot: number, cause?: unknown): void {
+  abandonWait(slot + Slot.node, cause);
   for (let node = words[slot + Slot.nodes]; node !== 0;) {
     const next = words[node + Node.listNext];
-    const fate = abandonWait(node);
+    const fate = abandonWait(node, cause);
     if (fate === Fate.left) {
       node = next;
       continue;
@@ -272,7 +287,7 @@ const Fate = {
 } as const;
 
 /** Takes a dead thread's node out of its queue, or passes on what it got. */
-function abandonWait(node: number): number {
+function abandonWait(node: number, cause: unknown): number {
   const at = words[node + Node.object];
   if (at === 0) return Fate.over;
   if (classOf(at) === undefined && !isClosed(at + Field.mutex)) {
@@ -291,7 +306,7 @@ function abandonWait(node: number): number {
     shared?.protocol?.withdraw?.(object, node);
   }
   unlock(object + Field.mutex);
-  if (state !== Wake.waiting && shared?.abandon?.(object, node, state)) {
+  if (state !== Wake.waiting && shared?.abandon?.(object, node, state, cause)) {
     return Fate.taken;
   }
   words[node + Node.object] = 0;

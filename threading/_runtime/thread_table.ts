@@ -27,7 +27,7 @@ import {
 } from "../_memory/heap.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
-import { addDraft, referenceDraft } from "../_memory/allocator.ts";
+import { addDraft, referenceDraft, removeDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { naming } from "../_memory/looking.ts";
 import {
@@ -39,7 +39,9 @@ import {
 import { borrow } from "../_memory/shared_object.ts";
 import {
   hasWaits,
+  link,
   MAIN_QUEUE,
+  Node,
   type Protocol,
   Wake,
   wakeAll,
@@ -289,11 +291,14 @@ export function freeSlot(slot: number): void {
  *
  * @param thread The Thread object.
  * @param job Record of the job, a draft of this thread.
+ * @param companion A node, a draft of this thread, that is among those of the
+ * new thread from its first instant to its last: whoever cleans up after it
+ * finds it as he finds its waits, whatever became of the thread. 0 for none.
  * @returns The slot; if its state is `requested`, the host has to start a
  * worker for it.
  * @throws {ThreadingError} If it was started before, or no slot is left.
  */
-export function assign(thread: number, job: number): number {
+export function assign(thread: number, job: number, companion = 0): number {
   lock(Header.registryMutex);
   const fresh = words[thread + ThreadField.state] === ThreadStage.created;
   const slot = fresh ? takeSlot() : 0;
@@ -305,6 +310,12 @@ export function assign(thread: number, job: number): number {
     enlist(thread);
     store(slot + Slot.tid, tid);
     commitRecord(job);
+    if (companion !== 0) {
+      words[companion + Node.tid] = tid;
+      words[companion + Node.slot] = slot;
+      words[slot + Slot.companion] = companion;
+      removeDraft(companion);
+    }
     store(slot + Slot.job, job);
     if (load(slot + Slot.state) === SlotState.busy) wakeSlot(slot);
     else if (!isMain) requestHost();
@@ -316,6 +327,18 @@ export function assign(thread: number, job: number): number {
       ? `Cannot start a thread: ${MAX_SLOTS - 1} threads are alive already`
       : "Cannot start a thread: it was started before; make a new Thread",
   );
+}
+
+/**
+ * In a critical section: puts the node that came with a job among those of the
+ * slot. Not sooner than the job is taken: until then the thread before it may
+ * still be ending its waits.
+ */
+export function adoptCompanion(slot: number): void {
+  const node = words[slot + Slot.companion];
+  if (node === 0) return;
+  words[slot + Slot.companion] = 0;
+  link(node);
 }
 
 /** How a thread ended: its state, the records of result and fields (or 0). */

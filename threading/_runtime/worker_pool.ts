@@ -339,6 +339,19 @@ export async function whileLoading(
 }
 
 /**
+ * Refuses what code of a module begins that is being loaded for a new thread.
+ *
+ * @param what What that is, for messages: `start the thread Thread-1`.
+ * @throws {ThreadingError} If this is such code.
+ */
+export function refuseWhileLoading(what: () => string): void {
+  if (!loading && !loadedBy?.getStore()) return;
+  throw new ThreadingError(
+    `Cannot ${what()}: a thread is loading the module that starts it, and would start one more each time; put it under if (import.meta.main)`,
+  );
+}
+
+/**
  * Starts a created thread.
  *
  * @param thread The Thread object.
@@ -352,20 +365,33 @@ export function startThread(
   job: CallJob | InstanceJob,
   moduleUrl: string | undefined,
 ): void {
-  if (loading || loadedBy?.getStore()) {
-    throw new ThreadingError(
-      `Cannot start the thread ${
-        nameOf(thread)
-      }: a thread is loading the module that starts it, and would start one more each time; put it under if (import.meta.main)`,
-    );
-  }
+  refuseWhileLoading(() => `start the thread ${nameOf(thread)}`);
+  launchThread(thread, job, moduleUrl);
+}
+
+/**
+ * Like {@linkcode startThread}, for whoever has asked
+ * {@linkcode refuseWhileLoading} before.
+ *
+ * @param thread The Thread object.
+ * @param job What it is to run.
+ * @param moduleUrl The module that its worker imports.
+ * @param companion A node that stays with the thread, see {@linkcode assign};
+ * a draft still if this throws. 0 for none.
+ */
+export function launchThread(
+  thread: number,
+  job: CallJob | InstanceJob,
+  moduleUrl: string | undefined,
+  companion = 0,
+): void {
   requirePermissions(moduleUrl);
   const encoded = encode(job, "");
   checkMarks(encoded.sendables, "start the thread");
   const record = draftEncoded(encoded);
   let slot: number;
   try {
-    slot = assign(thread, record);
+    slot = assign(thread, record, companion);
   } catch (error) {
     discard(record);
     throw error;
@@ -409,7 +435,7 @@ const WHAT = "start a thread";
  * @param moduleUrl The module, if there is one.
  * @throws {Deno.errors.NotCapable} If it is not allowed.
  */
-function requirePermissions(moduleUrl: string | undefined): void {
+export function requirePermissions(moduleUrl: string | undefined): void {
   requireImport(WORKER_URL.href, WHAT);
   if (moduleUrl !== undefined) requireImport(moduleUrl, WHAT);
 }

@@ -20,8 +20,13 @@ import {
   SimpleQueue,
   SynchronousQueue,
   Thread,
+  ThreadPool,
   Timer,
 } from "../../../mod.ts";
+import { nothing } from "../../pool/pool_fixture.ts";
+
+/** Makes futures. */
+const futures = new ThreadPool({ size: 1 });
 
 /** One of each class of shared objects, to be freed. */
 export const OBJECTS: Record<string, () => SharedObject> = {
@@ -29,6 +34,7 @@ export const OBJECTS: Record<string, () => SharedObject> = {
   BoundedSemaphore: () => new BoundedSemaphore(1),
   Condition: () => new Condition(),
   Event: () => new Event(),
+  Future: () => futures.submitNowait(nothing),
   InterpreterLock: () => new InterpreterLock(),
   LifoQueue: () => new LifoQueue(),
   Local: () => new Local(() => 1),
@@ -45,6 +51,7 @@ export const OBJECTS: Record<string, () => SharedObject> = {
   SimpleQueue: () => new SimpleQueue(),
   SynchronousQueue: () => new SynchronousQueue(),
   Thread: () => new Thread(),
+  ThreadPool: () => new ThreadPool(),
   Timer: () => new Timer(1, () => {}),
 };
 
@@ -78,6 +85,11 @@ export const ARGUMENTS: Record<string, readonly unknown[]> = {
   runSync: [() => 1],
   set: [0, 1],
   setCheckInterval: [1],
+  submit: [nothing],
+  submitNowait: [nothing],
+  submitSync: [nothing],
+  "ThreadPool.run": [nothing],
+  "ThreadPool.runSync": [nothing],
   setIfAbsent: [1, 1],
   update: [1, () => 1],
   updateSync: [1, () => 1],

@@ -1,0 +1,329 @@
+/**
+ * The core of a pool: its tasks and its workers, on the shared heap.
+ *
+ * A task and its Future are one object, made by the submitter. It is in one
+ * place at every instant:
+ *
+ * - in the line of pending tasks of the core;
+ * - in the list of a worker, while it runs there;
+ * - nowhere, once it is settled. Then it belongs to those who have its Future.
+ *
+ * Each step between them is one critical section of the core, and so is the
+ * settling, with the Future's own mutex inside it. The core has a reference to
+ * each task that it has accepted and not settled.
+ *
+ * A worker is a thread with a node on the core, its companion (`assign` in
+ * `thread_table.ts`), that is there from the first instant of the thread to its
+ * last. Whoever cleans up after the thread finds it, whether the worker was
+ * killed while it booted or in the middle of a task, or ended by itself, and
+ * calls {@linkcode abandon}: the tasks of that worker fail or go back into the
+ * line, and another worker starts if there is something to do. So no task is
+ * lost with its worker, and the number of workers is always right.
+ *
+ * Who wakes whom:
+ *
+ * - Whoever puts a task into the line wakes the worker that is first in the
+ *   core's queue of idle ones, or starts a worker. A worker looks into the line
+ *   under the mutex before it gets into that queue, so it misses nothing. If it
+ *   dies between being woken and taking the task, `abandon` wakes the next one.
+ * - Whoever takes a task out of the line wakes the submitter that waits longest
+ *   for room. That puts its task in itself, in the section in which it looks.
+ * - Whoever settles a task wakes all that wait at its Future.
+ * - Whoever lets the last worker of a closed core go wakes those who wait for
+ *   its end.
+ *
+ * While a core has tasks it counts as a living thread (`Header.liveThreads`), so
+ * accepted tasks hold the process open. Its workers are daemons: idle ones do
+ * not.
+ *
+ * @module
+ */
+
+import {
+  add,
+  Field,
+  load,
+  self,
+  Slot,
+  words,
+} from "../../threading/_memory/heap.ts";
+import { lock, unlock } from "../../threading/_memory/mutex.ts";
+import { discard } from "../../threading/_memory/allocator.ts";
+import {
+  createObject,
+  registerClass,
+  releaseReference,
+  SharedObject,
+} from "../../threading/_memory/shared_object.ts";
+import {
+  dequeue,
+  firstOther,
+  MAIN_QUEUE,
+  Node,
+  type Protocol,
+  Wake,
+  wake,
+  wakeAll,
+} from "../../threading/_memory/wait_queue.ts";
+import { commitRecord, releaseRecord } from "../../threading/_codec/record.ts";
+import { draftError } from "../../threading/_runtime/reaper.ts";
+import { ThreadingError } from "../../threading/errors.ts";
+import {
+  Closed,
+  Core,
+  CORE_WORDS,
+  Phase,
+  Task,
+  TaskState,
+  Worker,
+  WORKER_FLAG,
+} from "./layout.ts";
+import {
+  close,
+  closeOrphan,
+  endIfIdle,
+  failFirst,
+  hasRoom,
+  isOver,
+  lacksWorker,
+  lineFirst,
+  release,
+  rouse,
+  settleHold,
+  settleIn,
+} from "./line.ts";
+
+/** What the rooms above do for this one. */
+export const hooks = {
+  /** Starts a worker that {@linkcode wantsWorker} has asked for. */
+  startWorker(_core: number): void {},
+};
+
+/** The handle of a core, which only workers are given. */
+export class PoolCore extends SharedObject {
+  /** Makes a core. */
+  constructor() {
+    super(createObject(CORE_KIND, CORE_WORDS));
+  }
+}
+
+/** How idle workers wait. */
+export const idleProtocol: Protocol = {
+  take(core) {
+    closeOrphan(core);
+    if (words[core + Core.pending] !== 0) return Wake.granted;
+    if (words[core + Core.closed] !== Closed.no) return Wake.granted;
+    settleHold(core);
+    return Wake.waiting;
+  },
+  // It is asked when anything wakes the worker. The last handle may have gone in the critical section of a thread that had
+  // no more to say.
+  tick(core) {
+    if (load(core + Core.orphaned) !== 0) {
+      lock(core + Field.mutex);
+      closeOrphan(core);
+      unlock(core + Field.mutex);
+    }
+    return Infinity;
+  },
+  decline(core, node) {
+    passOn(core, words[node + Node.queue]);
+  },
+  spins: 4000,
+};
+
+/** How a worker waits whose tasks are suspended: it cannot end. */
+export const suspendedProtocol: Protocol = {
+  ...idleProtocol,
+  take(core) {
+    return words[core + Core.pending] !== 0 ? Wake.granted : Wake.waiting;
+  },
+};
+
+/** Lets somebody else have what a node was woken for. */
+function passOn(core: number, queue: number): void {
+  lock(core + Field.mutex);
+  const isThere = queue === Core.room
+    ? hasRoom(core)
+    : words[core + Core.pending] !== 0;
+  const other = isThere ? firstOther(core, queue) : 0;
+  if (other !== 0) {
+    dequeue(other);
+    wake(other, Wake.retry);
+  }
+  unlock(core + Field.mutex);
+}
+
+/** How the end of a closed core is waited for. */
+export const endProtocol: Protocol = {
+  take(core) {
+    return isOver(core) ? Wake.granted : Wake.waiting;
+  },
+};
+
+const CORE_KIND = registerClass(import.meta, {
+  constructor: PoolCore,
+  protocol: idleProtocol,
+  abandon,
+  destroy(core) {
+    for (const field of [Core.error, Core.initializer, Core.name]) {
+      const record = words[core + field];
+      if (record !== 0) releaseRecord(record);
+    }
+  },
+});
+
+/**
+ * The workers of a core cannot be used: all pending tasks fail, and none is
+ * accepted any more.
+ */
+export function fail(core: number, error: unknown): void {
+  const record = draftError(error, words[self + Slot.thread]);
+  lock(core + Field.mutex);
+  const isFirst = words[core + Core.error] === 0;
+  if (isFirst) {
+    words[core + Core.error] = record;
+    if (record !== 0) commitRecord(record);
+  }
+  if (words[core + Core.closed] !== Closed.failed) close(core, Closed.failed);
+  unlock(core + Field.mutex);
+  if (!isFirst && record !== 0) discard(record);
+  failPending(core, error);
+}
+
+/** Fails all pending tasks. */
+export function failPending(core: number, error: unknown): void {
+  while (failFirst(core, error));
+}
+
+/**
+ * A worker that has nothing to do is to end, unless there is a task for it by
+ * now.
+ *
+ * @returns Whether it takes no more tasks.
+ */
+export function leave(core: number, worker: number): boolean {
+  lock(core + Field.mutex);
+  const leaves = words[core + Core.pending] === 0;
+  if (leaves) {
+    words[worker + Worker.phase] = Phase.leaves;
+    words[core + Core.leaving]++;
+  }
+  unlock(core + Field.mutex);
+  return leaves;
+}
+
+/** A worker is ready for tasks. */
+export function arrive(core: number, worker: number): void {
+  lock(core + Field.mutex);
+  words[worker + Worker.phase] = Phase.serves;
+  words[core + Core.stillborn] = 0;
+  unlock(core + Field.mutex);
+}
+
+/**
+ * Counts one more worker if the core needs it.
+ *
+ * @returns Its number, or 0.
+ */
+export function addWorker(core: number): number {
+  lock(core + Field.mutex);
+  const wanted = lacksWorker(core);
+  if (wanted) {
+    words[core + Core.workers]++;
+    words[core + Core.started]++;
+    // That of its node.
+    add(core + Field.references, 1);
+  }
+  const number = words[core + Core.started];
+  unlock(core + Field.mutex);
+  return wanted ? number : 0;
+}
+
+/** Takes back {@linkcode addWorker}; returns how many workers there are. */
+export function removeWorker(core: number): number {
+  lock(core + Field.mutex);
+  const left = --words[core + Core.workers];
+  if (isOver(core)) wakeAll(core, Core.end, Wake.granted);
+  // It is not the last one: whoever starts a worker has a task of the core, too.
+  add(core + Field.references, -1);
+  unlock(core + Field.mutex);
+  return left;
+}
+
+/** Has an idle worker look at the line, or starts one. */
+export function rouseWorker(core: number): void {
+  lock(core + Field.mutex);
+  const wanted = rouse(core);
+  unlock(core + Field.mutex);
+  if (wanted) hooks.startWorker(core);
+}
+
+/** So many workers in a row may die before they can take a task. */
+const MAX_STILLBORN = 3;
+
+/** Goes on with what a dead thread has left: a worker, or a wait. */
+function abandon(
+  core: number,
+  node: number,
+  _state: number,
+  cause?: unknown,
+): void {
+  if (words[node + Node.flags] & WORKER_FLAG) {
+    abandonWorker(core, node, cause);
+  } else if (words[node + Node.queue] === Core.room) {
+    passOn(core, Core.room);
+  } else if (words[node + Node.queue] === MAIN_QUEUE) {
+    rouseWorker(core);
+  }
+}
+
+function abandonWorker(core: number, worker: number, cause: unknown): void {
+  const died = new ThreadingError(
+    "The task failed: its worker died while it ran",
+    cause === undefined ? undefined : { cause },
+  );
+  while (words[worker + Worker.tasks] !== 0) endTaskOf(core, worker, died);
+  lock(core + Field.mutex);
+  const phase = words[worker + Worker.phase];
+  words[core + Core.workers]--;
+  if (phase === Phase.leaves) {
+    words[core + Core.leaving]--;
+  } else {
+    words[core + Core.died]++;
+    if (phase === Phase.boots) words[core + Core.stillborn]++;
+  }
+  const isHopeless = words[core + Core.stillborn] >= MAX_STILLBORN &&
+    words[core + Core.closed] !== Closed.failed;
+  endIfIdle(core);
+  const wanted = rouse(core);
+  unlock(core + Field.mutex);
+  if (isHopeless) fail(core, cause ?? died);
+  else if (wanted) hooks.startWorker(core);
+  lock(self + Slot.mutex);
+  releaseReference(core);
+  unlock(self + Slot.mutex);
+}
+
+/** Puts the first task of a dead worker back into the line, or fails it. */
+function endTaskOf(core: number, worker: number, died: unknown): void {
+  const thread = words[worker + Node.slot] + Slot.thread;
+  const result = draftError(died, words[thread]);
+  lock(core + Field.mutex);
+  const task = words[worker + Worker.tasks];
+  release(core, task);
+  const reason = words[task + Task.reason];
+  const mayRepeat = reason === 0 &&
+    words[task + Task.attempt] < words[task + Task.attempts] &&
+    words[core + Core.closed] !== Closed.failed;
+  if (mayRepeat) {
+    lineFirst(core, task);
+  } else if (reason !== 0) {
+    words[task + Task.reason] = 0;
+    settleIn(core, task, TaskState.cancelled, reason, false);
+  } else {
+    settleIn(core, task, TaskState.failed, result);
+  }
+  unlock(core + Field.mutex);
+  if ((mayRepeat || reason !== 0) && result !== 0) discard(result);
+}

@@ -1,0 +1,161 @@
+/**
+ * The layout of pools on the shared heap, in words.
+ *
+ * @module
+ */
+
+import { Field, load } from "../../threading/_memory/heap.ts";
+import { NODE_WORDS } from "../../threading/_memory/wait_queue.ts";
+
+/** The words of a core. Its main wait queue is that of idle workers. */
+export const Core = {
+  /** Queue of those who wait for room. */
+  room: Field.own,
+  /** Queue of those who wait for the end. */
+  end: Field.own + 2,
+  /** The line of pending tasks: the first, the last, their number. */
+  first: Field.own + 4,
+  last: Field.own + 5,
+  pending: Field.own + 6,
+  /** How many tasks the workers have. */
+  running: Field.own + 7,
+  size: Field.own + 8,
+  /** How many tasks may be pending. */
+  maxPending: Field.own + 9,
+  /** Milliseconds after which an idle worker ends, -1 for never. */
+  idleTimeout: Field.own + 10,
+  /** Workers that are there or boot, and how many of them are about to end. */
+  workers: Field.own + 11,
+  leaving: Field.own + 12,
+  /** How many workers were ever started. */
+  started: Field.own + 13,
+  /** A `Closed`. */
+  closed: Field.own + 14,
+  /** (atomic) Set when the last handle of its ThreadPool has gone. */
+  orphaned: Field.own + 15,
+  /** Whether it counts as a living thread. */
+  holding: Field.own + 16,
+  /** Record of what the initializer threw, 0 if it did not. */
+  error: Field.own + 17,
+  /** Record of the initializer with its arguments, 0 for none. */
+  initializer: Field.own + 18,
+  /** Record of the name. */
+  name: Field.own + 19,
+  /** (atomic) How many tasks were ever accepted. */
+  accepted: Field.own + 20,
+  /** How many ended in each way. */
+  completed: Field.own + 21,
+  failed: Field.own + 22,
+  cancelled: Field.own + 23,
+  /** Workers that have died. */
+  died: Field.own + 24,
+  /** How many of them in a row before they could take a task. */
+  stillborn: Field.own + 25,
+} as const;
+/** Size of a core in words. */
+export const CORE_WORDS = Field.own + 26;
+
+/** Whether a core accepts tasks. */
+export const Closed = {
+  no: 0,
+  /** It was shut down. */
+  shutDown: 1,
+  /** Its workers cannot be used: see `Core.error`. */
+  failed: 2,
+} as const;
+
+/** The words of a task, which is a Future. */
+export const Task = {
+  state: Field.own,
+  core: Field.own + 1,
+  /** Record of `{ fn, args }`, until it is settled. */
+  job: Field.own + 2,
+  /** Record of the result or error. */
+  result: Field.own + 3,
+  /** In the line or the list of a worker. */
+  next: Field.own + 4,
+  previous: Field.own + 5,
+  /** The node of the worker that runs it. */
+  worker: Field.own + 6,
+  /** The task that submitted it, its own unsettled ones, and its siblings. */
+  parent: Field.own + 7,
+  child: Field.own + 8,
+  nextSibling: Field.own + 9,
+  previousSibling: Field.own + 10,
+  /** How often it may still run, and how often it has been started. */
+  attempts: Field.own + 11,
+  attempt: Field.own + 12,
+  /** Milliseconds, -1 for none. */
+  timeout: Field.own + 13,
+  grace: Field.own + 14,
+  /** Record of why it was cancelled, 0 if it was not. */
+  reason: Field.own + 15,
+  /** (atomic) Set when somebody has asked for its result. */
+  asked: Field.own + 16,
+  /** What it has reported, see `updates.ts`. */
+  updates: Field.own + 17,
+  /** (atomic) How many tasks that help wait for it, see `help.ts`. */
+  helpers: Field.own + 18,
+} as const;
+/** Size of a task in words. */
+export const TASK_WORDS = Field.own + 19;
+
+/** The life of a task. */
+export const TaskState = {
+  /** It has not been accepted. */
+  created: 0,
+  pending: 1,
+  running: 2,
+  returned: 3,
+  failed: 4,
+  cancelled: 5,
+} as const;
+
+/** Whether a task is settled. */
+export function isSettled(task: number): boolean {
+  return load(task + Task.state) >= TaskState.returned;
+}
+
+/** The words of a worker's node behind those of every node. */
+export const Worker = {
+  /** First of its tasks. */
+  tasks: NODE_WORDS,
+  /** A `Phase`. */
+  phase: NODE_WORDS + 1,
+  /** Which of the pool's it is, from 1. */
+  number: NODE_WORDS + 2,
+} as const;
+/** Size of a worker's node in words. */
+export const WORKER_WORDS = NODE_WORDS + 3;
+/** Flag of a node that is a worker. */
+export const WORKER_FLAG = 0x100;
+
+/** How far a worker is. */
+export const Phase = {
+  boots: 0,
+  serves: 1,
+  /** It takes no more tasks. */
+  leaves: 2,
+} as const;
+
+/** What has become of a task that was offered. */
+export const Offer = {
+  accepted: 0,
+  /** And the submitter is to start a worker. */
+  acceptedFirst: 1,
+  full: 2,
+  /** The core was shut down, or has failed. */
+  closed: 3,
+  /** Nothing was done: it is to be offered in `doWholly`, with a new worker. */
+  wholly: 4,
+} as const;
+
+/** What {@linkcode cancelPending} found. */
+export const Found = {
+  /** The task was pending, and is cancelled now. */
+  pending: 0,
+  /** It runs, and the reason is noted. */
+  running: 1,
+  /** It is settled, was never accepted, or is being cancelled already. */
+  over: 2,
+} as const;

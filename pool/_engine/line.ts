@@ -1,0 +1,404 @@
+/**
+ * The line of a core's tasks: how they get in, to a worker, and to their end.
+ * What is said to happen in the section is called with the core's mutex held.
+ * See `core.ts` for who wakes whom.
+ *
+ * @module
+ */
+
+import {
+  add,
+  Field,
+  Header,
+  load,
+  requestHost,
+  self,
+  Slot,
+  store,
+  words,
+} from "../../threading/_memory/heap.ts";
+import {
+  lock,
+  lockInner,
+  unlock,
+  unlockInner,
+} from "../../threading/_memory/mutex.ts";
+import { discard } from "../../threading/_memory/allocator.ts";
+import { releaseReference } from "../../threading/_memory/shared_object.ts";
+import {
+  MAIN_QUEUE,
+  type Protocol,
+  Wake,
+  wakeAll,
+  wakeFirst,
+} from "../../threading/_memory/wait_queue.ts";
+import { commitRecord, releaseRecord } from "../../threading/_codec/record.ts";
+import { draftError } from "../../threading/_runtime/reaper.ts";
+import {
+  Closed,
+  Core,
+  Found,
+  isSettled,
+  Offer,
+  Task,
+  TaskState,
+  Worker,
+} from "./layout.ts";
+
+/** How a Future lets wait for its result. */
+export const futureProtocol: Protocol = {
+  take(task) {
+    return isSettled(task) ? Wake.granted : Wake.waiting;
+  },
+};
+
+/** In the section: whether a task may get into the line. */
+export function hasRoom(core: number): boolean {
+  return words[core + Core.pending] < words[core + Core.maxPending];
+}
+
+/** In the section: a core without handles takes no more tasks. */
+export function closeOrphan(core: number): void {
+  if (load(core + Core.orphaned) === 0) return;
+  if (words[core + Core.closed] === Closed.no) close(core, Closed.shutDown);
+}
+
+/** In the section: no more tasks are accepted. */
+export function close(core: number, how: number): void {
+  words[core + Core.closed] = how;
+  wakeAll(core, MAIN_QUEUE, Wake.retry);
+  wakeAll(core, Core.room, Wake.retry);
+  if (isOver(core)) wakeAll(core, Core.end, Wake.granted);
+}
+
+/** In the section: whether the core holds the process open. */
+export function settleHold(core: number): void {
+  const wanted = words[core + Core.pending] + words[core + Core.running] > 0;
+  if (wanted === (words[core + Core.holding] !== 0)) return;
+  words[core + Core.holding] = wanted ? 1 : 0;
+  lockInner(Header.registryMutex);
+  words[Header.liveThreads] += wanted ? 1 : -1;
+  unlockInner(Header.registryMutex);
+  requestHost();
+}
+
+/**
+ * Offers a task that this thread holds.
+ *
+ * @param core The core.
+ * @param task The task, which was offered to nobody before.
+ * @param job Record of `{ fn, args }`, a draft, which the task has then.
+ * @param parent The running task that submits it, or 0.
+ * @param isWhole Whether this thread cannot be killed before it has started a
+ * worker, should one be needed: else nobody would.
+ * @returns An `Offer`.
+ */
+export function offer(
+  core: number,
+  task: number,
+  job: number,
+  parent: number,
+  isWhole: boolean,
+): number {
+  lock(core + Field.mutex);
+  if (!isWhole && words[core + Field.head] === 0 && mayLackWorker(core)) {
+    unlock(core + Field.mutex);
+    return Offer.wholly;
+  }
+  // Also if it is not accepted: a draft must not wait for room.
+  words[task + Task.core] = core;
+  add(core + Field.references, 1);
+  words[task + Task.job] = job;
+  commitRecord(job);
+  const end = accept(core, task, parent);
+  unlock(core + Field.mutex);
+  return end;
+}
+
+/** In the section: the same. */
+export function accept(core: number, task: number, parent: number): number {
+  if (words[core + Core.closed] !== Closed.no) return Offer.closed;
+  if (!hasRoom(core)) return Offer.full;
+  add(task + Field.references, 1);
+  if (parent !== 0) addChild(parent, task);
+  const last = words[core + Core.last];
+  words[task + Task.next] = 0;
+  words[task + Task.previous] = last;
+  if (last === 0) words[core + Core.first] = task;
+  else words[last + Task.next] = task;
+  words[core + Core.last] = task;
+  enter(core, task);
+  return rouse(core) ? Offer.acceptedFirst : Offer.accepted;
+}
+
+/** In the section: a task has got into the line. */
+function enter(core: number, task: number): void {
+  words[core + Core.pending]++;
+  store(task + Task.state, TaskState.pending);
+  add(core + Core.accepted, 1);
+  if (words[core + Core.holding] === 0) settleHold(core);
+}
+
+/**
+ * In the section: has somebody look at the line.
+ *
+ * @returns Whether a worker is to be started, see {@linkcode wantsWorker}.
+ */
+export function rouse(core: number): boolean {
+  if (words[core + Core.pending] === 0) return false;
+  if (wakeFirst(core, MAIN_QUEUE, Wake.retry)) return false;
+  return lacksWorker(core);
+}
+
+export function lacksWorker(core: number): boolean {
+  return words[core + Core.pending] > 0 && mayLackWorker(core, 0);
+}
+
+/** In the section: whether a worker is to be started for so many more tasks. */
+function mayLackWorker(core: number, more = 1): boolean {
+  const there = words[core + Core.workers] - words[core + Core.leaving];
+  return there < words[core + Core.size] &&
+    words[core + Core.pending] + words[core + Core.running] + more > there &&
+    words[core + Core.closed] !== Closed.failed;
+}
+
+/** In the section: takes a task out of the line. */
+function unline(core: number, task: number): void {
+  const next = words[task + Task.next];
+  const previous = words[task + Task.previous];
+  if (previous === 0) words[core + Core.first] = next;
+  else words[previous + Task.next] = next;
+  if (next === 0) words[core + Core.last] = previous;
+  else words[next + Task.previous] = previous;
+  words[core + Core.pending]--;
+  if (words[core + Core.room] !== 0 && hasRoom(core)) {
+    wakeFirst(core, Core.room, Wake.retry);
+  }
+}
+
+/** In the section: a worker runs a task that is in the line. */
+export function claim(core: number, task: number, worker: number): void {
+  unline(core, task);
+  const first = words[worker + Worker.tasks];
+  words[task + Task.next] = first;
+  words[task + Task.previous] = 0;
+  if (first !== 0) words[first + Task.previous] = task;
+  words[worker + Worker.tasks] = task;
+  words[task + Task.worker] = worker;
+  words[task + Task.attempt]++;
+  words[core + Core.running]++;
+  store(task + Task.state, TaskState.running);
+}
+
+/** In the section: takes a task out of the list of its worker. */
+export function release(core: number, task: number): void {
+  const next = words[task + Task.next];
+  const previous = words[task + Task.previous];
+  if (next !== 0) words[next + Task.previous] = previous;
+  if (previous !== 0) words[previous + Task.next] = next;
+  else words[words[task + Task.worker] + Worker.tasks] = next;
+  words[task + Task.worker] = 0;
+  words[core + Core.running]--;
+}
+
+/**
+ * Takes the next task out of the line.
+ *
+ * @returns The task, or 0 if there is none.
+ */
+export function takeNext(core: number, worker: number): number {
+  lock(core + Field.mutex);
+  const task = words[core + Core.first];
+  if (task !== 0) claim(core, task, worker);
+  unlock(core + Field.mutex);
+  return task;
+}
+
+/**
+ * Settles a task of this thread's worker, and takes the next one out of the line
+ * in the same section.
+ *
+ * @param core The core.
+ * @param task The task.
+ * @param state How it ended.
+ * @param result Record of the result or error, a draft; 0 for no room.
+ * @param worker The worker that is to have the next task, 0 for none.
+ * @returns The next task, or 0.
+ */
+export function settle(
+  core: number,
+  task: number,
+  state: number,
+  result: number,
+  worker = 0,
+): number {
+  lock(core + Field.mutex);
+  release(core, task);
+  settleIn(core, task, state, result);
+  const next = worker === 0 ? 0 : words[core + Core.first];
+  if (next !== 0) claim(core, next, worker);
+  unlock(core + Field.mutex);
+  return next;
+}
+
+/**
+ * In the section: settles a task that is in no list any more.
+ *
+ * @param isDraft Whether the record is a draft of this thread, or the task's.
+ */
+export function settleIn(
+  core: number,
+  task: number,
+  state: number,
+  result: number,
+  isDraft = true,
+): void {
+  if (
+    (words[task + Task.parent] | words[task + Task.child]) !== 0
+  ) leaveFamily(task);
+  const job = words[task + Task.job];
+  words[task + Task.job] = 0;
+  if (state === TaskState.returned) words[core + Core.completed]++;
+  else if (state === TaskState.failed) words[core + Core.failed]++;
+  else words[core + Core.cancelled]++;
+  const isWhole = lockInner(task + Field.mutex);
+  words[task + Task.result] = result;
+  if (result !== 0 && isDraft) commitRecord(result);
+  store(task + Task.state, state);
+  if (isWhole) wakeAll(task, MAIN_QUEUE, Wake.granted);
+  unlockInner(task + Field.mutex);
+  if (job !== 0) releaseRecord(job);
+  releaseReference(task);
+}
+
+/** In the section: a running task has submitted another one. */
+function addChild(parent: number, task: number): void {
+  const first = words[parent + Task.child];
+  words[task + Task.parent] = parent;
+  words[task + Task.nextSibling] = first;
+  words[task + Task.previousSibling] = 0;
+  if (first !== 0) words[first + Task.previousSibling] = task;
+  words[parent + Task.child] = task;
+}
+
+/** In the section: a settled task leaves its own ones to its parent. */
+function leaveFamily(task: number): void {
+  const parent = words[task + Task.parent];
+  if (parent !== 0) {
+    const next = words[task + Task.nextSibling];
+    const previous = words[task + Task.previousSibling];
+    if (next !== 0) words[next + Task.previousSibling] = previous;
+    if (previous !== 0) words[previous + Task.nextSibling] = next;
+    else words[parent + Task.child] = next;
+    words[task + Task.parent] = 0;
+  }
+  let child = words[task + Task.child];
+  words[task + Task.child] = 0;
+  while (child !== 0) {
+    const next = words[child + Task.nextSibling];
+    words[child + Task.parent] = 0;
+    words[child + Task.nextSibling] = 0;
+    words[child + Task.previousSibling] = 0;
+    if (parent !== 0) addChild(parent, child);
+    child = next;
+  }
+}
+
+/**
+ * Cancels a task that is pending, or notes why one that runs is to end.
+ *
+ * @param core The core.
+ * @param task The task.
+ * @param reason Record of the reason, a draft, which goes.
+ */
+export function cancelTask(
+  core: number,
+  task: number,
+  reason: number,
+): number {
+  lock(core + Field.mutex);
+  let found: number = Found.over;
+  const state = words[task + Task.state];
+  if (state === TaskState.pending) {
+    found = Found.pending;
+    unline(core, task);
+    settleIn(core, task, TaskState.cancelled, reason);
+    endIfIdle(core);
+  } else if (
+    state === TaskState.running && words[task + Task.reason] === 0
+  ) {
+    found = Found.running;
+    words[task + Task.reason] = reason;
+    commitRecord(reason);
+  }
+  unlock(core + Field.mutex);
+  if (found === Found.over) discard(reason);
+  return found;
+}
+
+/** In the section: nobody is left to see that there is nothing to do. */
+export function endIfIdle(core: number): void {
+  if (words[core + Core.pending] + words[core + Core.running] > 0) return;
+  settleHold(core);
+  if (isOver(core)) wakeAll(core, Core.end, Wake.granted);
+}
+
+/** No more tasks are accepted. */
+export function shutDown(core: number): void {
+  lock(core + Field.mutex);
+  if (words[core + Core.closed] === Closed.no) close(core, Closed.shutDown);
+  unlock(core + Field.mutex);
+}
+
+/**
+ * Cancels the first pending task.
+ *
+ * @param makeReason Drafts the record of the reason.
+ * @returns Whether there was one.
+ */
+export function cancelFirst(core: number, makeReason: () => number): boolean {
+  if (words[core + Core.pending] === 0) return false;
+  const reason = makeReason();
+  lock(core + Field.mutex);
+  const task = words[core + Core.first];
+  if (task !== 0) {
+    unline(core, task);
+    settleIn(core, task, TaskState.cancelled, reason);
+    endIfIdle(core);
+  }
+  unlock(core + Field.mutex);
+  if (task === 0 && reason !== 0) discard(reason);
+  return task !== 0;
+}
+
+/** Fails the first pending task, likewise. */
+export function failFirst(core: number, error: unknown): boolean {
+  if (words[core + Core.pending] === 0) return false;
+  const result = draftError(error, words[self + Slot.thread]);
+  lock(core + Field.mutex);
+  const task = words[core + Core.first];
+  if (task !== 0) {
+    unline(core, task);
+    settleIn(core, task, TaskState.failed, result);
+    endIfIdle(core);
+  }
+  unlock(core + Field.mutex);
+  if (task === 0 && result !== 0) discard(result);
+  return task !== 0;
+}
+
+/** In the section: puts a task at the head of the line. */
+export function lineFirst(core: number, task: number): void {
+  const first = words[core + Core.first];
+  words[task + Task.previous] = 0;
+  words[task + Task.next] = first;
+  if (first === 0) words[core + Core.last] = task;
+  else words[first + Task.previous] = task;
+  words[core + Core.first] = task;
+  enter(core, task);
+}
+/** In the section: whether all has ended. */
+export function isOver(core: number): boolean {
+  return words[core + Core.closed] !== Closed.no &&
+    (words[core + Core.workers] | words[core + Core.pending]) === 0;
+}

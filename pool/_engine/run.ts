@@ -1,0 +1,303 @@
+/**
+ * Running a task in a worker: its call, its end, and the places in which a
+ * worker's tasks run.
+ *
+ * A worker runs one task at a time. An async one keeps the worker's place while
+ * it awaits, so that a pool of four runs four tasks; but while it awaits a task
+ * of its own pool, or room in it, the worker takes another one. That is why any
+ * depth of tasks that await tasks needs no more than one worker.
+ *
+ * @module
+ */
+
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { builtIn } from "../../_internal/built_in.ts";
+import { self, Slot, words } from "../../threading/_memory/heap.ts";
+import {
+  draftResult,
+  loadModulesOf,
+  missingModuleOf,
+  readRecord,
+} from "../../threading/_codec/record.ts";
+import type { SendableFunction } from "../../threading/_codec/sendable.ts";
+import { needsTurn, noteBroken } from "../../threading/_runtime/leftovers.ts";
+import { draftError, textOf } from "../../threading/_runtime/reaper.ts";
+import { whileLoading } from "../../threading/_runtime/worker_pool.ts";
+import { ThreadingError } from "../../threading/errors.ts";
+import { ThreadExit } from "../../threading/thread.ts";
+import { rouseWorker } from "./core.ts";
+import { Task, TaskState } from "./layout.ts";
+import { settle } from "./line.ts";
+
+/** What a task is to run. */
+export interface Job {
+  fn: SendableFunction;
+  args: unknown[];
+}
+
+/** A task that this thread runs. */
+export interface Running {
+  /** The worker that runs it. */
+  readonly place: Place;
+  readonly task: number;
+  /** How many times it has been started. */
+  readonly attempt: number;
+  /** Whether it has ended; what it left behind may go on. */
+  ended: boolean;
+}
+
+/** Where the tasks of a worker run. */
+export class Place {
+  /** Tasks that run, and do not await others. */
+  #active = 0;
+  /** Tasks that have not ended. */
+  #count = 0;
+  #freed: (() => void) | undefined;
+  /** Aborted when the last of the tasks has ended that a rest was begun with. */
+  #emptied: AbortController | undefined;
+
+  constructor(readonly core: number, readonly worker: number) {}
+
+  /** Whether another task may begin. */
+  get isFree(): boolean {
+    return this.#active === 0;
+  }
+
+  /** Whether no task is there, suspended ones included. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** A task begins. */
+  begin(): void {
+    this.#count++;
+    this.#active++;
+  }
+
+  /** A task ends. */
+  end(): void {
+    this.leave();
+    if (--this.#count === 0) this.#emptied?.abort();
+  }
+
+  /** A signal that is aborted when no task is there any more. */
+  whenEmpty(): AbortSignal {
+    this.#emptied = new AbortController();
+    return this.#emptied.signal;
+  }
+
+  /** A suspended task goes on. */
+  enter(): void {
+    this.#active++;
+  }
+
+  /** A task leaves its place for a while. */
+  leave(): void {
+    if (--this.#active === 0) this.#freed?.();
+  }
+
+  /** Waits until another task may begin. */
+  async whenFree(): Promise<void> {
+    while (this.#active > 0) {
+      await new Promise<void>((resolve) => this.#freed = resolve);
+    }
+    this.#freed = undefined;
+  }
+}
+
+let storage: AsyncLocalStorage<Running> | undefined;
+
+/** The task that this code belongs to. */
+export function currentRunning(): Running | undefined {
+  const running = storage?.getStore();
+  return running?.ended ? undefined : running;
+}
+
+/** The running task of that core that this code belongs to, or 0. */
+export function currentIn(core: number): number {
+  const running = currentRunning();
+  return running?.place.core === core ? running.task : 0;
+}
+
+/**
+ * Awaits something with the place of the current task left to others, if that
+ * is a task of the core.
+ */
+export async function aside<T>(
+  core: number,
+  wait: () => Promise<T>,
+): Promise<T> {
+  const running = currentRunning();
+  if (running?.place.core !== core) return await wait();
+  const { place } = running;
+  place.leave();
+  try {
+    return await wait();
+  } finally {
+    place.enter();
+    // The worker may have been woken for a task that it cannot take now.
+    rouseWorker(core);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
+    "function";
+}
+
+/**
+ * Runs a task that the worker has claimed.
+ *
+ * @param goesOn Whether the worker is to claim the next one when it has ended.
+ * @returns The next task of the worker, 0 if there is none; a promise if the
+ * task goes on in the event loop.
+ */
+export function run(
+  place: Place,
+  task: number,
+  goesOn: boolean,
+): number | Promise<void> {
+  const attempt = words[task + Task.attempt];
+  const running = { place, task, attempt, ended: false };
+  place.begin();
+  const job = words[task + Task.job];
+  if (missingModuleOf(job) !== undefined) return runLoaded(running);
+  needsTurn();
+  let value: unknown;
+  let isNew: boolean;
+  try {
+    const { fn, args } = readRecord(job) as Job;
+    isNew = isNewHere(fn);
+    value = callIn(running, fn, args);
+    if (isThenable(value)) return finishAsync(running, value);
+  } catch (error) {
+    return endFailed(running, error, goesOn);
+  }
+  // What it has left behind may be an error that ends the worker: then this task
+  // is to fail. Nothing tells of a promise that was rejected, so the first runs
+  // of a function are looked at until the event loop has turned.
+  if (needsTurn() || isNew) return finishLater(running, value);
+  return endReturned(running, value, goesOn);
+}
+
+function callIn(
+  running: Running,
+  fn: SendableFunction,
+  args: unknown[],
+): unknown {
+  storage ??= new (builtIn("node:async_hooks").AsyncLocalStorage)();
+  return storage.run(running, fn, ...args as never[]);
+}
+
+/** So many runs of a function are looked at until the event loop has turned. */
+const FIRST_RUNS = 2;
+const runs = new WeakMap<SendableFunction, number>();
+
+/** Whether a function has hardly been run in this worker. */
+function isNewHere(fn: SendableFunction): boolean {
+  const count = runs.get(fn) ?? 0;
+  if (count >= FIRST_RUNS) return false;
+  runs.set(fn, count + 1);
+  return true;
+}
+
+async function runLoaded(running: Running): Promise<void> {
+  const job = words[running.task + Task.job];
+  try {
+    await whileLoading(() => loadModulesOf(job));
+  } catch (error) {
+    noteBroken();
+    endFailed(running, loadError(job, error));
+    return;
+  }
+  let value: unknown;
+  try {
+    const { fn, args } = readRecord(job) as Job;
+    value = await callIn(running, fn, args);
+  } catch (error) {
+    endFailed(running, error);
+    return;
+  }
+  await finishLater(running, value);
+}
+
+function loadError(job: number, error: unknown): unknown {
+  if (error instanceof ThreadingError) return error;
+  return new ThreadingError(
+    `Cannot run a task: the module ${
+      missingModuleOf(job)
+    } cannot be loaded in a thread, received ${textOf(error)}`,
+    { cause: error },
+  );
+}
+
+async function finishAsync(
+  running: Running,
+  promise: PromiseLike<unknown>,
+): Promise<void> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    endFailed(running, error);
+    return;
+  }
+  await finishLater(running, value);
+}
+
+async function finishLater(running: Running, value: unknown): Promise<void> {
+  await breathe();
+  endReturned(running, value);
+}
+
+let immediate: ((callback: () => void) => unknown) | undefined;
+
+/** Lets the event loop turn. */
+export function breathe(): Promise<void> {
+  immediate ??= builtIn("node:timers").setImmediate;
+  return new Promise((resolve) => immediate!(resolve));
+}
+
+/**
+ * Ends a task with what it returned.
+ *
+ * @param goesOn Whether the caller goes on with the worker's next task.
+ * @returns The next task, or 0.
+ */
+function endReturned(
+  running: Running,
+  value: unknown,
+  goesOn = false,
+): number {
+  let result = 0;
+  try {
+    if (value !== undefined) result = draftResult(value);
+  } catch (error) {
+    return endFailed(running, error, goesOn);
+  }
+  return end(running, TaskState.returned, result, goesOn);
+}
+
+/** The same with what it threw. */
+function endFailed(running: Running, error: unknown, goesOn = false): number {
+  const told = error instanceof ThreadExit
+    ? new ThreadingError(
+      "The task failed: it called exit(), which ends threads; return from it instead",
+    )
+    : error;
+  const result = draftError(told, words[self + Slot.thread]);
+  return end(running, TaskState.failed, result, goesOn);
+}
+
+function end(
+  running: Running,
+  state: number,
+  result: number,
+  goesOn: boolean,
+): number {
+  const { place, task } = running;
+  running.ended = true;
+  place.end();
+  const worker = goesOn && place.isFree ? place.worker : 0;
+  return settle(place.core, task, state, result, worker);
+}

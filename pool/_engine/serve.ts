@@ -1,0 +1,183 @@
+/**
+ * What a worker of a pool does: it takes tasks and runs them, and rests when
+ * there are none.
+ *
+ * @module
+ */
+
+// The class of the tasks, which a worker may be the last to let go.
+import "../future.ts";
+import { self, Slot, words } from "../../threading/_memory/heap.ts";
+import { addressOf } from "../../threading/_memory/shared_object.ts";
+import {
+  type Surrender,
+  waitPromise,
+  waitSync,
+} from "../../threading/_memory/wait.ts";
+import {
+  MAIN_QUEUE,
+  Node,
+  type Protocol,
+  Wake,
+} from "../../threading/_memory/wait_queue.ts";
+import { loadModulesOf, readRecord } from "../../threading/_codec/record.ts";
+import {
+  sendable,
+  type SendableFunction,
+} from "../../threading/_codec/sendable.ts";
+import { hasOpenEnds, noteLoaded } from "../../threading/_runtime/leftovers.ts";
+import { whileLoading } from "../../threading/_runtime/worker_pool.ts";
+import {
+  arrive,
+  fail,
+  idleProtocol,
+  leave,
+  type PoolCore,
+  suspendedProtocol,
+} from "./core.ts";
+import { Closed, Core, WORKER_FLAG } from "./layout.ts";
+import { takeNext } from "./line.ts";
+import { breathe, Place, run } from "./run.ts";
+
+/** After so many tasks in a row the event loop turns. */
+const TASKS_A_TURN = 64;
+/** Or after so many milliseconds. */
+const TURN_MS = 10;
+/** How often a worker looks for a task before it lets the event loop turn. */
+const SPINS = 2000;
+
+/** The node of the worker that this thread is. */
+function ownNode(core: number): number {
+  let node = words[self + Slot.nodes];
+  while (
+    words[node + Node.object] !== core ||
+    !(words[node + Node.flags] & WORKER_FLAG)
+  ) node = words[node + Node.listNext];
+  return node;
+}
+
+/** What a worker does first. */
+interface Initializer {
+  initializer: SendableFunction;
+  initArgs: unknown[];
+}
+
+async function initialize(core: number): Promise<void> {
+  const record = words[core + Core.initializer];
+  if (record === 0) return;
+  await whileLoading(() => loadModulesOf(record));
+  noteLoaded();
+  const { initializer, initArgs } = readRecord(record) as Initializer;
+  await initializer(...initArgs as never[]);
+}
+
+/** The thread of a worker. */
+export const servePool = sendable(
+  import.meta,
+  async function servePool(handle: PoolCore): Promise<void> {
+    const core = addressOf(handle);
+    const place = new Place(core, ownNode(core));
+    try {
+      await initialize(core);
+    } catch (error) {
+      fail(core, error);
+      leave(core, place.worker);
+      return;
+    }
+    arrive(core, place.worker);
+    while (await work(place)) {
+      // It goes on with what has come meanwhile.
+    }
+    try {
+      handle.free();
+    } catch {
+      // A flow that a task has left behind waits for room.
+    }
+  },
+);
+
+/** Runs tasks until there are none; false if the worker is to end. */
+async function work(place: Place): Promise<boolean> {
+  const { core, worker } = place;
+  let count = 0;
+  let turnAt = performance.now() + TURN_MS;
+  let task = takeNext(core, worker);
+  while (task !== 0) {
+    // While the event loop turns the worker has no task: what comes up there is
+    // not the next one's fault.
+    const turns = ++count % 4 === 0 && isTime(count, turnAt);
+    const next = run(place, task, !turns);
+    if (typeof next === "number" && !turns) {
+      task = next;
+      continue;
+    }
+    if (turns) {
+      await breathe();
+      turnAt = performance.now() + TURN_MS;
+    }
+    await place.whenFree();
+    task = takeNext(core, worker);
+  }
+  if (isThereSoon(core)) return true;
+  await breathe();
+  await place.whenFree();
+  if (words[core + Core.pending] !== 0) return true;
+  if (!place.isEmpty) {
+    await suspend(place);
+    return true;
+  }
+  const isWoken = hasOpenEnds() ? await rest(core) : restSync(core);
+  if (isWoken && words[core + Core.closed] === Closed.no) return true;
+  return !leave(core, worker);
+}
+
+function isTime(count: number, turnAt: number): boolean {
+  return count % TASKS_A_TURN === 0 || performance.now() > turnAt;
+}
+
+function isThereSoon(core: number): boolean {
+  for (let spin = 0; spin < SPINS; spin++) {
+    if (words[core + Core.pending] !== 0) return true;
+  }
+  return false;
+}
+
+function idleTimeout(core: number): number {
+  const ms = words[core + Core.idleTimeout];
+  return ms < 0 ? Infinity : ms;
+}
+
+const WHAT = "wait for a task";
+
+/** Blocks until there may be a task; false if none has come for too long. */
+function restSync(core: number): boolean {
+  const timeout = idleTimeout(core);
+  return waitSync(idleProtocol, core, MAIN_QUEUE, timeout, WHAT) !==
+    Wake.waiting;
+}
+
+/** The same while the event loop goes on with what tasks have left there. */
+async function rest(core: number): Promise<boolean> {
+  const surrender = { timeout: idleTimeout(core), timeoutError: () => LATE };
+  return await wait(idleProtocol, core, surrender) !== LATE;
+}
+
+/** Waits for a task, or until those that are suspended here have ended. */
+async function suspend(place: Place): Promise<void> {
+  const signal = place.whenEmpty();
+  const surrender = { timeout: Infinity, signal, timeoutError: () => LATE };
+  await wait(suspendedProtocol, place.core, surrender);
+  await place.whenFree();
+}
+
+const LATE = Symbol("late");
+
+/** Resolves to the reason for which the wait was given up, if it was. */
+function wait(
+  protocol: Protocol,
+  core: number,
+  surrender: Surrender,
+): Promise<unknown> {
+  return waitPromise(protocol, core, MAIN_QUEUE, surrender)
+    .catch((reason) => reason);
+}

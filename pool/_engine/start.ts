@@ -1,0 +1,84 @@
+/**
+ * Starting the workers of a pool, from whichever thread finds that one is
+ * needed.
+ *
+ * @module
+ */
+
+import { allocateZeroed, discard } from "../../threading/_memory/allocator.ts";
+import { words } from "../../threading/_memory/heap.ts";
+import { doWholly } from "../../threading/_memory/mutex.ts";
+import { ADDRESS, addressOf } from "../../threading/_memory/shared_object.ts";
+import { MAIN_QUEUE, Node, Wake } from "../../threading/_memory/wait_queue.ts";
+import { readRecord } from "../../threading/_codec/record.ts";
+import {
+  launchThread,
+  requirePermissions,
+} from "../../threading/_runtime/worker_pool.ts";
+import { Thread } from "../../threading/thread.ts";
+import {
+  addWorker,
+  failPending,
+  hooks,
+  PoolCore,
+  removeWorker,
+} from "./core.ts";
+import { Core, Worker, WORKER_FLAG, WORKER_WORDS } from "./layout.ts";
+import { servePool } from "./serve.ts";
+
+const SERVE_URL = new URL("./serve.ts", import.meta.url).href;
+
+/**
+ * Makes sure that workers can be started.
+ *
+ * @param moduleUrl The module of a task, if it is known.
+ * @throws {Deno.errors.NotCapable} If what they import may not be read.
+ */
+export function checkWorkers(moduleUrl: string | undefined): void {
+  requirePermissions(SERVE_URL);
+  if (moduleUrl !== undefined) requirePermissions(moduleUrl);
+}
+
+/** A handle to be sent and not kept: this thread holds nothing by it. */
+function standIn(core: number): PoolCore {
+  const handle = Object.create(PoolCore.prototype) as PoolCore;
+  handle[ADDRESS] = core;
+  return handle;
+}
+
+/** Starts a worker if the core needs one. */
+function startWorker(core: number): void {
+  // Killed in the middle, this thread would leave a worker that is counted but
+  // not there.
+  doWholly(() => {
+    const number = addWorker(core);
+    if (number !== 0) launch(core, number);
+  });
+}
+
+function launch(core: number, number: number): void {
+  let node = 0;
+  try {
+    const name = `${readRecord(words[core + Core.name])}-${number}`;
+    const args = [standIn(core)];
+    const thread = new Thread({ name, daemon: true });
+    node = allocateZeroed(WORKER_WORDS);
+    words[node + Node.object] = core;
+    words[node + Node.queue] = MAIN_QUEUE;
+    words[node + Node.state] = Wake.granted;
+    words[node + Node.flags] = WORKER_FLAG;
+    words[node + Worker.number] = number;
+    launchThread(
+      addressOf(thread),
+      { target: servePool, args },
+      SERVE_URL,
+      node,
+    );
+    thread.free();
+  } catch (error) {
+    if (node !== 0) discard(node);
+    if (removeWorker(core) === 0) failPending(core, error);
+  }
+}
+
+hooks.startWorker = startWorker;

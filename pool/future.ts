@@ -1,0 +1,417 @@
+/**
+ * The future: the result of a task, which any thread can wait for.
+ *
+ * @module
+ */
+
+import {
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
+import { load, store, words } from "../threading/_memory/heap.ts";
+import {
+  addressOf,
+  createObject,
+  pinUntil,
+  registerClass,
+  releaseReference,
+  SharedObject,
+} from "../threading/_memory/shared_object.ts";
+import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
+import { MAIN_QUEUE, Wake } from "../threading/_memory/wait_queue.ts";
+import {
+  dropRecord,
+  loadModulesOf,
+  readRecord,
+  releaseRecord,
+  takeRecord,
+} from "../threading/_codec/record.ts";
+import { ModuleNotLoaded } from "../threading/_codec/sendable.ts";
+import { HeapExhaustedError, ThreadingError } from "../threading/errors.ts";
+import { currentThread } from "../threading/current_thread.ts";
+import { reportUncaught } from "../threading/excepthook.ts";
+import { cancel, cancelReason } from "./_engine/cancel.ts";
+import { isSettled, Task, TASK_WORDS, TaskState } from "./_engine/layout.ts";
+import { futureProtocol } from "./_engine/line.ts";
+
+const RESULT = "get the result of a task";
+
+/** What only pools know. */
+const MAKER: unique symbol = Symbol("maker");
+
+/**
+ * The result of a task of a {@linkcode ThreadPool}, now or later. Any thread can
+ * wait for it, also one that was sent it, in a queue, say. After `Future` of
+ * Python's concurrent.futures.
+ *
+ * It is not a promise and cannot be awaited, so that it survives
+ * `await queue.get()`: await its {@linkcode Future.result}. A task that failed
+ * and whose last Future goes before anybody has asked for the result is told to
+ * the excepthook.
+ *
+ * @typeParam R What the task returns.
+ *
+ * @example
+ * ```ts
+ * import { ThreadPool } from "@skein/std/pool";
+ * import { sendable } from "@skein/std/threading";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const square = sendable(import.meta, (n: number) => n * n);
+ *
+ * Deno.test("a future", async () => {
+ *   await using pool = new ThreadPool();
+ *   const future = await pool.submit(square, [7]);
+ *   assertEquals(await future.result(), 49);
+ *   assertEquals(future.done(), true);
+ * });
+ * ```
+ */
+export class Future<R = unknown> extends SharedObject {
+  /** What its type tells apart. @ignore */
+  declare protected readonly _result: R;
+
+  /**
+   * Pools make futures, see `ThreadPool.submit`.
+   *
+   * @throws {TypeError} If it is called by anybody else.
+   */
+  constructor(maker?: unknown) {
+    if (maker !== MAKER) {
+      throw new TypeError(
+        "Cannot make a Future: pools make them, use submit() of a ThreadPool, received none",
+      );
+    }
+    super(createTask());
+  }
+
+  /**
+   * Waits for the result of the task without blocking the thread.
+   *
+   * A task that awaits a task of its own pool leaves its place in the pool to
+   * others meanwhile.
+   *
+   * @param options A timeout in milliseconds, a signal that ends the wait; the
+   * task goes on.
+   * @returns What the task returned.
+   * @throws What the task threw, or why it was cancelled.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If its worker died.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const half = sendable(import.meta, (n: number) => n / 2);
+   *
+   * Deno.test("result", async () => {
+   *   await using pool = new ThreadPool({ size: 1 });
+   *   const future = await pool.submit(half, [84]);
+   *   assertEquals(await future.result({ timeout: 60_000 }), 42);
+   * });
+   * ```
+   */
+  async result(options?: WaitOptions): Promise<R> {
+    const timeout = timeoutOf(options, RESULT);
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const task = addressOf(this);
+    store(task + Task.asked, 1);
+    await waitForResult(task, timeout, signal);
+    const loading = loadResult(task);
+    if (loading !== undefined) await pinUntil(task, loading);
+    return resultOf(task) as R;
+  }
+
+  /**
+   * Blocks the thread until there is a result.
+   *
+   * @param options A timeout in milliseconds; the task goes on.
+   * @returns What the task returned.
+   * @throws What the task threw, or why it was cancelled.
+   * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {ThreadingError} If its worker died.
+   * @throws {RangeError} If the timeout is negative, NaN or too large.
+   * @throws {TypeError} If the timeout is not a number.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const third = sendable(import.meta, (n: number) => n / 3);
+   *
+   * Deno.test("resultSync", () => {
+   *   using pool = new ThreadPool({ size: 1 });
+   *   assertEquals(pool.submitSync(third, [126]).resultSync(), 42);
+   * });
+   * ```
+   */
+  resultSync(options?: WaitSyncOptions): R {
+    const timeout = timeoutOf(options, RESULT);
+    const task = addressOf(this);
+    store(task + Task.asked, 1);
+    waitForResultSync(task, timeout);
+    return resultOf(task) as R;
+  }
+
+  /**
+   * The result of the task, if there is one.
+   *
+   * @returns What the task returned, or `undefined` if it is not done: ask
+   * {@linkcode Future.done} where that could be a result.
+   * @throws What the task threw, or why it was cancelled.
+   * @throws {ThreadingError} If its worker died.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const four = sendable(import.meta, () => 4);
+   *
+   * Deno.test("resultNowait", async () => {
+   *   const pool = new ThreadPool({ size: 1 });
+   *   const future = pool.submitNowait(four);
+   *   await pool.shutdown();
+   *   assertEquals(future.resultNowait(), 4);
+   * });
+   * ```
+   */
+  resultNowait(): R | undefined {
+    const task = addressOf(this);
+    if (!isSettled(task)) return undefined;
+    store(task + Task.asked, 1);
+    return resultOf(task) as R;
+  }
+
+  /**
+   * Whether the task has ended: it returned, threw, was cancelled, or its worker
+   * died.
+   *
+   * @returns `true` if there is nothing to wait for.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * export const nothing = sendable(import.meta, () => {});
+   *
+   * Deno.test("done", async () => {
+   *   const pool = new ThreadPool({ size: 1 });
+   *   const future = pool.submitNowait(nothing);
+   *   await pool.shutdown();
+   *   assert(future.done());
+   * });
+   * ```
+   */
+  done(): boolean {
+    return isSettled(addressOf(this));
+  }
+
+  /**
+   * Whether a worker runs the task now. The answer may be out of date when it
+   * arrives.
+   *
+   * @returns `true` from its start to its end.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * export const five = sendable(import.meta, () => 5);
+   *
+   * Deno.test("running", async () => {
+   *   const pool = new ThreadPool({ size: 1 });
+   *   const future = pool.submitNowait(five);
+   *   await pool.shutdown();
+   *   assert(!future.running());
+   * });
+   * ```
+   */
+  running(): boolean {
+    return load(addressOf(this) + Task.state) === TaskState.running;
+  }
+
+  /**
+   * Whether the task was cancelled: before it began, or by itself when it was
+   * asked to end.
+   *
+   * @returns `true` if its result is the reason of {@linkcode Future.cancel}.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assert } from "@std/assert";
+   *
+   * export const six = sendable(import.meta, () => 6);
+   *
+   * Deno.test("cancelled", async () => {
+   *   const pool = new ThreadPool({ size: 1 });
+   *   const future = pool.submitNowait(six);
+   *   await pool.shutdown();
+   *   assert(!future.cancelled());
+   * });
+   * ```
+   */
+  cancelled(): boolean {
+    return load(addressOf(this) + Task.state) === TaskState.cancelled;
+  }
+
+  /**
+   * Cancels the task. One that has not begun never runs. One that has ended is
+   * left alone.
+   *
+   * @param reason What waiting for the result throws; a `DOMException` named
+   * `AbortError` if it is left out.
+   * @throws {NotSendableError} If the reason cannot be sent.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   *
+   * export const seven = sendable(import.meta, () => 7);
+   *
+   * Deno.test("cancel", async () => {
+   *   await using pool = new ThreadPool({ size: 1 });
+   *   pool.submitNowait(seven).cancel();
+   * });
+   * ```
+   */
+  cancel(reason: unknown = cancelReason()): void {
+    cancel(addressOf(this), reason);
+  }
+}
+
+/** Makes a Future, which belongs to no pool yet. */
+export function makeFuture<R>(): Future<R> {
+  return new Future<R>(MAKER);
+}
+
+const KIND = registerClass(import.meta, {
+  constructor: Future,
+  protocol: futureProtocol,
+  destroy: destroyTask,
+});
+
+/** Makes a task, a draft of this thread. */
+export function createTask(): number {
+  return createObject(KIND, TASK_WORDS);
+}
+
+function destroyTask(task: number): void {
+  const result = words[task + Task.result];
+  if (result !== 0) {
+    if (isUnasked(task)) {
+      words[task + Task.result] = 0;
+      takeRecord(result);
+      tellLater(result);
+    } else {
+      releaseRecord(result);
+    }
+  }
+  for (const field of [Task.job, Task.reason]) {
+    const record = words[task + field];
+    if (record !== 0) releaseRecord(record);
+  }
+  const core = words[task + Task.core];
+  if (core !== 0) releaseReference(core);
+}
+
+// Errors that nobody has asked for. The last handle goes in a critical section,
+// where no code of the user may run; so they are told in a microtask.
+
+const unasked: number[] = [];
+
+function isUnasked(task: number): boolean {
+  return load(task + Task.state) === TaskState.failed &&
+    load(task + Task.asked) === 0;
+}
+
+function tellLater(record: number): void {
+  if (unasked.length === 0) queueMicrotask(tellUnasked);
+  unasked.push(record);
+}
+
+function tellUnasked(): void {
+  for (const record of unasked.splice(0)) {
+    let error: unknown;
+    try {
+      error = readRecord(record);
+    } catch (reason) {
+      error = reason;
+    } finally {
+      dropRecord(record);
+    }
+    const thread = currentThread();
+    reportUncaught(error, thread, thread.name);
+  }
+}
+
+/** Waits until a task of which this thread has a reference is settled. */
+export async function waitForResult(
+  task: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (isSettled(task)) return;
+  await waitPromise(futureProtocol, task, MAIN_QUEUE, {
+    timeout,
+    signal,
+    timeoutError: () => timeoutError(RESULT, timeout),
+  });
+}
+
+/** The same, in the blocking form. */
+export function waitForResultSync(task: number, timeout = Infinity): void {
+  if (isSettled(task)) return;
+  const end = waitSync(futureProtocol, task, MAIN_QUEUE, timeout, RESULT);
+  if (end === Wake.waiting) throw timeoutError(RESULT, timeout);
+}
+
+/** Loads the modules that the result of a settled task needs. */
+export function loadResult(task: number): Promise<void> | undefined {
+  const result = words[task + Task.result];
+  return result === 0 ? undefined : loadModulesOf(result);
+}
+
+/** What a settled task returned; throws what it threw. */
+export function resultOf(task: number): unknown {
+  const state = load(task + Task.state);
+  const record = words[task + Task.result];
+  if (record === 0 && state === TaskState.returned) return undefined;
+  if (record === 0) {
+    throw new HeapExhaustedError(
+      "The task failed, and there is no room on the shared heap for its error",
+    );
+  }
+  const value = readRecordHere(record);
+  if (state === TaskState.returned) return value;
+  throw value;
+}
+
+function readRecordHere(record: number): unknown {
+  try {
+    return readRecord(record);
+  } catch (error) {
+    if (!(error instanceof ModuleNotLoaded)) throw error;
+    throw new ThreadingError(
+      `Cannot ${RESULT}: it needs a module that this thread can only load while it does not block, so import it first or use the promise form, received ${error.url}`,
+      { cause: error.cause },
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import { Future, ThreadPool } from "../../../mod.ts";
+import { add } from "../../pool/pool_fixture.ts";
+import {
+  bad,
+  badAsyncWait,
+  badWait,
+  join,
+  type Row,
+  type Table,
+} from "./table.ts";
+
+const pool = new ThreadPool({ size: 1 });
+const over = new ThreadPool({ size: 1 });
+over.shutdownSync();
+const done = pool.submitNowait(add, [1, 2]);
+done.resultSync();
+pool.shutdownSync();
+const open = new ThreadPool({ size: 1 });
+const unmarked = () => {};
+
+/** What no way to give a task to a pool takes. */
+function badTask(
+  give: (pool: ThreadPool, fn: never, args: never, options: never) => unknown,
+  isSync: boolean,
+): Row {
+  const withOptions = (options: unknown) => () =>
+    give(open, add as never, [1, 2] as never, options as never);
+  return {
+    TypeError: [
+      () => give(open, bad.none, bad.none, bad.none),
+      () => give(open, bad.text, bad.none, bad.none),
+      () => give(open, add as never, bad.number, bad.none),
+      () => give(open, add as never, bad.object, bad.none),
+      withOptions(5),
+      withOptions(null),
+      withOptions({ timout: 1 }),
+      withOptions({ timeout: "1" }),
+      withOptions({ grace: "1" }),
+      withOptions({ attempts: "1" }),
+      withOptions(isSync ? { signal: AbortSignal.timeout(1) } : { signal: 1 }),
+    ],
+    RangeError: [
+      ...[-1, NaN, 2 ** 31].flatMap((ms) => [
+        withOptions({ timeout: ms }),
+        withOptions({ grace: ms }),
+      ]),
+      ...[0, -1, 1.5, NaN].map((attempts) => withOptions({ attempts })),
+    ],
+    NotSendableError: [
+      () => give(open, unmarked as never, bad.none, bad.none),
+      () => give(open, add as never, [() => {}] as never, bad.none),
+    ],
+    ShutDown: [() => give(over, add as never, [1, 2] as never, bad.none)],
+  };
+}
+
+const badEnd = {
+  TypeError: [
+    () => over.shutdownSync({ cancelPending: bad.number }),
+    () => over.shutdown({ cancelPending: bad.text }),
+  ],
+};
+
+/** What `pool` refuses. */
+export const poolTable: Table = {
+  "new ThreadPool": {
+    TypeError: [
+      () => new ThreadPool(bad.number),
+      () => new ThreadPool(bad.null),
+      () => new ThreadPool({ workers: 1 } as never),
+      () => new ThreadPool({ size: bad.text }),
+      () => new ThreadPool({ name: bad.number }),
+      () => new ThreadPool({ initializer: bad.number }),
+      () => new ThreadPool({ initArgs: bad.number }),
+      () => new ThreadPool({ maxPending: bad.text }),
+      () => new ThreadPool({ idleTimeout: bad.text }),
+    ],
+    RangeError: [
+      ...[0, -1, 1.5, NaN, 2000].map((size) => () => new ThreadPool({ size })),
+      ...[0, -1, 1.5, NaN].map((maxPending) => () =>
+        new ThreadPool({ maxPending })
+      ),
+      ...[-1, NaN, 2 ** 31].map((idleTimeout) => () =>
+        new ThreadPool({ idleTimeout })
+      ),
+    ],
+    NotSendableError: [
+      () => new ThreadPool({ initializer: unmarked }),
+      () => new ThreadPool({ initializer: add, initArgs: [() => {}] }),
+    ],
+  },
+  "ThreadPool.run": badTask((pool, ...rest) => pool.run(...rest), false),
+  "ThreadPool.runSync": badTask((pool, ...rest) => pool.runSync(...rest), true),
+  "ThreadPool.submit": badTask((pool, ...rest) => pool.submit(...rest), false),
+  "ThreadPool.submitSync": badTask(
+    (pool, ...rest) => pool.submitSync(...rest),
+    true,
+  ),
+  "ThreadPool.submitNowait": badTask(
+    (pool, ...rest) => pool.submitNowait(...rest),
+    false,
+  ),
+  "ThreadPool.shutdown": join(
+    badAsyncWait((options) => over.shutdown(options)),
+    badEnd,
+  ),
+  "ThreadPool.shutdownSync": join(
+    badWait((options) => over.shutdownSync(options)),
+    badEnd,
+  ),
+  "new Future": { TypeError: [() => new Future()] },
+  "Future.result": badAsyncWait((options) => done.result(options)),
+  "Future.resultSync": badWait((options) => done.resultSync(options)),
+  "Future.cancel": { NotSendableError: [() => done.cancel(unmarked)] },
+};
