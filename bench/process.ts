@@ -7,6 +7,10 @@ const denoProgram = deno(here("./peers/deno/process.ts"));
 const nodeProgram = nodeWithPackages(here("./peers/node/process.js"));
 
 const skein = contestant("skein", deno(here("./skein/process.ts")));
+const runOfSkein = contestant(
+  "run() of skein",
+  deno(here("./skein/process.ts")),
+);
 const command = contestant("Deno.Command", denoProgram);
 const sh = contestant("sh", denoProgram);
 const execa = contestant("execa", nodeProgram);
@@ -40,6 +44,15 @@ export const rows: readonly Row[] = [
       execa("true (execa)", 1 / 2.5),
       zx("true (zx)"),
       py("true"),
+    ],
+  },
+  {
+    name: "$ of true, in a shell",
+    unit: "ns",
+    contestants: [
+      skein("$ true"),
+      runOfSkein("sh true", 1.1),
+      zx("true (zx)"),
     ],
   },
   {

@@ -1,5 +1,5 @@
 // The rows of the process suite in skein: deno run -A process.ts ROW.
-import { pipeline, popen2, popen2Sync, run } from "../../process/mod.ts";
+import { $, pipeline, popen2, popen2Sync, run } from "../../process/mod.ts";
 import { main } from "../_measure.ts";
 
 const RUNS = 200;
@@ -54,6 +54,8 @@ await main({
         ),
     ),
   "true": () => per(RUNS, () => run(["/bin/true"])),
+  "$ true": () => per(RUNS, async () => await $`true`),
+  "sh true": () => per(RUNS, () => run("true")),
   "three": () =>
     per(RUNS, () => pipeline(["echo", "a"], ["cat"], ["cat"]).text()),
   "popen2 blocking": () => {
