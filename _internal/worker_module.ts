@@ -60,17 +60,24 @@ export function startHelper(name: string, source: string, data: unknown): void {
   );
   if (unref === undefined) return startNodeHelper(source, data);
   // A third of what a Worker of `node:worker_threads` costs.
-  const url = dataUrl(`${source} onmessage = ({ data }) => main(data);`);
+  const url = dataUrl(
+    `${BUNDLERS} ${source} onmessage = ({ data }) => main(data);`,
+  );
   const worker = new Worker(url, { type: "module", name });
+  // What it was to notice is noticed later; the program goes on.
+  worker.onerror = (event) => event.preventDefault();
   worker.postMessage(data);
   Reflect.get(worker, unref).call(worker, false);
 }
+
+/** Bundlers that keep the names of functions wrap them in calls of this. */
+const BUNDLERS = "const __name = (value) => value;";
 
 function startNodeHelper(source: string, data: unknown): void {
   const node = builtIn("node:worker_threads");
   const url = dataUrl(`
     import { workerData } from "node:worker_threads";
-    ${source}
+    ${BUNDLERS} ${source}
     main(workerData);
   `);
   // The default environment, a copy, would ask for every variable.

@@ -161,7 +161,7 @@ export class Cluster extends EventTarget
   /**
    * Does what `connect` does, and blocks the thread meanwhile. The connection
    * belongs to a thread of its own, which does not keep the program running;
-   * all blocking forms (`…Sync`) go through it. The first call of a promise form
+   * all blocking forms (`...Sync`) go through it. The first call of a promise form
    * opens one more, in the event loop of this thread.
    *
    * @param servers Where they are: `host`, `host:port`; one or several.

@@ -2,8 +2,8 @@
  * Where in the text of a shell command a value is put in, and how it is written
  * there so that it stays what it is.
  *
- * A value may stand between words or in one, and inside `'…'` and `"…"`; also in
- * `$(…)`, whose text is read like any other. Elsewhere the shell would take it
+ * A value may stand between words or in one, and inside `'...'` and `"..."`; also in
+ * `$(...)`, whose text is read like any other. Elsewhere the shell would take it
  * apart, or shells do not agree on what they read. There it is refused.
  *
  * The scanner reads what `/bin/sh` reads, dash or bash. What it does not follow
@@ -15,7 +15,7 @@
 
 /** A part of the text that has an end of its own. */
 type Frame =
-  /** Words; in `(…)` and `$(…)` they end with the parenthesis. */
+  /** Words; in `(...)` and `$(...)` they end with the parenthesis. */
   | { kind: "words"; nested?: "shell" | "substitution" }
   | { kind: "single" | "double" | "comment" | "parameter" | "backtick" }
   | { kind: "arithmetic"; depth: number };
@@ -26,7 +26,7 @@ export type Place = "words" | "single" | "double";
 /** Characters after which a word begins; other white space is none for a shell. */
 const BEFORE_WORD = /[ \t\n;&|()<>]/;
 
-/** What may stand in `${…}` for this scanner to follow it. */
+/** What may stand in `${...}` for this scanner to follow it. */
 const IN_PARAMETER = /[\w@*#?!:=+%/.,~-]/;
 
 /** Reads the text of a command from its start, piece by piece. */
@@ -65,9 +65,9 @@ export class ShellText {
     if (this.#escaped) return { why: "right after a backslash" };
     if (this.#dollar) return { why: "right after a $" };
     for (const { kind } of this.#frames) {
-      if (kind === "backtick") return { why: "inside `…`, use $(…)" };
-      if (kind === "parameter") return { why: "inside ${…}" };
-      if (kind === "arithmetic") return { why: "inside $((…))" };
+      if (kind === "backtick") return { why: "inside `\u2026`, use $(\u2026)" };
+      if (kind === "parameter") return { why: "inside ${\u2026}" };
+      if (kind === "arithmetic") return { why: "inside $((\u2026))" };
     }
     const { kind } = this.#frames.at(-1)!;
     return kind === "comment" ? { why: "in a comment" } : kind as Place;
@@ -109,14 +109,14 @@ export class ShellText {
         return;
       case "parameter":
         if (char === "}") this.#frames.pop();
-        else if (!IN_PARAMETER.test(char)) this.#lose("after such a ${…}");
+        else if (!IN_PARAMETER.test(char)) this.#lose("after such a ${\u2026}");
         return;
       case "arithmetic":
         this.#dollar = char === "$";
         if (char === "(") frame.depth++;
         if (char === ")" && --frame.depth === 0) this.#frames.pop();
         if (/['"\\`#{]/.test(char) || dollar && char === "(") {
-          this.#lose("after such a $((…))");
+          this.#lose("after such a $((\u2026))");
         }
         return;
       case "double":
@@ -191,7 +191,7 @@ export class ShellText {
     }
     if (!BEFORE_WORD.test(char)) return this.#inWord(char);
     // Its patterns end with parentheses that nobody opened.
-    if (this.#word === "case" && nested) this.#lose("after a case in (…)");
+    if (this.#word === "case" && nested) this.#lose("after a case in (\u2026)");
     const last = this.#last;
     if (char === "(") {
       if (!this.#wordStart) this.#lose("after a ( in a word");

@@ -181,7 +181,7 @@ function quoted(
   if (typeof place === "object") refuse(place.why, shown(value));
   if (value instanceof Pipeline) {
     const text = textOf(value, options);
-    if (place !== "words") refuse("inside quotes, use $(…)", text);
+    if (place !== "words") refuse("inside quotes, use $(\u2026)", text);
     shell.text(text);
     return text;
   }
@@ -205,7 +205,7 @@ function unquoted(value: ShellValue, options: CommandOptions): string {
   return Array.isArray(value) ? value.map(wordOf).join(" ") : wordOf(value);
 }
 
-/** What a command wrote, as `$(…)` would have it. */
+/** What a command wrote, as `$(...)` would have it. */
 function outputOf({ stdout }: CommandResult): string {
   return stdout.replace(/\n+$/, "");
 }
@@ -265,9 +265,9 @@ function dollarOf(options: CommandOptions): Dollar {
  * one word, or a part of one, whatever it contains. An array is as many words as
  * it has elements. The command is a {@linkcode Pipeline} that can be awaited.
  *
- * - Also inside `'…'` and `"…"` of the template a value stays what it is, and in
- *   `$(…)`. In places where shells would take it apart, as in a comment, in
- *   backticks, in `${…}` and `$((…))`, or after `<<`, it is refused.
+ * - Also inside `'...'` and `"..."` of the template a value stays what it is, and in
+ *   `$(...)`. In places where shells would take it apart, as in a comment, in
+ *   backticks, in `${...}` and `$((...))`, or after `<<`, it is refused.
  * - A value that starts with a dash goes as it is, and the program may take it
  *   for an option; most know `--` for the end of them: `` $`rm -- ${file}` ``.
  * - What a program itself parses is not safe: `` $`sh -c ${text}` `` runs the

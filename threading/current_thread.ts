@@ -301,7 +301,7 @@ function initOf<T>(address: number): () => T {
   const record = words[address + LocalField.init];
   if (record === 0) {
     throw new ThreadingError(
-      "Cannot read a Local that another thread made: its init is not marked, write sendable(import.meta, function …) where it is defined, or set the value first",
+      "Cannot read a Local that another thread made: its init is not marked, write sendable(import.meta, function \u2026) where it is defined, or set the value first",
     );
   }
   try {
@@ -388,7 +388,7 @@ export interface ThreadState {
    */
   state: "running" | "waiting";
   /**
-   * What it is blocked for: a lock, a thread that it joins, … `undefined` if it
+   * What it is blocked for: a lock, a thread that it joins, ... `undefined` if it
    * is not, or sleeps.
    */
   waitsFor: SharedObject | undefined;

@@ -412,7 +412,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    * Asks the thread to stop. From then on every call in it that waits throws the
    * reason, under way or to come, also if it need not wait: the promise forms
    * and the blocking ones. Only a free `Lock`, `RLock` or `Semaphore` is still
-   * taken; and what never waits (`…Nowait`, `release`, `notify`, `set`) goes on as
+   * taken; and what never waits (`...Nowait`, `release`, `notify`, `set`) goes on as
    * ever. The call that was interrupted is as if it had never been made. So the
    * thread cleans up (`using`, `finally`, see `shield`) and ends; joining
    * it throws the reason, unless it catches that.
@@ -489,7 +489,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
     );
   }
 
-  /** The name, for people: given, or `Thread-1`, `Thread-2`, … */
+  /** The name, for people: given, or `Thread-1`, `Thread-2`, ... */
   get name(): string {
     return nameOf(addressOf(this));
   }
@@ -627,7 +627,7 @@ export type ThreadOptions<
     /**
      * The name, for people.
      *
-     * @default {"Thread-1"}, `Thread-2`, …
+     * @default {"Thread-1"}, `Thread-2`, ...
      */
     name?: string;
     /**

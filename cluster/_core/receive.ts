@@ -320,7 +320,7 @@ function arrivalOf(message: Msg, since: Moment, lease: number): Arrival {
   };
 }
 
-/** The stream, consumer, deliveries, sequence … of a subject for answers. */
+/** The stream, consumer, deliveries, sequence ... of a subject for answers. */
 function answerParts(reply: string): string[] {
   const parts = reply.split(".");
   // Later forms have a domain and an account before the stream.

@@ -339,7 +339,7 @@ function statesInProc(group: number): string[] | undefined {
 function stateOf(pid: string): string[] {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // `pid (name) state parent group …`; there may be anything in the name.
+    // `pid (name) state parent group ...`; there may be anything in the name.
     const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return [state, group];
   } catch {

@@ -91,7 +91,7 @@ export function textOf(command: Command): string {
   const text = typeof command === "string"
     ? command
     : command.map(quote).join(" ");
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return text.length > 200 ? `${text.slice(0, 200)}\u2026` : text;
 }
 
 /** The commands of a pipeline as one for a shell. */

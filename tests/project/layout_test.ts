@@ -145,6 +145,14 @@ Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
   }
 });
 
+Deno.test("layout: the library is written in ASCII", () => {
+  // V8 keeps any other text twice as wide, and as a copy in each worker.
+  for (const path of library()) {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    assert(/^[\0-\x7f]*$/.test(text), path);
+  }
+});
+
 Deno.test("layout: importing skein loads nothing of node:", async () => {
   for (const path of library()) {
     // Its packages are made for Node.

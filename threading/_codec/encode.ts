@@ -551,6 +551,6 @@ function writeDeferred(w: Writer): void {
       write(w, object, keys);
     }
   } catch (error) {
-    throw within("…", error);
+    throw within("\u2026", error);
   }
 }

@@ -106,7 +106,7 @@ function writeFunction(w: Writer, value: Function): void {
         ? "a class travels by its name, so put " +
           "`static { sendable(import.meta, this); }` into it"
         : "a function travels by its name, so mark it where its module " +
-          "defines it: `const name = sendable(import.meta, function name…)`",
+          "defines it: `const name = sendable(import.meta, function name\u2026)`",
       value,
     );
   }

@@ -98,13 +98,13 @@ export const KEPT_MEMORY = 0x2c;
  */
 export const DEFERRED = 0x30;
 
-/** 0x40 … 0x7f: an integer from 0 to 63. */
+/** 0x40 ... 0x7f: an integer from 0 to 63. */
 export const SMALL_INT = 0x40;
-/** 0x80 … 0xbf: a string of 0 to 63 ASCII characters. */
+/** 0x80 ... 0xbf: a string of 0 to 63 ASCII characters. */
 export const SHORT_TEXT = 0x80;
-/** 0xc0 … 0xdf: the number of a shape that the message held before. */
+/** 0xc0 ... 0xdf: the number of a shape that the message held before. */
 export const RECENT_SHAPE = 0xc0;
-/** 0xe0 … 0xff: an array of 0 to 31 elements without holes. */
+/** 0xe0 ... 0xff: an array of 0 to 31 elements without holes. */
 export const SHORT_ARRAY = 0xe0;
 
 export const MAX_DEPTH = 200;

@@ -162,7 +162,7 @@ export const Header = {
   idleSlots: 21,
   /** Slots that were ever used: all above are free. */
   usedSlots: 22,
-  /** Counter behind the names `Thread-1`, `Thread-2`, … */
+  /** Counter behind the names `Thread-1`, `Thread-2`, ... */
   nextThreadNumber: 23,
   /** Ground mutex and count of the intern table. */
   internMutex: 24,

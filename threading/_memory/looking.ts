@@ -71,7 +71,7 @@ function show(
   let name = "SharedObject";
   try {
     name = String(handle.constructor.name);
-    if (shown.has(handle)) return `${name} { … }`;
+    if (shown.has(handle)) return `${name} { \u2026 }`;
     shown.add(handle);
     const parts = [...stateOf(handle), ...fieldsOf(handle, inspect, options)];
     const line = parts.join(", ");
@@ -98,7 +98,7 @@ function fieldsOf(
     try {
       return `${key}: ${inspect(Reflect.get(handle, key), options)}`;
     } catch {
-      return `${key}: …`;
+      return `${key}: \u2026`;
     }
   });
 }

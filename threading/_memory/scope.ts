@@ -11,9 +11,9 @@
  * a task reaches neither its thread nor a task that is further down or up on the
  * stack.
  *
- *     import { runInScope, SCOPE_WORDS, checkCancelled } from "…/_memory/scope.ts";
+ *     import { runInScope, SCOPE_WORDS, checkCancelled } from "_memory/scope.ts";
  *     import { cancelScope, draftReason, signalOfScope } from
- *       "…/_runtime/cancelling.ts";
+ *       ".../_runtime/cancelling.ts";
  *
  *     // words [address + Own.scope, + SCOPE_WORDS) of the object are 0 at first
  *     runInScope(address, address + Own.scope, () => run(task)); // fn may be async

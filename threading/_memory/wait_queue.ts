@@ -49,7 +49,7 @@ export const Node = {
   ready: 8,
   /** Names the promise in the waiter's thread. */
   token: 9,
-  /** Free for the object: a barrier's index, a number of permits, … */
+  /** Free for the object: a barrier's index, a number of permits, ... */
   value: 10,
   /** Milliseconds (32 bits) at which the wait began. */
   since: 11,

@@ -179,7 +179,7 @@ function trackProcess(process: Emitter): void {
 
 /**
  * The open resources of this worker by their numbers (Deno's: sockets, ports,
- * files, children, …), and the open handles of Node's own networking. There is
+ * files, children, ...), and the open handles of Node's own networking. There is
  * no better way to know; it takes half a microsecond.
  */
 let openResources = (): Record<string, unknown> => ({});

@@ -307,16 +307,16 @@ function actionOf(
   if (id !== NOT_MARKED) return loadSendableSync(id).value as BarrierAction;
   if (barrier[ACTION] !== undefined) return barrier[ACTION];
   throw new NotSendableError(
-    `Cannot ${WAIT}: its action is not marked, so only the thread that made the barrier has it; mark it with sendable(import.meta, …)`,
+    `Cannot ${WAIT}: its action is not marked, so only the thread that made the barrier has it; mark it with sendable(import.meta, \u2026)`,
   );
 }
 
 // The rounds of a barrier: who has come, who runs the action, who goes on.
 //
-//     filling ──── the last party comes ────▶ filling (next round), all wake
-//        │  with an action:
-//        └───────▶ acting ── action done ───▶ filling (next round), all wake
-//                    └────── action failed ─▶ broken, all are sent away
+//     filling ---- the last party comes ----> filling (next round), all wake
+//        |  with an action:
+//        +-------> acting -- action done ---> filling (next round), all wake
+//                    +------ action failed -> broken, all are sent away
 //
 // Who runs the action has the turn: a node of its thread (see `wait_queue.ts`)
 // that is in no queue and names the barrier from the section in which the round

@@ -273,7 +273,7 @@ export class InterpreterLock extends SharedObject {
    * const gil = new InterpreterLock();
    * using _ = gil.acquireSync();
    * for (let i = 0; i < 1000; i++) {
-   *   // …
+   *   // ...
    *   gil.check();
    * }
    * ```

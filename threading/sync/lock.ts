@@ -152,7 +152,7 @@ export class Lock extends SharedObject {
    * const lock = new Lock();
    * lock.acquireSync();
    * try {
-   *   // …
+   *   // ...
    * } finally {
    *   lock.release();
    * }

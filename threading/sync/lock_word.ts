@@ -5,8 +5,8 @@
  *     0                  free
  *     FREE_WITH_WAITERS  free, somebody is in the queue
  *     tid << 2           held by that thread, taken in the blocking form
- *     … | PROMISE        held, taken in the promise form
- *     … | WAITERS        held, and somebody is in the queue
+ *     ... | PROMISE        held, taken in the promise form
+ *     ... | WAITERS        held, and somebody is in the queue
  *     POISONED           its owner died
  *
  * Free to held and back is one compare-exchange. `WAITERS` is set and cleared

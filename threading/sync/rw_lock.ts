@@ -254,7 +254,7 @@ const SHARE: unique symbol = Symbol("share");
  * Writers go first: readers that come while a writer waits, wait, too. But after
  * a few writers the readers that have waited are let in, so nobody starves.
  *
- * A thread that dies while it has the lock for writing poisons it: `acquire…`
+ * A thread that dies while it has the lock for writing poisons it: `acquire...`
  * then throws {@linkcode OwnerDiedError} until {@linkcode recover}. So does one
  * that returns without having released it, since nobody else could. What a thread
  * still has for reading when it ends is given back.
@@ -408,7 +408,7 @@ export class RwLock extends SharedObject {
    *
    * const lock = new RwLock();
    * using guard = await lock.acquireWrite({ timeout: 1000 });
-   * // … write, then let others read as well:
+   * // ... write, then let others read as well:
    * guard.downgrade();
    * ```
    */

@@ -230,7 +230,7 @@ staying.set(
  * const semaphore = new Semaphore(2);
  * async function download(_url: string) {
  *   using _ = await semaphore.acquire();
- *   // …
+ *   // ...
  * }
  * await Promise.all(["a", "b", "c"].map(download));
  * ```
@@ -241,7 +241,7 @@ export class Semaphore extends SharedObject {
    *
    * @param value The number of permits at first, an integer from 0.
    * @throws {TypeError} If the value is not a number.
-   * @throws {RangeError} If it is not an integer from 0 to 2³¹ - 2.
+   * @throws {RangeError} If it is not an integer from 0 to 2^3^1 - 2.
    */
   constructor(value = 1) {
     checkCount(value, "make a Semaphore", "value", 0);
@@ -422,7 +422,7 @@ export class Semaphore extends SharedObject {
    * @param n How many, an integer from 1.
    * @throws {TypeError} If `n` is not a number.
    * @throws {RangeError} If `n` is not an integer from 1.
-   * @throws {ThreadingError} If there would be more than 2³¹ - 2, or, in a
+   * @throws {ThreadingError} If there would be more than 2^3^1 - 2, or, in a
    * `BoundedSemaphore`, more than at its start.
    *
    * @example
@@ -494,7 +494,7 @@ export class BoundedSemaphore extends Semaphore {
    *
    * @param value The number of permits at first and at most, an integer from 0.
    * @throws {TypeError} If the value is not a number.
-   * @throws {RangeError} If it is not an integer from 0 to 2³¹ - 2.
+   * @throws {RangeError} If it is not an integer from 0 to 2^3^1 - 2.
    */
   constructor(value = 1) {
     checkCount(value, "make a BoundedSemaphore", "value", 0);
