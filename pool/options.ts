@@ -33,7 +33,7 @@ export interface ThreadPoolOptions<A extends readonly unknown[] = unknown[]> {
   /**
    * The name, for people; its workers are called after it.
    *
-   * @default {"ThreadPool-1"}, `ThreadPool-2`, …
+   * @default {"ThreadPool-1"}, `ThreadPool-2`, ...
    */
   name?: string;
   /** Runs in each worker before its first task, marked with `sendable`. */

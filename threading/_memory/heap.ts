@@ -214,7 +214,7 @@ export const Header = {
   leftWaits: 59,
   /** Counts the workers that were found to run no more, see `reaper.ts`. */
   goneWorkers: 60,
-  /** Counter behind the names `ThreadPool-1`, `ThreadPool-2`, … */
+  /** Counter behind the names `ThreadPool-1`, `ThreadPool-2`, ... */
   nextPoolNumber: 62,
   /** The ThreadPool of the process's own, or 0. */
   commonPool: 63,
