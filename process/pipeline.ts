@@ -286,7 +286,7 @@ export class Pipeline {
    * assertEquals(await pipeline("echo spam").text(), "spam\n");
    * const latin = pipeline("printf 'caf\\351\\n'");
    * const text = await latin.text({ encoding: "latin1", trim: true });
-   * assertEquals(text, "café");
+   * assertEquals(text, "caf\u00e9");
    * ```
    */
   async text(options?: TextOptions): Promise<string> {
