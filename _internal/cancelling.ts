@@ -9,8 +9,8 @@
 
 /** What a thread sleeps on, and whoever wakes it has to change and notify. */
 export interface WakeWord {
-  /** The memory. */
-  words: Int32Array<ArrayBufferLike>;
+  /** The memory, as 32-bit words. */
+  buffer: SharedArrayBuffer;
   /** The index of the word. */
   index: number;
 }
@@ -28,6 +28,11 @@ export const cancelling = {
    */
   subscribe(_callback: (reason: unknown) => void): () => void {
     return () => {};
+  },
+
+  /** Whether the code that calls it could be cancelled while it waits. */
+  isPossible(): boolean {
+    return false;
   },
 
   /** Whether code that blocks here has been cancelled. */

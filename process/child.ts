@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cancelling } from "../_internal/cancelling.ts";
 import { sendSignal } from "./_command/child_process.ts";
 import { endOf } from "./_command/result.ts";
 import type { HelpedProcess } from "./_command/helper.ts";
@@ -29,17 +30,21 @@ async function within<T>(
   what: string,
 ): Promise<T> {
   signal?.throwIfAborted();
-  if (timeout === Infinity && signal === undefined) return await promise;
+  cancelling.check();
+  const isForEver = timeout === Infinity && signal === undefined;
+  if (isForEver && !cancelling.isPossible()) return await promise;
   const { promise: end, reject } = Promise.withResolvers<never>();
   const timer = timeout === Infinity
     ? undefined
     : setTimeout(() => reject(timeoutError(what, timeout)), timeout);
   const abort = () => reject(signal!.reason);
   signal?.addEventListener("abort", abort);
+  const unsubscribe = cancelling.subscribe(reject);
   try {
     return await Promise.race([promise, end]);
   } finally {
     clearTimeout(timer);
+    unsubscribe();
     signal?.removeEventListener("abort", abort);
   }
 }

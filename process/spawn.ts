@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cancelling } from "../_internal/cancelling.ts";
 import { checkInteger, shown } from "../_internal/check.ts";
 import {
   timeoutError,
@@ -206,6 +207,7 @@ async function pollFor(
   const start = performance.now();
   while (true) {
     signal?.throwIfAborted();
+    cancelling.check();
     const status = child.poll();
     if (status !== undefined) return status;
     if (performance.now() - start >= most) throw timeoutError(what, most);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cancelling } from "../_internal/cancelling.ts";
 import { checkIterable, checkOptions } from "../_internal/check.ts";
 import {
   checkDuration,
@@ -199,6 +200,7 @@ function wait<T>(
     const timeout = timeoutOf(options, what);
     const signal = options?.signal;
     signal?.throwIfAborted();
+    cancelling.check();
     const timer = timeout === Infinity
       ? setInterval(() => {}, TIMEOUT_MAX)
       : setTimeout(() => {
@@ -209,9 +211,14 @@ function wait<T>(
       stop();
       reject(signal!.reason);
     };
+    const unsubscribe = cancelling.subscribe((reason) => {
+      stop();
+      reject(reason);
+    });
     let cleanUp = () => {};
     const stop = () => {
       clearTimeout(timer);
+      unsubscribe();
       signal?.removeEventListener("abort", onAbort);
       cleanUp();
     };

@@ -42,6 +42,7 @@ import {
 } from "./launch.ts";
 import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
 import { isQuick, quick } from "./quick.ts";
+import { cancelling } from "../../_internal/cancelling.ts";
 import { durationOf, timeoutError } from "../../_internal/options.ts";
 import { NUMBERS } from "../../_internal/signum.ts";
 import type { CheckedSource, Progress } from "./options.ts";
@@ -121,6 +122,7 @@ export class Execution {
   static async #start(plan: SentPlan, own: boolean): Promise<Execution> {
     const { options } = plan;
     options.signal?.throwIfAborted();
+    cancelling.check();
     const timeout = durationOf(options.timeout, WHAT, "timeout");
     const execution = new Execution(plan);
     const files = new Files();
@@ -215,6 +217,8 @@ export class Execution {
       );
       this.#cleanups.push(() => clearTimeout(timer));
     }
+    const cancel = (reason: unknown) => this.fail(reason, "abort");
+    this.#cleanups.push(cancelling.subscribe(cancel));
     if (signal !== undefined) {
       const abort = () => this.fail(signal.reason, "abort");
       if (signal.aborted) abort();

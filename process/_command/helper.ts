@@ -14,6 +14,7 @@ import {
   requireImport,
   workerUrl,
 } from "../../_internal/worker_module.ts";
+import { cancelling, type WakeWord } from "../../_internal/cancelling.ts";
 import { descriptorOf, makeFifos, mayReadProc } from "./descriptors.ts";
 import {
   received,
@@ -48,12 +49,13 @@ export type Request =
   | { type: "kill"; pid: number; signal: Deno.Signal };
 
 /**
- * A request as it is sent, or how much of an input is in its window now; a ping
- * is answered by counting it.
+ * A request as it is sent, or how much of an input is in its window now, or that
+ * the asker of a request has been cancelled; a ping is answered by counting it.
  */
 export type Message =
   | { id: number; request: Request }
   | { fed: number; size: number }
+  | { cancel: number }
   | "ping";
 
 /** The helper asks for more of an input. */
@@ -81,6 +83,11 @@ export interface HelperData {
   words: Int32Array<SharedArrayBuffer>;
   /** The web lock that this thread holds until its end, if it is a `Thread`. */
   life?: string;
+  /**
+   * The word on which this thread sleeps, if it can be cancelled; to be changed
+   * whenever one is that it sleeps for.
+   */
+  wake?: WakeWord;
 }
 
 // `mod.ts` imports it too, see `worker_module.ts`.
@@ -114,7 +121,8 @@ function start(): HelperData {
   const { port1, port2 } = asOwn(() => new MessageChannel());
   const words = new Int32Array(new SharedArrayBuffer(8));
   const life = lifeLockName();
-  const data: HelperData = { [HELPER]: true, port: port2, words, life };
+  const wake = cancelling.wakeWord();
+  const data: HelperData = { [HELPER]: true, port: port2, words, life, wake };
   const worker = asOwn(() =>
     new Worker(workerUrl(WORKER_URL), {
       workerData: data,
@@ -140,16 +148,24 @@ const asking = new Set<number>();
  *
  * @param request What is to be done. No typed arrays: on its way each of their
  * elements costs time.
+ * @param endsEarly Whether it is to end when the code that asks is cancelled; the
+ * helper ends its children then. Anything else is short, or cleans up.
  * @returns What the helper answers.
  * @throws {Error} If the helper died.
+ * @throws The reason, if it was cancelled.
  */
-function ask(request: Request): unknown {
+function ask(request: Request, endsEarly = false): unknown {
+  if (endsEarly) cancelling.check();
   const from = helper ??= start();
   const id = ++lastId;
   asking.add(id);
   try {
     from.port.postMessage({ id, request } satisfies Message);
-    const answer = waitForAnswer(id, from);
+    const answer = waitForAnswer(id, from, endsEarly);
+    // What was opened is closed by the one who reads it.
+    if (endsEarly && !("value" in answer && request.type === "open")) {
+      cancelling.check();
+    }
     if ("error" in answer) throw revive(answer.error);
     return answer.value;
   } finally {
@@ -158,8 +174,13 @@ function ask(request: Request): unknown {
   }
 }
 
-function waitForAnswer(id: number, from: HelperData): Answer {
+function waitForAnswer(
+  id: number,
+  from: HelperData,
+  endsEarly: boolean,
+): Answer {
   const { port, words } = from;
+  let told = false;
   const { receiveMessageOnPort } = builtIn("node:worker_threads");
   while (!early.has(id)) {
     // The helper posts an answer and counts it then. So an answer that this
@@ -171,7 +192,12 @@ function waitForAnswer(id: number, from: HelperData): Answer {
         port,
       );
     if (received === undefined) {
-      sleepUntilChanged(words, Word.answers, counted, Infinity, from);
+      const heeds = endsEarly && !told;
+      sleepUntilChanged(words, Word.answers, counted, Infinity, heeds, from);
+      if (heeds && cancelling.isCancelled()) {
+        port.postMessage({ cancel: id } satisfies Message);
+        told = true;
+      }
       continue;
     }
     const answer = received.message;
@@ -186,9 +212,15 @@ function waitForAnswer(id: number, from: HelperData): Answer {
 }
 
 /**
- * Blocks this thread until its helper changes a word, or the time is up. A
- * helper that died changes nothing any more; so it is asked now and then.
+ * Blocks this thread until its helper changes a word, the time is up, or it is
+ * cancelled. A helper that died changes nothing any more; so it is asked now and
+ * then.
  *
+ * Who wakes it: the helper changes the word, then wakes this thread. Whoever
+ * cancels it wakes it by the word that all of its waits sleep on; if there is such
+ * a word the helper knows it, and changes it too.
+ *
+ * @param heeds Whether being cancelled ends the sleep.
  * @throws {Error} If the helper died.
  */
 function sleepUntilChanged(
@@ -196,19 +228,30 @@ function sleepUntilChanged(
   index: number,
   value: number,
   timeout: number,
+  heeds: boolean,
   from = helper,
 ): void {
-  let left = timeout;
+  const own = [words, index] as const;
+  const wake = wordOf(from?.wake);
+  const end = performance.now() + timeout;
+  let pingAt = performance.now() + PING_MS;
   let pongs = -1;
   let silent = 0;
-  while (left > 0) {
-    const slice = Math.min(left, PING_MS);
-    if (Atomics.wait(words, index, value, slice) !== "timed-out") return;
-    left -= slice;
-    if (from === undefined || left <= 0) continue;
-    const now = Atomics.load(from.words, Word.pongs);
-    silent = now === pongs ? silent + 1 : 0;
-    pongs = now;
+  for (;;) {
+    const event = wake === undefined ? value : Atomics.load(...wake);
+    if (Atomics.load(words, index) !== value) return;
+    if (heeds && cancelling.isCancelled()) return;
+    const now = performance.now();
+    if (now >= end) return;
+    if (now < pingAt) {
+      Atomics.wait(...wake ?? own, event, Math.min(end, pingAt) - now);
+      continue;
+    }
+    pingAt = now + PING_MS;
+    if (from === undefined) continue;
+    const answered = Atomics.load(from.words, Word.pongs);
+    silent = answered === pongs ? silent + 1 : 0;
+    pongs = answered;
     if (silent === PINGS) {
       if (helper === from) helper = undefined;
       throw new Error(
@@ -361,13 +404,13 @@ export function openSync(plan: Plan): OutputSync {
   const sent = plain(plan);
   let id: number;
   try {
-    id = ask({ type: "open", ...sent, window: buffer }) as number;
+    id = ask({ type: "open", ...sent, window: buffer }, true) as number;
   } catch (error) {
     throw errorOf(sent, error);
   }
   return {
     read() {
-      const size = ask({ type: "read", id }) as number;
+      const size = ask({ type: "read", id }, true) as number;
       return size === 0 ? undefined : window.subarray(0, size);
     },
     close(early) {
@@ -393,7 +436,7 @@ export interface Sent {
 function askLast(sent: Sent, request: Request): unknown {
   let answer: unknown;
   try {
-    answer = ask(request);
+    answer = ask(request, request.type === "execute");
   } catch (error) {
     throw errorOf(sent, error);
   }
@@ -518,7 +561,9 @@ export class HelpedProcess {
 
   /** Its status, waited for; or `undefined` if the time passes first. */
   wait(timeout: number): number | undefined {
-    sleepUntilChanged(this.#state, DONE, 0, timeout);
+    cancelling.check();
+    sleepUntilChanged(this.#state, DONE, 0, timeout, true);
+    cancelling.check();
     return this.poll();
   }
 
@@ -623,9 +668,38 @@ function openEnds(
 }
 
 /** Says that the process of this state ended; for the helper. */
-export function settle(buffer: SharedArrayBuffer, status: number): void {
+export function settle(
+  buffer: SharedArrayBuffer,
+  status: number,
+  wake: WakeWord | undefined,
+): void {
   const state = new Int32Array(buffer);
   Atomics.store(state, STATUS, status);
   Atomics.store(state, DONE, 1);
-  Atomics.notify(state, DONE);
+  wakeAsker(state, DONE, wake);
 }
+
+/** Wakes the asker, which sleeps until a word is changed; for the helper. */
+export function wakeAsker(
+  words: Int32Array<SharedArrayBuffer>,
+  index: number,
+  wake: WakeWord | undefined,
+): void {
+  Atomics.notify(words, index);
+  const word = wordOf(wake);
+  if (word === undefined) return;
+  Atomics.add(...word, 1);
+  Atomics.notify(...word);
+}
+
+/** The memory of the word, which is large, and its index. */
+function wordOf(
+  wake: WakeWord | undefined,
+): readonly [Int32Array<SharedArrayBuffer>, number] | undefined {
+  if (wake === undefined) return undefined;
+  if (wakeWords?.buffer !== wake.buffer) {
+    wakeWords = new Int32Array(wake.buffer);
+  }
+  return [wakeWords, wake.index];
+}
+let wakeWords: Int32Array<SharedArrayBuffer> | undefined;

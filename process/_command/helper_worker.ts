@@ -17,6 +17,7 @@ import {
   type SentInput,
   settle,
   SOURCE_FAILED,
+  wakeAsker,
   Word,
 } from "./helper.ts";
 import { flatten, sentOutcome, type SharedBytes } from "./sent.ts";
@@ -32,6 +33,10 @@ let lastId = 0;
 /** Who waits for more of an input, by the number of the input. */
 const fed = new Map<number, (size: number) => void>();
 let askForMore: (message: Hungry) => void;
+/** The word that wakes the asker, if there is one. */
+let wake: HelperData["wake"];
+/** What ends the pipelines of requests whose asker was cancelled. */
+const controllers = new Map<number, AbortController>();
 
 // The module is also imported, for nothing, by every other thread: see `mod.ts`.
 // Looking at the data of a worker loads a module, so a thread that is none does
@@ -54,7 +59,8 @@ interface WebLocks {
   ): Promise<void>;
 }
 
-function serve({ port, words, life }: HelperData): void {
+function serve({ port, words, life, wake: word }: HelperData): void {
+  wake = word;
   if (life !== undefined) {
     const webLocks: WebLocks = Reflect.get(navigator, "locks");
     webLocks.request(life, { mode: "shared" }, () => Deno.exit(0));
@@ -73,7 +79,7 @@ function serve({ port, words, life }: HelperData): void {
   const post = (message: Answer | Hungry) => {
     port.postMessage(message);
     Atomics.add(words, Word.answers, 1);
-    Atomics.notify(words, Word.answers);
+    wakeAsker(words, Word.answers, wake);
   };
   askForMore = post;
   // An error that nobody caught would end this thread, and the asker would sleep
@@ -91,12 +97,15 @@ function serve({ port, words, life }: HelperData): void {
   port.on("message", async (message: Message) => {
     if (message === "ping") return void Atomics.add(words, Word.pongs, 1);
     if ("fed" in message) return fed.get(message.fed)?.(message.size);
+    if ("cancel" in message) return controllers.get(message.cancel)?.abort();
     const { id, request } = message;
     asked.add(id);
     try {
-      answer({ id, value: await answerTo(request) });
+      answer({ id, value: await answerTo(request, id) });
     } catch (error) {
       answer({ id, error: flatten(error) });
+    } finally {
+      controllers.delete(id);
     }
   });
 }
@@ -108,14 +117,20 @@ function serve({ port, words, life }: HelperData): void {
  */
 class Output {
   readonly execution: Execution;
+  readonly controller: AbortController;
   readonly #window: Uint8Array;
   readonly #come: Uint8Array[] = [];
   #size = 0;
   #pump?: Promise<void>;
   #ended = false;
 
-  constructor(execution: Execution, window: SharedBytes) {
+  constructor(
+    execution: Execution,
+    controller: AbortController,
+    window: SharedBytes,
+  ) {
     this.execution = execution;
+    this.controller = controller;
     this.#window = new Uint8Array(window);
   }
 
@@ -188,8 +203,12 @@ async function* piecesOf({ input, window }: SentInput) {
   }
 }
 
-/** A plan with the bytes of its source in it. */
-function planOf({ plan, input, files }: Sent): SentPlan {
+/** A plan with the bytes of its source in it, and with what ends it. */
+function planOf(
+  { plan: sent, input, files }: Sent,
+  { signal }: AbortController,
+): SentPlan {
+  const plan = { ...sent, options: { ...sent.options, signal } };
   for (const { fd, dev, ino } of files) {
     const stat = Deno.statSync(`/proc/self/fd/${fd}`);
     if (stat.dev !== dev || stat.ino !== ino) {
@@ -305,23 +324,33 @@ function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
   }
 }
 
-async function answerTo(request: Request): Promise<unknown> {
+function controllerOf(id: number): AbortController {
+  const controller = new AbortController();
+  controllers.set(id, controller);
+  return controller;
+}
+
+async function answerTo(request: Request, id: number): Promise<unknown> {
   switch (request.type) {
-    case "execute":
-      return sentOutcome(
-        await (await Execution.start(planOf(request))).finish(),
+    case "execute": {
+      const controller = controllerOf(id);
+      const execution = await Execution.start(planOf(request, controller));
+      return sentOutcome(await execution.finish());
+    }
+    case "open": {
+      const controller = controllerOf(id);
+      const execution = await Execution.start(
+        planOf(request, controller),
+        true,
       );
-    case "open":
-      outputs.set(
-        ++lastId,
-        new Output(
-          await Execution.start(planOf(request), true),
-          request.window,
-        ),
-      );
+      outputs.set(++lastId, new Output(execution, controller, request.window));
       return lastId;
-    case "read":
-      return await outputs.get(request.id)!.read();
+    }
+    case "read": {
+      const output = outputs.get(request.id)!;
+      controllers.set(id, output.controller);
+      return await output.read();
+    }
     case "close": {
       const output = outputs.get(request.id)!;
       outputs.delete(request.id);
@@ -336,7 +365,7 @@ async function answerTo(request: Request): Promise<unknown> {
       children.set(child.pid, child);
       endOf(child).then((status) => {
         children.delete(child.pid);
-        settle(request.state, status);
+        settle(request.state, status, wake);
       });
       return child.pid;
     }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { cancelling } from "../../_internal/cancelling.ts";
 import { explain } from "./child_process.ts";
 import { argvOf, mergedArgvOf } from "./command_line.ts";
 import {
@@ -39,7 +40,8 @@ const STDERR: readonly (StderrSink | undefined)[] = [
 
 /** Whether a plan is of this kind. */
 export function isQuick({ stages, source, sink, options }: Plan): boolean {
-  return stages.length === 1 && source === undefined &&
+  return !cancelling.isPossible() &&
+    stages.length === 1 && source === undefined &&
     (sink === "capture" || sink === "inherit" || sink === "null") &&
     STDERR.includes(stages[0].stderr) && stages[0].umask === undefined &&
     (stages[0].stderr !== "merge" ||

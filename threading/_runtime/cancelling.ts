@@ -126,12 +126,16 @@ setReasonReader(readReason);
 
 cancelling.check = checkInterrupted;
 cancelling.isCancelled = isInterrupted;
+cancelling.isPossible = () => currentScope() !== undefined;
 cancelling.subscribe = (callback) => {
   const scope = currentScope();
   return scope === undefined ? () => {} : onCancel(scope, callback);
 };
 if (!isMain) {
-  cancelling.wakeWord = () => ({ words, index: self + Slot.event });
+  cancelling.wakeWord = () => ({
+    buffer: words.buffer as SharedArrayBuffer,
+    index: self + Slot.event,
+  });
 }
 
 /** Whether the thread that runs here has been cancelled. */
