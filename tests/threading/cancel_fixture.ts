@@ -15,7 +15,7 @@ import {
   SharedMap,
   shield,
   sleepSync,
-  type Thread,
+  Thread,
 } from "../../threading/mod.ts";
 
 /** What the threads of these tests wait for; nobody lets them go on. */
@@ -198,3 +198,236 @@ export const callLate = sendable(
     return "went on";
   },
 );
+
+/** Waits for a while in a way that the main thread chooses, and says how it went. */
+export const report = sendable(
+  import.meta,
+  function report(place: Place): string {
+    place.ready.set();
+    try {
+      place.event.waitSync();
+    } catch (error) {
+      return `${(error as Error).name}: ${(error as Error).message}`;
+    }
+    return "went on";
+  },
+);
+
+/** Cancels itself. */
+export const cancelSelf = sendable(
+  import.meta,
+  function cancelSelf(place: Place): void {
+    currentThread().cancel(new RangeError("myself"));
+    currentThread().cancel(new TypeError("again"));
+    place.log.push("goes on");
+    place.event.waitSync();
+  },
+);
+
+/** Ends with the reason of a thread that was never cancelled, or with another. */
+export const rethrow = sendable(
+  import.meta,
+  function rethrow(place: Place): void {
+    place.ready.set();
+    try {
+      place.event.waitSync();
+    } catch {
+      throw new TypeError("another one");
+    }
+  },
+);
+
+/** Computes until it notices. */
+export const compute = sendable(
+  import.meta,
+  function compute(place: Place, how: "check" | "signal" | "never"): number {
+    place.ready.set();
+    for (let n = 0;; n++) {
+      if (how === "check") checkCancelled();
+      if (how === "signal" && currentThread().signal.aborted) {
+        currentThread().signal.throwIfAborted();
+      }
+    }
+  },
+);
+
+/** Holds five locks and waits. */
+export const hold = sendable(
+  import.meta,
+  async function hold(
+    locks: [Lock, RLock, Lock, Condition, Semaphore],
+    place: Place,
+    how: "using" | "await using" | "bare",
+  ): Promise<void> {
+    if (how === "bare") {
+      locks[0].acquireSync();
+      place.ready.set();
+      place.event.waitSync();
+    } else if (how === "using") {
+      using _0 = locks[0].acquireSync();
+      using _1 = locks[1].acquireSync();
+      using _2 = locks[2].acquireSync();
+      using _3 = locks[3].acquireSync();
+      using _4 = locks[4].acquireSync();
+      place.ready.set();
+      place.event.waitSync();
+    } else {
+      using _0 = await locks[0].acquire();
+      using _1 = await locks[1].acquire();
+      using _2 = await locks[2].acquire();
+      using _3 = await locks[3].acquire();
+      using _4 = await locks[4].acquire();
+      place.ready.set();
+      await place.event.wait();
+    }
+  },
+);
+
+/** Makes the value of a key, and waits meanwhile. */
+export const make = sendable(
+  import.meta,
+  async function make(place: Place, sync: boolean): Promise<number> {
+    const { map, event, ready } = place;
+    if (sync) {
+      return map.getOrCreateSync("made", () => {
+        ready.set();
+        event.waitSync();
+        return 1;
+      });
+    }
+    return await map.getOrCreate("made", async () => {
+      ready.set();
+      await event.wait();
+      return 1;
+    });
+  },
+);
+
+/** Cleans up in shields. */
+export const shielded = sendable(
+  import.meta,
+  async function shielded(place: Place): Promise<string> {
+    const { event, log, ready } = place;
+    try {
+      ready.set();
+      shield(() => {
+        shield(() => event.waitSync());
+        event.waitSync();
+        checkCancelled();
+      });
+      log.push("sync");
+      await shield(async () => {
+        await shield(() => event.wait());
+        await event.wait();
+        sleepSync(1);
+      });
+      log.push("async");
+    } catch (error) {
+      log.push(String(error));
+    }
+    checkCancelled();
+    return "not cancelled";
+  },
+);
+
+/** Lets the lock go around a wait, and says whether it has it again. */
+export const aside = sendable(
+  import.meta,
+  function aside(place: Place): void {
+    const { gil, event, ready, log } = place;
+    shield(() => gil.acquireSync());
+    ready.set();
+    try {
+      gil.allowThreads(() => event.waitSync());
+    } finally {
+      log.push(gil.locked());
+      gil.release();
+    }
+  },
+);
+
+/** Waits for notifications, and says when it has one. */
+export const notified = sendable(
+  import.meta,
+  function notified(place: Place): string {
+    const { condition, log } = place;
+    using _ = condition.acquireSync();
+    log.push("waits");
+    condition.waitSync();
+    return "notified";
+  },
+);
+
+/** The signal of another thread. */
+export const readSignal = sendable(
+  import.meta,
+  function readSignal(thread: Thread): string {
+    try {
+      return String(thread.signal);
+    } catch (error) {
+      return (error as Error).name;
+    }
+  },
+);
+
+/** Hears of it as an event, in an event loop that is idle. */
+export const listen = sendable(
+  import.meta,
+  async function listen(place: Place): Promise<string> {
+    const { signal } = currentThread();
+    const heard = new Promise<string>((resolve) =>
+      signal.addEventListener("abort", () => resolve(String(signal.reason)))
+    );
+    const timer = setTimeout(() => {}, 600_000);
+    place.ready.set();
+    try {
+      return await heard;
+    } finally {
+      clearTimeout(timer);
+    }
+  },
+);
+
+/** Cancels another thread with a grace, and ends, or blocks. */
+export const cancelOther = sendable(
+  import.meta,
+  function cancelOther(thread: Thread, place: Place, blocks: boolean): void {
+    thread.cancel(new RangeError("grace"), { grace: 50 });
+    if (blocks) place.event.waitSync();
+  },
+);
+
+/** Waits in a shield, for ever. */
+export const stay = sendable(
+  import.meta,
+  function stay(place: Place): void {
+    place.ready.set();
+    shield(() => place.event.waitSync());
+  },
+);
+
+/** A subclass, whose fields come back. */
+export class Worker extends Thread<void> {
+  static {
+    sendable(import.meta, this);
+  }
+  steps = 0;
+  constructor(private place: Place, options?: { signal?: AbortSignal }) {
+    super(options);
+  }
+  override run(): void {
+    this.steps++;
+    this.place.ready.set();
+    this.place.event.waitSync();
+    this.steps++;
+  }
+}
+
+/** An error of a class of this program's. */
+export class Stop extends Error {
+  static {
+    sendable(import.meta, this);
+  }
+  override name = "Stop";
+  code = 7;
+}

@@ -1,6 +1,55 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { setExcepthook, Thread, threadStates } from "../../threading/mod.ts";
-import { callLate, free, Place, ready, wait, waits } from "./cancel_fixture.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+  fail,
+} from "@std/assert";
+import { delay } from "@std/async";
+import {
+  Condition,
+  currentThread,
+  isTimeout,
+  Lock,
+  mainThread,
+  NotSendableError,
+  OwnerDiedError,
+  RLock,
+  Semaphore,
+  setExcepthook,
+  SharedList,
+  sleepSync,
+  Thread,
+  ThreadingError,
+  threadStates,
+  Timer,
+} from "../../threading/mod.ts";
+import {
+  aside,
+  callLate,
+  cancelOther,
+  cancelSelf,
+  compute,
+  free,
+  hold,
+  listen,
+  make,
+  notified,
+  Place,
+  readSignal,
+  ready,
+  report,
+  rethrow,
+  shielded,
+  stay,
+  Stop,
+  wait,
+  waits,
+  Worker,
+} from "./cancel_fixture.ts";
+import { LOADING, run } from "./cancel_loading_fixture.ts";
+import { echo } from "./death_fixture.ts";
 
 const TIMEOUT = 60_000;
 
@@ -102,3 +151,335 @@ for (const name of Object.keys(free)) {
     assertEquals(thread.joinSync({ timeout: TIMEOUT }), "went on");
   });
 }
+
+async function started(
+  target: (...args: never[]) => unknown,
+  place: Place,
+  ...args: unknown[]
+): Promise<Thread> {
+  const thread = new Thread({ target, args: [place, ...args] } as never);
+  thread.start();
+  await place.ready.wait({ timeout: TIMEOUT });
+  return thread as Thread;
+}
+
+function assertEndsWith(thread: Thread, message: string): void {
+  const error = assertThrows(
+    () => thread.joinSync({ timeout: TIMEOUT }),
+    Error,
+    message,
+  );
+  assert(!thread.isAlive());
+  assert(!isTimeout(error));
+}
+
+Deno.test("Thread.cancel() before start() keeps run from being called", async () => {
+  const place = new Place();
+  const thread = new Thread({ target: wait, args: [place, "Event.waitSync"] });
+  thread.cancel(new RangeError("before"));
+  assert(!thread.isAlive());
+  assertThrows(() => thread.joinSync(), ThreadingError, "not started");
+  thread.start();
+  assertEndsWith(thread, "before");
+  await assertRejects(() => thread.join(), RangeError, "before");
+  assert(!place.ready.isSet());
+  assertThrows(() => thread.start(), ThreadingError, "started before");
+  const worker = new Worker(place);
+  worker.cancel();
+  worker.start();
+  const error = assertThrows(() => worker.joinSync(), DOMException);
+  assertEquals(error.name, "AbortError");
+  assertStringIncludes(error.message, worker.name);
+  assertEquals(worker.steps, 0);
+  assertEquals(told.splice(0), []);
+});
+
+Deno.test("Thread.cancel() does nothing after the end", () => {
+  const thread = new Thread({ target: echo, args: [1] });
+  thread.start();
+  assertEquals(thread.joinSync(), 1);
+  thread.cancel(new RangeError("late"), { grace: 0 });
+  assertEquals(thread.joinSync(), 1);
+  assertThrows(() => thread.cancel(() => {}), NotSendableError);
+});
+
+Deno.test("Thread.cancel() can be called by the thread itself; the first reason counts", () => {
+  const place = new Place();
+  const thread = new Thread({ target: cancelSelf, args: [place] });
+  thread.start();
+  assertEndsWith(thread, "myself");
+  assertEquals([...place.log], ["goes on"]);
+});
+
+Deno.test("Thread.cancel() counts the first of two reasons", async () => {
+  const place = new Place();
+  const thread = await started(report, place);
+  thread.cancel(new RangeError("first"));
+  thread.cancel(new TypeError("second"));
+  assertEquals(thread.joinSync({ timeout: TIMEOUT }), "RangeError: first");
+});
+
+Deno.test("Thread.cancel() takes any reason that can be sent", async () => {
+  for (const reason of [null, 0, "text", { code: 7 }, new Stop("now")]) {
+    const place = new Place();
+    const thread = await started(wait, place, "Event.waitSync");
+    thread.cancel(reason);
+    try {
+      thread.joinSync({ timeout: TIMEOUT });
+      fail("join returned");
+    } catch (error) {
+      assertEquals(error, reason);
+      assertEquals(error instanceof Stop, reason instanceof Stop);
+    }
+  }
+  assertEquals(told.splice(0), []);
+});
+
+Deno.test("Thread.cancel() refuses a reason that cannot be sent, and changes nothing", async () => {
+  const place = new Place();
+  const thread = await started(report, place);
+  assertThrows(() => thread.cancel(() => {}), NotSendableError);
+  assertThrows(() => thread.cancel(1, { grace: -1 }), RangeError);
+  place.event.set();
+  assertEquals(thread.joinSync({ timeout: TIMEOUT }), "went on");
+  assertThrows(() => mainThread().cancel(), ThreadingError, "main thread");
+});
+
+Deno.test("Thread.cancel() while a module is being loaded keeps run from being called", async () => {
+  // The worker of the first ends with it, so the other loads the module, too.
+  for (const name of ["waits", "computes"]) {
+    const log = new SharedList<string>();
+    Deno.env.delete(LOADING);
+    const thread = new Thread({ target: run, args: [log], name });
+    thread.start();
+    while (Deno.env.get(LOADING) !== name) await delay(5);
+    thread.cancel(new RangeError(name));
+    assertEndsWith(thread, name);
+    assertEquals([...log], []);
+  }
+  assertEquals(told.splice(0), []);
+});
+
+Deno.test("Thread.cancel() releases what `using` holds, and poisons what is left", async () => {
+  for (const how of ["using", "await using", "bare"] as const) {
+    const place = new Place();
+    const locks = [
+      new Lock(),
+      new RLock(),
+      new Lock(),
+      new Condition(),
+      new Semaphore(),
+    ] as const;
+    const thread = new Thread({ target: hold, args: [[...locks], place, how] });
+    thread.start();
+    await place.ready.wait({ timeout: TIMEOUT });
+    assert(locks[0].locked());
+    thread.cancel(new RangeError(how));
+    assertEndsWith(thread, how);
+    if (how === "bare") {
+      assertThrows(() => locks[0].acquireSync(), OwnerDiedError, thread.name);
+      locks[0].recover();
+    }
+    for (const lock of locks) lock.acquireSync({ timeout: TIMEOUT });
+    assertEquals(locks.map((lock) => lock.locked()), locks.map(() => true));
+  }
+});
+
+Deno.test("Thread.cancel() in the make of getOrCreate gives the next one its turn", async () => {
+  for (const sync of [true, false]) {
+    const place = new Place();
+    const thread = await started(make, place, sync);
+    const other = place.map.getOrCreate("made", () => 2);
+    thread.cancel(new RangeError("make"));
+    assertEndsWith(thread, "make");
+    assertEquals(await other, 2);
+  }
+});
+
+Deno.test("shield() goes on in a cancelled thread, in both forms and nested", async () => {
+  const place = new Place();
+  const thread = await started(shielded, place);
+  thread.cancel(new RangeError("stop"));
+  await delay(20);
+  assert(thread.isAlive());
+  place.event.set();
+  assertEndsWith(thread, "stop");
+  assertEquals([...place.log], ["sync", "async"]);
+});
+
+Deno.test("Thread.cancel() has allowThreads take its lock again before it throws", async () => {
+  const place = new Place();
+  const thread = await started(aside, place);
+  using _ = await place.gil.acquire({ timeout: TIMEOUT });
+  thread.cancel(new RangeError("aside"));
+  await delay(20);
+  assert(thread.isAlive());
+  place.gil.release();
+  assertEndsWith(thread, "aside");
+  assertEquals([...place.log], [true]);
+  place.gil.acquireSync();
+});
+
+Deno.test("Thread.cancel() in Condition.waitSync() lets the notification go on", () => {
+  const place = new Place();
+  const { condition, log } = place;
+  const threads = [1, 2].map(() =>
+    new Thread({ target: notified, args: [place] })
+  );
+  for (const thread of threads) {
+    thread.start();
+    const before = threads.indexOf(thread);
+    while (log.length() === before) sleepSync(1);
+  }
+  condition.acquireSync();
+  // Both are in line. The first is notified and cancelled before it has the lock.
+  condition.notify();
+  threads[0].cancel(new RangeError("stop"));
+  condition.release();
+  assertEndsWith(threads[0], "stop");
+  assertEquals(threads[1].joinSync({ timeout: TIMEOUT }), "notified");
+});
+
+Deno.test("checkCancelled() and the signal end a thread that computes", async () => {
+  for (const how of ["check", "signal"] as const) {
+    const place = new Place();
+    const thread = await started(compute, place, how);
+    thread.cancel(new RangeError(how));
+    assertEndsWith(thread, how);
+  }
+});
+
+Deno.test("Thread.signal tells an idle event loop, and nobody but the thread", async () => {
+  const place = new Place();
+  const thread = await started(listen, place);
+  assertThrows(() => thread.signal, ThreadingError, "for code of that thread");
+  thread.cancel("enough");
+  assertEquals(thread.joinSync({ timeout: TIMEOUT }), "enough");
+  const { signal } = currentThread();
+  assert(signal instanceof AbortSignal);
+  assert(!signal.aborted);
+  const other = new Thread({ target: readSignal, args: [mainThread()] });
+  other.start();
+  assertEquals(other.joinSync(), "ThreadingError");
+});
+
+Deno.test("Thread passes other errors of a cancelled thread on to the excepthook", async () => {
+  const place = new Place();
+  const thread = await started(rethrow, place);
+  thread.cancel(new RangeError("stop"));
+  assertEndsWith(thread, "another one");
+  while (told.length === 0) await delay(1);
+  assertEquals(told.splice(0).map(String), ["TypeError: another one"]);
+});
+
+Deno.test("new Thread() takes a signal that cancels it", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const place = new Place();
+  const thread = new Thread({
+    target: wait,
+    args: [place, "Event.waitSync"],
+    signal,
+  });
+  const worker = new Worker(new Place(), { signal });
+  thread.start();
+  worker.start();
+  await place.ready.wait({ timeout: TIMEOUT });
+  controller.abort(new RangeError("abort"));
+  await assertRejects(() => thread.join({ timeout: TIMEOUT }), RangeError);
+  await assertRejects(() => worker.join({ timeout: TIMEOUT }), RangeError);
+  assert(worker.steps < 2);
+});
+
+Deno.test("new Thread() with a signal aborted before start() does not run", () => {
+  const place = new Place();
+  const make = (signal: AbortSignal) =>
+    new Thread({ target: wait, args: [place, "Event.waitSync"], signal });
+  const controller = new AbortController();
+  const thread = make(controller.signal);
+  controller.abort(new RangeError("early"));
+  thread.start();
+  assertEndsWith(thread, "early");
+  const late = make(AbortSignal.abort());
+  late.start();
+  const error = assertThrows(() => late.joinSync(), DOMException);
+  assertEquals(error.name, "AbortError");
+  // What cannot be sent is told as an AbortError.
+  const odd = make(AbortSignal.abort(() => {}));
+  odd.start();
+  assertThrows(() => odd.joinSync(), DOMException, "cancelled");
+  assert(!place.ready.isSet());
+});
+
+Deno.test("new Thread() does not hold on to ended threads by their signal", async () => {
+  const controller = new AbortController();
+  for (let i = 0; i < 40; i++) {
+    const thread = new Thread({
+      target: echo,
+      args: [i],
+      signal: controller.signal,
+    });
+    thread.start();
+    assertEquals(await thread.join(), i);
+  }
+  controller.abort();
+});
+
+Deno.test("Thread.cancel() terminates after the grace, whoever asked", async () => {
+  // The canceller blocks; a thread that computes never finds out by itself.
+  const busy = await started(compute, new Place(), "never");
+  busy.cancel(undefined, { grace: 50 });
+  assertEndsWith(busy, "was terminated");
+  // It has ended, and the main thread is in its event loop.
+  for (const blocks of [false, true]) {
+    const place = new Place();
+    const staying = await started(stay, place);
+    const canceller = new Thread({
+      target: cancelOther,
+      args: [staying, place, blocks],
+    });
+    canceller.start();
+    await assertRejects(
+      () => staying.join({ timeout: TIMEOUT }),
+      ThreadingError,
+      "was terminated",
+    );
+    place.event.set();
+    canceller.joinSync({ timeout: TIMEOUT });
+  }
+  // One that waits in a shield ends by itself while the main thread computes.
+  const place = new Place();
+  const alone = await started(stay, place);
+  alone.cancel(undefined, { grace: 30 });
+  const end = performance.now() + 20_000;
+  while (alone.isAlive() && performance.now() < end);
+  assert(!alone.isAlive());
+});
+
+Deno.test("Thread.cancel() terminates nobody who ends within the grace", async () => {
+  const place = new Place();
+  const thread = await started(report, place);
+  thread.cancel(new RangeError("in time"), { grace: 10_000 });
+  assertEquals(thread.joinSync({ timeout: TIMEOUT }), "RangeError: in time");
+  // The next thread of the worker is not its heir.
+  const next = await started(report, new Place());
+  assert(next.isAlive());
+  next.cancel(undefined, { grace: Infinity });
+  assertStringIncludes(String(next.joinSync()), "AbortError");
+});
+
+Deno.test("Timer.cancel() with a reason cancels it like any thread", () => {
+  const make = () => new Timer(600_000, echo, [1]);
+  const timer = make();
+  timer.start();
+  timer.cancel();
+  assertEquals(timer.joinSync({ timeout: TIMEOUT }), undefined);
+  const other = make();
+  other.start();
+  other.cancel(new DOMException("no time", "TimeoutError"));
+  assertThrows(
+    () => other.joinSync({ timeout: TIMEOUT }),
+    DOMException,
+    "no time",
+  );
+});
