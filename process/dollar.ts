@@ -12,7 +12,7 @@ import {
 } from "./_command/options.ts";
 import { CommandResult } from "./_command/result.ts";
 import { Pipeline, planOf } from "./pipeline.ts";
-import { ShellText, written } from "./_shell_text.ts";
+import { ShellText, written } from "./_shell/shell_text.ts";
 
 /**
  * What can be put into a command of {@linkcode $}: a text or a number is one

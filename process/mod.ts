@@ -49,7 +49,7 @@ export type {
   TemplateReaderSync,
   TemplateWriter,
   TemplateWriterSync,
-} from "./_template_run.ts";
+} from "./_shell/template_run.ts";
 
 // The chapter's `popen2` module: a child and its streams
 export * from "./popen2.ts";

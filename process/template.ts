@@ -23,7 +23,7 @@ import {
   type TemplateReaderSync,
   type TemplateWriter,
   type TemplateWriterSync,
-} from "./_template_run.ts";
+} from "./_shell/template_run.ts";
 import { system, systemSync } from "./run.ts";
 
 export type { StepKind };

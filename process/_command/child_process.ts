@@ -12,6 +12,7 @@ import {
 } from "./options.ts";
 import { delay } from "@std/async/delay";
 import { durationOf } from "../../_internal/options.ts";
+import { isAlive, listProcesses, ProcessTree } from "../_system/processes.ts";
 import { mayReadProc } from "./descriptors.ts";
 import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
 import { endOf } from "./result.ts";
@@ -210,7 +211,10 @@ function firstLineOf(path: string): string | undefined {
 export interface Ending {
   readonly signal: Deno.Signal;
   readonly grace: number;
+  /** Whether the process leads a group, which is ended. */
   readonly tree: boolean;
+  /** Whether what it has started is looked for, and ended. */
+  readonly attached: boolean;
 }
 
 const WHAT = "run a command";
@@ -225,19 +229,20 @@ const LONGEST_PAUSE = 320;
  * there is no permission for it.
  */
 export function endingOf(options: CommandSyncOptions): Ending {
-  const tree = options.killTree === true;
+  const { killTree } = options;
   // Checked now: later, when the group must be ended, it would be too late.
   if (
-    tree && Deno.permissions.querySync({ name: "run" }).state !== "granted"
+    killTree && Deno.permissions.querySync({ name: "run" }).state !== "granted"
   ) {
     throw new Deno.errors.NotCapable(
-      "Cannot run a command with killTree: signals to process groups need --allow-run without a list",
+      "Cannot run a command with killTree: signals to other processes than children need --allow-run without a list",
     );
   }
   return {
     signal: nameOf(numberOf(options.killSignal ?? "SIGTERM", WHAT)),
     grace: durationOf(options.killGrace ?? 1000, WHAT, "killGrace"),
-    tree,
+    tree: killTree === true,
+    attached: killTree === "attached",
   };
 }
 
@@ -251,24 +256,35 @@ export function endingOf(options: CommandSyncOptions): Ending {
  */
 export async function end(
   child: Deno.ChildProcess,
-  { signal, grace, tree }: Ending,
+  ending: Ending,
 ): Promise<void> {
-  const send = tree
+  const { signal, grace, tree } = ending;
+  const attached = ending.attached
+    ? new ProcessTree(child.pid, (signal) => sendSignal(child, signal))
+    : undefined;
+  const send = attached !== undefined
+    ? (signal: Deno.Signal) => attached.signal(signal)
+    : tree
     ? (signal: Deno.Signal) => killGroup(child.pid, signal)
     : (signal: Deno.Signal) => sendSignal(child, signal);
   const ended = endOf(child);
   let left = ended.then(() => false);
   try {
-    if (!send(signal)) return void await left;
+    if (!await send(signal)) return void await left;
   } catch (error) {
     // It runs as somebody else, so nobody can end it. It may end by itself when
     // its streams are closed.
     if (error instanceof Deno.errors.PermissionDenied) return;
     throw error;
   }
-  // The group lives on while one of it does, whether its leader does or not.
+  // The others live on, whether the one that started them does or not.
   if (tree) left = left.then(() => waitForGroup(child.pid, grace));
-  if (signal !== "SIGKILL" && await outlives(left, grace)) send("SIGKILL");
+  if (attached !== undefined) {
+    left = left.then(() => waitWhile(() => attached.lives(), grace));
+  }
+  if (signal !== "SIGKILL" && await outlives(left, grace)) {
+    await send("SIGKILL");
+  }
   await ended;
 }
 
@@ -289,16 +305,36 @@ async function outlives(
 }
 
 /** Waits for the end of a group; says whether it lives on after the grace. */
-async function waitForGroup(pid: number, grace: number): Promise<boolean> {
+function waitForGroup(pid: number, grace: number): Promise<boolean> {
+  return waitWhile(
+    () => someoneLives(pid),
+    grace,
+    () => groupExists(pid),
+  );
+}
+
+/**
+ * Waits for the end of processes.
+ *
+ * @param live Whether they live. It takes some milliseconds to know it, so it is
+ * asked less and less often.
+ * @param grace The milliseconds it waits.
+ * @param exist What takes less to know, and is `true` as long as they live.
+ * @returns Whether they live on after the grace.
+ */
+async function waitWhile(
+  live: () => Promise<boolean>,
+  grace: number,
+  exist = () => true,
+): Promise<boolean> {
   const last = performance.now() + grace;
-  // To look at all processes takes some milliseconds, so it is done less often.
   let pause = 2 * STEP;
   let look = 0;
-  while (groupExists(pid)) {
+  while (exist()) {
     const now = performance.now();
     if (now > last) return true;
     if (now >= look) {
-      if (!await someoneLives(pid)) return false;
+      if (!await live()) return false;
       look = performance.now() + pause;
       pause = Math.min(2 * pause, LONGEST_PAUSE);
     }
@@ -307,63 +343,16 @@ async function waitForGroup(pid: number, grace: number): Promise<boolean> {
   return false;
 }
 
-/** The states of processes that have ended; a zombie was not reaped yet. */
-const DEAD = /^[ZX]/;
-
 /**
  * Whether a process of this group lives. Processes that have ended belong to it
  * until their parents have reaped them; the parent of an orphan is process 1, and
  * may take its time.
  */
 async function someoneLives(group: number): Promise<boolean> {
-  const states = mayReadProc() ? statesInProc(group) : await statesByPs(group);
-  return states === undefined || states.some((state) => !DEAD.test(state));
-}
-
-/** The states of the processes of a group, as Linux tells them. */
-function statesInProc(group: number): string[] | undefined {
-  const states: string[] = [];
-  try {
-    for (const { name } of Deno.readDirSync("/proc")) {
-      if (!/^\d+$/.test(name)) continue;
-      const [state, of] = stateOf(name);
-      if (Number(of) === group) states.push(state);
-    }
-    return states;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The state of a process and its group; nothing if it is gone by now. */
-function stateOf(pid: string): string[] {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // `pid (name) state parent group ...`; there may be anything in the name.
-    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return [state, group];
-  } catch {
-    return [];
-  }
-}
-
-/** The same, as a program tells them; killTree has the permission to run it. */
-async function statesByPs(group: number): Promise<string[] | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command("ps", {
-      args: ["-A", "-o", "pgid=", "-o", "stat="],
-      cwd: "/",
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    if (!success) return undefined;
-    return new TextDecoder().decode(stdout).split("\n")
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([of]) => Number(of) === group)
-      .map(([, state]) => state);
-  } catch {
-    return undefined; // There is no ps. So wait.
-  }
+  const processes = await listProcesses();
+  // Where there is no way to know it is waited for.
+  return processes === undefined ||
+    processes.some((one) => one.group === group && isAlive(one));
 }
 
 function groupExists(pid: number): boolean {

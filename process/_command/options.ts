@@ -221,13 +221,23 @@ export interface CommandSyncOptions extends StageOptions {
    */
   killGrace?: number;
   /**
-   * Whether ending a process ends its children too. Each stage then has a
-   * session of its own, which also means that ctrl-C on the terminal does not
-   * reach it. Needs `--allow-run` without a list.
+   * Whether ending a process ends its children too, and theirs. What ctrl-C on the
+   * terminal does depends on it:
+   *
+   * - Without, ctrl-C reaches the stages and their children as it reaches this
+   *   program.
+   * - With `true`, each stage has a session of its own, where the system finds all
+   *   of them. Ctrl-C does not reach it, and neither does the end of the terminal.
+   *   `signal: abortOn("SIGINT")` of `signal` ends the processes then.
+   * - With `"attached"`, there is no session; ctrl-C reaches all, as without. The
+   *   children are found by who started whom. One whose parent has ended before
+   *   is not found, as a program in the background is of a shell that is over.
+   *
+   * Needs `--allow-run` without a list.
    *
    * @default {false}
    */
-  killTree?: boolean;
+  killTree?: boolean | "attached";
   /**
    * The most bytes that are kept of one captured stream. More ends the
    * processes, with a {@linkcode CommandError}.
@@ -495,7 +505,9 @@ export function checkCommandOptions<T extends CommandOptions>(
   checkSignal(options.signal, WHAT);
   checkMaxBuffer(options.maxBuffer);
   checkBoolean(options.check, "check");
-  checkBoolean(options.killTree, "killTree");
+  if (![undefined, true, false, "attached"].includes(options.killTree)) {
+    throw wrong('killTree must be true, false or "attached"', options.killTree);
+  }
   checkBoolean(options.all, "all");
   checkBoolean(options.verbose, "verbose");
   checkOneOf(options.stdin, "stdin", ["inherit", "null"]);

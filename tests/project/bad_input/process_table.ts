@@ -102,6 +102,7 @@ const badOptions = (call: (options: never) => unknown): Row =>
       { maxBuffer: "1" },
       { check: "no" },
       { killTree: 1 },
+      { killTree: "group" },
       { stdin: "piped" },
       { stderr: "stdout" },
       { stderr: 5 },

@@ -1,19 +1,19 @@
 // What a template becomes: a script, and a shell with this program at one end.
-import { checkString } from "../_internal/check.ts";
-import { argvOf, quote } from "./_command/command_line.ts";
-import { unlessUnread } from "./_command/streams.ts";
+import { checkString } from "../../_internal/check.ts";
+import { argvOf, quote } from "../_command/command_line.ts";
+import { unlessUnread } from "../_command/streams.ts";
 import {
   inheriting,
   spawn,
   type SpawnOptions,
-} from "./_command/child_process.ts";
-import { startPiped } from "./_command/helper.ts";
+} from "../_command/child_process.ts";
+import { startPiped } from "../_command/helper.ts";
 import {
   type Child,
   type ChildSync,
   createChild,
   createChildSync,
-} from "./child.ts";
+} from "../child.ts";
 import {
   createTextReader,
   createTextReaderSync,
@@ -23,7 +23,7 @@ import {
   type TextReaderSync,
   type TextWriter,
   type TextWriterSync,
-} from "./text_stream.ts";
+} from "../text_stream.ts";
 
 /**
  * What a step reads and writes: `-` its standard stream, `f` a file that it
