@@ -12,7 +12,7 @@ import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
 /** How many gets, or puts, are in line at a queue. */
 export function countWaiting(
   queue: SharedObject,
-  line: "getters" | "putters",
+  line: "getters" | "putters" | "joiners",
 ): number {
   const address = queue[ADDRESS];
   let found = 0;
@@ -27,7 +27,7 @@ export function countWaiting(
 export function untilWaiting(
   queue: SharedObject,
   count: number,
-  line: "getters" | "putters" = "getters",
+  line: "getters" | "putters" | "joiners" = "getters",
 ): void {
   const end = performance.now() + 60_000;
   for (;;) {
