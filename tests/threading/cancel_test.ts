@@ -119,6 +119,50 @@ for (const name of Object.keys(waits)) {
   });
 }
 
+/** What lets a wait go on, as soon as it has been cancelled. */
+const grants: Record<string, (place: Place) => void> = {
+  Lock: ({ lock }) => lock.release(),
+  RLock: ({ rlock }) => rlock.release(),
+  InterpreterLock: ({ gil }) => gil.release(),
+  Semaphore: ({ semaphore }) => semaphore.release(),
+  Event: ({ event }) => event.set(),
+  Condition: ({ condition, reentrant }) => {
+    for (const each of [condition, reentrant]) {
+      using _ = each.acquireSync();
+      each.notifyAll();
+    }
+  },
+};
+
+for (const name of Object.keys(waits)) {
+  const grant = grants[name.split(".")[0]];
+  if (grant === undefined) continue;
+  Deno.test(`Thread.cancel() ends ${name}(), and what it is given goes on`, async () => {
+    const { place } = heldPlace();
+    for (let i = 0; i < 5; i++) {
+      place.ready.clear();
+      const thread = new Thread({ target: wait, args: [place, name] });
+      thread.start();
+      await untilWaiting(thread, place);
+      thread.cancel(new RangeError(name));
+      // It may not have noticed yet.
+      grant(place);
+      assertThrows(
+        () => thread.joinSync({ timeout: TIMEOUT }),
+        RangeError,
+        name,
+      );
+      place.event.clear();
+      assert(!place.lock.locked() || !name.startsWith("Lock"));
+      if (name.startsWith("Lock")) place.lock.acquireSync();
+      if (name.startsWith("RLock")) place.rlock.acquireSync();
+      if (name.startsWith("Interp")) place.gil.acquireSync();
+      if (name.startsWith("Sema")) assert(place.semaphore.acquireNowait());
+    }
+    assertEquals(told.splice(0), []);
+  });
+}
+
 for (const name of Object.keys(ready)) {
   Deno.test(`Thread.cancel() makes ${name}() throw that need not wait`, () => {
     const place = new Place();
