@@ -74,8 +74,10 @@ export const callbacks = {
   wake(): void {},
   /** Waits of a dead thread have been left to those who know their objects. */
   waitsLeft(): void {},
-  /** The main thread has been blocked for long. */
-  longWait(): void {},
+  /** The main thread has been blocked for long; false to be asked again. */
+  longWait(): boolean {
+    return true;
+  },
   /** The event loop turns. */
   turn(): void {},
   /** Does what is due; returns when to call again, by `performance.now()`. */
@@ -312,7 +314,11 @@ function lockSlow(mutex: number): boolean {
         // So long is no section. Its holder may have left it in the middle: if
         // it is in its event loop, it now finishes it, see `checkDying`.
         wakeSlot(slot);
-        if (isMain && ++timeouts * RECHECK_MS === LONG_MS) callbacks.longWait();
+        if (
+          isMain && ++timeouts * RECHECK_MS >= LONG_MS && callbacks.longWait()
+        ) {
+          timeouts = -Infinity;
+        }
       } else if (compareExchange(mutex, seen, self | CONTENDED) === seen) {
         return callbacks.inherit(mutex);
       }

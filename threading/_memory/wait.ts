@@ -516,8 +516,7 @@ function sleep(
     } else {
       if (until === deadline) return false;
       if (until !== helpAt) continue;
-      helpAt = Infinity;
-      callbacks.longWait();
+      helpAt = callbacks.longWait() ? Infinity : performance.now() + LONG_MS;
     }
   }
 }

@@ -196,8 +196,10 @@ let hasSentinel = false;
  * would tell it of the end of a worker, but only in its event loop. May be called
  * in the midst of a critical section.
  */
-function startSentinel(): void {
-  if (hasSentinel || workers.size === 0) return;
+function startSentinel(): boolean {
+  if (hasSentinel || workers.size === 0) return true;
+  // A worker that still boots cannot be watched.
+  if (load(Header.guardedWorkers) === 0) return false;
   hasSentinel = true;
   const data: SentinelData = {
     buffer: words.buffer,
@@ -220,6 +222,7 @@ function startSentinel(): void {
     // The platform has no room for it now.
     hasSentinel = false;
   }
+  return hasSentinel;
 }
 
 /** Cleans up after a worker that has ended by itself. */
