@@ -24,9 +24,10 @@ import {
   placeOf,
   removeKeeping,
   RingField,
+  SharedList,
   shrinkEmpty,
   wordAt,
-} from "../../threading/shared/list_storage.ts";
+} from "../../threading/shared/list.ts";
 import {
   allocate,
   deallocate,
@@ -52,7 +53,6 @@ import {
 } from "../../threading/_memory/shared_object.ts";
 import { Lock } from "../../threading/sync/lock.ts";
 import { sendable } from "../../threading/_codec/sendable.ts";
-import { SharedList } from "../../threading/shared/list.ts";
 import { Order, QueueField } from "./layout.ts";
 
 /** The hooks of a queue. */

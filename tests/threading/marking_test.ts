@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { SimpleQueue } from "../../queue/mod.ts";
-import { isUnderMain, privateNameOf } from "../../threading/_codec/marks.ts";
+import { isUnderMain, privateNameOf } from "../../threading/_codec/sendable.ts";
 import {
   NotSendableError,
   sendable,

@@ -15,7 +15,6 @@ import {
 } from "../_memory/shared_object.ts";
 import { loadModuleSync, loadSendableSync } from "./sendable.ts";
 import { readPlatform } from "./platform.ts";
-import { type DecodedShape, Reader } from "./reader.ts";
 import {
   ABSENT,
   ARRAY,
@@ -25,6 +24,7 @@ import {
   BUFFER,
   BUILT_IN_INSTANCE,
   DATE,
+  type DecodedShape,
   DEFERRED,
   DOM_EXCEPTION,
   ERROR,
@@ -39,6 +39,7 @@ import {
   MAX_SHAPE_BYTES,
   NEW_SHAPE,
   NULL,
+  Reader,
   RECENT_SHAPE,
   REFERENCE,
   REGEXP,

@@ -29,8 +29,6 @@ import {
   registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
-import type { Reader } from "./reader.ts";
-import { nameOf, Refusal, type Writer } from "./writer.ts";
 import {
   BLOB,
   CERTIFICATE,
@@ -39,7 +37,9 @@ import {
   KEPT,
   KEPT_MEMORY,
   KEY,
+  type Reader,
 } from "./format.ts";
+import { nameOf, Refusal, type Writer } from "./writer.ts";
 
 function types(): typeof import("node:util/types") {
   return builtIn("node:util/types");
