@@ -4,7 +4,9 @@
  * @module
  */
 
+import { checkOptions } from "../_internal/check.ts";
 import {
+  durationOf,
   timeoutError,
   timeoutOf,
   type WaitOptions,
@@ -32,7 +34,10 @@ import { ModuleNotLoaded } from "../threading/_codec/sendable.ts";
 import { HeapExhaustedError, ThreadingError } from "../threading/errors.ts";
 import { currentThread } from "../threading/current_thread.ts";
 import { reportUncaught } from "../threading/excepthook.ts";
-import { cancel, cancelReason } from "./_engine/cancel.ts";
+import { releaseScope } from "../threading/_runtime/cancelling.ts";
+import { cancel } from "./_engine/cancel.ts";
+import { help, helperFor } from "./_engine/help.ts";
+import { aside } from "./_engine/run.ts";
 import { isSettled, Task, TASK_WORDS, TaskState } from "./_engine/layout.ts";
 import { futureProtocol } from "./_engine/line.ts";
 
@@ -272,12 +277,18 @@ export class Future<R = unknown> extends SharedObject {
   }
 
   /**
-   * Cancels the task. One that has not begun never runs. One that has ended is
-   * left alone.
+   * Cancels the task. One that has not begun never runs. One that runs is asked
+   * to end: its waits throw the reason, its signal is aborted (see
+   * `currentTask`), and it has the result that it ends with. One that has ended is
+   * left alone. The first reason counts.
    *
    * @param reason What waiting for the result throws; a `DOMException` named
    * `AbortError` if it is left out.
+   * @param options `grace`, milliseconds after which the worker is terminated, and
+   * replaced, if the task still runs; by default never.
    * @throws {NotSendableError} If the reason cannot be sent.
+   * @throws {RangeError} If the grace is negative, NaN or too large.
+   * @throws {TypeError} If the grace is not a number.
    *
    * @example
    * ```ts
@@ -292,10 +303,26 @@ export class Future<R = unknown> extends SharedObject {
    * });
    * ```
    */
-  cancel(reason: unknown = cancelReason()): void {
-    cancel(addressOf(this), reason);
+  cancel(reason?: unknown, options?: FutureCancelOptions): void {
+    if (options !== undefined) checkOptions(options, CANCEL, ["grace"]);
+    const grace = durationOf(options?.grace, CANCEL, "grace");
+    const task = addressOf(this);
+    cancel(task, reason, grace === Infinity ? -1 : Math.ceil(grace));
   }
 }
+
+/** How a task is cancelled. */
+export interface FutureCancelOptions {
+  /**
+   * Milliseconds after which the worker of the task is terminated if it still
+   * runs.
+   *
+   * @default {Infinity}
+   */
+  grace?: number;
+}
+
+const CANCEL = "cancel a task";
 
 /** Makes a Future, which belongs to no pool yet. */
 export function makeFuture<R>(): Future<R> {
@@ -324,10 +351,9 @@ function destroyTask(task: number): void {
       releaseRecord(result);
     }
   }
-  for (const field of [Task.job, Task.reason]) {
-    const record = words[task + field];
-    if (record !== 0) releaseRecord(record);
-  }
+  const job = words[task + Task.job];
+  if (job !== 0) releaseRecord(job);
+  releaseScope(task + Task.scope);
   const core = words[task + Task.core];
   if (core !== 0) releaseReference(core);
 }
@@ -369,16 +395,26 @@ export async function waitForResult(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (isSettled(task)) return;
-  await waitPromise(futureProtocol, task, MAIN_QUEUE, {
+  const surrender = {
     timeout,
     signal,
     timeoutError: () => timeoutError(RESULT, timeout),
-  });
+  };
+  await aside(
+    words[task + Task.core],
+    () => waitPromise(futureProtocol, task, MAIN_QUEUE, surrender),
+  );
 }
 
 /** The same, in the blocking form. */
 export function waitForResultSync(task: number, timeout = Infinity): void {
   if (isSettled(task)) return;
+  const helper = helperFor(words[task + Task.core]);
+  if (helper !== undefined) {
+    const deadline = performance.now() + timeout;
+    if (help(helper, task, deadline, RESULT)) return;
+    throw timeoutError(RESULT, timeout);
+  }
   const end = waitSync(futureProtocol, task, MAIN_QUEUE, timeout, RESULT);
   if (end === Wake.waiting) throw timeoutError(RESULT, timeout);
 }

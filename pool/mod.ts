@@ -22,7 +22,7 @@
  * @module
  */
 
-export { Future } from "./future.ts";
+export { Future, type FutureCancelOptions } from "./future.ts";
 export type {
   ShutdownOptions,
   ShutdownSyncOptions,
@@ -30,4 +30,5 @@ export type {
   TaskOptions,
   ThreadPoolOptions,
 } from "./options.ts";
+export { type CurrentTask, currentTask } from "./task.ts";
 export { type PoolStats, ThreadPool } from "./thread_pool.ts";

@@ -59,7 +59,11 @@ import {
   waitForResult,
   waitForResultSync,
 } from "./future.ts";
-import { cancelReason, followSignal, watchSignal } from "./_engine/cancel.ts";
+import {
+  draftTaskReason,
+  followSignal,
+  watchSignal,
+} from "./_engine/cancel.ts";
 
 import {
   MAKE,
@@ -541,8 +545,7 @@ function endPool(
   }
   shutDown(core);
   if (cancelPending) {
-    const makeReason = () => draftRecord(cancelReason());
-    while (cancelFirst(core, makeReason));
+    while (cancelFirst(core, draftTaskReason));
   }
   return { timeout, signal };
 }

@@ -7,7 +7,7 @@
 import { words } from "../../threading/_memory/heap.ts";
 import { waitPromise } from "../../threading/_memory/wait.ts";
 import { MAIN_QUEUE } from "../../threading/_memory/wait_queue.ts";
-import { draftRecord } from "../../threading/_codec/record.ts";
+import { draftReason } from "../../threading/_runtime/cancelling.ts";
 import {
   holdObject,
   releaseHold,
@@ -15,19 +15,23 @@ import {
 import { Task } from "./layout.ts";
 import { cancelTask, futureProtocol } from "./line.ts";
 
-/** Why a task is cancelled, if nobody says. */
-export function cancelReason(): DOMException {
-  return new DOMException("The task was cancelled", "AbortError");
-}
-
 /**
  * Cancels a task of which this thread has a reference.
  *
+ * @param task The task.
+ * @param reason Why; `undefined` for an `AbortError`.
+ * @param grace Milliseconds after which its worker is terminated, -1 for never.
  * @throws {NotSendableError} If the reason cannot be sent.
  */
-export function cancel(task: number, reason: unknown): void {
+export function cancel(task: number, reason: unknown, grace: number): void {
   const core = words[task + Task.core];
-  cancelTask(core, task, draftRecord(reason));
+  // One that no pool has accepted, or that has ended, has nobody to ask.
+  cancelTask(core, task, draftTaskReason(reason), grace);
+}
+
+/** The record of why a task is cancelled, a draft. */
+export function draftTaskReason(reason?: unknown): number {
+  return draftReason(reason, "The task");
 }
 
 /**
@@ -36,7 +40,7 @@ export function cancel(task: number, reason: unknown): void {
  * @returns Ends that.
  */
 export function watchSignal(task: number, signal: AbortSignal): () => void {
-  const onAbort = () => cancel(task, signal.reason);
+  const onAbort = () => cancel(task, signal.reason, words[task + Task.grace]);
   if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
   return () => signal.removeEventListener("abort", onAbort);

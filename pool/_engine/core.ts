@@ -67,7 +67,10 @@ import {
 } from "../../threading/_memory/wait_queue.ts";
 import { commitRecord, releaseRecord } from "../../threading/_codec/record.ts";
 import { draftError } from "../../threading/_runtime/reaper.ts";
+import { isScopeCancelled, ScopeField } from "../../threading/_memory/scope.ts";
+import { graceTime } from "../../threading/_runtime/cancelling.ts";
 import { ThreadingError } from "../../threading/errors.ts";
+import { timeoutError } from "../../_internal/options.ts";
 import {
   Closed,
   Core,
@@ -259,6 +262,9 @@ export function rouseWorker(core: number): void {
   if (wanted) hooks.startWorker(core);
 }
 
+/** For messages. */
+export const RUN = "run a task";
+
 /** So many workers in a row may die before they can take a task. */
 const MAX_STILLBORN = 3;
 
@@ -305,25 +311,36 @@ function abandonWorker(core: number, worker: number, cause: unknown): void {
   unlock(self + Slot.mutex);
 }
 
-/** Puts the first task of a dead worker back into the line, or fails it. */
+/** Puts the first task of a dead worker back into the line, or ends it. */
 function endTaskOf(core: number, worker: number, died: unknown): void {
   const thread = words[worker + Node.slot] + Slot.thread;
-  const result = draftError(died, words[thread]);
-  lock(core + Field.mutex);
   const task = words[worker + Worker.tasks];
+  const timeout = words[task + Task.timeout];
+  // One that has not looked at the time is terminated when its grace is over.
+  const isLate = timeout >= 0 && words[task + Task.grace] >= 0 &&
+    ((graceTime() - words[task + Task.startedAt]) | 0) >= timeout;
+  const error = isLate ? timeoutError(RUN, timeout) : died;
+  const result = draftError(error, words[thread]);
+  lock(core + Field.mutex);
   release(core, task);
-  const reason = words[task + Task.reason];
-  const mayRepeat = reason === 0 &&
-    words[task + Task.attempt] < words[task + Task.attempts] &&
-    words[core + Core.closed] !== Closed.failed;
-  if (mayRepeat) {
-    lineFirst(core, task);
-  } else if (reason !== 0) {
-    words[task + Task.reason] = 0;
+  const isCancelled = isScopeCancelled(task + Task.scope);
+  let isUsed = false;
+  if (isCancelled) {
+    const reason = words[task + Task.scope + ScopeField.reason];
+    words[task + Task.scope + ScopeField.reason] = 0;
     settleIn(core, task, TaskState.cancelled, reason, false);
+  } else if (isLate) {
+    isUsed = true;
+    settleIn(core, task, TaskState.cancelled, result);
+  } else if (
+    words[task + Task.attempt] < words[task + Task.attempts] &&
+    words[core + Core.closed] !== Closed.failed
+  ) {
+    lineFirst(core, task);
   } else {
+    isUsed = true;
     settleIn(core, task, TaskState.failed, result);
   }
   unlock(core + Field.mutex);
-  if ((mayRepeat || reason !== 0) && result !== 0) discard(result);
+  if (!isUsed && result !== 0) discard(result);
 }

@@ -5,6 +5,7 @@
  */
 
 import { Field, load } from "../../threading/_memory/heap.ts";
+import { SCOPE_WORDS } from "../../threading/_memory/scope.ts";
 import { NODE_WORDS } from "../../threading/_memory/wait_queue.ts";
 
 /** The words of a core. Its main wait queue is that of idle workers. */
@@ -88,17 +89,19 @@ export const Task = {
   /** Milliseconds, -1 for none. */
   timeout: Field.own + 13,
   grace: Field.own + 14,
-  /** Record of why it was cancelled, 0 if it was not. */
-  reason: Field.own + 15,
+  /** When it was started, by the clock of graces. */
+  startedAt: Field.own + 15,
   /** (atomic) Set when somebody has asked for its result. */
   asked: Field.own + 16,
   /** What it has reported, see `updates.ts`. */
   updates: Field.own + 17,
-  /** (atomic) How many tasks that help wait for it, see `help.ts`. */
+  /** Set if one who helps may sleep at it, see `help.ts`. */
   helpers: Field.own + 18,
+  /** Its scope of cancelling, `SCOPE_WORDS` words. */
+  scope: Field.own + 19,
 } as const;
 /** Size of a task in words. */
-export const TASK_WORDS = Field.own + 19;
+export const TASK_WORDS = Field.own + 19 + SCOPE_WORDS;
 
 /** The life of a task. */
 export const TaskState = {
@@ -130,6 +133,9 @@ export const WORKER_WORDS = NODE_WORDS + 3;
 /** Flag of a node that is a worker. */
 export const WORKER_FLAG = 0x100;
 
+/** What the node of a waiter has in `Node.value` that helps meanwhile. */
+export const HELPER = 0x68656c70;
+
 /** How far a worker is. */
 export const Phase = {
   boots: 0,
@@ -148,14 +154,4 @@ export const Offer = {
   closed: 3,
   /** Nothing was done: it is to be offered in `doWholly`, with a new worker. */
   wholly: 4,
-} as const;
-
-/** What {@linkcode cancelPending} found. */
-export const Found = {
-  /** The task was pending, and is cancelled now. */
-  pending: 0,
-  /** It runs, and the reason is noted. */
-  running: 1,
-  /** It is settled, was never accepted, or is being cancelled already. */
-  over: 2,
 } as const;

@@ -14,6 +14,7 @@ import {
   requestHost,
   self,
   Slot,
+  slotOf,
   store,
   words,
 } from "../../threading/_memory/heap.ts";
@@ -24,11 +25,25 @@ import {
   unlockInner,
 } from "../../threading/_memory/mutex.ts";
 import { discard } from "../../threading/_memory/allocator.ts";
-import { releaseReference } from "../../threading/_memory/shared_object.ts";
 import {
+  borrow,
+  giveBack,
+  releaseReference,
+} from "../../threading/_memory/shared_object.ts";
+import {
+  cancelScope,
+  setGrace,
+  terminateAfter,
+} from "../../threading/_runtime/cancelling.ts";
+import { ThreadField } from "../../threading/_runtime/thread_table.ts";
+import {
+  dequeue,
+  firstOf,
   MAIN_QUEUE,
+  Node,
   type Protocol,
   Wake,
+  wake,
   wakeAll,
   wakeFirst,
 } from "../../threading/_memory/wait_queue.ts";
@@ -37,7 +52,7 @@ import { draftError } from "../../threading/_runtime/reaper.ts";
 import {
   Closed,
   Core,
-  Found,
+  HELPER,
   isSettled,
   Offer,
   Task,
@@ -128,7 +143,118 @@ export function accept(core: number, task: number, parent: number): number {
   else words[last + Task.next] = task;
   words[core + Core.last] = task;
   enter(core, task);
+  if (parent !== 0) wakeHelpers(parent);
   return rouse(core) ? Offer.acceptedFirst : Offer.accepted;
+}
+
+/** So many ancestors of a task are asked whether somebody helps them. */
+const ANCESTORS = 32;
+
+/**
+ * In the section: wakes those who wait for an ancestor of a new task and can help
+ * with it.
+ */
+function wakeHelpers(parent: number): void {
+  let task = parent;
+  for (let i = 0; i < ANCESTORS && task !== 0; i++) {
+    if (load(task + Task.helpers) !== 0) wakeHelpersOf(task);
+    task = words[task + Task.parent];
+  }
+}
+
+function wakeHelpersOf(task: number): void {
+  if (lockInner(task + Field.mutex)) {
+    store(task + Task.helpers, 0);
+    let node = firstOf(task);
+    while (node !== 0) {
+      const next = words[node + Node.next];
+      if (words[node + Node.value] === HELPER) {
+        dequeue(node);
+        wake(node, Wake.granted);
+      }
+      node = next;
+    }
+  }
+  unlockInner(task + Field.mutex);
+}
+
+/** So many tasks are looked at for one that can be helped. */
+const LOOKS = 1000;
+
+/**
+ * Takes a task that somebody can help with who waits for another one: that one if
+ * it is pending, or one that descends from it.
+ *
+ * @param core The core.
+ * @param task The task that is waited for.
+ * @param worker The worker of the waiter.
+ * @param refused One that it cannot run.
+ * @returns The task, or 0.
+ */
+export function claimRelated(
+  core: number,
+  task: number,
+  worker: number,
+  refused: number,
+): number {
+  lock(core + Field.mutex);
+  const found = related(task, refused);
+  if (found !== 0) claim(core, found, worker);
+  unlock(core + Field.mutex);
+  return found;
+}
+
+/** In the section: a pending task that is the one or descends from it, or 0. */
+function related(root: number, refused: number): number {
+  let task = root;
+  for (let look = 0; look < LOOKS; look++) {
+    const state = words[task + Task.state];
+    if (state === TaskState.pending && task !== refused) return task;
+    // Down, else to the next one, else up until there is one.
+    let next = state >= TaskState.returned ? 0 : words[task + Task.child];
+    while (next === 0 && task !== root) {
+      next = words[task + Task.nextSibling];
+      if (next === 0) task = words[task + Task.parent];
+      if (task === 0) return 0;
+    }
+    if (next === 0) return 0;
+    task = next;
+  }
+  return 0;
+}
+
+/** Puts a task back into the line that this worker cannot run. */
+export function giveUpTask(core: number, task: number): void {
+  lock(core + Field.mutex);
+  release(core, task);
+  words[task + Task.attempt]--;
+  lineFirst(core, task);
+  wakeFirst(core, MAIN_QUEUE, Wake.retry);
+  unlock(core + Field.mutex);
+}
+
+/** Whether there are workers besides the one that asks, or there could be. */
+export function hasOtherWorkers(core: number): boolean {
+  return words[core + Core.size] > 1;
+}
+
+/** Accepts a task that this thread runs itself, whatever room there is. */
+export function acceptHere(
+  core: number,
+  task: number,
+  parent: number,
+  worker: number,
+): number {
+  lock(core + Field.mutex);
+  const isOpen = words[core + Core.closed] === Closed.no;
+  if (isOpen) {
+    add(task + Field.references, 1);
+    addChild(parent, task);
+    lineFirst(core, task);
+    claim(core, task, worker);
+  }
+  unlock(core + Field.mutex);
+  return isOpen ? Offer.accepted : Offer.closed;
 }
 
 /** In the section: a task has got into the line. */
@@ -305,35 +431,42 @@ function leaveFamily(task: number): void {
 }
 
 /**
- * Cancels a task that is pending, or notes why one that runs is to end.
+ * Cancels a task, of which this thread has a reference: one that is pending is
+ * settled, one that runs is asked to end.
  *
  * @param core The core.
  * @param task The task.
  * @param reason Record of the reason, a draft, which goes.
+ * @param grace Milliseconds after which the worker of a task is terminated that
+ * still runs, -1 for never.
  */
 export function cancelTask(
   core: number,
   task: number,
   reason: number,
-): number {
+  grace: number,
+): void {
   lock(core + Field.mutex);
-  let found: number = Found.over;
   const state = words[task + Task.state];
+  let thread = 0;
   if (state === TaskState.pending) {
-    found = Found.pending;
     unline(core, task);
     settleIn(core, task, TaskState.cancelled, reason);
     endIfIdle(core);
-  } else if (
-    state === TaskState.running && words[task + Task.reason] === 0
-  ) {
-    found = Found.running;
-    words[task + Task.reason] = reason;
-    commitRecord(reason);
+  } else if (state === TaskState.running && grace >= 0) {
+    // The worker is there: its node is.
+    const slot = words[words[task + Task.worker] + Node.slot];
+    thread = words[slot + Slot.thread];
+    if (thread !== 0) borrow(thread);
   }
   unlock(core + Field.mutex);
-  if (found === Found.over) discard(reason);
-  return found;
+  if (state === TaskState.running) cancelScope(task, task + Task.scope, reason);
+  else if (state !== TaskState.pending) discard(reason);
+  if (thread === 0) return;
+  terminateAfter(thread, grace);
+  // The worker may have gone on with another one.
+  if (isSettled(task)) setGrace(slotOf(words[thread + ThreadField.tid]), 0);
+  giveBack(thread);
 }
 
 /** In the section: nobody is left to see that there is nothing to do. */

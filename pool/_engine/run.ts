@@ -25,7 +25,21 @@ import { draftError, textOf } from "../../threading/_runtime/reaper.ts";
 import { whileLoading } from "../../threading/_runtime/worker_pool.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { ThreadExit } from "../../threading/thread.ts";
-import { rouseWorker } from "./core.ts";
+import { timeoutError } from "../../_internal/options.ts";
+import {
+  currentScope,
+  runInScope,
+  type Scope,
+  type ScopeLimit,
+} from "../../threading/_memory/scope.ts";
+import {
+  cancelScope,
+  draftReason,
+  graceTime,
+  setGrace,
+  terminateAfter,
+} from "../../threading/_runtime/cancelling.ts";
+import { rouseWorker, RUN } from "./core.ts";
 import { Task, TaskState } from "./layout.ts";
 import { settle } from "./line.ts";
 
@@ -42,6 +56,10 @@ export interface Running {
   readonly task: number;
   /** How many times it has been started. */
   readonly attempt: number;
+  /** Its scope, once it has been entered. */
+  scope: Scope | undefined;
+  /** What cancels it when its time is up. */
+  timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has ended; what it left behind may go on. */
   ended: boolean;
 }
@@ -58,9 +76,9 @@ export class Place {
 
   constructor(readonly core: number, readonly worker: number) {}
 
-  /** Whether another task may begin. */
-  get isFree(): boolean {
-    return this.#active === 0;
+  /** Whether one task runs, and no other. */
+  get isAlone(): boolean {
+    return this.#active === 1;
   }
 
   /** Whether no task is there, suspended ones included. */
@@ -157,9 +175,7 @@ export function run(
   task: number,
   goesOn: boolean,
 ): number | Promise<void> {
-  const attempt = words[task + Task.attempt];
-  const running = { place, task, attempt, ended: false };
-  place.begin();
+  const running = begin(place, task);
   const job = words[task + Task.job];
   if (missingModuleOf(job) !== undefined) return runLoaded(running);
   needsTurn();
@@ -169,15 +185,94 @@ export function run(
     const { fn, args } = readRecord(job) as Job;
     isNew = isNewHere(fn);
     value = callIn(running, fn, args);
-    if (isThenable(value)) return finishAsync(running, value);
   } catch (error) {
+    endAbove(0);
     return endFailed(running, error, goesOn);
   }
+  endAbove(0);
+  if (isThenable(value)) return finishAsync(running, value);
   // What it has left behind may be an error that ends the worker: then this task
   // is to fail. Nothing tells of a promise that was rejected, so the first runs
   // of a function are looked at until the event loop has turned.
   if (needsTurn() || isNew) return finishLater(running, value);
   return endReturned(running, value, goesOn);
+}
+
+/**
+ * Runs a task that the worker has claimed while another one waits here, on the
+ * stack of that one. If it turns out to be async it goes on when the event loop
+ * turns.
+ */
+export function runHelped(place: Place, task: number, job?: Job): void {
+  const running = begin(place, task);
+  const level = nested.push(running);
+  let value: unknown;
+  try {
+    const { fn, args } = job ?? readRecord(words[task + Task.job]) as Job;
+    value = callIn(running, fn, args);
+  } catch (error) {
+    endAbove(level);
+    endFailed(running, error);
+    nested.pop();
+    return;
+  }
+  endAbove(level);
+  if (isThenable(value)) finishAsync(running, value);
+  else endReturned(running, value);
+  nested.pop();
+}
+
+/**
+ * The tasks on the stack that run while another one waits. One stays here whose
+ * end has thrown, for want of stack: there is more further up, where the one that
+ * waited ends it.
+ */
+const nested: Running[] = [];
+
+/** How many tasks wait on the stack. */
+export function nesting(): number {
+  return nested.length;
+}
+
+/** Ends the tasks above a level that have not been ended. */
+function endAbove(level: number): void {
+  while (nested.length > level) {
+    endFailed(nested.at(-1)!, stackOverflow(), false, level === 0);
+    nested.pop();
+  }
+}
+
+function stackOverflow(): ThreadingError {
+  return new ThreadingError(
+    "The task failed: too many tasks wait on the stack of its thread; await result()",
+  );
+}
+
+const AsyncFunction = (async () => {}).constructor;
+
+/**
+ * What a task is to run, for a thread that blocks.
+ *
+ * @returns `undefined` if that cannot run it: its function is async, or its module
+ * is not loaded here.
+ */
+export function jobHere(task: number): Job | undefined {
+  const record = words[task + Task.job];
+  if (missingModuleOf(record) !== undefined) return undefined;
+  const job = readRecord(record) as Job;
+  return job.fn instanceof AsyncFunction ? undefined : job;
+}
+
+function begin(place: Place, task: number): Running {
+  place.begin();
+  return {
+    place,
+    task,
+    attempt: words[task + Task.attempt],
+    scope: undefined,
+    timer: undefined,
+    ended: false,
+  };
 }
 
 function callIn(
@@ -186,7 +281,43 @@ function callIn(
   args: unknown[],
 ): unknown {
   storage ??= new (builtIn("node:async_hooks").AsyncLocalStorage)();
-  return storage.run(running, fn, ...args as never[]);
+  const { task } = running;
+  const timeout = words[task + Task.timeout];
+  const limit = timeout < 0 ? undefined : limitOf(running, timeout);
+  return runInScope(
+    task,
+    task + Task.scope,
+    () => {
+      running.scope = currentScope();
+      return storage!.run(running, fn, ...args as never[]);
+    },
+    limit,
+  );
+}
+
+/** Has a task cancelled when its time is up. */
+function limitOf(running: Running, timeout: number): ScopeLimit {
+  const { task } = running;
+  const startedAt = graceTime();
+  words[task + Task.startedAt] = startedAt;
+  const expire = () => {
+    const scope = task + Task.scope;
+    cancelScope(task, scope, draftReason(timeoutError(RUN, timeout)));
+  };
+  // For what awaits in the event loop; a wait that blocks, and a loop that calls
+  // `checkCancelled`, look at the time themselves.
+  running.timer = setTimeout(expire, timeout);
+  const grace = words[task + Task.grace];
+  if (grace >= 0) {
+    terminateAfter(words[self + Slot.thread], timeout + grace);
+  }
+  return { at: performance.now() + timeout, expire };
+}
+
+/** Undoes what was to happen to a task that has ended. */
+function unlimit(running: Running): void {
+  if (running.timer !== undefined) clearTimeout(running.timer);
+  if (words[self + Slot.grace] !== 0) setGrace(self, 0);
 }
 
 /** So many runs of a function are looked at until the event loop has turned. */
@@ -279,14 +410,24 @@ function endReturned(
 }
 
 /** The same with what it threw. */
-function endFailed(running: Running, error: unknown, goesOn = false): number {
+function endFailed(
+  running: Running,
+  error: unknown,
+  goesOn = false,
+  isLast = nested.length === 0,
+): number {
   const told = error instanceof ThreadExit
     ? new ThreadingError(
       "The task failed: it called exit(), which ends threads; return from it instead",
     )
     : error;
   const result = draftError(told, words[self + Slot.thread]);
-  return end(running, TaskState.failed, result, goesOn);
+  // It may be stack that there is no room on.
+  if (result === 0 && !isLast) throw new RangeError("No room for an error");
+  const isCancelled = running.scope?.reason !== undefined &&
+    Object.is(error, running.scope.reason.value);
+  const state = isCancelled ? TaskState.cancelled : TaskState.failed;
+  return end(running, state, result, goesOn);
 }
 
 function end(
@@ -296,8 +437,10 @@ function end(
   goesOn: boolean,
 ): number {
   const { place, task } = running;
+  unlimit(running);
+  const worker = goesOn && place.isAlone ? place.worker : 0;
+  const next = settle(place.core, task, state, result, worker);
   running.ended = true;
   place.end();
-  const worker = goesOn && place.isFree ? place.worker : 0;
-  return settle(place.core, task, state, result, worker);
+  return next;
 }

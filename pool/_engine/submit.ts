@@ -27,8 +27,9 @@ import {
 import { Full, ShutDown } from "../../queue/errors.ts";
 import { createTask } from "../future.ts";
 import { hooks } from "./core.ts";
+import { helperFor, runNested } from "./help.ts";
 import { Core, Offer, Task } from "./layout.ts";
-import { accept, offer } from "./line.ts";
+import { accept, acceptHere, offer } from "./line.ts";
 import { aside, currentIn } from "./run.ts";
 import { checkWorkers } from "./start.ts";
 
@@ -130,6 +131,13 @@ export function submitNowait(core: number, task: number, order: Order): void {
 /** The same, and waits for room; blocks the thread. */
 export function submitSync(core: number, task: number, order: Order): void {
   if (propose(core, task, order)) return;
+  const helper = helperFor(core);
+  if (helper !== undefined) {
+    // All workers could wait for room like this, and nobody would make any.
+    const { place } = helper;
+    isAccepted(core, acceptHere(core, task, helper.task, place.worker));
+    return runNested(helper, task, WHAT);
+  }
   const protocol = roomProtocol(task, currentIn(core));
   waitSync(protocol, core, Core.room, Infinity, WHAT);
   if (protocol.end === Offer.acceptedFirst) hooks.startWorker(core);

@@ -20,7 +20,7 @@ const TABLE: Table = {
 
 /** What takes nothing that could be wrong. */
 const SAFE = new Set(
-  `activeCount allocateLock checkCancelled currentThread defaultIntHandler enumerate
+  `activeCount allocateLock checkCancelled currentTask currentThread defaultIntHandler enumerate
   exit fork getIdent getpid getppid interruptMain isTimeout mainThread threadStates
   validSignals BrokenBarrierError CommandError CommandResult Empty Full
   HeapExhaustedError NotSendableError OwnerDiedError ShutDown SignalInterrupt

@@ -74,6 +74,16 @@ export interface Scope {
   readonly listeners: Set<(reason: unknown) => void>;
   /** The reason, once it has been read. */
   reason?: { value: unknown };
+  /** When it is to be cancelled, if it is. */
+  limit: ScopeLimit | undefined;
+}
+
+/** When a scope is to be cancelled by the thread that has entered it. */
+export interface ScopeLimit {
+  /** The time, by `performance.now()`. */
+  readonly at: number;
+  /** Cancels it. */
+  expire(): void;
 }
 
 /** What the code of an async flow belongs to. */
@@ -92,6 +102,8 @@ let storage: AsyncLocalStorage<Flow> | undefined;
 /** The scopes that this thread has entered and not left. */
 const entered = new Set<Scope>();
 let threadScope: Scope | undefined;
+/** How many of them have a limit: then the hint stays set. */
+let limited = 0;
 /** How many calls further up must not be cancelled. */
 let sheltered = 0;
 
@@ -124,8 +136,38 @@ export function scopeOfThread(): Scope | undefined {
 
 /** Whether a scope of this thread that may be cancelled has been. */
 export function isCancelled(scope: Scope | undefined): scope is Scope {
-  return words[HINT] !== 0 && scope !== undefined && !scope.over &&
-    isScopeCancelled(scope.address);
+  if (words[HINT] === 0 || scope === undefined || scope.over) return false;
+  if (scope.limit !== undefined) expire(scope);
+  return isScopeCancelled(scope.address);
+}
+
+/** Cancels a scope if its time is up. */
+function expire(scope: Scope): void {
+  const { limit } = scope;
+  if (limit === undefined || performance.now() < limit.at) return;
+  unlimit(scope);
+  limit.expire();
+}
+
+function unlimit(scope: Scope): void {
+  if (scope.limit === undefined) return;
+  scope.limit = undefined;
+  limited--;
+}
+
+/**
+ * Cancels the scopes entered here whose time is up.
+ *
+ * @returns When the next one's is, by `performance.now()`.
+ */
+export function expireScopes(): number {
+  let next = Infinity;
+  if (limited === 0) return next;
+  for (const scope of entered) {
+    expire(scope);
+    if (scope.limit !== undefined) next = Math.min(next, scope.limit.at);
+  }
+  return next;
 }
 
 /** Whether the code that calls this has been cancelled. */
@@ -169,7 +211,7 @@ export function reasonOf(scope: Scope): unknown {
  * cancelled meanwhile is seen, or sets it again: its state is stored first.
  */
 function settleHint(): void {
-  exchange(HINT, 0);
+  exchange(HINT, limited > 0 ? 1 : 0);
   for (const { address } of entered) {
     if (isScopeCancelled(address)) store(HINT, 1);
   }
@@ -196,9 +238,19 @@ export function onCancel(
   return () => void scope.listeners.delete(callback);
 }
 
-function enter(object: number, address: number): Scope {
-  const scope: Scope = { object, address, over: false, listeners: new Set() };
+function enter(object: number, address: number, limit?: ScopeLimit): Scope {
+  const scope: Scope = {
+    object,
+    address,
+    over: false,
+    listeners: new Set(),
+    limit,
+  };
   entered.add(scope);
+  if (limit !== undefined) {
+    limited++;
+    store(HINT, 1);
+  }
   const isWhole = tryLock(object + Field.mutex);
   words[address + ScopeField.slot] = self;
   const cancelled = words[address + ScopeField.state] !== 0;
@@ -212,6 +264,7 @@ function leave(scope: Scope): void {
   // Killed or ended, the thread has left all of its scopes.
   if (scope.over) return;
   scope.over = true;
+  unlimit(scope);
   entered.delete(scope);
   scope.listeners.clear();
   const isWhole = tryLock(object + Field.mutex);
@@ -231,6 +284,7 @@ export function leaveThread(): void {
   if (threadScope !== undefined) leave(threadScope);
   for (const scope of entered) {
     scope.over = true;
+    unlimit(scope);
     scope.listeners.clear();
   }
   entered.clear();
@@ -248,10 +302,16 @@ function flows(): AsyncLocalStorage<Flow> {
  * @param object The object that has the scope.
  * @param address The scope.
  * @param fn The function.
+ * @param limit When this thread is to cancel the scope.
  * @returns What it returns.
  */
-export function runInScope<T>(object: number, address: number, fn: () => T): T {
-  const scope = enter(object, address);
+export function runInScope<T>(
+  object: number,
+  address: number,
+  fn: () => T,
+  limit?: ScopeLimit,
+): T {
+  const scope = enter(object, address, limit);
   let isAsync = false;
   try {
     const result = flows().run({ scope, shielded: false, tid }, fn);

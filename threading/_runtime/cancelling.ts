@@ -28,6 +28,7 @@ import { callbacks, lock, unlock } from "../_memory/mutex.ts";
 import {
   checkInterrupted,
   currentScope,
+  expireScopes,
   isInterrupted,
   isScopeCancelled,
   onCancel,
@@ -285,7 +286,7 @@ const offset = birth === undefined ? 0 : clockOffset(birth.clock);
  * Milliseconds by the clock of the main thread as a word. It wraps, but the
  * difference of two that are closer than 24 days is right.
  */
-function graceTime(): number {
+export function graceTime(): number {
   return (performance.now() + offset) | 0;
 }
 
@@ -308,6 +309,21 @@ export function terminateAfter(thread: number, grace: number): void {
     wakeSlot(slot);
     requestHost();
   }
+  unlock(Header.registryMutex);
+}
+
+/**
+ * Sets when the thread in a slot is terminated; for a worker whose tasks come
+ * and go.
+ *
+ * @param slot The slot.
+ * @param at When, by {@linkcode graceTime}; 0 for never.
+ * @param expected Only if this was set; by default whatever was.
+ */
+export function setGrace(slot: number, at: number, expected?: number): void {
+  lock(Header.registryMutex);
+  const set = words[slot + Slot.grace];
+  if (expected === undefined || set === expected) words[slot + Slot.grace] = at;
   unlock(Header.registryMutex);
 }
 
@@ -376,7 +392,7 @@ function setAlarm(): void {
   Deno.unrefTimer(alarm);
 }
 
-callbacks.due = lookAtGraces;
+callbacks.due = () => Math.min(lookAtGraces(), expireScopes());
 addOnWake(setAlarm);
 onThreadEnd(() => {
   // Its timers end with it.

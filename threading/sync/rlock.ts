@@ -159,7 +159,7 @@ export class RLock extends SharedObject {
       const end = waitSync(lockProtocol, address, MAIN_QUEUE, timeout, ACQUIRE);
       checkEnd(end, address, timeout, ACQUIRE);
     }
-    begin(address, 0);
+    begin(address, blockingFlow);
     return this;
   }
 
@@ -183,7 +183,7 @@ export class RLock extends SharedObject {
     const address = addressOf(this);
     if (takeAgain(address)) return this;
     if (!takeNowait(address, ACQUIRE)) return undefined;
-    begin(address, 0);
+    begin(address, blockingFlow);
     return this;
   }
 
@@ -413,7 +413,29 @@ function beginInFlow(address: number): number {
   return flow;
 }
 
-/** Notes that the caller has just got the lock; in the blocking form in flow 0. */
+/**
+ * The flow of code that takes locks in the blocking form: 0, or a negative number
+ * for a task that a blocked thread runs meanwhile.
+ */
+let blockingFlow = 0;
+let lastBlockingFlow = 0;
+
+/**
+ * Runs a function as a flow of its own: it does not own the RLocks that this
+ * thread holds in the blocking form.
+ */
+export function runAsFlow<T>(fn: () => T): T {
+  const before = blockingFlow;
+  lastBlockingFlow = lastBlockingFlow - 1 | 0x8000_0000;
+  blockingFlow = lastBlockingFlow;
+  try {
+    return fn();
+  } finally {
+    blockingFlow = before;
+  }
+}
+
+/** Notes that the caller has just got the lock, in whichever flow. */
 function begin(address: number, flow: number): void {
   words[address + LockField.count] = 1;
   words[address + LockField.flow] = flow;
@@ -423,6 +445,7 @@ function begin(address: number, flow: number): void {
 function takeAgain(address: number): boolean {
   const word = load(address + LockField.word);
   if ((word & ~WAITERS) === ownerWord) {
+    if (words[address + LockField.flow] !== blockingFlow) return false;
     words[address + LockField.count]++;
     return true;
   }
@@ -444,7 +467,9 @@ function takeAgainInFlow(address: number): boolean {
 export function isHolder(address: number): boolean {
   const word = load(address + LockField.word);
   if (ownerOf(word) !== tid) return false;
-  if (!(word & PROMISE)) return true;
+  if (!(word & PROMISE)) {
+    return words[address + LockField.flow] === blockingFlow;
+  }
   return words[address + LockField.count] > 0 &&
     mayBeInFlow(words[address + LockField.flow]);
 }
@@ -471,7 +496,7 @@ export function releaseOnce(address: number, isBlock: boolean): void {
   }
   const left = --words[address + LockField.count];
   const flow = words[address + LockField.flow];
-  if (flow !== 0) endOne(flow, isBlock, left);
+  if (flow > 0) endOne(flow, isBlock, left);
   if (left > 0) return;
   words[address + LockField.flow] = 0;
   const word = ownerWord | (load(address + LockField.word) & PROMISE);

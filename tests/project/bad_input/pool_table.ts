@@ -111,5 +111,13 @@ export const poolTable: Table = {
   "new Future": { TypeError: [() => new Future()] },
   "Future.result": badAsyncWait((options) => done.result(options)),
   "Future.resultSync": badWait((options) => done.resultSync(options)),
-  "Future.cancel": { NotSendableError: [() => done.cancel(unmarked)] },
+  "Future.cancel": {
+    NotSendableError: [() => done.cancel(unmarked)],
+    TypeError: [
+      () => done.cancel(1, bad.number),
+      () => done.cancel(1, { grace: bad.text }),
+      () => done.cancel(1, { timeout: 1 } as never),
+    ],
+    RangeError: [-1, NaN].map((grace) => () => done.cancel(1, { grace })),
+  },
 };
