@@ -114,22 +114,102 @@ const TEXT = [
   "\u00a0",
 ];
 
-const WORDS = ["it's", '"', "`", ")", "}", "#", "\n", "\\", "))", "EOF\n"];
+/** Text around a value, which makes a whole with it. */
+const AROUND: [before: string, after: string][] = [
+  ['"', '"'],
+  ["'", "'"],
+  ["echo ", "\n"],
+  ["echo a", "b; "],
+  ["$(", ")"],
+  ["$(echo ", ")"],
+  ["$( (echo ", ") )"],
+  ["(echo ", ")"],
+  ["$((", "))"],
+  ["((", "))"],
+  ["${x:-", "}"],
+  ['"${x:-', '}"'],
+  ["`echo ", "`"],
+  ["$'", "'"],
+  ['$"', '"'],
+  ["$[", "]"],
+  ["<(echo ", ")"],
+  ["cat <<EOF\n", "\nEOF\n"],
+  ["cat <<'EOF'\n", "\nEOF\n"],
+  ["# ", "\n"],
+  [":;#", "\n"],
+  ["(:)#", "\n"],
+  ["case x in x) echo ", ";; esac\n"],
+  ["case x in (x) echo ", ";; esac\n"],
+  ["$(case x in x) echo ", ";; esac)"],
+  ['"$(case x in x) echo ', ';; esac)"'],
+  ["$(# it's\necho ", ")"],
+  ['"$(# it\'s "\necho ', ')"'],
+  ["f() { echo ", "; }\nf\n"],
+  ["if echo ", "; then :; fi\n"],
+  ["for x in ", "; do echo $x; done\n"],
+  ["x=", " echo a\n"],
+  ["x=(", ")"],
+  [": $\\\n", "\n"],
+  ["\\", ""],
+  ["$", ""],
+];
+
+const WORDS = [
+  "'",
+  "\\'",
+  "it's",
+  '"',
+  "`",
+  ")",
+  "}",
+  "#",
+  "\n",
+  "\\",
+  "))",
+  "EOF\n",
+];
+
+function pickFrom<T>(random: () => number, of: readonly T[]): T {
+  return of[Math.floor(random() * of.length)];
+}
+
+/** The text of a template of which anything may come out. */
+function anything(random: () => number): string[] {
+  return Array.from(
+    { length: 2 + Math.floor(random() * 3) },
+    () =>
+      Array.from({ length: random() * 6 }, () => pickFrom(random, TEXT)).join(
+        "",
+      ),
+  );
+}
+
+/** The text of a template with two values, each somewhere in what makes sense. */
+function wholes(random: () => number): string[] {
+  const around = Array.from({ length: 2 }, () => {
+    let [before, after] = ["", ""];
+    for (let depth = 1 + random() * 3; depth > 0; depth--) {
+      const [left, right] = pickFrom(random, AROUND);
+      before = left + before;
+      after += right;
+    }
+    return [before, after];
+  });
+  const [[before, middle], [next, after]] = around;
+  return [before, middle + next, after];
+}
 
 Deno.test({
   name: `$ runs nothing of a value, wherever it is put in (SKEIN_SEED=${SEED})`,
   async fn() {
     const random = randomFrom(SEED + 1);
-    const pick = <T>(of: readonly T[]) => of[Math.floor(random() * of.length)];
+    const pick = <T>(of: readonly T[]) => pickFrom(random, of);
     const folder = await Deno.makeTempDir({ dir: "/tmp" });
     const { status } = await run("command -v bash", { check: false });
     const bash = status === 0 && 'exec bash --posix -c "$TEXT"';
     let accepted = 0;
     for (let i = 0; i < 200 * STRESS; i++) {
-      const parts = Array.from(
-        { length: 2 + Math.floor(random() * 3) },
-        () => Array.from({ length: random() * 6 }, () => pick(TEXT)).join(""),
-      );
+      const parts = i % 4 === 0 ? anything(random) : wholes(random);
       const values = parts.slice(1).map(() => {
         const code = pick(["$(>CANARY)", ";>CANARY;", "\n>CANARY\n"]);
         return pick(WORDS) + pick(WORDS) + code + pick(WORDS);
