@@ -259,3 +259,67 @@ Deno.test("pipeline() says that an interpreter is missing, also where it may not
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** What needs which permissions, and gives this. */
+const NEEDS: [name: string, permissions: string[], code: string][] = [
+  ["$", ["--allow-run=/bin/sh"], "(await p.$`printf %s ${'a b'}`).stdout"],
+  [
+    "all of a string",
+    ["--allow-run=/bin/sh"],
+    `(await p.run("printf a; printf ' b' >&2", { all: true })).all`,
+  ],
+  [
+    "all of an array",
+    ["--allow-run=/bin/sh,printf"],
+    `(await p.run(["printf", "a b"], { all: true })).all`,
+  ],
+  [
+    "all of an array without a shell",
+    ["--allow-run=printf"],
+    `(await p.run(["printf", "a b"], { all: true })).all`,
+  ],
+  [
+    "tee",
+    ["--allow-run=printf"],
+    `(await p.run(["printf", "a b"], { stdout: "tee" })).stdout.slice(3)`,
+  ],
+  [
+    "verbose",
+    ["--allow-run=printf"],
+    `(await p.run(["printf", "a b"], { verbose: true, env: { A: "b" } })).stdout`,
+  ],
+  [
+    "a stream for standard error",
+    ["--allow-run=printf"],
+    `(await p.run(["printf", "a b"], { stderr: new WritableStream() })).stdout`,
+  ],
+  [
+    "a umask",
+    ["--allow-run=/bin/sh,printf"],
+    `(await p.run(["printf", "a b"], { umask: 0o077 })).stdout`,
+  ],
+  [
+    "which() with a path",
+    ["--allow-read=/bin/sh"],
+    `await p.which("sh", { path: "/bin" }) && "a b"`,
+  ],
+  [
+    "which()",
+    ["--allow-read", "--allow-env=PATH"],
+    `p.whichSync("sh") && "a b"`,
+  ],
+];
+
+for (const [name, permissions, code] of NEEDS) {
+  Deno.test(`process: ${name} needs only ${permissions.join(" ")}`, async () => {
+    assertEquals(await withOnly(permissions, `return ${code};`), "a b");
+  });
+}
+
+Deno.test("run() with a umask needs a shell, and says so", async () => {
+  const code = `return await p.run(["printf", "a"], { umask: 0 });`;
+  assertStringIncludes(
+    await withOnly(["--allow-run=printf"], code),
+    "NotCapable",
+  );
+});
