@@ -6,8 +6,8 @@
 
 import { checkDuration } from "../_internal/options.ts";
 import { checkOptions } from "../_internal/check.ts";
-import { staying } from "../threading/_codec/writer.ts";
-import { waitEpoch } from "../threading/_memory/wait.ts";
+import { staying } from "../threading/_values.ts";
+import { waitEpoch } from "../threading/_ground.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import {
   bringBack,
@@ -15,7 +15,7 @@ import {
   isEnding,
   settle,
 } from "./_engine/deliveries.ts";
-import type { Received } from "./_engine/receive.ts";
+import { type Received } from "./_engine/receive.ts";
 
 /** What {@linkcode Delivery.nak} takes. */
 export interface NakOptions {

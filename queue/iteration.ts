@@ -7,9 +7,9 @@
 import { timeoutOf, type WaitOptions } from "../_internal/options.ts";
 import {
   addressOf,
+  checkInterrupted,
   type SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import { checkInterrupted } from "../threading/_memory/scope.ts";
+} from "../threading/_ground.ts";
 import { get, getSync } from "./_engine/get.ts";
 import { ShutDown } from "./errors.ts";
 import { keepAlive } from "./simple_queue.ts";

@@ -14,22 +14,22 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { doubles, Field, words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
 import {
-  commitRecord,
-  draftRecord,
-  readRecord,
-} from "../threading/_codec/record.ts";
-import { addressOf, pinUntil } from "../threading/_memory/shared_object.ts";
-import {
+  addressOf,
+  doubles,
+  Field,
+  lock,
+  pinUntil,
+  unlock,
   waitPromise,
   waitSync,
   waitTimeout,
-} from "../threading/_memory/wait.ts";
-import { Wake } from "../threading/_memory/wait_queue.ts";
+  Wake,
+  words,
+} from "../threading/_ground.ts";
+import { commitRecord, draftRecord, readRecord } from "../threading/_values.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import type { SharedList } from "../threading/shared/list.ts";
+import { type SharedList } from "../threading/shared/list.ts";
 import {
   areOverridden,
   attachList,

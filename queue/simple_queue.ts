@@ -5,20 +5,26 @@
  */
 
 import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
-import { doubles, Field, words } from "../threading/_memory/heap.ts";
-import { counted, lookAtWaiters } from "../threading/_memory/looking.ts";
-import { releaseRecord } from "../threading/_codec/record.ts";
+import {
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,
+  counted,
   createObject,
+  doubles,
+  Field,
+  lookAtWaiters,
   pinUntil,
   registerClass,
   releaseReference,
   SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import { waitTimeout } from "../threading/_memory/wait.ts";
+  waitTimeout,
+  words,
+} from "../threading/_ground.ts";
+import { releaseRecord } from "../threading/_values.ts";
 import { destroyJournal } from "./_engine/custom_list.ts";
 import { abandon } from "./_engine/deliveries.ts";
 import {

@@ -5,10 +5,16 @@
  */
 
 import { blockingIterables, checkOptions } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
-import { words } from "../threading/_memory/heap.ts";
-import { addressOf, SharedObject } from "../threading/_memory/shared_object.ts";
-import { waitTimeout } from "../threading/_memory/wait.ts";
+import {
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/options.ts";
+import {
+  addressOf,
+  SharedObject,
+  waitTimeout,
+  words,
+} from "../threading/_ground.ts";
 import { get, getNowait, getSync } from "./_engine/get.ts";
 import { NO_ROOM, QueueField } from "./_engine/layout.ts";
 import { put, putNowait, putSync } from "./_engine/put.ts";
@@ -21,7 +27,7 @@ import {
   itemsOf,
   type QueueItems,
 } from "./iteration.ts";
-import type { ShutDownOptions } from "./queue.ts";
+import { type ShutDownOptions } from "./queue.ts";
 import { createQueue, keepAlive, registerQueue } from "./simple_queue.ts";
 
 /**

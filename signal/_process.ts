@@ -18,7 +18,7 @@ import {
   slotAt,
   tid,
   words,
-} from "../threading/_memory/heap.ts";
+} from "../threading/_ground.ts";
 import { Signals } from "./signals.ts";
 
 export {
@@ -29,9 +29,9 @@ export {
   store,
   TABLES,
   words,
-} from "../threading/_memory/heap.ts";
-export { lock, unlock } from "../threading/_memory/mutex.ts";
-export { clockPair } from "../threading/_memory/heap.ts";
+} from "../threading/_ground.ts";
+export { lock, unlock } from "../threading/_ground.ts";
+export { clockPair } from "../threading/_ground.ts";
 export {
   MAIN_SLOT,
   self,
@@ -39,9 +39,9 @@ export {
   SLOT_WORDS,
   tid,
   wakeSlot,
-} from "../threading/_memory/heap.ts";
-export { addOnWake, onThreadEnd } from "../threading/_memory/wait.ts";
-export { linger } from "../threading/_runtime/leftovers.ts";
+} from "../threading/_ground.ts";
+export { addOnWake, onThreadEnd } from "../threading/_ground.ts";
+export { linger } from "../threading/_ground.ts";
 
 /**
  * Whether this is the thread that the process began with, and ends with. The

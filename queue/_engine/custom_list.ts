@@ -29,30 +29,31 @@ import {
   wordAt,
 } from "../../threading/shared/list.ts";
 import {
+  add,
+  ADDRESS,
+  addressOf,
   allocate,
   deallocate,
   discard,
+  Field,
+  lock,
+  objectAtAs,
   removeDraft,
-} from "../../threading/_memory/allocator.ts";
-import { add, Field, words } from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
+  type SharedObject,
+  unlock,
+  words,
+} from "../../threading/_ground.ts";
 import {
   commitRecord,
   draftRecord,
   glance,
   readShared,
   releaseRecord,
+  sendable,
   shareRecord,
   UNREAD,
-} from "../../threading/_codec/record.ts";
-import {
-  ADDRESS,
-  addressOf,
-  objectAtAs,
-  type SharedObject,
-} from "../../threading/_memory/shared_object.ts";
+} from "../../threading/_values.ts";
 import { Lock } from "../../threading/sync/lock.ts";
-import { sendable } from "../../threading/_codec/sendable.ts";
 import { Order, QueueField } from "./layout.ts";
 
 /** The hooks of a queue. */

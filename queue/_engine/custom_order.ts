@@ -5,42 +5,39 @@
  * @module
  */
 
-import { decode } from "../../threading/_codec/decode.ts";
-import { encode } from "../../threading/_codec/encode.ts";
-import {
-  loadModule,
-  ModuleNotLoaded,
-} from "../../threading/_codec/sendable.ts";
-import { COUNTED, removeDraft } from "../../threading/_memory/allocator.ts";
-import {
-  Field,
-  load,
-  self,
-  Slot,
-  words,
-} from "../../threading/_memory/heap.ts";
-import { lock, tryLock, unlock } from "../../threading/_memory/mutex.ts";
 import {
   commitRecord,
+  decode,
   draftRecord,
   dropRecord,
+  encode,
+  loadModule,
+  ModuleNotLoaded,
   takeRecord,
-} from "../../threading/_codec/record.ts";
+} from "../../threading/_values.ts";
 import {
   ADDRESS,
   addressOf,
-  releaseReference,
-} from "../../threading/_memory/shared_object.ts";
-import {
   allocateNode,
+  COUNTED,
   dequeue,
+  Field,
   firstOf,
   freeNode,
+  load,
+  lock,
   Node,
   type Protocol,
+  releaseReference,
+  removeDraft,
+  self,
+  Slot,
+  tryLock,
+  unlock,
+  waitSync,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
-import { waitSync } from "../../threading/_memory/wait.ts";
+  words,
+} from "../../threading/_ground.ts";
 import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";
 import { clearList, type Hooked } from "./custom_list.ts";
 import {
@@ -94,7 +91,6 @@ import {
   waitingIn,
   withdraw,
 } from "./waiters.ts";
-
 import {
   type OwnGet,
   serve,

@@ -27,44 +27,39 @@
  */
 
 import {
-  addDraft,
-  deallocate,
-  referenceDraft,
-} from "../../threading/_memory/allocator.ts";
-import { decode } from "../../threading/_codec/decode.ts";
-import {
   add,
+  addDraft,
+  allocateNode,
   bytes,
+  deallocate,
   doubles,
   Field,
+  firstOf,
+  freeNode,
+  giveBack,
   load,
+  lock,
+  Node,
+  referenceDraft,
+  releaseReference,
   self,
   Slot,
   store,
+  unlistNode,
+  unlock,
+  waitEpoch,
+  Wake,
   wakeSlot,
   words,
-} from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
+} from "../../threading/_ground.ts";
 import {
   commitRecord,
+  decode,
   draftRecord,
   loadModulesOf,
+  ModuleNotLoaded,
   readRecord,
-} from "../../threading/_codec/record.ts";
-import { ModuleNotLoaded } from "../../threading/_codec/sendable.ts";
-import {
-  giveBack,
-  releaseReference,
-} from "../../threading/_memory/shared_object.ts";
-import { waitEpoch } from "../../threading/_memory/wait.ts";
-import {
-  allocateNode,
-  firstOf,
-  freeNode,
-  Node,
-  unlistNode,
-  Wake,
-} from "../../threading/_memory/wait_queue.ts";
+} from "../../threading/_values.ts";
 import { copyFromNode, releasePlace, removeNext } from "./items.ts";
 import {
   bareIn,

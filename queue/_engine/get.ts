@@ -10,32 +10,34 @@
  * @module
  */
 
-import { discard } from "../../threading/_memory/allocator.ts";
-import { ModuleNotLoaded } from "../../threading/_codec/sendable.ts";
-import { doubles, load, store, words } from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import {
-  dropRecord,
-  loadModulesOf,
-  readRecord,
-  refersToNothing,
-} from "../../threading/_codec/record.ts";
-import type { SharedObject } from "../../threading/_memory/shared_object.ts";
+import * as custom from "./custom_order.ts";
 import {
   addOnWake,
+  discard,
+  doubles,
+  load,
+  lock,
+  Node,
+  type Protocol,
+  type SharedObject,
+  store,
   type Surrender,
+  unlock,
   waitEpoch,
   waitPromise,
   waitSync,
-} from "../../threading/_memory/wait.ts";
-import {
-  Node,
-  type Protocol,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
+  words,
+} from "../../threading/_ground.ts";
+import {
+  dropRecord,
+  loadModulesOf,
+  ModuleNotLoaded,
+  readRecord,
+  refersToNothing,
+} from "../../threading/_values.ts";
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
-import * as custom from "./custom_order.ts";
 import {
   type Delivering,
   loadParcel,

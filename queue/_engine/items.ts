@@ -19,37 +19,36 @@
  */
 
 import {
+  add,
   addDraft,
   allocate,
   deallocate,
+  dequeue,
   discard,
-  referenceDraft,
-  removeDraft,
-} from "../../threading/_memory/allocator.ts";
-import { decode } from "../../threading/_codec/decode.ts";
-import { encode, type Encoded } from "../../threading/_codec/encode.ts";
-import {
-  add,
   doubles,
   Field,
+  firstOf,
+  giveBack,
+  lock,
+  referenceDraft,
+  registerClass,
+  removeDraft,
   self,
+  SharedObject,
   Slot,
+  unlock,
   words,
-} from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
+} from "../../threading/_ground.ts";
 import {
   commitRecord,
+  decode,
   draftEncoded,
+  encode,
+  type Encoded,
   readRecord,
   refersToNothing,
   releaseRecord,
-} from "../../threading/_codec/record.ts";
-import {
-  giveBack,
-  registerClass,
-  SharedObject,
-} from "../../threading/_memory/shared_object.ts";
-import { dequeue, firstOf } from "../../threading/_memory/wait_queue.ts";
+} from "../../threading/_values.ts";
 import { mismatch } from "../errors.ts";
 import {
   bareIn,

@@ -28,11 +28,8 @@
  * @module
  */
 
-import { decode } from "../../threading/_codec/decode.ts";
-import type { Encoded } from "../../threading/_codec/encode.ts";
-import { doubles, Field, words } from "../../threading/_memory/heap.ts";
-import { takeRecord } from "../../threading/_codec/record.ts";
-import { Node, Wake } from "../../threading/_memory/wait_queue.ts";
+import { decode, type Encoded, takeRecord } from "../../threading/_values.ts";
+import { doubles, Field, Node, Wake, words } from "../../threading/_ground.ts";
 
 /**
  * Offsets of a queue's words; doubles are at even ones. The words that each end

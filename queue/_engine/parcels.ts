@@ -31,20 +31,18 @@ import {
   add,
   birth,
   clockOffset,
-  doubles,
-  Field,
-  words,
-} from "../../threading/_memory/heap.ts";
-import {
   dequeue,
+  doubles,
   enqueue,
   enqueueFirst,
+  Field,
   firstOf,
   listNode,
   Node,
   NODE_WORDS,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
+  words,
+} from "../../threading/_ground.ts";
 import {
   CELL_WORDS,
   messageLengthIn,

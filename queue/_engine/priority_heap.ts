@@ -23,9 +23,8 @@
  * @module
  */
 
-import { allocate } from "../../threading/_memory/allocator.ts";
-import type { Encoded } from "../../threading/_codec/encode.ts";
-import { doubles, words } from "../../threading/_memory/heap.ts";
+import { allocate, doubles, words } from "../../threading/_ground.ts";
+import type { Encoded } from "../../threading/_values.ts";
 import { describe, incomparable } from "../errors.ts";
 import {
   messageWords,

@@ -9,17 +9,20 @@
  * @module
  */
 
-import { load, words } from "../../threading/_memory/heap.ts";
+import * as custom from "./custom_order.ts";
 import {
   giveBack,
+  load,
+  type Protocol,
   releaseReference,
   type SharedObject,
-} from "../../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../../threading/_memory/wait.ts";
-import { type Protocol, Wake } from "../../threading/_memory/wait_queue.ts";
+  waitPromise,
+  waitSync,
+  Wake,
+  words,
+} from "../../threading/_ground.ts";
 import { explained, full, mismatch, PUT, putShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
-import * as custom from "./custom_order.ts";
 import {
   blockOfOffer,
   countOf,

@@ -7,17 +7,18 @@
  * @module
  */
 
-import { load, store, words } from "../../threading/_memory/heap.ts";
-import { unlock } from "../../threading/_memory/mutex.ts";
-import { loadModulesOf } from "../../threading/_codec/record.ts";
-import type { SharedObject } from "../../threading/_memory/shared_object.ts";
-import { waitSync } from "../../threading/_memory/wait.ts";
 import {
+  load,
   Node,
   type Protocol,
+  type SharedObject,
+  store,
+  unlock,
+  waitSync,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
-import { ModuleNotLoaded } from "../../threading/_codec/sendable.ts";
+  words,
+} from "../../threading/_ground.ts";
+import { loadModulesOf, ModuleNotLoaded } from "../../threading/_values.ts";
 import { empty, explained, getShutDown } from "../errors.ts";
 import { hooked, isCustom } from "./custom_list.ts";
 import {

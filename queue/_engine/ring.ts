@@ -29,22 +29,18 @@ import {
   allocate,
   deallocate,
   discard,
-  removeDraft,
-} from "../../threading/_memory/allocator.ts";
-import {
   doubles,
   Field,
   load,
-  store,
-  words,
-} from "../../threading/_memory/heap.ts";
-import {
   lock,
   lockInner,
+  removeDraft,
+  store,
   unlock,
   unlockInner,
-} from "../../threading/_memory/mutex.ts";
-import { commitRecord } from "../../threading/_codec/record.ts";
+  words,
+} from "../../threading/_ground.ts";
+import { commitRecord } from "../../threading/_values.ts";
 import {
   copyCell,
   isBare,

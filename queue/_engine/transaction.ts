@@ -31,31 +31,29 @@
  */
 
 import { shown } from "../../_internal/check.ts";
-import { doubles, Field, words } from "../../threading/_memory/heap.ts";
-import {
-  damagedError,
-  lock,
-  requireStack,
-  unlock,
-} from "../../threading/_memory/mutex.ts";
 import {
   ADDRESS,
   addressOf,
   borrow,
-  finishSection,
-  giveBack,
-  objectAt,
-} from "../../threading/_memory/shared_object.ts";
-import {
+  damagedError,
   dequeue,
+  doubles,
+  Field,
+  finishSection,
   firstOf,
+  giveBack,
+  lock,
   Node,
+  objectAt,
+  requireStack,
+  runSheltered,
+  unlock,
   Wake,
   wake,
-} from "../../threading/_memory/wait_queue.ts";
-import { runSheltered } from "../../threading/_memory/scope.ts";
+  words,
+} from "../../threading/_ground.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
-import type { Lock } from "../../threading/sync/lock.ts";
+import { type Lock } from "../../threading/sync/lock.ts";
 import {
   closeJournal,
   countChanges,

@@ -28,30 +28,31 @@
  * @module
  */
 
-import { COUNTED, removeDraft } from "../../threading/_memory/allocator.ts";
 import {
   add,
+  COUNTED,
+  dequeue,
   doubles,
   Field,
-  load,
-  self,
-  Slot,
-  wakeSlot,
-  words,
-} from "../../threading/_memory/heap.ts";
-import { lock, tryLock, unlock } from "../../threading/_memory/mutex.ts";
-import { releaseReference } from "../../threading/_memory/shared_object.ts";
-import {
-  dequeue,
   firstOf,
   firstOther,
   isOwnTask,
+  load,
+  lock,
   Node,
   type Protocol,
+  releaseReference,
+  removeDraft,
+  self,
+  Slot,
+  tryLock,
+  unlock,
   Wake,
   wake,
   wakeAll,
-} from "../../threading/_memory/wait_queue.ts";
+  wakeSlot,
+  words,
+} from "../../threading/_ground.ts";
 import {
   countOf,
   insertBlock,

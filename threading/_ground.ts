@@ -1,0 +1,97 @@
+/**
+ * What the other modules may use of the shared heap: its words, the internal
+ * mutex, blocks, shared objects, waiting, scopes, and the end of a thread. They
+ * import nothing else of `_memory/` and `_runtime/`.
+ *
+ * Whoever uses it keeps the rules of the memory layer: CONTRIBUTING has them, and
+ * the head of each file in `_memory/` in full. A queue is a further kind of object
+ * on the heap, as a lock is, and changes under the same rules.
+ *
+ * @module
+ */
+
+export {
+  addDraft,
+  allocate,
+  COUNTED,
+  deallocate,
+  discard,
+  referenceDraft,
+  removeDraft,
+} from "./_memory/allocator.ts";
+export {
+  add,
+  birth,
+  bytes,
+  clockOffset,
+  clockPair,
+  compareExchange,
+  doubles,
+  Field,
+  Header,
+  load,
+  MAIN_SLOT,
+  or,
+  self,
+  Slot,
+  SLOT_WORDS,
+  slotAt,
+  store,
+  TABLES,
+  tid,
+  wakeSlot,
+  words,
+} from "./_memory/heap.ts";
+export { counted, lookAtWaiters } from "./_memory/looking.ts";
+export {
+  damagedError,
+  lock,
+  lockInner,
+  requireStack,
+  tryLock,
+  unlock,
+  unlockInner,
+} from "./_memory/mutex.ts";
+export { checkInterrupted, runSheltered } from "./_memory/scope.ts";
+export {
+  ADDRESS,
+  addressOf,
+  borrow,
+  createObject,
+  finishSection,
+  giveBack,
+  objectAt,
+  objectAtAs,
+  pinUntil,
+  registerClass,
+  releaseReference,
+  SharedObject,
+} from "./_memory/shared_object.ts";
+export {
+  addOnWake,
+  onThreadEnd,
+  type Surrender,
+  waitEpoch,
+  waitPromise,
+  waitSync,
+  waitTimeout,
+} from "./_memory/wait.ts";
+export {
+  allocateNode,
+  dequeue,
+  enqueue,
+  enqueueFirst,
+  firstOf,
+  firstOther,
+  freeNode,
+  isOwnTask,
+  listNode,
+  Node,
+  NODE_WORDS,
+  type Protocol,
+  unlistNode,
+  Wake,
+  wake,
+  wakeAll,
+} from "./_memory/wait_queue.ts";
+export { linger } from "./_runtime/leftovers.ts";
