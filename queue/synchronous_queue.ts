@@ -5,10 +5,7 @@
  */
 
 import { blockingIterables, checkOptions } from "../_internal/check.ts";
-import {
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import {
   addressOf,
   SharedObject,
@@ -27,7 +24,7 @@ import {
   itemsOf,
   type QueueItems,
 } from "./iteration.ts";
-import { type ShutDownOptions } from "./queue.ts";
+import type { ShutDownOptions } from "./queue.ts";
 import { createQueue, keepAlive, registerQueue } from "./simple_queue.ts";
 
 /**
