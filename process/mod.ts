@@ -6,8 +6,26 @@
  * with {@linkcode quote} whatever is put into it, or use an array. The status of
  * a process is its exit status, or minus the number of the signal that ended it.
  *
- * - {@linkcode run} and {@linkcode pipeline}, for today's programs;
- * - {@linkcode $}, a template for the shell that quotes what is put in;
+ * Which to choose:
+ *
+ * | you want                                              | use                                      |
+ * | ----------------------------------------------------- | ---------------------------------------- |
+ * | to run a command and have what it wrote               | {@linkcode run}, or {@linkcode $}        |
+ * | to write a command as in a shell, with values in it   | {@linkcode $}                            |
+ * | commands joined by pipes, files or streams at the ends | {@linkcode pipeline}                    |
+ * | the output while it comes, for a response or a stream | {@linkcode Pipeline.readable}            |
+ * | the lines while they come                             | {@linkcode Pipeline.lines}               |
+ * | a stream sent through commands                        | {@linkcode Pipeline.transform}           |
+ * | the output in several places                          | {@linkcode Pipeline.tee}                 |
+ * | a server, or something to talk to, beside the program | {@linkcode Pipeline.start}               |
+ * | to talk to one program in texts, as in Python         | {@linkcode popen2}                       |
+ * | a command with the terminal to itself, and its status | {@linkcode system}                       |
+ * | a program that may outlive this one                   | {@linkcode spawn} with `P_DETACH`        |
+ * | a program in the place of this one                    | {@linkcode exec}                         |
+ *
+ * All that waits has a blocking form, whose name ends with `Sync`. Besides there
+ * are, from the chapter:
+ *
  * - {@linkcode getStatusOutput} and its relatives, after `commands`;
  * - {@linkcode Template}, after `pipes`;
  * - {@linkcode popen2} and its relatives, after `popen2`;
@@ -31,6 +49,9 @@
 // Commands and pipelines, `system`, and the chapter's `commands` module
 export * from "./run.ts";
 export { Pipeline, pipeline } from "./pipeline.ts";
+export type { ReadableOptions } from "./_running/ends.ts";
+export { RunningPipeline } from "./_running/running_pipeline.ts";
+export { RunningPipelineSync } from "./_running/running_pipeline_sync.ts";
 export * from "./dollar.ts";
 export {
   CommandError,

@@ -10,6 +10,7 @@ import {
   checkSource,
   checkStages,
   checkTextOptions,
+  type Chunk,
   type Command,
   type CommandOptions,
   type Sink,
@@ -20,8 +21,30 @@ import {
 } from "./_command/options.ts";
 import { execute, Execution } from "./_command/execution.ts";
 import { Lines, linesSync } from "./_command/lines.ts";
+import {
+  checkReadable,
+  readableOf,
+  type ReadableOptions,
+  requireInput,
+  requireOutput,
+  transformOf,
+} from "./_running/ends.ts";
+import {
+  type RunningPipeline,
+  startRunning,
+} from "./_running/running_pipeline.ts";
+import {
+  type RunningPipelineSync,
+  startRunningSync,
+} from "./_running/running_pipeline_sync.ts";
+import { shown } from "../_internal/check.ts";
 import { type Plan, withAll } from "./_command/plan.ts";
-import { checkSync, executeSync, openSync } from "./_command/helper.ts";
+import {
+  checkSync,
+  executeSync,
+  openSync,
+  type OutputSync,
+} from "./_command/helper.ts";
 import {
   type CommandResult,
   createResult,
@@ -77,7 +100,7 @@ export let planOf: (pipeline: Pipeline) => Plan;
  * ```
  */
 export class Pipeline {
-  readonly #plan: Plan;
+  #plan: Plan;
 
   static {
     planOf = (pipeline) => pipeline.#plan;
@@ -130,9 +153,7 @@ export class Pipeline {
    * ```
    */
   from(source: Source): this {
-    checkSource(source);
-    const { stages, sink, options } = this.#plan;
-    return this.#like(stages, source, sink, options);
+    return this.#changed({ source: checkSource(source) });
   }
 
   /**
@@ -157,8 +178,7 @@ export class Pipeline {
    */
   to(sink: Sink): this {
     checkSink(sink);
-    const { stages, source, options } = this.#plan;
-    return this.#like(stages, source, sink, options);
+    return this.#changed({ sink, branches: undefined });
   }
 
   /**
@@ -181,36 +201,88 @@ export class Pipeline {
    */
   with(options: CommandOptions): this {
     const more = checkCommandOptions(options);
-    const { stages, source, sink, options: old } = this.#plan;
-    return this.#like(stages, source, sink, { ...old, ...more });
+    return this.#changed({ options: { ...this.#plan.options, ...more } });
+  }
+
+  /**
+   * Sends the output of the last stage to several pipelines, as it comes: each
+   * of them gets all of it. The slowest one sets the pace; one that reads no
+   * more is left out. They have options and sinks of their own; `timeout` and
+   * `signal` of this pipeline end them too. Their results are the `branches` of
+   * the result. If only one of these fails, the call throws all the same; the
+   * others run to their ends.
+   *
+   * The bytes pass through this program.
+   *
+   * @param branches The pipelines, at least one.
+   * @returns The new pipeline.
+   * @throws {TypeError} If there is none, or one is none, or has an input already.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const { branches: [sorted, count] } = await pipeline("echo b; echo a")
+   *   .tee(pipeline(["sort"]), pipeline(["wc", "-l"]))
+   *   .run();
+   * assertEquals(sorted.stdout, "a\nb\n");
+   * assertEquals(count.stdout.trim(), "2");
+   * ```
+   */
+  tee(...branches: Pipeline[]): this {
+    if (branches.length === 0) {
+      throw new TypeError(
+        "Cannot tee a pipeline: it needs a pipeline that gets the output, received none",
+      );
+    }
+    const plans = branches.map((branch) => {
+      if (!(branch instanceof Pipeline)) {
+        throw new TypeError(
+          `Cannot tee a pipeline: the output must go to pipelines, received ${
+            shown(branch)
+          }`,
+        );
+      }
+      requireInput(branch.#plan);
+      return branch.#final();
+    });
+    return this.#changed({ sink: "capture", branches: plans });
   }
 
   /** Another one of the same class, whose constructor takes the same. */
-  #like(...made: ConstructorParameters<typeof Pipeline>): this {
+  #changed(change: Partial<Plan>): this {
+    const plan = { ...this.#plan, ...change };
+    const made = [
+      plan.stages,
+      plan.source,
+      plan.sink as Sink,
+      plan.options,
+    ] as const;
     const Class = this.constructor as new (...args: typeof made) => this;
-    return new Class(...made);
+    const changed = new Class(...made);
+    const { branches } = plan;
+    if (branches !== undefined) changed.#plan = { ...changed.#plan, branches };
+    return changed;
   }
 
   /** The plan, with the common options in the stages. */
   #final(): Plan {
-    const { stages, source, sink, options } = this.#plan;
+    const { stages, source, sink, options, branches } = this.#plan;
     const { stage: common, rest } = splitOptions(options);
     return withAll({
       stages: stages.map((stage) => ({ ...common, ...definedOf(stage) })),
       source,
       sink,
       options: rest,
+      branches,
     });
   }
 
   /** The plan, with its output captured. */
   #captured(what: string): Plan {
     const plan = this.#final();
-    if (plan.sink !== "capture" && plan.sink !== "tee") {
-      throw new TypeError(
-        `Cannot get the ${what} of a pipeline: its output goes elsewhere by to(), use status()`,
-      );
-    }
+    requireOutput(plan, what);
     return plan;
   }
 
@@ -429,9 +501,9 @@ export class Pipeline {
   lines(): AsyncIterableIterator<string> {
     const plan = this.#captured("lines");
     return new Lines(async () => {
-      const execution = await Execution.start(plan, true);
+      const execution = await Execution.start(plan, { stdout: "taken" });
       return {
-        read: () => execution.read(),
+        read: () => execution.stdout.read(),
         close: async (early) => void await execution.close(early),
       };
     });
@@ -462,6 +534,158 @@ export class Pipeline {
     const plan = this.#captured("lines");
     checkSync(plan);
     return linesSync(() => openSync(plan));
+  }
+
+  /**
+   * The output as a byte stream while the pipeline runs: for `new Response()`,
+   * `pipeThrough()`, a file. The pipeline starts with the first read, and its
+   * last stage waits when nobody reads. A failure is the stream's error, after
+   * the last bytes. Cancelling the stream ends the pipeline, which is no failure.
+   *
+   * Each call runs the pipeline anew. What it writes to its captured standard
+   * errors is kept for the error; send it elsewhere (`stderr`) if that is much.
+   * Needs what {@linkcode Pipeline.run} needs.
+   *
+   * @param options Which output it is.
+   * @returns The stream, which also fills the buffers of its readers (BYOB).
+   * @throws {TypeError} If the output goes elsewhere.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { TextLineStream } from "@std/streams/text-line-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lines = pipeline("echo spam; echo eggs").readable()
+   *   .pipeThrough(new TextDecoderStream())
+   *   .pipeThrough(new TextLineStream());
+   * assertEquals(await Array.fromAsync(lines), ["spam", "eggs"]);
+   * ```
+   */
+  readable(
+    options: ReadableOptions = {},
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const from = checkReadable(options);
+    const plan = from === "stdout" ? this.#captured("stream") : this.#final();
+    return readableOf(plan, from);
+  }
+
+  /**
+   * Like {@linkcode Pipeline.readable} of the output, blocking the thread while
+   * it waits for the next bytes. Leaving the loop early ends the pipeline. With
+   * {@linkcode Pipeline.from} of something that can be iterated it is also the
+   * blocking form of {@linkcode Pipeline.transform}. Needs what
+   * {@linkcode Pipeline.runSync} needs.
+   *
+   * @returns An iterator over the bytes, in pieces of any length.
+   * @throws {CommandError} After the last bytes, if a stage failed, unless
+   * `check` is `false`.
+   * @throws {TypeError} If the output goes elsewhere, or the source or an option
+   * needs the event loop.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let size = 0;
+   * const zeros = pipeline(["head", "-c", "1000000", "/dev/zero"]);
+   * for (const bytes of zeros.readableSync()) size += bytes.length;
+   * assertEquals(size, 1_000_000);
+   * ```
+   */
+  readableSync(): IterableIterator<Uint8Array<ArrayBuffer>> {
+    const plan = this.#captured("bytes");
+    checkSync(plan);
+    return piecesSync(() => openSync(plan));
+  }
+
+  /**
+   * The two ends of the pipeline, as `pipeThrough()` takes them: what is written
+   * to `writable` is the input of the first stage, `readable` is the output of
+   * the last one. There is back-pressure through the whole of it. The pipeline
+   * starts when one of its ends is first used.
+   *
+   * A failure is the error of `readable`, after the last bytes. Cancelling
+   * `readable` and aborting `writable` end the pipeline. If the first stage
+   * reads no more, `writable` fails with `BrokenPipe`, which cancels what is
+   * piped into it; that is no failure of the pipeline. Needs what
+   * {@linkcode Pipeline.run} needs.
+   *
+   * @param options Which output it is.
+   * @returns The two streams.
+   * @throws {TypeError} If the input comes from elsewhere, or the output goes
+   * elsewhere.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { toText } from "@std/streams/to-text";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const body = new Response("b\na\nb\n").body!;
+   * const sorted = body.pipeThrough(pipeline(["sort"], ["uniq"]).transform());
+   * assertEquals(await toText(sorted), "a\nb\n");
+   * ```
+   */
+  transform(options: ReadableOptions = {}): {
+    readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+    writable: WritableStream<Chunk>;
+  } {
+    const from = checkReadable(options);
+    const plan = from === "stdout" ? this.#captured("stream") : this.#final();
+    requireInput(plan);
+    return transformOf(plan, from);
+  }
+
+  /**
+   * Starts the pipeline and gives a handle of what runs, at once: to write to
+   * it, to read it as it goes, to send it signals, and to wait for its end.
+   *
+   * What can go wrong after that, also that there is no such program, is thrown
+   * when the handle is asked for the result. Needs what
+   * {@linkcode Pipeline.run} needs.
+   *
+   * @returns The running pipeline.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using running = pipeline(["cat"], ["sort"]).start();
+   * await running.stdin.write("b\na\n");
+   * await running.stdin.close();
+   * assertEquals(await Array.fromAsync(running.lines()), ["a", "b"]);
+   * assertEquals(await running.status(), 0);
+   * ```
+   */
+  start(): RunningPipeline {
+    return startRunning(this.#final());
+  }
+
+  /**
+   * Like {@linkcode Pipeline.start}, with a handle whose methods block the
+   * thread. Needs what {@linkcode Pipeline.runSync} needs.
+   *
+   * @returns The running pipeline.
+   * @throws {TypeError} If the source, the sink or an option needs the event
+   * loop.
+   *
+   * @example
+   * ```ts
+   * import { pipeline } from "@skein/std/process";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using running = pipeline(["cat"], ["sort"]).startSync();
+   * running.stdin.write("b\na\n");
+   * running.stdin.close();
+   * assertEquals([...running.linesSync()], ["a", "b"]);
+   * assertEquals(running.statusSync(), 0);
+   * ```
+   */
+  startSync(): RunningPipelineSync {
+    return startRunningSync(this.#final());
   }
 
   /**
@@ -500,6 +724,22 @@ export class Pipeline {
    */
   statusSync(): number {
     return this.runSync().status;
+  }
+}
+
+/** The bytes of an output, as they are asked for. */
+function* piecesSync(
+  open: () => OutputSync,
+): Generator<Uint8Array<ArrayBuffer>, undefined, undefined> {
+  const output = open();
+  let early = true;
+  try {
+    let bytes: Uint8Array | undefined;
+    // Copied: the memory gets what comes next.
+    while ((bytes = output.read()) !== undefined) yield bytes.slice();
+    early = false;
+  } finally {
+    output.close(early);
   }
 }
 

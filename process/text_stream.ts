@@ -365,8 +365,14 @@ export class TextWriter {
 
 const BUFFER = 65536;
 
+/** What is read: a file, or what stands for one. */
+export type ReadSync = Pick<Deno.FsFile, "readSync" | "close">;
+
+/** What is written to: a file, or what stands for one. */
+export type WriteSync = Pick<Deno.FsFile, "writeSync" | "close">;
+
 /** Reads a pipe as text; the file belongs to the reader. */
-export let createTextReaderSync: (file: Deno.FsFile) => TextReaderSync;
+export let createTextReaderSync: (file: ReadSync) => TextReaderSync;
 
 /**
  * Reads what a child writes, as text, blocking the thread. After the file
@@ -387,7 +393,7 @@ export let createTextReaderSync: (file: Deno.FsFile) => TextReaderSync;
  * ```
  */
 export class TextReaderSync {
-  readonly #file: Deno.FsFile;
+  readonly #file: ReadSync;
   readonly #bytes = new Uint8Array(BUFFER);
   readonly #buffer = new TextBuffer();
   #ended = false;
@@ -397,7 +403,7 @@ export class TextReaderSync {
     createTextReaderSync = (file) => new TextReaderSync(file);
   }
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(file: ReadSync) {
     this.#file = file;
   }
 
@@ -507,7 +513,7 @@ export class TextReaderSync {
 }
 
 /** Writes text to a pipe; the file belongs to the writer. */
-export let createTextWriterSync: (file: Deno.FsFile) => TextWriterSync;
+export let createTextWriterSync: (file: WriteSync) => TextWriterSync;
 
 /**
  * Writes text, or bytes, to what a child reads, blocking the thread. Made by
@@ -524,7 +530,7 @@ export let createTextWriterSync: (file: Deno.FsFile) => TextWriterSync;
  * ```
  */
 export class TextWriterSync {
-  readonly #file: Deno.FsFile;
+  readonly #file: WriteSync;
   readonly #encoder = new TextEncoder();
   #closed = false;
 
@@ -532,7 +538,7 @@ export class TextWriterSync {
     createTextWriterSync = (file) => new TextWriterSync(file);
   }
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(file: WriteSync) {
     this.#file = file;
   }
 

@@ -374,6 +374,23 @@ function killGroup(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
+/** Sends a signal to a child, and to its children if those are ended with it. */
+export function signalTo(
+  child: Deno.ChildProcess,
+  signal: Deno.Signal,
+  { tree, attached }: Ending,
+): void {
+  if (attached) {
+    const processes = new ProcessTree(
+      child.pid,
+      (signal) => sendSignal(child, signal),
+    );
+    // It takes a moment to find them. Those of somebody else are left out.
+    processes.signal(signal).catch(() => {});
+  } else if (tree) killGroup(child.pid, signal);
+  else sendSignal(child, signal);
+}
+
 /**
  * Sends a signal to a child.
  *

@@ -15,18 +15,27 @@ import {
   type Input,
   Interruptible,
   join,
+  nobodyReads,
   openInput,
   Sinks,
   streamToAll,
 } from "./streams.ts";
-import { end, type Ending, endingOf, spawn } from "./child_process.ts";
+import {
+  end,
+  type Ending,
+  endingOf,
+  signalTo,
+  spawn,
+} from "./child_process.ts";
 import {
   announce,
+  type BranchOutcome,
   commandError,
   commandTimeout,
   createResult,
   type Early,
   endOf,
+  errorOfBranches,
   failed,
   type Outcome,
   withResult,
@@ -42,6 +51,7 @@ import {
 } from "./launch.ts";
 import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
 import { isQuick, quick } from "./quick.ts";
+import { fanOut, Tap } from "./tap.ts";
 import { cancelling } from "../../_internal/cancelling.ts";
 import { durationOf, timeoutError } from "../../_internal/options.ts";
 import { NUMBERS } from "../../_internal/signum.ts";
@@ -53,16 +63,29 @@ type Writer = WritableStreamDefaultWriter<Uint8Array>;
 const WHAT = "run a command";
 const NOTHING = new Uint8Array(0);
 
+/** What the holder of an execution reads and writes itself. */
+export interface Own {
+  /** Whether it writes to the first stage. */
+  stdin?: boolean;
+  /** Whether the output is read as it is asked for, or kept until it is taken. */
+  stdout?: "taken" | "kept";
+  /** The same for the captured error outputs of the stages. */
+  stderr?: "taken" | "kept";
+}
+
 /**
  * A pipeline that runs: its processes, and everything that this program does for
  * them. `finish` must be awaited, whatever happens.
  */
 export class Execution {
   readonly #plan: SentPlan;
-  readonly #ending: Ending;
+  readonly #own: Own;
+  #ending!: Ending;
   readonly #children: Deno.ChildProcess[] = [];
   /** The pipeline waits for these before it ends. None of them rejects. */
   readonly #tasks: Promise<void>[] = [];
+  /** What the holder reads. Neither do these. */
+  readonly #taps: Promise<void>[] = [];
   readonly #readers: ReadableStreamDefaultReader<Bytes>[] = [];
   readonly #stderr: Bytes[][] = [];
   readonly #stdout: Bytes[] = [];
@@ -92,62 +115,98 @@ export class Execution {
   /** Resolved when it is stopped. */
   readonly #stopping = Promise.withResolvers<void>();
 
-  /** Gives the output, if the caller of `start` reads it. */
-  #output?: ReadableStreamDefaultReader<Bytes>;
+  /** The output, for the holder. */
+  readonly stdout: Tap;
+  /** The error outputs of the stages, for the holder. */
+  readonly stderr: readonly Tap[];
+  /** Resolves when all processes run; rejects if they could not be started. */
+  readonly started: Promise<void>;
+  /** Signals for processes that are not there yet. */
+  readonly #pending: Deno.Signal[] = [];
+  /** The pipelines that get the output. */
+  readonly #branches: Execution[] = [];
+  /** Whether nobody read the output to its end, and that was no failure. */
+  #unread = false;
+  #finished?: Promise<Outcome>;
+  #last?: Outcome;
 
-  private constructor(plan: SentPlan) {
+  private constructor(plan: SentPlan, own: Own) {
     this.#plan = plan;
     this.#said = announce(plan.stages, plan.options);
-    this.#ending = endingOf(plan.options);
+    this.#own = own;
+    this.stdout = new Tap(own.stdout === "taken");
+    this.stderr = plan.stages.map(() => new Tap(own.stderr === "taken"));
+    this.started = this.#start();
+    // Who waits for the end hears of it.
+    this.started.catch(() => {});
   }
 
   /**
-   * Starts a pipeline. If it cannot start, its source is left and its sink
+   * Starts a pipeline. The processes that need nothing that takes long are there
+   * when this returns. If it cannot start, its source is left and its sink
    * aborted, as if it had started and failed.
    *
    * @param plan What it runs, checked.
-   * @param own Whether the caller reads the output.
+   * @param own What the caller reads and writes itself.
+   * @returns The pipeline, which may not have started yet.
+   */
+  static begin(plan: SentPlan, own: Own = {}): Execution {
+    return new Execution(own.stdin ? { ...plan, written: true } : plan, own);
+  }
+
+  /**
+   * Starts a pipeline, and waits until it runs.
+   *
+   * @param plan What it runs, checked.
+   * @param own What the caller reads and writes itself.
    * @returns The running pipeline.
    */
-  static async start(plan: SentPlan, own = false): Promise<Execution> {
+  static async start(plan: SentPlan, own?: Own): Promise<Execution> {
+    const execution = Execution.begin(plan, own);
+    await execution.started;
+    return execution;
+  }
+
+  async #start(): Promise<void> {
+    const plan = this.#plan;
     try {
-      return await Execution.#start(plan, own);
+      const { options } = plan;
+      this.#ending = endingOf(options);
+      options.signal?.throwIfAborted();
+      cancelling.check();
+      const timeout = durationOf(options.timeout, WHAT, "timeout");
+      await this.#startProcesses(timeout);
     } catch (error) {
+      for (const tap of [this.stdout, ...this.stderr]) tap.end();
       const errors = plan.stages.map(({ stderr }) => stderr);
       discard(plan.source, [plan.sink, ...errors], error);
       throw error;
     }
   }
 
-  static async #start(plan: SentPlan, own: boolean): Promise<Execution> {
-    const { options } = plan;
-    options.signal?.throwIfAborted();
-    cancelling.check();
-    const timeout = durationOf(options.timeout, WHAT, "timeout");
-    const execution = new Execution(plan);
+  async #startProcesses(timeout: number): Promise<void> {
     const files = new Files();
     try {
-      const parts = partsOf(plan, files);
-      execution.#watch(timeout);
-      if (!await execution.#startWrapped(parts)) {
-        await execution.#startNumbered(parts, files);
+      const parts = partsOf(this.#plan, files);
+      this.#watch(timeout);
+      const jobs = wrap(parts);
+      // Nothing is awaited before the processes are there, if that can be.
+      if (jobs === undefined || !await this.#startWrapped(jobs)) {
+        await this.#startNumbered(parts, files);
       }
-      execution.#report(files);
+      if (this.#children.length > 0) this.#report(files);
     } catch (error) {
-      execution.#cleanUp();
+      this.#cleanUp();
       throw error;
     } finally {
       // The children have copies; ours would keep their pipes from ending.
       files.close();
     }
-    execution.#connect(own);
-    return execution;
+    this.#connect();
   }
 
-  /** Starts the processes as shells first, if that can be done; says whether. */
-  async #startWrapped(parts: readonly Part[]): Promise<boolean> {
-    const jobs = wrap(parts);
-    if (jobs === undefined) return false;
+  /** Starts the processes as shells first; says whether there are programs. */
+  async #startWrapped(jobs: readonly WrappedJob[]): Promise<boolean> {
     await this.#spawnAll(jobs);
     if (await openGates(jobs, this.#children, () => this.#stopped)) return true;
     await this.#statuses;
@@ -163,11 +222,17 @@ export class Execution {
       stderr,
       stdout,
     ]);
-    await files.openRest(ends, this.#stopping.promise);
+    if (ends.some((end) => typeof end === "object" && end.fd === undefined)) {
+      await files.openRest(ends, this.#stopping.promise);
+    }
     // It may have taken long.
-    if (this.#failure !== undefined) {
-      const status = -NUMBERS[this.#ending.signal];
-      throw this.#error(this.#outcome(parts.map(() => status)));
+    if (this.#stopped) {
+      const statuses = parts.map(() => -NUMBERS[this.#ending.signal]);
+      if (this.#failure !== undefined) {
+        throw this.#error(this.#outcome(statuses));
+      }
+      this.#statuses = Promise.resolve(statuses);
+      return;
     }
     await this.#spawnAll(numbered(parts, files));
   }
@@ -205,6 +270,7 @@ export class Execution {
     }
     this.#statuses = Promise.all(this.#children.map(endOf));
     this.#jobs = jobs;
+    for (const signal of this.#pending.splice(0)) this.kill(signal);
   }
 
   /** Sets what ends the pipeline early. */
@@ -246,10 +312,11 @@ export class Execution {
   }
 
   /** Starts everything this program does for the children. */
-  #connect(own: boolean): void {
+  #connect(): void {
     const { source, sink, options } = this.#plan;
     const children = this.#children;
     const last = children.length - 1;
+    if (last < 0) return this.#endTaps();
     const piped = (i: number, name: "stdin" | "stdout" | "stderr") =>
       this.#jobs[i].serves[name];
     const output = (i: number) => {
@@ -264,22 +331,31 @@ export class Execution {
         const { stderr } = children[i];
         const to = this.#plan.stages[i]?.stderr;
         const kept = to === undefined || to === "capture" || to === "tee";
-        const chunks = kept ? this.#stderr[i] : undefined;
-        this.#collect(i, "stderr", stderr, chunks, this.#errorSink(to));
-      }
+        const copy = this.#errorSink(to);
+        if (kept && this.#own.stderr !== undefined && i < this.stderr.length) {
+          this.#attach(this.stderr[i], i, "stderr", stderr, copy);
+        } else {
+          const chunks = kept ? this.#stderr[i] : undefined;
+          this.#collect(i, "stderr", stderr, chunks, copy);
+          this.stderr[i]?.end();
+        }
+      } else this.stderr[i]?.end();
       if (i < last && piped(i, "stdout")) {
         const stream = output(i);
         this.#feed(i + 1, () => openInput(stream), this.#interruptible());
       }
     }
-    if (piped(0, "stdin")) {
+    if (piped(0, "stdin") && !this.#own.stdin) {
       const until = this.#sourceWait;
       this.#statuses.then(() => until.interrupt());
       const open = () =>
         openInput(source as Exclude<CheckedSource, URL | { path: string }>);
       this.#feed(0, open, until, (bytes) => this.#fed += bytes);
     }
-    if (!piped(last, "stdout")) return;
+    if (!piped(last, "stdout")) return this.stdout.end();
+    if (this.#plan.branches !== undefined) {
+      return this.#task(this.#branchOut(output(last), this.#plan.branches));
+    }
     if (sink instanceof Deno.FsFile || sink instanceof WritableStream) {
       const to = this.#sinkOf(sink);
       this.#collect(last, "stdout", output(last), undefined, to);
@@ -287,9 +363,8 @@ export class Execution {
     }
     const copy = this.#copy = this.#copyOf(sink, options.tee);
     if (copy) this.#cleanups.push(() => copy.releaseLock());
-    if (own) {
-      this.#output = output(last).getReader();
-      this.#readers.push(this.#output);
+    if (this.#own.stdout !== undefined) {
+      this.#attach(this.stdout, last, "stdout", output(last), copy);
     } else {
       this.#collect(last, "stdout", output(last), this.#stdout, copy);
     }
@@ -320,6 +395,101 @@ export class Execution {
     return this.#orFail(() => this.#sinks.writerOf(to));
   }
 
+  /** Gives an output to the holder. */
+  #attach(
+    tap: Tap,
+    stage: number,
+    name: "stdout" | "stderr",
+    stream: ReadableStream<Bytes>,
+    copy?: WritableStreamDefaultWriter<Uint8Array>,
+  ): void {
+    const { maxBuffer: limit = Infinity } = this.#plan.options;
+    const until = this.#interruptible();
+    tap.attach({ reader: stream.getReader(), limit, copy, until });
+    if (this.#over) tap.end();
+    this.#taps.push(this.#guard(
+      tap.done.then((exceeds) => this.#check(exceeds, stage, name)),
+    ));
+  }
+
+  #check(exceeds: boolean, stage: number, name: "stdout" | "stderr"): void {
+    if (!exceeds) return;
+    this.#overflow ??= { stage, name };
+    this.stop();
+  }
+
+  /** Gives the output to pipelines, which it starts for that. */
+  async #branchOut(
+    stream: ReadableStream<Bytes>,
+    plans: readonly SentPlan[],
+  ): Promise<void> {
+    const reader = stream.getReader();
+    this.#readers.push(reader);
+    for (const plan of plans) {
+      this.#branches.push(Execution.begin(plan, { stdin: true }));
+    }
+    if (this.#stopped) this.#stopBranches();
+    try {
+      await Promise.all(this.#branches.map(({ started }) => started));
+    } catch (error) {
+      this.fail(error);
+    }
+    const writers = this.#branches.flatMap((branch) => {
+      if (branch.stdin === undefined) return [];
+      const writer = branch.stdin.getWriter();
+      // An input that is not complete stays open as long as somebody reads it.
+      branch.ended(0).then(() => writer.abort(nobodyReads())).catch(() => {});
+      return [writer];
+    });
+    const read = await fanOut({
+      reader,
+      writers,
+      until: this.#interruptible(),
+      complete: () => !this.#stopped,
+    });
+    if (!read) this.#unread = true;
+  }
+
+  #stopBranches(): void {
+    for (const branch of this.#branches) branch.stop();
+  }
+
+  /** The numbers of the processes of the stages that are there. */
+  get pids(): number[] {
+    const { length } = this.#plan.stages;
+    return this.#children.slice(0, length).map(({ pid }) => pid);
+  }
+
+  /** What the holder writes to, once it has started, if there is a process. */
+  get stdin(): WritableStream<Uint8Array> | undefined {
+    return this.#own.stdin ? this.#children[0]?.stdin : undefined;
+  }
+
+  /** Resolves when the process of a stage has ended, to its status. */
+  async ended(stage: number): Promise<number> {
+    await this.started;
+    return this.#children.length === 0
+      ? (await this.#statuses)[stage]
+      : await endOf(this.#children[stage]);
+  }
+
+  /** Resolves when a stage has ended, to how. */
+  async endOf(stage: number): Promise<{ status: number; stderr: Uint8Array }> {
+    const status = await this.ended(stage);
+    await this.stderr[stage].settled;
+    return { status, stderr: this.#errorOutput(stage) };
+  }
+
+  /** Sends a signal to all processes, those too that are about to start. */
+  kill(signal: Deno.Signal): void {
+    if (this.#children.length === 0) this.#pending.push(signal);
+    // The last stage first, as in `stop`.
+    for (const child of this.#children.toReversed()) {
+      signalTo(child, signal, this.#ending);
+    }
+    for (const branch of this.#branches) branch.kill(signal);
+  }
+
   /** Takes hold of a stream of the user's; a locked one fails the pipeline. */
   #orFail(take: () => Writer): Writer | undefined {
     try {
@@ -340,13 +510,17 @@ export class Execution {
 
   /** Sees that the pipeline waits for this, and fails with it. */
   #task(work: Promise<unknown>): void {
-    this.#tasks.push(work.then(
+    this.#tasks.push(this.#guard(work));
+  }
+
+  #guard(work: Promise<unknown>): Promise<void> {
+    return work.then(
       () => {},
       (error) => {
         // The streams of children that were ended break, which is no news.
         if (!this.#over) this.fail(error);
       },
-    ));
+    );
   }
 
   /** Writes what an input gives to a child. */
@@ -380,11 +554,9 @@ export class Execution {
     this.#readers.push(reader);
     const until = this.#interruptible();
     const collected = collect(reader, { chunks, limit, copy, until });
-    this.#task(collected.then((exceeds) => {
-      if (!exceeds) return;
-      this.#overflow ??= { stage, name };
-      this.stop();
-    }));
+    this.#task(
+      collected.then((exceeds) => this.#check(exceeds, stage, name)),
+    );
   }
 
   /** Ends the pipeline, which then fails with this error. */
@@ -398,6 +570,7 @@ export class Execution {
     this.#stopped = true;
     this.#stopping.resolve();
     this.#sourceWait.interrupt();
+    this.#stopBranches();
     // The last stage first: when a stage ends, the next one reads the end of its
     // input and would take that for complete.
     this.#killing ??= Promise.all(
@@ -407,20 +580,12 @@ export class Execution {
       this.#over = true;
       for (const wait of this.#waits) wait.interrupt();
       for (const reader of this.#readers) reader.cancel().catch(() => {});
+      if (this.#children.length > 0) this.#endTaps();
     });
   }
 
-  /** The next piece of the output for a caller who reads it, if there is one. */
-  async read(): Promise<Bytes | undefined> {
-    const { value } = await this.#output!.read();
-    if (value === undefined || this.#copy === undefined) return value;
-    try {
-      await this.#interruptible().wait(this.#copy.write(value));
-    } catch (error) {
-      this.fail(error);
-      throw error;
-    }
-    return value;
+  #endTaps(): void {
+    for (const tap of [this.stdout, ...this.stderr]) tap.end();
   }
 
   /**
@@ -434,7 +599,7 @@ export class Execution {
    */
   async close(early: boolean): Promise<Outcome> {
     if (early) this.stop();
-    await this.#output!.cancel();
+    await this.stdout.leave();
     return await this.finish();
   }
 
@@ -455,21 +620,63 @@ export class Execution {
    * @returns How the pipeline ended.
    * @throws {CommandError} If a stage failed, unless `check` is `false`.
    */
-  async finish(): Promise<Outcome> {
+  finish(): Promise<Outcome> {
+    return this.#finished ??= this.#finish();
+  }
+
+  async #finish(): Promise<Outcome> {
+    await this.started;
     const statuses = await this.#statuses;
     await this.#killing;
-    await Promise.all(this.#tasks);
+    await Promise.all([...this.#tasks, ...this.#taps]);
     await this.#killing;
-    const outcome = this.#outcome(statuses);
+    const ended = await Promise.all(
+      this.#branches.map((branch) => branch.#ended()),
+    );
+    const { stdin } = this;
+    // The holder may not have taken it.
+    if (stdin?.locked === false) stdin.abort().catch(() => {});
+    const outcome = this.#outcome(statuses, ended.map(({ branch }) => branch));
     this.#said?.(outcome);
-    const error = this.#errorOf(outcome);
+    const errors = ended.flatMap(({ errors }) => errors);
+    const error = this.#errorOf(outcome) ??
+      errorOfBranches(errors, this.#plan.stages, outcome);
     if (error !== undefined) this.#failure ??= { error };
     // Whatever may take long comes before the timer is cleared.
     await this.#endSinks();
     await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
+    this.#last = outcome;
     if (this.#failure !== undefined) throw this.#error(outcome);
     return outcome;
+  }
+
+  /**
+   * Waits until it is known whether the pipeline failed, which may be before what
+   * the holder has taken was read.
+   *
+   * @throws {CommandError} If a stage failed, unless `check` is `false`.
+   */
+  async verdict(): Promise<void> {
+    await this.started;
+    const statuses = await this.#statuses;
+    await this.#killing;
+    await Promise.all(this.#tasks);
+    await Promise.all(this.stderr.map(({ settled }) => settled));
+    await this.#killing;
+    const outcome = this.#outcome(statuses);
+    if (this.#failure !== undefined) throw this.#error(outcome);
+    const error = this.#errorOf(outcome);
+    if (error !== undefined) throw error;
+  }
+
+  /** Waits for its end as the branch of another one, whatever that is. */
+  async #ended(): Promise<{ branch: BranchOutcome; errors: unknown[] }> {
+    const { stages } = this.#plan;
+    const errors: unknown[] = [];
+    await this.finish().catch((error) => errors.push(error));
+    const none = { stages: [], stdout: NOTHING, durationMs: 0 };
+    return { branch: { outcome: this.#last ?? none, stages }, errors };
   }
 
   /** The error for which it fails, with how it ended. */
@@ -508,19 +715,35 @@ export class Execution {
   }
 
   /** How the pipeline ended. */
-  #outcome(statuses: readonly number[]): Outcome {
+  #outcome(
+    statuses: readonly number[],
+    branches?: readonly BranchOutcome[],
+  ): Outcome {
     const { stages, options, shared } = this.#plan;
     // Without cat, if there is one: it is no stage.
     const ends = statuses.slice(0, stages.length).map((status, i) => ({
       status,
-      stderr: this.#stderr[i]?.length > 0 ? concat(this.#stderr[i]) : NOTHING,
+      stderr: this.#errorOutput(i),
     }));
     return {
       stages: ends,
-      stdout: concat(this.#stdout, shared),
+      stdout: concat(
+        this.#own.stdout === undefined ? this.#stdout : this.stdout.kept,
+        shared,
+      ),
       all: options.all,
       durationMs: performance.now() - this.#started,
+      unread: this.#unread || this.stdout.left,
+      branches,
     };
+  }
+
+  /** What is known of what a stage wrote to its captured error output. */
+  #errorOutput(stage: number): Uint8Array<ArrayBuffer> {
+    const chunks = this.#own.stderr === undefined
+      ? this.#stderr[stage] ?? []
+      : this.stderr[stage].bytes;
+    return chunks.length > 0 ? concat(chunks) : NOTHING;
   }
 
   /** What is wrong with how it ended. */
@@ -534,7 +757,7 @@ export class Execution {
       const ended = { ...outcome, early: "maxBuffer" } as const;
       return commandError(stages, ended, stage, why);
     }
-    const stage = failed(outcome.stages, stages);
+    const stage = failed(outcome, stages);
     return stage >= 0 && options.check !== false && !this.#stopped
       ? commandError(stages, outcome, stage)
       : undefined;

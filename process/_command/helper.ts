@@ -20,11 +20,13 @@ import {
   received,
   revive,
   type SentOutcome,
+  share,
   type SharedBytes,
 } from "./sent.ts";
 import type { LineSourceSync } from "./lines.ts";
 import { type End, type FileEnd, type Part, wrap } from "./launch.ts";
 import { type CommandTimeout, madeOf, type Outcome } from "./result.ts";
+import type { Own } from "./execution.ts";
 import type { Plan, SentPlan, SentStage } from "./plan.ts";
 import { isQuick, quickSync } from "./quick.ts";
 import { type CheckedSyncSource, InputSync, writeAllSync } from "./streams.ts";
@@ -34,8 +36,14 @@ import { type FilePath, pathOf } from "./options.ts";
 /** What the helper can be asked to do. */
 export type Request =
   | { type: "execute" } & Sent
-  | { type: "open"; window: SharedBytes } & Sent
-  | { type: "read"; id: number }
+  | { type: "open"; own: Own; handle: boolean } & Sent
+  | { type: "read"; id: number; name: OutputName; window: SharedBytes }
+  | { type: "write"; id: number; bytes: SharedBytes }
+  | { type: "closeInput"; id: number }
+  | { type: "pids"; id: number }
+  | { type: "signal"; id: number; signal: Deno.Signal }
+  | { type: "leave"; id: number; name: OutputName }
+  | { type: "finish"; id: number; early: boolean }
   | { type: "close"; id: number; early: boolean }
   | { type: "exec"; argv: readonly string[]; options: SpawnOptions }
   | {
@@ -47,6 +55,15 @@ export type Request =
   | { type: "opened"; pid: number; all: boolean }
   | { type: "ready" }
   | { type: "kill"; pid: number; signal: Deno.Signal };
+
+/** A pipeline that the helper runs, and its processes so far. */
+export interface Opened {
+  id: number;
+  pids: readonly number[];
+}
+
+/** An output of a pipeline that is read piece by piece. */
+export type OutputName = "stdout" | "stderr";
 
 /**
  * A request as it is sent, or how much of an input is in its window now, or that
@@ -299,7 +316,13 @@ function fillFrom({ input }: Hungry): number {
  *
  * @throws {TypeError} If something does.
  */
-export function checkSync({ stages, source, sink, options }: Plan): void {
+export function checkSync(
+  { stages, source, sink, options, branches }: Plan,
+): void {
+  for (const branch of branches ?? []) {
+    checkSync(branch);
+    requireNames(branch);
+  }
   const name = (["signal", "tee", "onProgress"] as const)
     .find((name) => options[name] !== undefined) ??
     ([sink, ...stages.map(({ stderr }) => stderr)].some((to) =>
@@ -318,6 +341,18 @@ function needsLoop(source: unknown): boolean {
     source instanceof Request ||
     typeof source === "object" && source !== null &&
       Symbol.asyncIterator in source;
+}
+
+/**
+ * Checks that the helper can write to the files of a plan by itself.
+ *
+ * @throws {TypeError} If one is open, and its descriptor is not known.
+ */
+export function requireNames({ stages, sink }: Plan): void {
+  if (![sink, ...stages.map(({ stderr }) => stderr)].some(isOurs)) return;
+  throw new TypeError(
+    "Cannot run a command in the blocking form: a file that is written to while this thread goes on must be named by its path here, received an open file",
+  );
 }
 
 /**
@@ -398,26 +433,90 @@ export interface OutputSync extends LineSourceSync {
  * @returns Its output.
  */
 export function openSync(plan: Plan): OutputSync {
-  // The helper fills the window when it is asked for more, and not otherwise.
-  const window = new Uint8Array(new SharedArrayBuffer(WINDOW));
-  const { buffer } = window;
-  const sent = plain(plan);
-  let id: number;
-  try {
-    id = ask({ type: "open", ...sent, window: buffer }, true) as number;
-  } catch (error) {
-    throw errorOf(sent, error);
-  }
+  const opened = new OpenedPipeline(plan, { stdout: "taken" });
   return {
-    read() {
-      const size = ask({ type: "read", id }, true) as number;
-      return size === 0 ? undefined : window.subarray(0, size);
-    },
-    close(early) {
-      const request = { type: "close", id, early } as const;
-      return ended(plan, () => askLast(sent, request));
-    },
+    read: () => opened.read("stdout"),
+    close: (early) => opened.end({ type: "close", early }),
   };
+}
+
+/** A pipeline that the helper runs, for a thread that holds it meanwhile. */
+export class OpenedPipeline {
+  readonly #plan: Plan;
+  readonly #sent: Sent;
+  readonly #id: number;
+  readonly #windows: Partial<Record<OutputName, Uint8Array>> = {};
+  #pids: readonly number[];
+
+  /**
+   * Starts the pipeline.
+   *
+   * @param plan What is to be run.
+   * @param own What this thread reads and writes. If it may write, errors of the
+   * start are those of the end.
+   */
+  constructor(plan: Plan, own: Own, handle = false) {
+    this.#plan = plan;
+    const sent = this.#sent = plain(plan);
+    try {
+      const request = { type: "open", ...sent, own, handle } as const;
+      ({ id: this.#id, pids: this.#pids } = ask(request, true) as Opened);
+    } catch (error) {
+      throw errorOf(sent, error);
+    }
+  }
+
+  /** The numbers of its processes. */
+  get pids(): readonly number[] {
+    const { length } = this.#sent.plan.stages;
+    if (this.#pids.length < length) {
+      this.#pids = ask({ type: "pids", id: this.#id }) as number[];
+    }
+    return this.#pids;
+  }
+
+  /** What comes next of an output, valid until the next call. */
+  read(name: OutputName): Uint8Array | undefined {
+    // The helper fills the window when it is asked for more, and not otherwise.
+    const window = this.#windows[name] ??= new Uint8Array(
+      new SharedArrayBuffer(WINDOW),
+    );
+    const buffer = window.buffer as SharedBytes;
+    const request = {
+      type: "read",
+      id: this.#id,
+      name,
+      window: buffer,
+    } as const;
+    const size = ask(request, true);
+    return size === 0 ? undefined : window.subarray(0, size as number);
+  }
+
+  /** Writes to the first stage. */
+  write(bytes: Uint8Array): void {
+    ask({ type: "write", id: this.#id, bytes: share(bytes) }, true);
+  }
+
+  /** Says that no more will be written. */
+  closeInput(): void {
+    ask({ type: "closeInput", id: this.#id });
+  }
+
+  /** Reads no more of an output; a process that goes on gets SIGPIPE. */
+  leave(name: OutputName): void {
+    ask({ type: "leave", id: this.#id, name });
+  }
+
+  /** Sends all processes a signal. */
+  kill(signal: Deno.Signal): void {
+    ask({ type: "signal", id: this.#id, signal });
+  }
+
+  /** Waits for its end, after which it is not to be used any more. */
+  end(how: { type: "finish" | "close"; early: boolean }): Outcome {
+    const request = { ...how, id: this.#id } as Request;
+    return ended(this.#plan, () => askLast(this.#sent, request));
+  }
 }
 
 /** A plan as it is sent. */
@@ -436,7 +535,10 @@ export interface Sent {
 function askLast(sent: Sent, request: Request): unknown {
   let answer: unknown;
   try {
-    answer = ask(request, request.type === "execute");
+    answer = ask(
+      request,
+      request.type === "execute" || request.type === "finish",
+    );
   } catch (error) {
     throw errorOf(sent, error);
   }
@@ -472,7 +574,8 @@ export const SOURCE_FAILED = "SourceFailed";
  * A plan that can be sent, and the bytes of its source beside it: URLs cannot be
  * sent, nor open files or iterables.
  */
-function plain({ stages, source, sink, options }: Plan): Sent {
+function plain({ stages, source, sink, options, branches = [] }: Plan): Sent {
+  const sent = branches.map(plain);
   const places = [source, sink, ...stages.map(({ stderr }) => stderr)];
   const files = places.filter((place) => place instanceof Deno.FsFile)
     .flatMap((file) => {
@@ -494,11 +597,12 @@ function plain({ stages, source, sink, options }: Plan): Sent {
       ? descriptorOf(sink)!
       : pathOf(sink) ?? sink,
     options: { ...options, signal: undefined, tee: undefined },
+    branches: branches.length > 0 ? sent.map(({ plan }) => plan) : undefined,
   };
   const input = source === undefined || there !== undefined
     ? undefined
     : sendInput(source as Exclude<CheckedSyncSource, URL | FilePath>);
-  return { plan, input, files };
+  return { plan, input, files: [...files, ...sent.flatMap((s) => s.files)] };
 }
 
 function plainOptions<T extends { cwd?: string | URL }>(options: T): T {

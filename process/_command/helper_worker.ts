@@ -12,6 +12,8 @@ import {
   type HelperData,
   type Hungry,
   type Message,
+  type Opened,
+  type OutputName,
   type Request,
   type Sent,
   type SentInput,
@@ -22,13 +24,15 @@ import {
 } from "./helper.ts";
 import { flatten, sentOutcome, type SharedBytes } from "./sent.ts";
 import { Execution } from "./execution.ts";
+import { errorStream } from "./tap.ts";
 import { sendSignal, spawn, standIn } from "./child_process.ts";
 import { endOf } from "./result.ts";
 import { openGates, type Part, wrap } from "./launch.ts";
 import { Files, numbered, type SentPlan } from "./plan.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
-const outputs = new Map<number, Output>();
+/** The pipelines that an asker reads from and writes to. */
+const running = new Map<number, Running>();
 let lastId = 0;
 /** Who waits for more of an input, by the number of the input. */
 const fed = new Map<number, (size: number) => void>();
@@ -116,34 +120,42 @@ function serve({ port, words, life, wake: word }: HelperData): void {
  * since then goes into the window together.
  */
 class Output {
-  readonly execution: Execution;
-  readonly controller: AbortController;
+  readonly #source: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
   readonly #window: Uint8Array;
-  readonly #come: Uint8Array[] = [];
+  readonly #come: Uint8Array<ArrayBuffer>[] = [];
   #size = 0;
   #pump?: Promise<void>;
   #ended = false;
 
   constructor(
-    execution: Execution,
-    controller: AbortController,
+    source: () => Promise<Uint8Array<ArrayBuffer> | undefined>,
     window: SharedBytes,
   ) {
-    this.execution = execution;
-    this.controller = controller;
+    this.#source = source;
     this.#window = new Uint8Array(window);
   }
 
   /** Reads until the window would be full, or the end. */
   async #fill(): Promise<void> {
     while (!this.#ended && this.#size < this.#window.length) {
-      const value = await this.execution.read();
+      const value = await this.#source();
       if (value === undefined) this.#ended = true;
       else this.#add(value);
     }
   }
 
-  #add(bytes: Uint8Array): void {
+  /** From now on somebody else gets what was not read. */
+  handOver(keep: (bytes: Uint8Array<ArrayBuffer>) => void): void {
+    for (const bytes of this.#come.splice(0)) keep(bytes);
+    this.#keep = keep;
+  }
+  #keep?: (bytes: Uint8Array<ArrayBuffer>) => void;
+
+  #add(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#keep !== undefined) {
+      this.#ended = true;
+      return this.#keep(bytes);
+    }
     this.#come.push(bytes);
     this.#size += bytes.length;
     this.#arrived?.();
@@ -171,6 +183,75 @@ class Output {
     }
     this.#size -= end;
     return end;
+  }
+}
+
+/** A pipeline that runs, with what the asker reads of it. */
+class Running {
+  readonly execution: Execution;
+  /** Ends it when its asker is cancelled. */
+  readonly controller: AbortController;
+  readonly #outputs: Partial<Record<OutputName, Output>> = {};
+  #stdin?: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(execution: Execution, controller: AbortController) {
+    this.execution = execution;
+    this.controller = controller;
+  }
+
+  /** Fills the window with what comes next of an output. */
+  async read(name: OutputName, window: SharedBytes): Promise<number> {
+    const output = this.#outputs[name] ??= this.#open(name, window);
+    return await output.read();
+  }
+
+  #open(name: OutputName, window: SharedBytes): Output {
+    const { stdout, stderr } = this.execution;
+    if (name === "stdout") {
+      stdout.take();
+      return new Output(() => stdout.read(), window);
+    }
+    const reader = errorStream(stderr).getReader();
+    return new Output(async () => (await reader.read()).value, window);
+  }
+
+  /** Writes to the first stage. */
+  async write(bytes: SharedBytes): Promise<void> {
+    await this.execution.started;
+    this.#stdin ??= this.execution.stdin!.getWriter();
+    // Deno writes no shared memory.
+    await this.#stdin.write(new Uint8Array(bytes).slice());
+  }
+
+  /** Reads no more of an output. */
+  async leave(name: OutputName): Promise<void> {
+    const { stdout, stderr } = this.execution;
+    const taps = name === "stdout" ? [stdout] : stderr;
+    await Promise.all(taps.map((tap) => tap.leave()));
+  }
+
+  /** Keeps what was taken and not read for the result. */
+  async giveBack(): Promise<void> {
+    const { stdout } = this.execution;
+    this.#outputs.stdout?.handOver((bytes) => stdout.keep(bytes));
+    stdout.giveBack();
+    if (this.#outputs.stderr !== undefined) await this.leave("stderr");
+  }
+
+  /** Lets go of its input, when it has ended. */
+  async letGo(): Promise<void> {
+    await this.#stdin?.abort().catch(() => {});
+  }
+
+  /** Says that no more will be written. */
+  async closeInput(): Promise<void> {
+    try {
+      await this.execution.started;
+      this.#stdin ??= this.execution.stdin!.getWriter();
+      await this.#stdin.close();
+    } catch {
+      // Nobody reads it, or nothing has started: the end says so.
+    }
   }
 }
 
@@ -203,6 +284,10 @@ async function* piecesOf({ input, window }: SentInput) {
   }
 }
 
+function sharing(plan: SentPlan): SentPlan {
+  return { ...plan, branches: plan.branches?.map(sharing), shared: true };
+}
+
 /** A plan with the bytes of its source in it, and with what ends it. */
 function planOf(
   { plan: sent, input, files }: Sent,
@@ -217,9 +302,10 @@ function planOf(
       );
     }
   }
+  const branches = plan.branches?.map(sharing);
   return input === undefined
-    ? { ...plan, shared: true }
-    : { ...plan, shared: true, source: piecesOf(input) };
+    ? { ...plan, branches, shared: true }
+    : { ...plan, branches, shared: true, source: piecesOf(input) };
 }
 
 /** The named pipes of a process that the asker has not opened yet. */
@@ -324,6 +410,13 @@ function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
   }
 }
 
+/** The pipeline of a request, which it ends when its asker is cancelled. */
+function runningOf(request: { id: number }, id: number): Running {
+  const pipeline = running.get(request.id)!;
+  controllers.set(id, pipeline.controller);
+  return pipeline;
+}
+
 function controllerOf(id: number): AbortController {
   const controller = new AbortController();
   controllers.set(id, controller);
@@ -338,23 +431,44 @@ async function answerTo(request: Request, id: number): Promise<unknown> {
       return sentOutcome(await execution.finish());
     }
     case "open": {
+      const { own, handle } = request;
       const controller = controllerOf(id);
-      const execution = await Execution.start(
-        planOf(request, controller),
-        true,
-      );
-      outputs.set(++lastId, new Output(execution, controller, request.window));
-      return lastId;
+      const execution = Execution.begin(planOf(request, controller), own);
+      // Who holds a handle hears of an error at the end.
+      if (!handle) await execution.started;
+      running.set(++lastId, new Running(execution, controller));
+      return { id: lastId, pids: execution.pids } satisfies Opened;
     }
-    case "read": {
-      const output = outputs.get(request.id)!;
-      controllers.set(id, output.controller);
-      return await output.read();
+    case "read":
+      return await runningOf(request, id).read(request.name, request.window);
+    case "write":
+      return await runningOf(request, id).write(request.bytes);
+    case "closeInput":
+      return await running.get(request.id)!.closeInput();
+    case "pids":
+      return running.get(request.id)!.execution.pids;
+    case "signal":
+      return running.get(request.id)?.execution.kill(request.signal);
+    case "leave":
+      return await running.get(request.id)!.leave(request.name);
+    case "finish": {
+      const pipeline = runningOf(request, id);
+      running.delete(request.id);
+      await pipeline.giveBack();
+      try {
+        return sentOutcome(await pipeline.execution.finish());
+      } finally {
+        await pipeline.letGo();
+      }
     }
     case "close": {
-      const output = outputs.get(request.id)!;
-      outputs.delete(request.id);
-      return sentOutcome(await output.execution.close(request.early));
+      const pipeline = running.get(request.id)!;
+      running.delete(request.id);
+      try {
+        return sentOutcome(await pipeline.execution.close(request.early));
+      } finally {
+        await pipeline.letGo();
+      }
     }
     case "spawn": {
       const { part, fifos } = request;

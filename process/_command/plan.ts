@@ -40,6 +40,8 @@ export interface Plan {
   /** Where the output goes: to this program, if it is captured. */
   readonly sink: Sink | "capture";
   readonly options: CommandOptions;
+  /** The pipelines that get the output, if it goes to such. */
+  readonly branches?: readonly Plan[];
 }
 
 /**
@@ -65,10 +67,14 @@ export function withAll(plan: Plan): Plan {
 }
 
 /** A plan where an open file may be a number: its descriptor. */
-export interface SentPlan extends Omit<Plan, "source" | "sink" | "stages"> {
+export interface SentPlan
+  extends Omit<Plan, "source" | "sink" | "stages" | "branches"> {
   readonly stages: readonly SentStage[];
   readonly source?: Plan["source"] | number;
   readonly sink: Plan["sink"] | number;
+  readonly branches?: readonly SentPlan[];
+  /** Whether whoever runs it writes to the first stage. */
+  readonly written?: boolean;
   /** Whether the output is to be in memory that threads share. */
   readonly shared?: boolean;
 }
@@ -239,7 +245,7 @@ function asDenoError(error: unknown, path: string): unknown {
  * @returns The processes, in the order of the stages.
  */
 export function partsOf(
-  { stages, source, sink, options }: SentPlan,
+  { stages, source, sink, options, written }: SentPlan,
   files: Files,
 ): Part[] {
   if (options.onProgress) files.sourceSize = sizeOf(source);
@@ -247,7 +253,7 @@ export function partsOf(
   const first: End = sourcePath !== undefined
     ? files.source(sourcePath)
     : openFileOf(source) ??
-      (source !== undefined ? "piped" : options.stdin ?? "null");
+      (source !== undefined || written ? "piped" : options.stdin ?? "null");
   const sinkPath = pathOf(sink);
   const last: End = sinkPath !== undefined
     ? files.sink = files.target(sinkPath)

@@ -39,9 +39,12 @@ const STDERR: readonly (StderrSink | undefined)[] = [
 ];
 
 /** Whether a plan is of this kind. */
-export function isQuick({ stages, source, sink, options }: Plan): boolean {
+export function isQuick(
+  { stages, source, sink, options, branches }: Plan,
+): boolean {
   return !cancelling.isPossible() &&
     stages.length === 1 && source === undefined &&
+    branches === undefined &&
     (sink === "capture" || sink === "inherit" || sink === "null") &&
     STDERR.includes(stages[0].stderr) && stages[0].umask === undefined &&
     (stages[0].stderr !== "merge" ||

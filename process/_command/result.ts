@@ -146,6 +146,16 @@ export interface Outcome {
   readonly durationMs: number;
   /** Why it was ended early, if it was. */
   readonly early?: Early;
+  /** Whether the output was not read to its end, by the reader's own choice. */
+  readonly unread?: boolean;
+  /** How the pipelines ended that got the output, if it went to such. */
+  readonly branches?: readonly BranchOutcome[];
+}
+
+/** How a pipeline ended that got the output of another one. */
+export interface BranchOutcome {
+  readonly outcome: Outcome;
+  readonly stages: readonly Stage[];
 }
 
 /** Why this program ends a command before its end. */
@@ -161,27 +171,25 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The first stage that failed. A stage is not to blame for SIGPIPE when the
- * one after it had read enough.
+ * The first stage that failed. A stage is not to blame for SIGPIPE when whoever
+ * reads its output had read enough.
  *
- * @param ends How the stages ended.
+ * @param outcome How the stages ended.
  * @param stages The stages.
  * @returns Its index, or -1.
  */
-export function failed(
-  ends: readonly StageEnd[],
-  stages: readonly Stage[],
-): number {
-  return ends.findIndex(({ status }, i) => isFailure(status, i, stages));
+export function failed(outcome: Outcome, stages: readonly Stage[]): number {
+  return outcome.stages.findIndex((_, i) => isFailure(outcome, i, stages));
 }
 
 function isFailure(
-  status: number,
+  { stages: ends, unread }: Outcome,
   i: number,
   stages: readonly Stage[],
 ): boolean {
+  const { status } = ends[i];
   if (status === 0) return false;
-  if (i === stages.length - 1) return true;
+  if (i === stages.length - 1 && !unread) return true;
   // A shell whose last program was ended so says 128 + the number.
   const viaShell = typeof stages[i].cmd === "string" &&
     status === 128 + SIGPIPE;
@@ -259,7 +267,7 @@ export function commandTimeout(
 ): CommandTimeout {
   const ends = outcome.stages;
   // The one that this program ended, unless one failed before.
-  const stage = Math.max(0, failed(ends, stages));
+  const stage = Math.max(0, failed(outcome, stages));
   const { place, command, how, rest } = describe(stages, ends, stage);
   const { message, stack } = error;
   const value = `${message}${place}, received ${command}: ${how}${rest}`;
@@ -310,13 +318,42 @@ export function announce(
     }).join(" | ");
   console.error(`$ ${text}`);
   return (outcome) => {
-    const stage = failed(outcome.stages, stages);
+    const stage = failed(outcome, stages);
     const { how } = describe(stages, outcome.stages, Math.max(0, stage));
     const ended = stage < 0 ? "exit status 0" : how;
     // What has several lines is known by its first one.
     const [first] = text.split("\n");
     console.error(`# ${Math.round(outcome.durationMs)} ms, ${ended}: ${first}`);
   };
+}
+
+/**
+ * The error of a pipeline whose output went to others, some of which failed.
+ *
+ * @param errors What they failed with.
+ * @param stages The stages before them.
+ * @param outcome How everything ended.
+ * @returns The first error, with the whole result; `undefined` if there is none.
+ */
+export function errorOfBranches(
+  errors: readonly unknown[],
+  stages: readonly Stage[],
+  outcome: Outcome,
+): unknown {
+  const [first] = errors;
+  if (!(first instanceof CommandError)) return first;
+  const error = new CommandError(first.message, {
+    command: first.command,
+    stage: first.stage,
+    status: first.status,
+    signal: first.signal,
+    stderr: first.stderr,
+    result: createResult(outcome, stages),
+  });
+  error.cause = errors.length === 1
+    ? first
+    : new AggregateError(errors, "Several pipelines failed");
+  return error;
 }
 
 /** How one stage of a pipeline ended. */
@@ -327,6 +364,14 @@ export interface StageResult {
   status: number;
   /** What it wrote to its standard error, if that was captured. */
   stderr: string;
+}
+
+/** How a stage ended, as the caller sees it. */
+export function stageResult(
+  { cmd }: Stage,
+  { status, stderr }: StageEnd,
+): StageResult {
+  return { command: textOf(cmd), status, stderr: decode(stderr) };
 }
 
 /** Makes a result. */
@@ -377,7 +422,7 @@ function resultOf({ command, stage, status, stderr }: CommandErrorInit) {
 export class CommandResult {
   /**
    * The status of the first stage that failed, or 0: an exit status, or minus
-   * the number of a signal.
+   * the number of a signal. The stages of `branches` come after its own.
    */
   readonly status: number;
   /**
@@ -388,6 +433,11 @@ export class CommandResult {
   readonly command: string;
   /** How each stage ended. */
   readonly stages: readonly StageResult[];
+  /**
+   * How the pipelines ended that got the output by {@linkcode Pipeline.tee}, in
+   * their order; none without.
+   */
+  readonly branches: readonly CommandResult[];
   /** The output, as bytes; empty if it was not captured. */
   readonly bytes: Uint8Array;
   /**
@@ -423,22 +473,24 @@ export class CommandResult {
     const { stages: ends, early } = outcome;
     this.#outcome = outcome;
     this.#stages = stages;
-    const failure = failed(ends, stages);
-    this.status = failure < 0 ? 0 : ends[failure].status;
-    this.ok = this.status === 0 && early === undefined;
+    const failure = failed(outcome, stages);
+    this.branches = (outcome.branches ?? []).map(({ outcome, stages }) =>
+      new CommandResult(outcome, stages)
+    );
+    this.status = failure >= 0
+      ? ends[failure].status
+      : this.branches.find(({ status }) => status !== 0)?.status ?? 0;
+    this.ok = this.status === 0 && early === undefined &&
+      this.branches.every(({ ok }) => ok);
     this.command = pipelineTextOf(stages.map(({ cmd }) => cmd));
-    this.stages = ends.map(({ status, stderr }, i) => ({
-      command: textOf(stages[i].cmd),
-      status,
-      stderr: decode(stderr),
-    }));
+    this.stages = ends.map((end, i) => stageResult(stages[i], end));
     this.bytes = outcome.all ? NOTHING : outcome.stdout;
     this.durationMs = outcome.durationMs;
     this.timedOut = early === "timeout";
     this.aborted = early === "abort";
     this.maxBufferExceeded = early === "maxBuffer";
     const killed = ends.find(({ status }, i) =>
-      status < 0 && isFailure(status, i, stages)
+      status < 0 && isFailure(outcome, i, stages)
     );
     if (killed !== undefined) {
       this.killedBy = signalOf(killed.status) ?? `signal ${-killed.status}`;

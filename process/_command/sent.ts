@@ -36,13 +36,23 @@ function unshare(shared: SharedBytes): Uint8Array<ArrayBuffer> {
 }
 
 /** How a pipeline ended, as it is sent. */
-export interface SentOutcome extends Omit<Outcome, "stages" | "stdout"> {
+export interface SentOutcome
+  extends Omit<Outcome, "stages" | "stdout" | "branches"> {
   readonly stages: readonly { status: number; stderr: SharedBytes }[];
   readonly stdout: SharedBytes;
+  readonly branches?: readonly SentBranch[];
+}
+
+/** The same of a branch. */
+interface SentBranch {
+  readonly outcome: SentOutcome;
+  readonly stages: readonly Stage[];
 }
 
 /** How a pipeline ended, to be sent. */
-export function sentOutcome({ stages, stdout, ...rest }: Outcome): SentOutcome {
+export function sentOutcome(
+  { stages, stdout, branches, ...rest }: Outcome,
+): SentOutcome {
   return {
     ...rest,
     stages: stages.map(({ status, stderr }) => ({
@@ -50,11 +60,17 @@ export function sentOutcome({ stages, stdout, ...rest }: Outcome): SentOutcome {
       stderr: share(stderr),
     })),
     stdout: share(stdout),
+    branches: branches?.map(({ outcome, stages }) => ({
+      outcome: sentOutcome(outcome),
+      stages,
+    })),
   };
 }
 
 /** How a pipeline ended, as it was before it was sent. */
-export function received({ stages, stdout, ...rest }: SentOutcome): Outcome {
+export function received(
+  { stages, stdout, branches, ...rest }: SentOutcome,
+): Outcome {
   return {
     ...rest,
     stages: stages.map(({ status, stderr }) => ({
@@ -62,6 +78,10 @@ export function received({ stages, stdout, ...rest }: SentOutcome): Outcome {
       stderr: unshare(stderr),
     })),
     stdout: unshare(stdout),
+    branches: branches?.map(({ outcome, stages }) => ({
+      outcome: received(outcome),
+      stages,
+    })),
   };
 }
 

@@ -441,6 +441,13 @@ export async function unlessUnread(written: Promise<void>): Promise<boolean> {
   }
 }
 
+/** The error of writing to a pipeline whose first process has ended. */
+export function nobodyReads(): Error {
+  return new Deno.errors.BrokenPipe(
+    "Cannot write to a pipeline: its first command reads no more of its input",
+  );
+}
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What is done with the bytes. */

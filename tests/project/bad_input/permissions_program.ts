@@ -15,6 +15,13 @@ const CALLS: Record<string, () => unknown> = {
   kill: () => skein.kill(1, 0),
   "Pipeline.run": () => skein.pipeline(["true"], ["true"]).run(),
   "Pipeline.runSync": () => skein.pipeline(["true"], ["true"]).runSync(),
+  "Pipeline.readable": () =>
+    skein.pipeline(["true"]).readable().getReader().read(),
+  "Pipeline.readableSync": () => skein.pipeline(["true"]).readableSync().next(),
+  "Pipeline.start": () => skein.pipeline(["true"]).start().result(),
+  "Pipeline.startSync": () => skein.pipeline(["true"]).startSync().resultSync(),
+  "Pipeline.transform": () =>
+    skein.pipeline(["true"]).transform().readable.getReader().read(),
   "Pipeline.linesSync": () => skein.pipeline(["true"]).linesSync().next(),
   popen2: () => skein.popen2(["true"]),
   popen2Sync: () => skein.popen2Sync(["true"]),

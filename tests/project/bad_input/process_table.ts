@@ -43,6 +43,7 @@ import {
   which,
   whichSync,
 } from "../../../mod.ts";
+import { toText } from "@std/streams/to-text";
 import {
   bad,
   badAsyncWait,
@@ -200,6 +201,13 @@ const badName = (call: (name: never, options?: never) => unknown): Row => ({
 const badReadSync = (call: (pipe: typeof text) => unknown): Row =>
   join(badRead(call), badRunSync(call));
 
+/** What a stream of a pipeline is not. */
+const badReadable = (make: (options: never) => unknown): Row => ({
+  TypeError: [5, null, { from: "stdin" }, { from: 5 }, { form: "stdout" }].map(
+    (options) => () => make(options as never),
+  ),
+});
+
 /** Streams and processes that have ended, made when the test begins. */
 export const ended = {} as {
   child: Child;
@@ -323,6 +331,76 @@ export const processTable: Table = {
   "Pipeline.statusSync": badRunSync((pipe) => pipe.statusSync()),
   "which": badName(which),
   "whichSync": badName(whichSync),
+  "Pipeline.tee": {
+    TypeError: [
+      () => text.tee(),
+      () => text.tee(bad.none),
+      () => text.tee(["cat"] as never),
+      () => text.tee(text.from("spam")),
+      () => text.tee(text, text.with({ stdin: "null" })),
+    ],
+  },
+  "Pipeline.readable": join(badReadable((options) => text.readable(options)), {
+    CommandError: [() => toText(failing.readable())],
+    NotFound: [() => toText(pipeline(MISSING).readable())],
+    TypeError: [() => elsewhere.readable()],
+  }),
+  "Pipeline.readableSync": badReadSync((pipe) => [...pipe.readableSync()]),
+  "Pipeline.transform": join(
+    badReadable((options) => text.transform(options)),
+    {
+      CommandError: [() => toText(failing.transform().readable)],
+      NotFound: [() => toText(pipeline(MISSING).transform().readable)],
+      TypeError: [
+        () => elsewhere.transform(),
+        () => text.from("spam").transform(),
+        () => text.with({ stdin: "inherit" }).transform(),
+      ],
+    },
+  ),
+  "Pipeline.start": badRun((pipe) => pipe.start().result()),
+  "Pipeline.startSync": badRunSync((pipe) => pipe.startSync().resultSync()),
+  "RunningPipeline.result": badRun((pipe) => pipe.start().status()),
+  "RunningPipeline.stdin": {
+    TypeError: [
+      () => text.from("spam").start().stdin,
+      () => text.with({ stdin: "null" }).start().stdin,
+    ],
+  },
+  "RunningPipeline.lines": {
+    CommandError: [() => Array.fromAsync(failing.start().lines())],
+    NotFound: [() => Array.fromAsync(pipeline(MISSING).start().lines())],
+    TypeError: [
+      () => elsewhere.start().lines(),
+      () => elsewhere.start().stdout,
+      () => {
+        const running = text.start();
+        running.lines();
+        return running.lines();
+      },
+    ],
+  },
+  "RunningPipeline.kill": {
+    TypeError: [() => text.start().kill(bad.null)],
+    RangeError: [
+      () => text.start().kill("SIGFOO" as never),
+      () => text.start().kill(9.5),
+    ],
+  },
+  "RunningPipelineSync.linesSync": badReadSync((pipe) => {
+    using running = pipe.startSync();
+    return [...running.linesSync()];
+  }),
+  "RunningPipelineSync.resultSync": badRunSync((pipe) =>
+    pipe.startSync().statusSync()
+  ),
+  "RunningPipelineSync.kill": {
+    TypeError: [() => text.startSync().kill(bad.null)],
+    RangeError: [
+      () => text.startSync().kill("SIGFOO" as never),
+      () => text.startSync().kill(9.5),
+    ],
+  },
   "Template.append": {
     TypeError: [
       () => new Template().append(bad.number, "--"),

@@ -1,0 +1,308 @@
+/**
+ * The output of a process as the holder of a running pipeline gets it: piece by
+ * piece, as a stream, or kept until the end.
+ *
+ * @module
+ */
+
+import {
+  closeWriter,
+  type Interruptible,
+  join,
+  unlessUnread,
+} from "./streams.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Where a tap gets its bytes, and what it does with them besides. */
+export interface Supply {
+  /** The stream of the process. */
+  readonly reader: ReadableStreamDefaultReader<Bytes>;
+  /** The most bytes that are kept. */
+  readonly limit: number;
+  /** Where the bytes are written too, if they are. */
+  readonly copy?: WritableStreamDefaultWriter<Uint8Array>;
+  /** Interrupted when nobody is to wait for the copy any more. */
+  readonly until: Interruptible;
+}
+
+/** How much is known of an error output that went to a stream. */
+const TAIL = 2000;
+
+/**
+ * The bytes of one output. As long as nobody has taken it, it is read ahead and
+ * kept, so that the process never waits. Once it is taken it is read when it is
+ * asked for, and not otherwise: then the process waits for the reader.
+ *
+ * The supply comes later than the tap, when the process has started. Whoever reads
+ * before waits for it. It comes, or `end()` is called, in any case.
+ */
+export class Tap {
+  readonly #kept: Bytes[] = [];
+  #size = 0;
+  #taken: boolean;
+  #supply?: Supply;
+  readonly #supplied = Promise.withResolvers<void>();
+  readonly #done = Promise.withResolvers<boolean>();
+  readonly #settled = Promise.withResolvers<void>();
+  #ended = false;
+  /** The reading ahead; it does not reject. */
+  #ahead?: Promise<void>;
+  #tail: Uint8Array = new Uint8Array(0);
+  #left = false;
+
+  /** Makes a tap, taken or not. */
+  constructor(taken: boolean) {
+    this.#taken = taken;
+    if (taken) this.#settled.resolve();
+    this.#done.promise.catch(() => {});
+  }
+
+  /**
+   * Resolves when all was read, or nobody reads any more: says whether there was
+   * more than may be kept. Rejects if the copy cannot be written.
+   */
+  get done(): Promise<boolean> {
+    return this.#done.promise;
+  }
+
+  /** Resolves when nothing is kept any more: it was read, or it was taken. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /** Whether it was left before its end by who had taken it. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /** What is kept, and was not taken. */
+  get kept(): readonly Bytes[] {
+    return this.#kept;
+  }
+
+  /** The same, after the end of what was taken. */
+  get bytes(): readonly Uint8Array[] {
+    return [this.#tail, ...this.#kept];
+  }
+
+  /** Sets where the bytes come from. */
+  attach(supply: Supply): void {
+    this.#supply = supply;
+    this.#supplied.resolve();
+    if (this.#ended) supply.reader.cancel().catch(() => {});
+    else if (!this.#taken) this.#ahead = this.#readAhead();
+  }
+
+  /** Keeps a piece that was taken after all. */
+  keep(bytes: Bytes): void {
+    this.#size += bytes.length;
+    this.#kept.push(bytes);
+  }
+
+  /** From now on the bytes are read as they are asked for. */
+  take(): void {
+    this.#taken = true;
+    this.#settled.resolve();
+  }
+
+  /** From now on what comes is kept again. */
+  giveBack(): void {
+    if (!this.#taken) return;
+    this.#taken = false;
+    if (this.#supply === undefined || this.#ended) return;
+    const before = this.#ahead;
+    this.#ahead = (async () => {
+      await before;
+      await this.#readAhead();
+    })();
+  }
+
+  async #readAhead(): Promise<void> {
+    while (!this.#taken && !this.#ended) {
+      let value: Bytes | undefined;
+      try {
+        value = await this.#next();
+      } catch {
+        return; // `done` has the error.
+      }
+      if (value === undefined) return;
+      const left = this.#supply!.limit - this.#size;
+      if (value.length > left) {
+        this.#kept.push(value.subarray(0, left));
+        return this.#end(true);
+      }
+      this.#size += value.length;
+      this.#kept.push(value);
+    }
+  }
+
+  /** The next piece from the process. */
+  async #next(): Promise<Bytes | undefined> {
+    const { reader, copy, until } = this.#supply!;
+    try {
+      const { value } = await reader.read();
+      if (value === undefined) {
+        this.#end(false);
+        return undefined;
+      }
+      if (copy === undefined) return value;
+      // Copied, because a stream takes the memory of what is put into it.
+      await until.wait(copy.write(value.slice()));
+      return value;
+    } catch (error) {
+      this.#done.reject(error);
+      this.#end(false);
+      throw error;
+    }
+  }
+
+  /**
+   * The next piece, for who has taken it.
+   *
+   * @param keepTail Whether the end of it is to be known afterwards.
+   * @returns The bytes, or `undefined` at the end.
+   */
+  async read(keepTail = false): Promise<Bytes | undefined> {
+    if (this.#supply === undefined) await this.#supplied.promise;
+    let value = this.#kept.shift();
+    const ahead = this.#ahead;
+    if (value === undefined && ahead !== undefined) {
+      // What it still waits for comes first.
+      await ahead;
+      if (this.#ahead === ahead) this.#ahead = undefined;
+      value = this.#kept.shift();
+    }
+    if (value !== undefined) this.#size -= value.length;
+    else if (!this.#ended) value = await this.#next();
+    if (keepTail && value !== undefined) this.#remember(value);
+    return value;
+  }
+
+  #remember(bytes: Uint8Array): void {
+    const last = bytes.subarray(-TAIL);
+    const before = this.#tail.subarray(
+      Math.max(0, this.#tail.length + last.length - TAIL),
+    );
+    const tail = new Uint8Array(before.length + last.length);
+    tail.set(before);
+    tail.set(last, before.length);
+    this.#tail = tail;
+  }
+
+  /** Reads no more, for who has taken it; a process that goes on gets SIGPIPE. */
+  async leave(): Promise<void> {
+    this.#kept.length = 0;
+    if (this.#ended) return;
+    this.#left = true;
+    this.#end(false);
+    await this.#supply?.reader.cancel();
+  }
+
+  /** Says that no more comes: the processes were ended, or never started. */
+  end(): void {
+    if (this.#ended) return;
+    this.#end(false);
+    this.#supply?.reader.cancel().catch(() => {});
+  }
+
+  #end(exceeds: boolean): void {
+    this.#ended = true;
+    this.#supplied.resolve();
+    this.#settled.resolve();
+    this.#done.resolve(exceeds);
+    // Whoever still writes must know that nobody reads.
+    if (exceeds) this.#supply?.reader.cancel().catch(() => {});
+  }
+}
+
+/** What a stream of the caller's does for its bytes. */
+interface StreamSource {
+  /** The next piece, or `undefined` at the end. */
+  read(): Promise<Bytes | undefined>;
+  /** Is called at the end; what it rejects with is the stream's error. */
+  end(): Promise<unknown>;
+  /** Is called when the reader wants no more. */
+  leave(reason: unknown): Promise<unknown>;
+}
+
+/**
+ * A byte stream that holds nothing: it asks for a piece when its reader does. So
+ * there is back-pressure up to the process.
+ */
+export function byteStream(
+  { read, end, leave }: StreamSource,
+): ReadableStream<Bytes> {
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      let value: Bytes | undefined;
+      do value = await read(); while (value?.length === 0);
+      if (value !== undefined) return controller.enqueue(value);
+      await end();
+      controller.close();
+      // A reader with a buffer of its own gets it back.
+      controller.byobRequest?.respond(0);
+    },
+    async cancel(reason) {
+      await leave(reason);
+    },
+  }, { highWaterMark: 0 }) as ReadableStream<Bytes>;
+}
+
+/**
+ * The error outputs of all stages as one stream, in the order of arrival. They
+ * know the end of what went through.
+ */
+export function errorStream(taps: readonly Tap[]): ReadableStream<Bytes> {
+  const streams = taps.map((tap) => {
+    tap.take();
+    return byteStream({
+      read: () => tap.read(true),
+      end: () => Promise.resolve(),
+      leave: () => tap.leave(),
+    });
+  });
+  return streams.length === 1 ? streams[0] : join(...streams);
+}
+
+/** What is written to several inputs. */
+interface FanOut {
+  /** The output. */
+  readonly reader: ReadableStreamDefaultReader<Bytes>;
+  /** The inputs. */
+  readonly writers: readonly WritableStreamDefaultWriter<Uint8Array>[];
+  /** Interrupted when nobody is to wait for the inputs any more. */
+  readonly until: Interruptible;
+  /** Whether the end of the output is its real end. */
+  readonly complete: () => boolean;
+}
+
+/**
+ * Writes the output of a pipeline to several others, and closes their inputs if
+ * it was complete. The slowest one sets the pace; one that reads no more is left
+ * out.
+ *
+ * @returns Whether somebody read it to its end.
+ */
+export async function fanOut(
+  { reader, writers, until, complete }: FanOut,
+): Promise<boolean> {
+  const readers = new Set(writers);
+  const each = (work: (writer: typeof writers[number]) => Promise<void>) =>
+    until.wait(Promise.all(Array.from(readers, async (writer) => {
+      if (await unlessUnread(work(writer))) return;
+      readers.delete(writer);
+      writer.abort().catch(() => {});
+    })));
+  while (readers.size > 0) {
+    const { value } = await reader.read();
+    if (value === undefined) {
+      if (complete()) await each(closeWriter);
+      return true;
+    }
+    await each((writer) => writer.write(value));
+  }
+  await reader.cancel();
+  return false;
+}
