@@ -59,6 +59,13 @@ export const EXAMPLES: Example[] = [
       "--allow-write=/tmp",
     ],
   },
+  {
+    name: "process-stream",
+    permissions: [
+      "--allow-run=/bin/sh,gzip,yes,sort,uniq",
+      "--allow-net=127.0.0.1",
+    ],
+  },
   { name: "cluster-queue", permissions: SERVERS },
   { name: "cluster-lock", permissions: SERVERS },
 ];

@@ -12,3 +12,12 @@ Deno.test("process-dollar puts values into commands", async () => {
     "all: starting, warning, done",
   ]);
 });
+
+Deno.test("process-stream streams what commands write", async () => {
+  assertEquals(await runExample("process-stream"), [
+    "the log has 20000 lines",
+    "the first one is: entry 1",
+    "the endless log begins with: y",
+    "sorted: eggs spam",
+  ]);
+});
