@@ -15,6 +15,12 @@ const command = contestant("Deno.Command", denoProgram);
 const sh = contestant("sh", denoProgram);
 const execa = contestant("execa", nodeProgram);
 const zx = contestant("zx", nodeProgram);
+const dax = contestant("dax", nodeProgram);
+/** The promise form of what is measured in the blocking one. */
+const promises = contestant(
+  "skein, promises",
+  deno(here("./skein/process.ts")),
+);
 const py = contestant("Python subprocess", python(here("./peers/process.py")));
 
 /** The rows, in the order of the table. */
@@ -75,5 +81,40 @@ export const rows: readonly Row[] = [
     unit: "ns",
     rounds: 3,
     contestants: [skein("lines"), execa("lines (execa)", 0.5)],
+  },
+  {
+    name: "1 GB through readable() to nowhere",
+    unit: "ns",
+    rounds: 3,
+    contestants: [
+      skein("readable"),
+      command("readable", 1 / 0.95),
+      execa("readable (execa)", 1 / 2),
+      zx("readable (zx)"),
+      dax("readable (dax)"),
+      py("readable"),
+    ],
+  },
+  {
+    name: "gzip of 200 MB by transform(), streams of files at the ends",
+    unit: "ns",
+    rounds: 3,
+    contestants: [skein("gzip files"), sh("gzip", 1.05)],
+  },
+  {
+    name: "gzip of 200 MB by transform(), streams of this program at the ends",
+    unit: "ns",
+    rounds: 3,
+    contestants: [skein("gzip streams"), sh("gzip", 1.2)],
+  },
+  {
+    name: "64 MB into cat and out of it, blocking",
+    unit: "ns",
+    rounds: 3,
+    contestants: [
+      skein("bytes blocking"),
+      promises("bytes promise", 2),
+      py("bytes"),
+    ],
   },
 ];

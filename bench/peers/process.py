@@ -34,7 +34,33 @@ def popen2():
     return took / LINES
 
 
-ROWS = {"true": true, "popen2 blocking": popen2}
+def readable():
+    start = perf_counter_ns()
+    size = 0
+    with subprocess.Popen(
+        ["head", "-c", "1000000000", "/dev/zero"],
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as child:
+        while chunk := child.stdout.read(65536):
+            size += len(chunk)
+    assert size == 1_000_000_000
+    return perf_counter_ns() - start
+
+
+def both():
+    data = bytes(64_000_000)
+    start = perf_counter_ns()
+    subprocess.run(["cat"], input=data, capture_output=True)
+    return perf_counter_ns() - start
+
+
+ROWS = {
+    "readable": readable,
+    "bytes": both,
+    "true": true,
+    "popen2 blocking": popen2,
+}
 
 if __name__ == "__main__":
     row = sys.argv[1] if len(sys.argv) > 1 else ""

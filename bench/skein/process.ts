@@ -4,6 +4,7 @@ import { main } from "../_measure.ts";
 
 const RUNS = 200;
 const LINES = 20_000;
+const MB = 1_000_000;
 const LINE = "a line that goes there and back\n";
 
 async function per(count: number, work: () => Promise<unknown>) {
@@ -37,9 +38,57 @@ async function withFile<T>(
   }
 }
 
-const MB = 1_000_000;
+/** Reads a stream to its end; gives how many bytes there were. */
+async function drain(stream: ReadableStream<Uint8Array>): Promise<number> {
+  let size = 0;
+  const reader = stream.getReader();
+  while (true) {
+    const { value } = await reader.read();
+    if (value === undefined) return size;
+    size += value.length;
+  }
+}
+
+/** Lines of numbers, as `seq` writes them, in chunks of 64 KB. */
+function numbers(bytes: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let next = 100_000_000;
+  let left = bytes;
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    pull(controller) {
+      if (left === 0) return controller.close();
+      const lines: string[] = [];
+      for (let i = 0; i < 6553; i++) lines.push(`${next++}\n`);
+      const chunk = encoder.encode(lines.join("")).subarray(0, left);
+      left -= chunk.length;
+      controller.enqueue(chunk);
+    },
+  });
+}
+
+const LARGE = new Uint8Array(64 * MB);
 
 await main({
+  "readable": () =>
+    once(async () => {
+      const zeros = pipeline(["head", "-c", `${1000 * MB}`, "/dev/zero"]);
+      if (await drain(zeros.readable()) !== 1000 * MB) throw new Error("bytes");
+    }),
+  "gzip files": () =>
+    withFile(200 * MB, (path) =>
+      once(async () => {
+        const input = await Deno.open(path);
+        const output = await Deno.create(`${path}.out`);
+        await input.readable.pipeThrough(pipeline(["gzip"]).transform())
+          .pipeTo(output.writable);
+      })),
+  "gzip streams": () =>
+    once(() =>
+      drain(numbers(200 * MB).pipeThrough(pipeline(["gzip"]).transform()))
+    ),
+  "bytes promise": () => once(() => pipeline(["cat"]).from(LARGE).bytes()),
+  "bytes blocking": () =>
+    once(() => Promise.resolve(pipeline(["cat"]).from(LARGE).bytesSync())),
   "pipe": () =>
     once(() =>
       pipeline(["head", "-c", `${1000 * MB}`, "/dev/zero"], ["wc", "-c"]).text()

@@ -37,6 +37,35 @@ await main({
       await Deno.remove(`${path}.out`);
     }
   },
+  "gzip": async () => {
+    const path = await Deno.makeTempFile();
+    try {
+      await sh(`seq 100000000 999999999 | head -c 200000000 > ${path}`);
+      return await once(`gzip < ${path} > ${path}.out`);
+    } finally {
+      await Deno.remove(path);
+      await Deno.remove(`${path}.out`);
+    }
+  },
+  "readable": async () => {
+    await sh("true");
+    const start = performance.now();
+    const child = new Deno.Command("head", {
+      args: ["-c", "1000000000", "/dev/zero"],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    let size = 0;
+    const reader = child.stdout.getReader();
+    while (true) {
+      const { value } = await reader.read();
+      if (value === undefined) break;
+      size += value.length;
+    }
+    await child.status;
+    if (size !== 1e9) throw new Error("bytes");
+    return (performance.now() - start) * 1e6;
+  },
   "true": () => per(RUNS, () => new Deno.Command("/bin/true").output()),
   "three": () => per(RUNS, () => sh("echo a | cat | cat")),
   "popen2 promise": async () => {

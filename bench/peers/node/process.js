@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { argv } from "node:process";
 
 // Named by variables: the packages are only installed for the run.
-const [EXECA, ZX] = ["execa", "zx"];
+const [EXECA, ZX, DAX] = ["execa", "zx", "dax"];
 const { execa } = await import(EXECA);
 const { $ } = await import(ZX);
 
@@ -42,7 +42,30 @@ async function lines() {
   }
 }
 
+/** Reads what can be iterated to its end. */
+async function drain(chunks) {
+  let size = 0;
+  for await (const chunk of chunks) size += chunk.length;
+  if (size !== 1e9) throw new Error(`${size} bytes`);
+}
+
+const ZEROS = ["-c", "1000000000", "/dev/zero"];
+
 const rows = {
+  "readable (execa)": () =>
+    once(() => {
+      const child = execa("head", ZEROS, { buffer: false, encoding: "buffer" });
+      return drain(child.readable());
+    }),
+  "readable (zx)": () => once(() => drain($`head ${ZEROS}`.quiet().stdout)),
+  "readable (dax)": async () => {
+    const dax = await import(DAX);
+    return await once(async () => {
+      const child = dax.default`head ${ZEROS}`.stdout("piped").spawn();
+      await drain(child.stdout());
+      await child;
+    });
+  },
   "pipe (execa)": () =>
     once(() =>
       execa({ buffer: false })`head -c 1000000000 /dev/zero`.pipe`wc -c`
