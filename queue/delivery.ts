@@ -15,7 +15,7 @@ import {
   isEnding,
   settle,
 } from "./_engine/deliveries.ts";
-import { type Received } from "./_engine/receive.ts";
+import type { Received } from "./_engine/receive.ts";
 
 /** What {@linkcode Delivery.nak} takes. */
 export interface NakOptions {

@@ -29,7 +29,7 @@ import {
 } from "../threading/_ground.ts";
 import { commitRecord, draftRecord, readRecord } from "../threading/_values.ts";
 import { ThreadingError } from "../threading/errors.ts";
-import { type SharedList } from "../threading/shared/list.ts";
+import type { SharedList } from "../threading/shared/list.ts";
 import {
   areOverridden,
   attachList,

@@ -5,10 +5,7 @@
  */
 
 import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
-import {
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,

@@ -53,7 +53,7 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
-import { type Lock } from "../../threading/sync/lock.ts";
+import type { Lock } from "../../threading/sync/lock.ts";
 import {
   closeJournal,
   countChanges,
