@@ -84,10 +84,11 @@ export interface Dollar {
   (text: TemplateStringsArray, ...values: ShellValue[]): ShellCommand;
 
   /**
-   * Makes a command of a template. What is put in is **not** quoted: the shell
-   * parses it. Put the command into another one to have a part of that as it is.
+   * Makes a command of a template, or of a text. What is put in is **not** quoted:
+   * the shell parses it. Put the command into another one to have a part of that
+   * as it is.
    *
-   * @param text The text of the template.
+   * @param text The template or the text.
    * @param values What is put in.
    * @returns The command, which runs when it is awaited.
    * @throws {TypeError} If something cannot be put in.
@@ -98,11 +99,15 @@ export interface Dollar {
    * import { assertEquals } from "@std/assert";
    *
    * const options = "-n 1";
-   * const text = await $`yes | head ${$.raw`${options}`}`.text();
-   * assertEquals(text, "y\n");
+   * const head = $`yes | head ${$.raw(options)}`;
+   * assertEquals(await head.text(), "y\n");
+   * assertEquals(await $.raw`yes | head ${options}`.text(), "y\n");
    * ```
    */
-  raw(text: TemplateStringsArray, ...values: ShellValue[]): ShellCommand;
+  raw(
+    text: TemplateStringsArray | string,
+    ...values: ShellValue[]
+  ): ShellCommand;
 
   /**
    * Makes another `$`, whose commands have these options.
@@ -253,8 +258,12 @@ function dollarOf(options: CommandOptions): Dollar {
     );
   };
   return Object.assign(tag, {
-    raw: (text: TemplateStringsArray, ...values: ShellValue[]) =>
-      commandOf(fill(text, values, (value) => unquoted(value, options))),
+    raw: (text: TemplateStringsArray | string, ...values: ShellValue[]) =>
+      commandOf(
+        typeof text === "string"
+          ? wordOf(text)
+          : fill(text, values, (value) => unquoted(value, options)),
+      ),
     with: (more: CommandOptions) =>
       dollarOf({ ...options, ...checkCommandOptions(more) }),
   });

@@ -339,6 +339,7 @@ Deno.test("$ puts in what a command wrote", async () => {
 
 Deno.test("$.raw quotes nothing", async () => {
   assertEquals(await $.raw`echo ${"a  b"} ${["c", 1]}`.text(), "a b c 1\n");
+  assertEquals(await $`echo ${$.raw("$((1 + 1)) '*'")}`.text(), "2 *\n");
   const sum = $.raw`$((1 + ${1}))`;
   assertEquals(await $`echo ${sum} ${"*"}`.text(), "2 *\n");
 });

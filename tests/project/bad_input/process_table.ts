@@ -280,7 +280,7 @@ export const processTable: Table = {
     ],
   }),
   "$.raw": join(badValue((value) => $.raw`echo ${value}`), {
-    TypeError: [() => $.raw("ls" as never)],
+    TypeError: [() => $.raw(5 as never), () => $.raw("a\0b")],
   }),
   "$.with": badAsyncOptions((options) => $.with(options)),
   "new ShellCommand": {
