@@ -97,6 +97,7 @@ export type {
   CommandOptions,
   CommandSyncOptions,
   FilePath,
+  OutputSource,
   PopenOptions,
   Progress,
   Sink,

@@ -39,14 +39,23 @@ export interface FilePath {
 /** A part of what a program reads. */
 export type Chunk = string | Uint8Array;
 
+/**
+ * Something that runs and whose output can be read, like what `start()` of a
+ * pipeline gives, or a `Deno.ChildProcess`.
+ */
+export interface OutputSource {
+  /** Its output. */
+  readonly stdout: ReadableStream<Uint8Array>;
+}
+
 /** Bytes in one of the ways in which JavaScript has them. */
 export type ByteSource = Uint8Array | ArrayBufferLike | ArrayBufferView;
 
 /**
  * What a program reads: a text, bytes, a file by its path, an open file (read
  * from where it stands, and left open), a stream, a `Blob`, the body of a
- * `Response` or `Request`, or anything that can be iterated and gives strings or
- * bytes.
+ * `Response` or `Request`, the output of what runs, or anything that can be
+ * iterated and gives strings or bytes.
  *
  * A program need not read all of it. A stream that is left before its end,
  * because the program wants no more of it or the command fails, is cancelled and
@@ -63,6 +72,7 @@ export type Source =
   | Blob
   | Response
   | Request
+  | OutputSource
   | URL
   | FilePath
   | Deno.FsFile
@@ -608,10 +618,14 @@ export function checkSource(source: unknown): CheckedSource {
     if (!source.bodyUsed) return source;
     throw wrong("the body of a source must be unread", source);
   }
-  if (
-    typeof source === "object" && source !== null &&
-    (Symbol.iterator in source || Symbol.asyncIterator in source)
-  ) return source as CheckedSource;
+  if (typeof source === "object" && source !== null) {
+    if (Symbol.iterator in source || Symbol.asyncIterator in source) {
+      return source as CheckedSource;
+    }
+    // The same one each time.
+    const stdout = "stdout" in source ? source.stdout : undefined;
+    if (stdout instanceof ReadableStream) return stdout;
+  }
   throw wrong(
     "a source must be text, bytes, a file, a stream or iterable",
     source,

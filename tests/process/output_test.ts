@@ -246,6 +246,26 @@ Deno.test("run() reads bodies that are not there, and none that was read", async
   assert(cancelled);
 });
 
+Deno.test("run() reads what runs", async () => {
+  const running = pipeline("echo spam; exit 3").start();
+  const input = { input: running };
+  // Its failure is that of its output, after the last bytes.
+  await assertRejects(() => run(["cat"], input), CommandError);
+  const good = pipeline(["echo", "spam"]).start();
+  assertEquals((await run(["cat"], { input: good })).stdout, "spam\n");
+  assertEquals((await good.result()).status, 0);
+  const child = new Deno.Command("echo", {
+    args: ["eggs"],
+    stdout: "piped",
+  }).spawn();
+  assertEquals(await pipeline(["cat"]).from(child).text(), "eggs\n");
+  await child.status;
+  assertThrows(
+    () => runSync(["cat"], { input: pipeline("true").start() as never }),
+    TypeError,
+  );
+});
+
 Deno.test("a source and progress: how large a Blob is", async () => {
   const totals = new Set<number | undefined>();
   await run(["cat"], {
