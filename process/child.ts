@@ -19,6 +19,8 @@ import { nameOf, numberOf, type Signum } from "../_internal/signum.ts";
 const WAIT = "wait for a process";
 const KILL = "kill a process";
 
+// `deadline` of @std/async throws an error that does not say what was waited for,
+// and knows nothing of threads that are cancelled.
 /**
  * Waits for a promise for a limited time. The promise goes on after that.
  *

@@ -4,6 +4,8 @@
  * @module
  */
 
+// `TextLineStream` of @std/streams is as fast, but a stream: the blocking form
+// needs one that is none, and both are to cut the same lines.
 /**
  * Cuts text into lines as it comes. A line ends with "\n" or "\r\n"; "\r" alone
  * is a character like others. A line may be of any length: what is left of one

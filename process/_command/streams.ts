@@ -311,6 +311,7 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
   }
 }
 
+// `toBytes` of @std/streams has no limit, and no memory that threads share.
 /**
  * Joins chunks into one.
  *
@@ -497,6 +498,8 @@ export async function collect(
   }
 }
 
+// `mergeReadableStreams` of @std/streams reads ahead without end, and cannot be
+// cancelled.
 /**
  * Joins streams: chunks are passed on in the order of their arrival. It does not
  * read ahead, and cancelling it cancels all of them.
@@ -551,6 +554,8 @@ export function join(
 /** The result of a wait that was interrupted. */
 const INTERRUPTED = Symbol("interrupted");
 
+// `abortable` of @std/async adds a listener, and a promise to a race, for each
+// wait: there is one for each chunk.
 /**
  * Waits for one promise after the other, until it is interrupted. Unlike
  * `Promise.race` with a promise for the end, it leaves nothing behind at that

@@ -106,6 +106,51 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
   assertEquals(result, "true true 0 0");
 });
 
+Deno.test("streams and handles of pipelines leave nothing behind in 300 runs", async () => {
+  const result = await inProgram(`
+    const none = () => {};
+    async function round() {
+      const reader = p.pipeline(["yes"], ["cat"]).readable().getReader();
+      await reader.read();
+      await reader.cancel();
+      await new Response(p.pipeline("exit 3").readable()).text().catch(none);
+      await new Response("a").body
+        .pipeThrough(p.pipeline(["cat"]).transform()).cancel();
+      await new Response(new Response("a").body
+        .pipeThrough(p.pipeline(["true"]).transform())).text();
+      {
+        await using running = p.pipeline(["cat"], ["yes"]).start();
+        for await (const _ of running.lines()) break;
+        await running.stdin.write("a").catch(none);
+      }
+      await p.pipeline(["cat"]).start().result();
+      await p.pipeline(["echo", "a"])
+        .tee(p.pipeline(["cat"]), p.pipeline(["true"])).run();
+      using blocking = p.pipeline(["cat"]).startSync();
+      blocking.stdin.write("a");
+      for (const _ of p.pipeline(["yes"]).readableSync()) break;
+    }
+    const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const children = async () => (await p.run(["ps", "-o", "stat=", "--ppid",
+      String(Deno.pid)])).stdout.trim().split("\\n").length;
+    for (let i = 0; i < 3; i++) await round();
+    const before = count();
+    for (let i = 0; i < 30; i++) await round();
+    let [files, processes] = [count(), await children()];
+    for (
+      const end = performance.now() + 30_000;
+      performance.now() < end && (files > before + 2 || processes > 1);
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      [files, processes] = [count(), await children()];
+    }
+    // One of them is ps.
+    console.log(files <= before + 2, processes);
+    Deno.exit(0);
+  `);
+  assertEquals(result, "true 1");
+});
+
 Deno.test("popen2Sync() and pipelines leave nothing behind in threads that are killed", async () => {
   const file = await Deno.makeTempFile({ dir: "/tmp", suffix: ".ts" });
   const threading = new URL("../../threading/mod.ts", import.meta.url).href;

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
+const ROOT = new URL("../../", import.meta.url).pathname;
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
 
 const CONFIG = `--config=${
@@ -282,6 +283,50 @@ const NEEDS: [name: string, permissions: string[], code: string][] = [
     "tee",
     ["--allow-run=printf"],
     `(await p.run(["printf", "a b"], { stdout: "tee" })).stdout.slice(3)`,
+  ],
+  [
+    "readable() without a shell and mkfifo",
+    ["--allow-run=printf,cat"],
+    `await new Response(p.pipeline(["printf", "a b"], ["cat"]).readable()).text()`,
+  ],
+  [
+    "readable()",
+    ["--allow-run=/bin/sh,printf,cat"],
+    `await new Response(p.pipeline(["printf", "a b"], ["cat"]).readable()).text()`,
+  ],
+  [
+    "transform() without a shell and mkfifo",
+    ["--allow-run=cat"],
+    `await new Response(new Response("a b").body
+      .pipeThrough(p.pipeline(["cat"], ["cat"]).transform())).text()`,
+  ],
+  [
+    "start() without a shell and mkfifo",
+    ["--allow-run=cat,sleep"],
+    `await (async () => {
+      const sleeping = p.pipeline(["sleep", "60"], ["cat"]).start();
+      sleeping.kill();
+      await sleeping.result().catch(() => {});
+      const running = p.pipeline(["cat"], ["cat"]).start();
+      await running.stdin.write("a b");
+      await running.stdin.close();
+      return (await running.result()).stdout;
+    })()`,
+  ],
+  [
+    "startSync() and readableSync()",
+    ["--allow-run=printf", `--allow-read=${ROOT}`],
+    `(() => {
+      const [bytes] = [...p.pipeline(["printf", "a "]).readableSync()];
+      const { stdout } = p.pipeline(["printf", "b"]).startSync().resultSync();
+      return new TextDecoder().decode(bytes) + stdout;
+    })()`,
+  ],
+  [
+    "Pipeline.tee() without a shell and mkfifo",
+    ["--allow-run=printf,cat"],
+    `(await p.pipeline(["printf", "a b"]).tee(p.pipeline(["cat"])).run())
+      .branches[0].stdout`,
   ],
   [
     "verbose",
