@@ -82,7 +82,7 @@ function isMissing(error: unknown): boolean {
  * import { which } from "@skein/std/process";
  * import { assertEquals } from "@std/assert";
  *
- * const path = "/no/such/folder:.";
+ * const path = "/tmp/skein/none:.";
  * assertEquals(await which("skein-has-no-such-program", { path }), undefined);
  * ```
  */
@@ -114,7 +114,7 @@ export async function which(
  * import { whichSync } from "@skein/std/process";
  * import { assertEquals } from "@std/assert";
  *
- * const path = "/no/such/folder:.";
+ * const path = "/tmp/skein/none:.";
  * assertEquals(whichSync("skein-has-no-such-program", { path }), undefined);
  * ```
  */
