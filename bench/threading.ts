@@ -90,6 +90,14 @@ export const rows: readonly Row[] = [
     contestants: [skein("rw-readers"), readWrite("rw-readers")],
   },
   {
+    name: "a deadlock of two threads, found by the second",
+    unit: "ns",
+    contestants: [
+      skein("deadlock"),
+      contestant("Deno Atomics, there and back", denoProgram)("round-trip"),
+    ],
+  },
+  {
     name: "start + join of a trivial thread, warm",
     unit: "ns",
     contestants: [

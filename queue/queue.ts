@@ -254,7 +254,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down, is empty, and no delivery is
    * out.
-   * @throws {ThreadingError} If no other thread is left that could put one, or
+   * @throws {DeadlockError} If no other thread is left that could put one, or
    * if the item needs a module that this thread cannot load while it blocks;
    * then it stays in the queue.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
@@ -333,7 +333,7 @@ export class Queue<T> extends SimpleQueue<T> {
    *
    * @param options A timeout in milliseconds.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If no other thread is left that could do it.
+   * @throws {DeadlockError} If no other thread is left that could do it.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *

@@ -121,7 +121,7 @@ export class SimpleQueue<T> extends SharedObject {
    * @throws {ShutDown} If the queue was shut down.
    * @throws {NotSendableError} If the item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
-   * @throws {ThreadingError} If no other thread is left that could make room.
+   * @throws {DeadlockError} If no other thread is left that could make room.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number, or the queue is a
    * priority queue and the item cannot be compared.
@@ -204,7 +204,7 @@ export class SimpleQueue<T> extends SharedObject {
    * @throws {ShutDown} If the queue was shut down.
    * @throws {NotSendableError} If an item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
-   * @throws {ThreadingError} If no other thread is left that could make room.
+   * @throws {DeadlockError} If no other thread is left that could make room.
    * @throws {RangeError} If there are more items than the `maxsize`, or the
    * timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number, or the queue is a
@@ -289,7 +289,7 @@ export class SimpleQueue<T> extends SharedObject {
    * @returns The item.
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down and is empty.
-   * @throws {ThreadingError} If no other thread is left that could put one, or
+   * @throws {DeadlockError} If no other thread is left that could put one, or
    * if the item needs a module that this thread cannot load while it blocks;
    * then it stays in the queue.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
@@ -377,7 +377,7 @@ export class SimpleQueue<T> extends SharedObject {
    * @returns From 1 to `n` items.
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down and is empty.
-   * @throws {ThreadingError} If no other thread is left that could put one, or
+   * @throws {DeadlockError} If no other thread is left that could put one, or
    * if the item needs a module that this thread cannot load while it blocks.
    * @throws {RangeError} If `n` is neither an integer from 1 nor `Infinity`, or
    * the timeout is negative, NaN or too large.

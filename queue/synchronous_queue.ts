@@ -101,7 +101,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * @throws {ShutDown} If the queue was shut down.
    * @throws {NotSendableError} If the item cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
-   * @throws {ThreadingError} If no other thread is left that could take it.
+   * @throws {DeadlockError} If no other thread is left that could take it.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -179,7 +179,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * @returns The item.
    * @throws {Empty} If the timeout passes first.
    * @throws {ShutDown} If the queue was shut down.
-   * @throws {ThreadingError} If no other thread is left that could put one, or if
+   * @throws {DeadlockError} If no other thread is left that could put one, or if
    * the item needs a module that this thread cannot load while it blocks; then
    * the next get finds it.
    * @throws {RangeError} If the timeout is negative, NaN or too large.

@@ -45,6 +45,29 @@ export class BrokenBarrierError extends ThreadingError {
 }
 
 /**
+ * A blocking wait that could never end: whoever could end it waits, step by step,
+ * for this very thread, or every thread waits. The message draws it, a line for
+ * each thread: what it holds, and what it waits for. What the thread holds it
+ * still holds; nothing has changed by the call.
+ *
+ * It is thrown to the thread that closes the circle, not to those that wait in it
+ * already. See `examples/deadlock.ts`.
+ *
+ * @example
+ * ```ts
+ * import { DeadlockError, Event } from "@skein/std/threading";
+ * import { assertThrows } from "@std/assert";
+ *
+ * // There is no other thread that could set it.
+ * assertThrows(() => new Event().waitSync(), DeadlockError);
+ * ```
+ */
+export class DeadlockError extends ThreadingError {
+  /** The name of the class. */
+  override name = "DeadlockError";
+}
+
+/**
  * The thread that held the lock died without releasing it, so what the lock
  * guards may be half-changed. Repair it, then call `recover()` on the lock.
  *

@@ -55,7 +55,9 @@ import {
   condemn,
   destroyThread,
   hasEnded,
+  holdersOfEnd,
   joinProtocol,
+  labelOfEnd,
   lookAtThread,
   nameOf,
   noRoom,
@@ -317,6 +319,8 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    * @throws What the thread threw.
    * @throws {ThreadingError} If the thread was killed or died, was not started,
    * or is the one that runs here.
+   * @throws {DeadlockError} If the thread waits for this one, step by step, or
+   * every thread waits.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
@@ -338,7 +342,9 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
    * ```
    */
   joinSync(options?: WaitSyncOptions): R {
-    const what = options === undefined ? "" : `join the thread ${this.name}`;
+    const what = options === undefined
+      ? "join a thread"
+      : `join the thread ${this.name}`;
     const timeout = waitTimeout(options, what);
     const address = joinable(this, "join a thread");
     if (!hasEnded(address)) {
@@ -522,6 +528,8 @@ const KIND = registerClass(import.meta, {
   destroy: destroyThread,
   protocol: joinProtocol,
   look: lookAtThread,
+  holders: holdersOfEnd,
+  label: labelOfEnd,
 });
 
 /** Makes a Thread object on the heap, a draft without a name. */

@@ -2,13 +2,16 @@
 // Run: deno run -A threading.ts ROW; prints {"name", "ns"}.
 import {
   Condition,
+  DeadlockError,
   Event,
   Lock,
+  RLock,
   RwLock,
   Semaphore,
   SharedArray,
   SharedMap,
   Thread,
+  threadStates,
 } from "../../threading/mod.ts";
 import { main, perCall } from "../_measure.ts";
 import * as work from "./threading_workers.ts";
@@ -62,6 +65,36 @@ async function rwReaders(): Promise<number> {
   for (const thread of threads) thread.start();
   const took = await Promise.all(threads.map((thread) => thread.join()));
   return Math.max(...took) / (work.READERS * work.INCREMENTS);
+}
+
+/** From the call that closes the circle to its error. */
+async function deadlock(): Promise<number> {
+  const mine = new RLock().acquireSync();
+  const other = new RLock();
+  const ready = new Event();
+  const thread = new Thread({
+    target: work.holdAndWait,
+    args: [other, mine, ready],
+  });
+  thread.start();
+  await ready.wait();
+  const close = () => {
+    try {
+      other.acquireSync();
+    } catch (error) {
+      if (error instanceof DeadlockError) return;
+      throw error;
+    }
+    throw new Error("Cannot measure: no deadlock, received a lock");
+  };
+  // Until the other one sleeps.
+  while (threadStates()[1].waitsFor !== mine);
+  const took = perCall(20, (turns) => {
+    for (let i = 0; i < turns; i++) close();
+  });
+  mine.release();
+  await thread.join();
+  return took;
 }
 
 async function increment(): Promise<number> {
@@ -151,6 +184,7 @@ if (import.meta.main) {
   await main({
     "lock-pair": lockPair,
     "lock-using": lockUsing,
+    "deadlock": deadlock,
     "rw-read": rwRead,
     "rw-readers": rwReaders,
     "increment": increment,

@@ -3,6 +3,7 @@ import {
   type Condition,
   type Event,
   type Lock,
+  type RLock,
   type RwLock,
   type Semaphore,
   sendable,
@@ -54,6 +55,18 @@ export const increment = sendable(
     const start = performance.now();
     for (let i = 0; i < INCREMENTS; i += CHUNK) increments(lock, words, CHUNK);
     return (performance.now() - start) * 1e6;
+  },
+);
+
+/** Holds a lock, and waits for another one. */
+export const holdAndWait = sendable(
+  import.meta,
+  function holdAndWait(own: RLock, other: RLock, ready: Event): void {
+    own.acquireSync();
+    ready.set();
+    other.acquireSync();
+    other.release();
+    own.release();
   },
 );
 

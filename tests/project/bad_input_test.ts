@@ -22,7 +22,7 @@ const TABLE: Table = {
 const SAFE = new Set(
   `activeCount allocateLock checkCancelled currentTask currentThread defaultIntHandler enumerate
   exit fork getIdent getpid getppid interruptMain isTimeout mainThread threadStates
-  validSignals BrokenBarrierError CommandError CommandResult Empty Full
+  validSignals BrokenBarrierError DeadlockError CommandError CommandResult Empty Full
   HeapExhaustedError NotSendableError OwnerDiedError ShutDown SignalInterrupt
   ThreadingError`.split(/\s+/),
 );

@@ -407,6 +407,10 @@ export const Header = {
   nextPoolNumber: 62,
   /** The ThreadPool of the process's own, or 0. */
   commonPool: 63,
+  /** Ground mutex of whoever finds a circle of waits, see `deadlock.ts`. */
+  deadlockMutex: 61,
+  /** 1 if the end of a thread may make a deadlock of what was none. */
+  doubts: 39,
 } as const;
 
 /** The words that every shared object starts with. */
@@ -469,6 +473,12 @@ export const Slot = {
   cancels: 48,
   /** (registry) When to terminate it, by `graceTime`; 0 for never. */
   grace: 49,
+  /**
+   * Odd while the thread sleeps without a timeout, another number each time, and
+   * the node of that wait; see `deadlock.ts`.
+   */
+  blocked: 52,
+  blockedNode: 53,
   /** The wait node of blocking waits. */
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */

@@ -22,6 +22,8 @@ import { NotSendableError } from "../errors.ts";
 export const naming = {
   /** The name of a thread; of one that has ended its number. */
   nameOf: (tid: number): string => `thread ${tid}`,
+  /** The locks that the thread in a slot holds. */
+  heldBy: (_slot: number): number[] => [],
 };
 
 /** So many waiters are counted. */

@@ -185,6 +185,16 @@ export interface SharedClass {
   reentrant?: true;
   /** How the object lets wait, if it does. */
   protocol?: Protocol;
+  /**
+   * Those threads of whom each must do something before the wait of a node can
+   * end, see `deadlock.ts`. The words are read while others change them, in a
+   * critical section: it must neither throw nor wait.
+   */
+  holders?(address: number, node: number): number[];
+  /** Set if other threads than its holder can release it, too. */
+  lent?: true;
+  /** What a message calls the object, if not by its class and a number. */
+  label?(address: number): string;
   /** What there is to see of an object, see `looking.ts`. Must not throw. */
   look?(address: number): string[];
 }

@@ -44,6 +44,12 @@ import {
   tellListeners,
 } from "./scope.ts";
 import {
+  beginBlocking,
+  deadlockError,
+  endBlocking,
+  isDeadlock,
+} from "./deadlock.ts";
+import {
   allocateNode,
   enqueue,
   enqueueFirst,
@@ -62,7 +68,6 @@ import {
   timeoutOf,
   type WaitOptions,
 } from "../../_internal/options.ts";
-import { ThreadingError } from "../errors.ts";
 
 interface PendingWait {
   token: number;
@@ -462,7 +467,7 @@ export function prepareOwnNode(): void {
  * @param interruptible Whether the sleep ends when its code is cancelled.
  * @returns Whether it was woken; if not, the deadline has passed, or it was
  * cancelled.
- * @throws {ThreadingError} If nothing is left that could wake it.
+ * @throws {DeadlockError} If nothing is left that could wake it.
  */
 export function sleepUntilWoken(
   node: number,
@@ -470,7 +475,12 @@ export function sleepUntilWoken(
   protocol?: Protocol,
   interruptible = false,
 ): boolean {
-  const woken = sleep(node, deadline, protocol, interruptible);
+  let woken: boolean;
+  try {
+    woken = sleep(node, deadline, protocol, interruptible);
+  } finally {
+    endBlocking();
+  }
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();
   return woken;
@@ -486,6 +496,7 @@ function sleep(
   for (let spin = 0; spin < spins; spin++) {
     if (load(node + Node.state) !== Wake.waiting) return true;
   }
+  const object = load(node + Node.object);
   let helpAt = isMain ? performance.now() + LONG_MS : Infinity;
   for (;;) {
     const event = load(self + Slot.event);
@@ -501,13 +512,12 @@ function sleep(
       callbacks.due(),
     );
     if (load(node + Node.state) !== Wake.waiting) return true;
-    if (
-      isMain && Math.min(deadline, due) === Infinity &&
-      load(Header.allThreads) === 0 &&
-      // A pool whose worker has died counts while it has tasks.
-      load(Header.liveThreads) === 0
-    ) {
-      return false;
+    if (Math.min(deadline, due) === Infinity) {
+      beginBlocking(node);
+      // What was moved has been notified, and has to have its lock again.
+      if (isDeadlock(interruptible ? object : 0)) return false;
+    } else {
+      endBlocking();
     }
     const until = Math.min(deadline, helpAt, due);
     const left = until === Infinity ? until : until - performance.now();
@@ -589,7 +599,7 @@ export function sleepFor(ms: number): void {
  * @param what For messages.
  * @param node The node; one of its own for a wait whose `attend` may wait.
  * @returns How the wait ended; `Wake.waiting` if the time ran out.
- * @throws {ThreadingError} If nothing is left that could end the wait.
+ * @throws {DeadlockError} If nothing is left that could end the wait.
  * @throws The reason, if its code is cancelled.
  */
 export function waitSync(
@@ -642,14 +652,16 @@ export function finishSync(
     words[self + Slot.waitsFor] = 0;
     checkInterrupted();
     if (deadline !== Infinity) return Wake.waiting;
-    throw neverEnds(what);
+    throw deadlockError(what);
   }
   // It may have been moved to another queue, where no time can run out.
   while (!woken) {
     woken = sleepUntilWoken(node, Infinity);
     if (woken) break;
     const other = load(node + Node.object);
-    if (withdraw(classOf(other)!.protocol!, node, other)) throw neverEnds(what);
+    if (withdraw(classOf(other)!.protocol!, node, other)) {
+      throw deadlockError(what);
+    }
   }
   words[self + Slot.waitsFor] = 0;
   const state = words[node + Node.state];
@@ -666,12 +678,6 @@ export function finishSync(
   // A node that is to retry counts as waiting on until it has been taken in.
   if (state !== Wake.retry) words[node + Node.object] = 0;
   return state;
-}
-
-function neverEnds(what: string): ThreadingError {
-  return new ThreadingError(
-    `Cannot ${what}: this would never end, since no other thread is left that could end it`,
-  );
 }
 
 let listening = false;

@@ -29,6 +29,7 @@ import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
 import { addDraft, referenceDraft, removeDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
+import { lookAgain, table } from "../_memory/deadlock.ts";
 import { naming } from "../_memory/looking.ts";
 import {
   commitRecord,
@@ -106,6 +107,21 @@ naming.nameOf = (tid) => {
     ? name
     : `thread ${tid}`;
 };
+
+table.isDaemon = (slot) =>
+  words[words[slot + Slot.thread] + ThreadField.daemon] !== 0;
+
+/** What joining a thread waits for: the thread itself. */
+export function holdersOfEnd(thread: number): number[] {
+  const isAlive = load(thread + ThreadField.state) === ThreadStage.alive;
+  return isAlive ? [words[thread + ThreadField.tid]] : [];
+}
+
+/** What messages call that. */
+export function labelOfEnd(thread: number): string {
+  const name = glanceText(words[thread + ThreadField.name]);
+  return `the end of ${name ?? "a thread"}`;
+}
 
 /** What there is to see of a Thread. */
 export function lookAtThread(thread: number): string[] {
@@ -218,6 +234,7 @@ export function settle(slot: number): void {
   add(Header.allThreads, -1);
   // The main thread may be done, or blocked for what can no longer happen.
   if (words[Header.liveThreads] === 0) requestHost();
+  lookAgain();
   if (isWhole) unlock(thread + Field.mutex);
 }
 
@@ -397,6 +414,7 @@ export function leave(slot: number): void {
   words[slot + Slot.lingers] = 0;
   // The main thread may be done, or blocked for what can no longer happen.
   if (--words[Header.liveThreads] === 0) requestHost();
+  lookAgain();
   unlock(Header.registryMutex);
 }
 

@@ -55,7 +55,7 @@ import {
   removeIfUnused,
   removeValue,
 } from "./hash_table.ts";
-import { ThreadingError } from "../errors.ts";
+import { DeadlockError, ThreadingError } from "../errors.ts";
 import { timeoutError } from "../../_internal/options.ts";
 import {
   draftRecord,
@@ -193,6 +193,13 @@ function passOn(map: number, entry: number, node: number): boolean {
   grant(map, entry, words[node + CLAIM_OF]);
   wake(node, Wake.granted);
   return true;
+}
+
+/** The thread that makes the value a node waits for, see `deadlock.ts`. */
+export function makerOf(_map: number, node: number): number[] {
+  // Any of these words may be something else by now.
+  const maker = words[words[entryOf(node) + Entry.claim] + Node.tid];
+  return maker > 0 ? [maker] : [];
 }
 
 /** Passes on what a dead thread had claimed. */
@@ -391,8 +398,8 @@ export async function claimAsync(
   }
 }
 
-function ownKey(what: string): ThreadingError {
-  return new ThreadingError(
+function ownKey(what: string): DeadlockError {
+  return new DeadlockError(
     `Cannot ${what}: this thread is making the value of the key itself, and could never end that while it waits for it`,
   );
 }

@@ -26,6 +26,7 @@ import {
   claimAsync,
   claimProtocol,
   claimSync,
+  makerOf,
   type Request,
   settle,
 } from "./key_lock.ts";
@@ -366,7 +367,7 @@ export class SharedMap<K, V> extends SharedObject {
    * @param options A timeout in milliseconds.
    * @returns The new value; `undefined` if the key was taken out.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If this thread itself is at it already.
+   * @throws {DeadlockError} If this thread itself is at it already.
    * @throws {NotSendableError} If the key or the new value cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
@@ -466,7 +467,7 @@ export class SharedMap<K, V> extends SharedObject {
    * @returns The value: in the thread that made it what `make` returned, else a
    * copy.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If this thread itself is making it.
+   * @throws {DeadlockError} If this thread itself is making it.
    * @throws {NotSendableError} If the key or the value cannot be sent.
    * @throws {HeapExhaustedError} If the shared heap is full.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
@@ -652,4 +653,5 @@ const KIND = registerClass(import.meta, {
   ],
   abandon: abandonClaim,
   protocol: claimProtocol,
+  holders: makerOf,
 });

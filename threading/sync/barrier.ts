@@ -187,7 +187,7 @@ export class Barrier extends SharedObject {
    * @throws {NotSendableError} If the action is not marked and belongs to
    * another thread.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If no other thread is left that could come.
+   * @throws {DeadlockError} If no other thread is left that could come.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    * @throws What the action throws, for the one that came last.

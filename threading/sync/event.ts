@@ -144,7 +144,7 @@ export class Event extends SharedObject {
    *
    * @param options A timeout in milliseconds.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If no other thread is left that could set it.
+   * @throws {DeadlockError} If no other thread is left that could set it.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *

@@ -5,7 +5,7 @@
  */
 
 import { checkFunction, shown } from "../../_internal/check.ts";
-import { ThreadingError } from "../errors.ts";
+import { DeadlockError, ThreadingError } from "../errors.ts";
 import {
   abandonLock,
   attend,
@@ -19,6 +19,7 @@ import {
 } from "./lock.ts";
 import {
   destroyLock,
+  holdersOfLock,
   isFree,
   LOCK_WORDS,
   LockField,
@@ -160,8 +161,8 @@ export class InterpreterLock extends SharedObject {
    * @returns The lock, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {OwnerDiedError} If the thread that held the lock ended.
-   * @throws {ThreadingError} If the wait could never end: this thread holds the
-   * lock, or no other thread is left to release it.
+   * @throws {DeadlockError} If the wait could never end: this thread holds the
+   * lock, whoever holds it waits for this thread, or every thread waits.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -438,7 +439,7 @@ function takeTurn(object: number, timeout: number, what: string): void {
   if (compareExchange(object + LockField.word, 0, ownerWord) === 0) return;
   refuseSelfDeadlock(object, what);
   if ((load(object + LockField.word) & ~WAITERS) === ownerWord) {
-    throw new ThreadingError(
+    throw new DeadlockError(
       `Cannot ${what}: this thread holds it, and would wait for itself`,
     );
   }
@@ -623,6 +624,7 @@ const KIND = registerClass(import.meta, {
   constructor: InterpreterLock,
   destroy: destroyLock,
   look: lookAtLock,
+  holders: holdersOfLock,
   abandon: abandonLock,
   reentrant: true, // only its owner can release it
   protocol: lockProtocol,

@@ -5,7 +5,7 @@
  */
 
 import { checkFunction, checkNotThenable } from "../../_internal/check.ts";
-import { ThreadingError } from "../errors.ts";
+import { DeadlockError, ThreadingError } from "../errors.ts";
 import {
   compareExchange,
   Field,
@@ -52,6 +52,7 @@ import {
 } from "../_memory/wait.ts";
 import {
   destroyLock,
+  holdersOfLent,
   isFree,
   isPoisoned,
   LOCK_WORDS,
@@ -140,8 +141,9 @@ export class Lock extends SharedObject {
    * @returns The lock, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {OwnerDiedError} If the thread that held the lock died.
-   * @throws {ThreadingError} If the wait could never end: an async task of this
-   * thread holds the lock, or no other thread is left to release it.
+   * @throws {DeadlockError} If the wait could never end: an async task of this
+   * thread holds the lock, whoever holds it waits for this thread, or every
+   * thread waits.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -401,7 +403,7 @@ export function refuseSelfDeadlock(address: number, what: string): void {
   unlock(address + Field.mutex);
   // What a task was given just now, this thread passes on when it blocks.
   if (isPassedOn) return;
-  throw new ThreadingError(
+  throw new DeadlockError(
     `Cannot ${what}: an async task of this thread holds it and could never release it while the thread is blocked; use the promise form`,
   );
 }
@@ -503,10 +505,13 @@ function addWaiters(at: number, word: number): boolean {
  */
 export function releaseSlow(object: number): boolean {
   lock(object + Field.mutex);
-  const held = ownerOf(load(object + LockField.word)) !== 0;
-  if (held) passOn(object);
+  const owner = ownerOf(load(object + LockField.word));
+  if (owner !== 0) {
+    if (owner !== tid) words[object + LockField.strayed] = 1;
+    passOn(object);
+  }
   unlock(object + Field.mutex);
-  return held;
+  return owner !== 0;
 }
 
 /**
@@ -586,6 +591,8 @@ const KIND = registerClass(import.meta, {
   constructor: Lock,
   destroy: destroyLock,
   look: lookAtLock,
+  holders: holdersOfLent,
+  lent: true,
   abandon: abandonLock,
   protocol: lockProtocol,
 });

@@ -56,9 +56,11 @@ export const LockField = {
   count: Field.own + 2,
   /** The async flow that owns an RLock. */
   flow: Field.own + 3,
+  /** Not 0 once another thread than its owner has released a Lock. */
+  strayed: Field.own + 4,
 } as const;
 /** Size of a lock in words. */
-export const LOCK_WORDS = Field.own + 4;
+export const LOCK_WORDS = Field.own + 5;
 
 /** Somebody is in the queue. */
 export const WAITERS = 1;
@@ -182,6 +184,25 @@ export function recoverLock(object: number): void {
 export function destroyLock(object: number): void {
   const name = words[object + LockField.deadName];
   if (name !== 0) releaseRecord(name);
+}
+
+naming.heldBy = heldLocks;
+
+/** The thread that holds a lock which only that one can release. */
+export function holdersOfLock(object: number): number[] {
+  const owner = ownerOf(load(object + LockField.word));
+  return owner === 0 ? [] : [owner];
+}
+
+/**
+ * The thread that holds a Lock, as far as it is clear that nobody else will
+ * release it: it took it in the blocking form, and none was ever released by
+ * another.
+ */
+export function holdersOfLent(object: number): number[] {
+  const isClear = (load(object + LockField.word) & PROMISE) === 0 &&
+    words[object + LockField.strayed] === 0;
+  return isClear ? holdersOfLock(object) : [];
 }
 
 /** What there is to see of a lock. */

@@ -44,6 +44,7 @@ import {
 } from "./lock.ts";
 import {
   destroyLock,
+  holdersOfLock,
   isFree,
   LOCK_WORDS,
   LockField,
@@ -135,8 +136,9 @@ export class RLock extends SharedObject {
    * @returns The lock, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {OwnerDiedError} If the thread that held the lock died.
-   * @throws {ThreadingError} If the wait could never end: an async task of this
-   * thread holds the lock, or no other thread is left to release it.
+   * @throws {DeadlockError} If the wait could never end: an async task of this
+   * thread holds the lock, whoever holds it waits for this thread, or every
+   * thread waits.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -683,6 +685,7 @@ const KIND = registerClass(import.meta, {
   constructor: RLock,
   destroy: destroyLock,
   look: lookAtLock,
+  holders: holdersOfLock,
   abandon: abandonLock,
   protocol: lockProtocol,
   reentrant: true,

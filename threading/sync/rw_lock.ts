@@ -42,6 +42,7 @@ import {
   COUNT,
   countReaders,
   endWrite,
+  holdersOfRw,
   lookAtRw,
   readProtocol,
   refuseOwn,
@@ -331,8 +332,9 @@ export class RwLock extends SharedObject {
    * @returns A guard, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {OwnerDiedError} If a thread died while it wrote.
-   * @throws {ThreadingError} If the wait could never end: this thread itself has
-   * the lock for writing, or no other thread is left to release it.
+   * @throws {DeadlockError} If the wait could never end: this thread itself has
+   * the lock for writing, whoever has it waits for this thread, or every thread
+   * waits.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -444,8 +446,8 @@ export class RwLock extends SharedObject {
    * @returns A guard, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
    * @throws {OwnerDiedError} If a thread died while it wrote.
-   * @throws {ThreadingError} If the wait could never end: this thread itself has
-   * the lock, or no other thread is left to release it.
+   * @throws {DeadlockError} If the wait could never end: this thread itself has
+   * the lock, whoever has it waits for this thread, or every thread waits.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -593,6 +595,7 @@ const KIND = registerClass(import.meta, {
   constructor: RwLock,
   destroy: destroyLock,
   look: lookAtRw,
+  holders: holdersOfRw,
   abandon: abandonRw,
   protocol: readProtocol,
   reentrant: true, // only its owner can release it

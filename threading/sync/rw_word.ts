@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ThreadingError } from "../errors.ts";
+import { DeadlockError } from "../errors.ts";
 import { addDraft, referenceDraft } from "../_memory/allocator.ts";
 import {
   add,
@@ -324,15 +324,43 @@ export function countReaders(object: number): number {
   return count;
 }
 
+/** The threads that a node waits for, see `deadlock.ts`. */
+export function holdersOfRw(object: number, node: number): number[] {
+  const owner = ownerOf(load(object + LockField.word));
+  if (owner !== 0) return [owner];
+  const holders: number[] = [];
+  if (words[node + SHARE_OF] === 0) {
+    eachShare(object, (share) => {
+      if (load(share + COUNT) > 0) holders.push(words[share + Node.tid]);
+    });
+    return holders;
+  }
+  // A reader waits for the first writer in line, if that sleeps in this wait.
+  let next = words[object + Field.head];
+  for (let i = 0; i < MAX_SLOTS && words[next + Node.object] === object; i++) {
+    const sleeps = words[words[next + Node.slot] + Slot.blockedNode] === next;
+    if (words[next + SHARE_OF] === 0) {
+      return sleeps ? [words[next + Node.tid]] : [];
+    }
+    next = words[next + Node.next];
+  }
+  return holders;
+}
+
+/** Looks at all shares, without the mutex: there may be others by now. */
+function eachShare(object: number, look: (share: number) => void): void {
+  let share = words[object + RwField.shares];
+  for (let i = 0; i < MAX_SLOTS; i++) {
+    if (share === 0 || words[share + Node.object] !== object) return;
+    look(share);
+    share = words[share + Node.next];
+  }
+}
+
 /** What there is to see of a lock. */
 export function lookAtRw(object: number): string[] {
   let count = 0;
-  let share = words[object + RwField.shares];
-  for (let i = 0; i < MAX_SLOTS; i++) {
-    if (share === 0 || words[share + Node.object] !== object) break;
-    count += words[share + COUNT];
-    share = words[share + Node.next];
-  }
+  eachShare(object, (share) => count += words[share + COUNT]);
   const reads = count > 0 && load(object + LockField.word) === 0;
   return [
     ...reads ? [counted(count, "reader")] : lookAtOwner(object, "written"),
@@ -344,7 +372,7 @@ export function lookAtRw(object: number): string[] {
  * To be called before this thread blocks for the lock without a timeout.
  *
  * @param share The thread's share, if readers are in the way.
- * @throws {ThreadingError} If the thread itself has what it would wait for.
+ * @throws {DeadlockError} If the thread itself has what it would wait for.
  */
 export function refuseOwn(
   object: number,
@@ -361,7 +389,7 @@ export function refuseOwn(
     load(share + COUNT) > unseenReads(object, share);
   unlock(object + Field.mutex);
   if (!writes && !reads) return;
-  throw new ThreadingError(
+  throw new DeadlockError(
     `Cannot ${what}: this thread has it for ${
       writes ? "writing" : "reading"
     }, and could never release it while it waits for itself`,

@@ -281,7 +281,7 @@ export class Semaphore extends SharedObject {
    * @param options A timeout in milliseconds.
    * @returns The semaphore, to be released, or disposed of by `using`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If no other thread is left that could release it.
+   * @throws {DeadlockError} If no other thread is left that could release it.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.
    *
@@ -361,7 +361,7 @@ export class Semaphore extends SharedObject {
    * @param options A timeout in milliseconds.
    * @returns A guard that gives all of them back, by `using` or `release()`.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
-   * @throws {ThreadingError} If no other thread is left that could release them.
+   * @throws {DeadlockError} If no other thread is left that could release them.
    * @throws {RangeError} If `n` is not an integer from 1, or more than a
    * `BoundedSemaphore` has at its start. If the timeout is negative, NaN or too
    * large.

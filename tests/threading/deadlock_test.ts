@@ -1,0 +1,363 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { delay } from "@std/async";
+import {
+  Barrier,
+  Condition,
+  DeadlockError,
+  Event,
+  InterpreterLock,
+  Lock,
+  RLock,
+  RwLock,
+  SharedArray,
+  SharedMap,
+  sleepSync,
+  Thread,
+  ThreadingError,
+  threadStates,
+} from "../../threading/mod.ts";
+import {
+  awaitNext,
+  blockForAWhile,
+  makeOf,
+  notifyHolding,
+  pingPong,
+  readAgain,
+  runChild,
+  setFromLoop,
+  setLater,
+  signalLater,
+  take,
+  takeAndJoin,
+  takeNext,
+  takeTwo,
+  upgrade,
+  waitForEvent,
+  waitHolding,
+  write,
+} from "./deadlock_fixture.ts";
+import { runDeno } from "./run_program.ts";
+import { SEED, STRESS } from "./shared_support.ts";
+
+// deno-lint-ignore no-control-regex
+const ANSI = /\x1b\[[\d;]*m/g;
+const JOIN = { timeout: 60_000 };
+
+/** Runs threads that each return a message; gives those there are. */
+async function messagesOf(threads: Thread<string>[]): Promise<string[]> {
+  for (const thread of threads) thread.start();
+  const messages: string[] = [];
+  for (const thread of threads) messages.push(await thread.join(JOIN));
+  return messages.filter((message) => message !== "");
+}
+
+/** Asserts that one thread found the circle, and returns its drawing. */
+function assertFound(messages: string[], lines: number): string {
+  assertEquals(messages.length, 1, messages.join("\n"));
+  const [first, ...rest] = messages[0].split("\n");
+  assertStringIncludes(first, "this would never end, since these threads");
+  assertEquals(rest.length, lines, messages[0]);
+  for (const line of rest) assertMatch(line, /^ {4}\S+ .*waits for /);
+  return messages[0];
+}
+
+const KINDS = { Lock, RLock, InterpreterLock };
+
+for (const [name, Class] of Object.entries(KINDS)) {
+  for (const count of [2, 3]) {
+    Deno.test(`DeadlockError: a circle of ${count} ${name}s`, async () => {
+      for (let i = 0; i < 5; i++) {
+        const locks = Array.from({ length: count }, () => new Class());
+        const all = new Barrier(count);
+        const threads = locks.map((lock, i) =>
+          new Thread({
+            target: takeNext,
+            args: [lock, locks[(i + 1) % count], all],
+          })
+        );
+        const message = assertFound(await messagesOf(threads), count);
+        for (const thread of threads) {
+          assertStringIncludes(message, `${thread.name} holds ${name} `);
+        }
+        assert(locks.every((lock) => !lock.locked()));
+      }
+    });
+  }
+}
+
+Deno.test("DeadlockError: a circle of two locks and a join", async () => {
+  for (const Class of [Lock, RLock]) {
+    const [one, two] = [new Class(), new Class()];
+    const all = new Barrier(3);
+    const last = new Thread({ target: take, args: [one, all] });
+    const threads = [
+      new Thread({ target: takeNext, args: [one, two, all] }),
+      new Thread({ target: takeAndJoin, args: [two, last, all] }),
+      last,
+    ];
+    const message = assertFound(await messagesOf(threads), 3);
+    assertStringIncludes(message, `waits for the end of ${last.name}`);
+  }
+});
+
+Deno.test("DeadlockError: an RLock and the lock of a Condition", async () => {
+  const lock = new RLock();
+  const condition = new Condition();
+  const waits = new Event();
+  const waiting = new Thread({
+    target: waitHolding,
+    args: [lock, condition, waits],
+  });
+  const notifying = new Thread({
+    target: notifyHolding,
+    args: [lock, condition],
+  });
+  waiting.start();
+  await waits.wait(JOIN);
+  // Until it really waits, and not for the lock.
+  while (condition.locked()) await delay(1);
+  notifying.start();
+  const messages = [await notifying.join(JOIN), await waiting.join(JOIN)];
+  const message = assertFound(messages.filter((each) => each !== ""), 2);
+  assertStringIncludes(message, `${notifying.name} holds `);
+  assertStringIncludes(message, `${waiting.name} holds RLock `);
+});
+
+Deno.test("DeadlockError: two readers that both want to write", async () => {
+  const [one, two] = [new RwLock(), new RwLock()];
+  const all = new Barrier(2);
+  const threads = [
+    new Thread({ target: upgrade, args: [one, two, all] }),
+    new Thread({ target: upgrade, args: [two, one, all] }),
+  ];
+  const message = assertFound(await messagesOf(threads), 2);
+  assertMatch(message, /holds RwLock \d and waits for RwLock \d/);
+  assertEquals([one.readers(), two.readers()], [0, 0]);
+});
+
+Deno.test("DeadlockError: a reader that reads again while a writer waits for it", async () => {
+  const lock = new RwLock();
+  const all = new Barrier(2);
+  const threads = [
+    new Thread({ target: readAgain, args: [lock, all] }),
+    new Thread({ target: write, args: [lock, all] }),
+  ];
+  assertFound(await messagesOf(threads), 2);
+  lock.acquireWriteSync().release();
+});
+
+Deno.test("DeadlockError: two values of a SharedMap made of each other", async () => {
+  const map = new SharedMap<string, string>();
+  const all = new Barrier(2);
+  const threads = [
+    new Thread({ target: makeOf, args: [map, "a", "b", all] }),
+    new Thread({ target: makeOf, args: [map, "b", "a", all] }),
+  ];
+  const messages = await messagesOf(threads);
+  assertFound(messages.filter((each) => each.startsWith("Cannot")), 2);
+});
+
+Deno.test("DeadlockError is for whoever closes the circle, the others go on", () => {
+  const [one, two] = [new RLock().acquireSync(), new RLock()];
+  const all = new Barrier(2);
+  const thread = new Thread({ target: takeNext, args: [two, one, all] });
+  thread.start();
+  all.waitSync(JOIN);
+  while (threadStates()[1]?.waitsFor !== one) sleepSync(1);
+  const error = assertThrows(() => two.acquireSync(), DeadlockError);
+  assert(error instanceof ThreadingError);
+  assertEquals(error.name, "DeadlockError");
+  assertEquals(
+    error.message,
+    `Cannot acquire an RLock: this would never end, since these threads wait for one another
+    MainThread holds RLock 1 and waits for RLock 2
+    ${thread.name} holds RLock 2 and waits for RLock 1`,
+  );
+  // As if the call had never been made; and it is found as often as it is made.
+  assertThrows(() => thread.joinSync(), DeadlockError, "the end of");
+  assertThrows(() => two.acquireSync(), DeadlockError);
+  one.release();
+  assertEquals(thread.joinSync(JOIN), "");
+});
+
+Deno.test("DeadlockError is found within milliseconds", () => {
+  const one = new RLock().acquireSync();
+  const two = new RLock();
+  const all = new Barrier(2);
+  const thread = new Thread({ target: takeNext, args: [two, one, all] });
+  thread.start();
+  all.waitSync(JOIN);
+  while (threadStates()[1]?.waitsFor !== one) sleepSync(1);
+  const took = Array.from({ length: 20 }, () => {
+    const start = performance.now();
+    assertThrows(() => two.acquireSync(), DeadlockError);
+    return performance.now() - start;
+  });
+  one.release();
+  thread.joinSync(JOIN);
+  assert(Math.min(...took) <= 5, `${took}`);
+});
+
+Deno.test("no DeadlockError: tasks that could still release", async () => {
+  for (const Class of [Lock, RLock]) {
+    const locks = [new Class(), new Class(), new Class()];
+    const all = new Barrier(3);
+    const threads = locks.map((lock, i) =>
+      new Thread({ target: awaitNext, args: [lock, locks[(i + 1) % 3], all] })
+    );
+    assertEquals(await messagesOf(threads), []);
+  }
+});
+
+Deno.test("no DeadlockError: a circle that a timeout breaks", async () => {
+  for (const Class of Object.values(KINDS)) {
+    const locks = [new Class(), new Class()];
+    const all = new Barrier(2);
+    const threads = locks.map((lock, i) =>
+      new Thread({ target: blockForAWhile, args: [lock, locks[1 - i], all] })
+    );
+    assertEquals(await messagesOf(threads), []);
+  }
+});
+
+Deno.test("no DeadlockError: a Lock that another thread releases as a signal", () => {
+  for (let i = 0; i < 3; i++) {
+    const lock = new Lock().acquireSync();
+    const thread = new Thread({ target: signalLater, args: [30, lock] });
+    thread.start();
+    // The chapter's way: it waits for what it holds itself.
+    lock.acquireSync();
+    thread.joinSync(JOIN);
+    lock.release();
+  }
+});
+
+Deno.test("no DeadlockError: a signal to one that the holder joins", async () => {
+  const lock = new Lock().acquireSync();
+  const all = new Barrier(1);
+  const waiting = new Thread({ target: take, args: [lock, all] });
+  const signalling = new Thread({ target: signalLater, args: [100, lock] });
+  waiting.start();
+  signalling.start();
+  assertEquals(waiting.joinSync(), "");
+  await signalling.join();
+});
+
+Deno.test("no DeadlockError: threads that give each other turns by Locks", async () => {
+  const [one, two] = [new Lock().acquireSync(), new Lock().acquireSync()];
+  const threads = [
+    new Thread({ target: pingPong, args: [one, two, 300] }),
+    new Thread({ target: pingPong, args: [two, one, 300] }),
+  ];
+  for (const thread of threads) thread.start();
+  one.release();
+  for (const thread of threads) assertEquals(thread.joinSync(), "");
+  await delay(0);
+});
+
+Deno.test("DeadlockError: every thread waits", async () => {
+  const event = new Event();
+  const threads = [1, 2].map(() =>
+    new Thread({ target: waitForEvent, args: [event], daemon: true })
+  );
+  for (const thread of threads) thread.start();
+  const message = assertThrows(() => event.waitSync(), DeadlockError).message;
+  const [first, ...lines] = message.split("\n");
+  assertEquals(
+    first,
+    "Cannot wait for an Event: this would never end, since every thread waits",
+  );
+  assertEquals(lines.sort(), [
+    "    MainThread waits for Event 1",
+    ...threads.map(({ name }) => `    ${name} waits for Event 1`).sort(),
+  ]);
+  assertThrows(
+    () => threads[0].joinSync(),
+    DeadlockError,
+    "every thread waits",
+  );
+  event.set();
+  for (const thread of threads) await thread.join();
+});
+
+Deno.test("DeadlockError: the last thread that could wake the others ends", async () => {
+  const event = new Event();
+  const sleeper = new Thread({
+    target: waitForEvent,
+    args: [event],
+    daemon: true,
+  });
+  const lock = new Lock();
+  lock.acquireSync();
+  const last = new Thread({ target: signalLater, args: [100, lock] });
+  sleeper.start();
+  last.start();
+  assertThrows(() => event.waitSync(), DeadlockError, "every thread waits");
+  event.set();
+  await sleeper.join();
+  await last.join();
+});
+
+Deno.test("no DeadlockError: threads that wait for a child process", () => {
+  const threads = [1, 2].map(() => new Thread({ target: runChild }));
+  for (const thread of threads) thread.start();
+  for (const thread of threads) assertEquals(thread.joinSync(), "done\n");
+});
+
+Deno.test("no DeadlockError: threads that sleep or are in their event loop", () => {
+  const event = new Event();
+  for (const target of [setLater, setFromLoop]) {
+    const thread = new Thread({ target, args: [event] });
+    const waiting = new Thread({ target: waitForEvent, args: [event] });
+    waiting.start();
+    thread.start();
+    event.waitSync();
+    waiting.joinSync();
+    thread.joinSync();
+    event.clear();
+  }
+});
+
+Deno.test(`DeadlockError ends every circle under stress (SKEIN_SEED=${SEED})`, async () => {
+  for (const ordered of [true, false]) {
+    const locks = [
+      ...Array.from({ length: 3 }, () => new RLock()),
+      ...Array.from({ length: 3 }, () => new Lock()),
+    ];
+    const rwLocks = [new RwLock(), new RwLock()];
+    const held = new SharedArray(Int32Array, 8);
+    const threads = Array.from({ length: 5 }, (_, i) =>
+      new Thread({
+        target: takeTwo,
+        args: [locks, rwLocks, held, ordered, SEED + i, 300 * STRESS],
+      }));
+    for (const thread of threads) thread.start();
+    let found = 0;
+    const join = { timeout: 60_000 * STRESS };
+    for (const thread of threads) found += await thread.join(join);
+    if (ordered) assertEquals(found, 0);
+    assert(locks.every((lock) => !lock.locked()));
+    assertEquals(rwLocks.map((lock) => lock.readers()), [0, 0]);
+  }
+});
+
+Deno.test("a deadlock in a test of deno test fails it, with the drawing", async () => {
+  const program = new URL("deadlock_program.ts", import.meta.url).pathname;
+  const { code, stdout } = await runDeno([
+    "test",
+    "-A",
+    "--no-check",
+    program,
+  ]);
+  assertEquals(code, 1);
+  assertMatch(
+    stdout.replace(ANSI, ""),
+    /DeadlockError: Cannot acquire a Lock: this would never end, since these threads wait for one another\n {4}MainThread holds Lock 1 and waits for Lock 2\n {4}Thread-1 holds Lock 2 and waits for Lock 1\n/,
+  );
+});
