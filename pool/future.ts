@@ -27,6 +27,7 @@ import {
   dropRecord,
   loadModulesOf,
   readRecord,
+  readShared,
   releaseRecord,
   takeRecord,
 } from "../threading/_codec/record.ts";
@@ -36,6 +37,12 @@ import { currentThread } from "../threading/current_thread.ts";
 import { reportUncaught } from "../threading/excepthook.ts";
 import { releaseScope } from "../threading/_runtime/cancelling.ts";
 import { cancel } from "./_engine/cancel.ts";
+import {
+  type Cursor,
+  readerProtocol,
+  releaseUpdates,
+  shareUpdate,
+} from "./_engine/updates.ts";
 import { help, helperFor } from "./_engine/help.ts";
 import { aside } from "./_engine/run.ts";
 import { isSettled, Task, TASK_WORDS, TaskState } from "./_engine/layout.ts";
@@ -277,6 +284,42 @@ export class Future<R = unknown> extends SharedObject {
   }
 
   /**
+   * What the task reports with `progress` of its `currentTask`, in order: with
+   * `for await`, or with `for`, which blocks the thread. It ends with the task,
+   * without an error: {@linkcode Future.result} has that. Each reader gets all;
+   * of a task that reports faster than it reads, the last 256.
+   *
+   * @typeParam T What the task reports.
+   * @returns An iterable of both kinds.
+   *
+   * @example
+   * ```ts
+   * import { currentTask, ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const steps = sendable(import.meta, function steps() {
+   *   for (let i = 1; i <= 3; i++) currentTask()?.progress(i);
+   * });
+   *
+   * Deno.test("updates", async () => {
+   *   await using pool = new ThreadPool({ size: 1 });
+   *   const future = await pool.submit(steps);
+   *   const seen: number[] = [];
+   *   for await (const step of future.updates<number>()) seen.push(step);
+   *   assertEquals(seen, [1, 2, 3]);
+   * });
+   * ```
+   */
+  updates<T = unknown>(): FutureUpdates<T> {
+    const task = addressOf(this);
+    return {
+      [Symbol.iterator]: () => updatesSync<T>(this, task),
+      [Symbol.asyncIterator]: () => updates<T>(this, task),
+    };
+  }
+
+  /**
    * Cancels the task. One that has not begun never runs. One that runs is asked
    * to end: its waits throw the reason, its signal is aborted (see
    * `currentTask`), and it has the result that it ends with. One that has ended is
@@ -308,6 +351,51 @@ export class Future<R = unknown> extends SharedObject {
     const grace = durationOf(options?.grace, CANCEL, "grace");
     const task = addressOf(this);
     cancel(task, reason, grace === Infinity ? -1 : Math.ceil(grace));
+  }
+}
+
+/** What a task reports, see `Future.updates`. */
+export interface FutureUpdates<T> extends Iterable<T>, AsyncIterable<T> {}
+
+const UPDATES = "read what a task reports";
+
+async function* updates<T>(future: Future, task: number): AsyncGenerator<T> {
+  const cursor: Cursor = { position: 0 };
+  const protocol = readerProtocol(cursor);
+  const surrender = { timeout: Infinity, timeoutError: () => undefined };
+  for (;;) {
+    addressOf(future);
+    const isLast = isSettled(task);
+    const record = shareUpdate(task, cursor);
+    if (record !== 0) {
+      try {
+        await loadModulesOf(record);
+      } catch (error) {
+        dropRecord(record);
+        throw error;
+      }
+      yield readShared(record) as T;
+    } else if (isLast) {
+      return;
+    } else {
+      await aside(
+        words[task + Task.core],
+        () => waitPromise(protocol, task, Task.readers, surrender),
+      );
+    }
+  }
+}
+
+function* updatesSync<T>(future: Future, task: number): Generator<T> {
+  const cursor: Cursor = { position: 0 };
+  const protocol = readerProtocol(cursor);
+  for (;;) {
+    addressOf(future);
+    const isLast = isSettled(task);
+    const record = shareUpdate(task, cursor);
+    if (record !== 0) yield readShared(record) as T;
+    else if (isLast) return;
+    else waitSync(protocol, task, Task.readers, Infinity, UPDATES);
   }
 }
 
@@ -354,6 +442,7 @@ function destroyTask(task: number): void {
   const job = words[task + Task.job];
   if (job !== 0) releaseRecord(job);
   releaseScope(task + Task.scope);
+  releaseUpdates(task);
   const core = words[task + Task.core];
   if (core !== 0) releaseReference(core);
 }

@@ -22,7 +22,14 @@
  * @module
  */
 
-export { Future, type FutureCancelOptions } from "./future.ts";
+export { parallelMap, parallelMapSync, toThread } from "./common.ts";
+export { asCompleted, asCompletedSync } from "./completed.ts";
+export {
+  Future,
+  type FutureCancelOptions,
+  type FutureUpdates,
+} from "./future.ts";
+export type { MapOptions, MapProgress, MapSyncOptions } from "./map.ts";
 export type {
   ShutdownOptions,
   ShutdownSyncOptions,

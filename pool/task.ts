@@ -6,6 +6,7 @@
 
 import { signalOfScope } from "../threading/_runtime/cancelling.ts";
 import { currentRunning } from "./_engine/run.ts";
+import { addUpdate } from "./_engine/updates.ts";
 
 /** The task that runs this code, see {@linkcode currentTask}. */
 export interface CurrentTask {
@@ -17,6 +18,13 @@ export interface CurrentTask {
   readonly signal: AbortSignal;
   /** How many times the task has been started, 1 unless its worker has died. */
   readonly attempt: number;
+  /**
+   * Reports something to whoever reads the `updates` of the Future.
+   *
+   * @param value What is reported: copied, shared objects shared.
+   * @throws {NotSendableError} If it cannot be sent.
+   */
+  progress(value: unknown): void;
 }
 
 /**
@@ -42,9 +50,13 @@ export interface CurrentTask {
 export function currentTask(): CurrentTask | undefined {
   const running = currentRunning();
   if (running === undefined) return undefined;
-  const { scope, attempt } = running;
+  const { scope, attempt, task } = running;
   return {
     attempt,
+    progress(value) {
+      // What a task has left behind must not change what is no longer its own.
+      if (!running.ended) addUpdate(task, value);
+    },
     get signal() {
       return signalOfScope(scope);
     },

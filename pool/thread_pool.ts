@@ -40,7 +40,7 @@ import {
 import { checkMarks } from "../threading/_codec/sendable.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { endProtocol, PoolCore } from "./_engine/core.ts";
-import { Core, Task } from "./_engine/layout.ts";
+import { Core } from "./_engine/layout.ts";
 import { cancelFirst, shutDown } from "./_engine/line.ts";
 import { currentIn, type Job } from "./_engine/run.ts";
 import {
@@ -65,6 +65,13 @@ import {
   watchSignal,
 } from "./_engine/cancel.ts";
 
+import {
+  mapItems,
+  mapItemsSync,
+  type MapOptions,
+  type MapSyncOptions,
+  planMap,
+} from "./map.ts";
 import {
   MAKE,
   orderOf,
@@ -193,7 +200,6 @@ export class ThreadPool extends SharedObject {
     const { task } = held;
     let watch: (() => void) | undefined;
     try {
-      words[task + Task.asked] = 1;
       await submit(core, task, order);
       if (order.signal !== undefined) watch = watchSignal(task, order.signal);
       await waitForResult(task, Infinity, undefined);
@@ -237,7 +243,6 @@ export class ThreadPool extends SharedObject {
     const core = coreOf(this);
     const held = holdTask();
     try {
-      words[held.task + Task.asked] = 1;
       submitSync(core, held.task, order);
       waitForResultSync(held.task);
       return resultOf(held.task) as R;
@@ -359,6 +364,134 @@ export class ThreadPool extends SharedObject {
       followSignal(addressOf(future), order.signal);
     }
     return future;
+  }
+
+  /**
+   * Calls a function for each item, on all workers.
+   *
+   * The results come in the order of the items, or as they come
+   * (`ordered: false`). Items are taken from the source as they are needed, never
+   * more than `ahead` in front of the results that were taken, so the source may
+   * be endless. One task does several items where they take little time. The
+   * first error ends the map; with `settled: true` the results are outcomes, and
+   * all of them come.
+   *
+   * Leaving the loop early calls the source's `return()` and cancels the tasks:
+   * those that have not begun never run, those that run are asked to end.
+   *
+   * @typeParam T The items.
+   * @typeParam R What the function returns.
+   * @param fn The function, marked with `sendable`.
+   * @param items The items, of an iterable or an async one; copied, shared objects
+   * shared.
+   * @param options The order, how many items a task does, how far ahead of the
+   * results items are taken, whether errors are results, a signal that ends the
+   * map, and who is told how far it has come.
+   * @returns The results, for `for await`. What the function throws comes there,
+   * and a `ThreadingError` if a worker died.
+   * @throws {ShutDown} If the pool was shut down.
+   * @throws {NotSendableError} If the function cannot be sent.
+   * @throws {TypeError} If `fn` is not a function, `items` cannot be iterated, or
+   * an option is wrong.
+   * @throws {RangeError} If a number is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const square = sendable(import.meta, (n: number) => n * n);
+   *
+   * Deno.test("map", async () => {
+   *   await using pool = new ThreadPool();
+   *   const seen: number[] = [];
+   *   for await (const n of pool.map(square, [1, 2, 3])) seen.push(n);
+   *   assertEquals(seen, [1, 4, 9]);
+   * });
+   * ```
+   */
+  map<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options: MapOptions & { settled: true },
+  ): AsyncIterableIterator<PromiseSettledResult<R>>;
+  /**
+   * Calls a function for each item, on all workers.
+   *
+   * @typeParam T The items.
+   * @typeParam R What the function returns.
+   * @param fn The function, marked with `sendable`.
+   * @param items The items, of an iterable or an async one.
+   * @param options See the other form.
+   * @returns The results, for `for await`.
+   * @throws What the other form throws.
+   */
+  map<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncIterableIterator<R>;
+  map<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncIterableIterator<unknown> {
+    return mapItems(planMap(coreOf(this), fn, items, options, false), items);
+  }
+
+  /**
+   * Like {@linkcode ThreadPool.map}, but blocks the thread while it waits.
+   *
+   * @typeParam T The items.
+   * @typeParam R What the function returns.
+   * @param fn The function, marked with `sendable`.
+   * @param items The items; copied, shared objects shared.
+   * @param options As for `map`, without a signal.
+   * @returns The results, for `for`.
+   * @throws What `map` throws.
+   *
+   * @example
+   * ```ts
+   * import { ThreadPool } from "@skein/std/pool";
+   * import { sendable } from "@skein/std/threading";
+   * import { assertEquals } from "@std/assert";
+   *
+   * export const square = sendable(import.meta, (n: number) => n * n);
+   *
+   * Deno.test("mapSync", () => {
+   *   using pool = new ThreadPool();
+   *   assertEquals([...pool.mapSync(square, [1, 2, 3])], [1, 4, 9]);
+   * });
+   * ```
+   */
+  mapSync<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T>,
+    options: MapSyncOptions & { settled: true },
+  ): IterableIterator<PromiseSettledResult<R>>;
+  /**
+   * Like {@linkcode ThreadPool.map}, but blocks the thread while it waits.
+   *
+   * @typeParam T The items.
+   * @typeParam R What the function returns.
+   * @param fn The function, marked with `sendable`.
+   * @param items The items.
+   * @param options As for `map`, without a signal.
+   * @returns The results, for `for`.
+   * @throws What `map` throws.
+   */
+  mapSync<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T>,
+    options?: MapSyncOptions,
+  ): IterableIterator<R>;
+  mapSync<T, R>(
+    fn: (item: T) => R | PromiseLike<R>,
+    items: Iterable<T>,
+    options?: MapSyncOptions,
+  ): IterableIterator<unknown> {
+    return mapItemsSync(planMap(coreOf(this), fn, items, options, true), items);
   }
 
   /**

@@ -113,6 +113,25 @@ function helpUntil(
   }
 }
 
+/**
+ * Runs one task that a waiter can help with.
+ *
+ * @returns Whether there was one.
+ */
+export function helpOnce(
+  running: Running,
+  task: number,
+  what: string,
+): boolean {
+  const { core, worker } = running.place;
+  const next = claimRelated(core, task, worker, 0);
+  if (next === 0) return false;
+  const job = jobHere(next);
+  if (job === undefined) giveUpTask(core, next);
+  else runNested(running, next, what, job);
+  return job !== undefined;
+}
+
 /** Runs a task on the stack of the one that waits. */
 export function runNested(
   running: Running,

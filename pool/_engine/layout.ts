@@ -93,15 +93,17 @@ export const Task = {
   startedAt: Field.own + 15,
   /** (atomic) Set when somebody has asked for its result. */
   asked: Field.own + 16,
-  /** What it has reported, see `updates.ts`. */
+  /** The block of what it has reported, see `updates.ts`, or 0. */
   updates: Field.own + 17,
   /** Set if one who helps may sleep at it, see `help.ts`. */
   helpers: Field.own + 18,
   /** Its scope of cancelling, `SCOPE_WORDS` words. */
   scope: Field.own + 19,
+  /** Queue of those who wait for what it reports. */
+  readers: Field.own + 19 + SCOPE_WORDS,
 } as const;
 /** Size of a task in words. */
-export const TASK_WORDS = Field.own + 19 + SCOPE_WORDS;
+export const TASK_WORDS = Field.own + 19 + SCOPE_WORDS + 2;
 
 /** The life of a task. */
 export const TaskState = {

@@ -391,7 +391,10 @@ export function settleIn(
   words[task + Task.result] = result;
   if (result !== 0 && isDraft) commitRecord(result);
   store(task + Task.state, state);
-  if (isWhole) wakeAll(task, MAIN_QUEUE, Wake.granted);
+  if (isWhole) {
+    wakeAll(task, MAIN_QUEUE, Wake.granted);
+    wakeAll(task, Task.readers, Wake.granted);
+  }
   unlockInner(task + Field.mutex);
   if (job !== 0) releaseRecord(job);
   releaseReference(task);

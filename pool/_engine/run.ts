@@ -40,7 +40,7 @@ import {
   terminateAfter,
 } from "../../threading/_runtime/cancelling.ts";
 import { rouseWorker, RUN } from "./core.ts";
-import { Task, TaskState } from "./layout.ts";
+import { Core, Task, TaskState } from "./layout.ts";
 import { settle } from "./line.ts";
 
 /** What a task is to run. */
@@ -60,6 +60,8 @@ export interface Running {
   scope: Scope | undefined;
   /** What cancels it when its time is up. */
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many of its flows wait with its place left to others. */
+  asides: number;
   /** Whether it has ended; what it left behind may go on. */
   ended: boolean;
 }
@@ -148,13 +150,16 @@ export async function aside<T>(
   const running = currentRunning();
   if (running?.place.core !== core) return await wait();
   const { place } = running;
-  place.leave();
+  // Several flows of a task may wait.
+  if (running.asides++ === 0) place.leave();
   try {
     return await wait();
   } finally {
-    place.enter();
-    // The worker may have been woken for a task that it cannot take now.
-    rouseWorker(core);
+    if (--running.asides === 0 && !running.ended) {
+      place.enter();
+      // The worker may have been woken for a task that it cannot take now.
+      if (words[core + Core.pending] !== 0) rouseWorker(core);
+    }
   }
 }
 
@@ -271,6 +276,7 @@ function begin(place: Place, task: number): Running {
     attempt: words[task + Task.attempt],
     scope: undefined,
     timer: undefined,
+    asides: 0,
     ended: false,
   };
 }
@@ -441,6 +447,7 @@ function end(
   const worker = goesOn && place.isAlone ? place.worker : 0;
   const next = settle(place.core, task, state, result, worker);
   running.ended = true;
+  if (running.asides > 0) place.enter();
   place.end();
   return next;
 }

@@ -46,6 +46,18 @@ export interface Order {
   signal: AbortSignal | undefined;
 }
 
+/**
+ * Checks a function that tasks of the core are to call, before any does.
+ *
+ * @throws {NotSendableError} If it cannot be sent.
+ */
+export function checkTask(core: number, fn: SendableFunction): void {
+  if (words[core + Core.closed] !== 0) throw closedError(core);
+  refuseWhileLoading(() => WHAT);
+  checkWorkers(sendableEntry(fn)?.url);
+  checkMarks(encode({ fn }, "").sendables, WHAT);
+}
+
 /** The record of what a task is to run, a draft. */
 function draftJob({ fn, args }: Order): number {
   refuseWhileLoading(() => WHAT);
@@ -174,6 +186,8 @@ export interface Held {
 /** Makes a task without a Future. */
 export function holdTask(): Held {
   const task = createTask();
+  // Nobody else can ask for its result.
+  words[task + Task.asked] = 1;
   return { task, hold: holdObject(task, true) };
 }
 

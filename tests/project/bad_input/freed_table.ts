@@ -73,6 +73,8 @@ export const ARGUMENTS: Record<string, readonly unknown[]> = {
   getOrCreateSync: [2, () => 1],
   has: [1],
   insert: [0, 1],
+  map: [nothing, []],
+  mapSync: [nothing, []],
   push: [1],
   put: [1],
   putMany: [[1]],

@@ -1,4 +1,12 @@
-import { Future, ThreadPool } from "../../../mod.ts";
+import {
+  asCompleted,
+  asCompletedSync,
+  Future,
+  parallelMap,
+  parallelMapSync,
+  ThreadPool,
+  toThread,
+} from "../../../mod.ts";
 import { add } from "../../pool/pool_fixture.ts";
 import {
   bad,
@@ -51,6 +59,44 @@ function badTask(
       () => give(open, add as never, [() => {}] as never, bad.none),
     ],
     ShutDown: [() => give(over, add as never, [1, 2] as never, bad.none)],
+  };
+}
+
+/** What no map takes. */
+function badMap(
+  map: (pool: ThreadPool, fn: never, items: never, options: never) => unknown,
+  isSync: boolean,
+): Row {
+  const withOptions = (options: unknown) => () =>
+    map(open, add as never, [1] as never, options as never);
+  const endless = (async function* () {})();
+  return {
+    TypeError: [
+      () => map(open, bad.none, [] as never, bad.none),
+      () => map(open, add as never, bad.none, bad.none),
+      () => map(open, add as never, bad.number, bad.none),
+      ...isSync
+        ? [
+          () => map(open, add as never, endless as never, bad.none),
+          withOptions({ signal: AbortSignal.timeout(1) }),
+        ]
+        : [withOptions({ signal: 1 })],
+      withOptions(5),
+      withOptions({ chunks: 1 }),
+      withOptions({ ordered: 1 }),
+      withOptions({ settled: "yes" }),
+      withOptions({ chunk: "large" }),
+      withOptions({ ahead: "far" }),
+      withOptions({ onProgress: 1 }),
+    ],
+    RangeError: [0, -1, 1.5, NaN].flatMap((n) => [
+      withOptions({ chunk: n }),
+      withOptions({ ahead: n }),
+    ]),
+    NotSendableError: [
+      () => map(open, unmarked as never, [1] as never, bad.none),
+    ],
+    ShutDown: [() => map(over, add as never, [1] as never, bad.none)],
   };
 }
 
@@ -108,6 +154,27 @@ export const poolTable: Table = {
     badWait((options) => over.shutdownSync(options)),
     badEnd,
   ),
+  "ThreadPool.map": badMap((pool, ...rest) => pool.map(...rest), false),
+  "ThreadPool.mapSync": badMap((pool, ...rest) => pool.mapSync(...rest), true),
+  parallelMap: { TypeError: [() => parallelMap(bad.none, [])] },
+  parallelMapSync: { TypeError: [() => parallelMapSync(bad.none, [])] },
+  toThread: {
+    TypeError: [() => toThread(bad.none), () => toThread(add, bad.number)],
+    NotSendableError: [() => toThread(unmarked)],
+  },
+  asCompleted: badAsyncWait((options) => asCompleted([], options), {
+    TypeError: [
+      () => asCompleted(bad.none),
+      () => asCompleted([1] as never),
+      () => asCompleted([Promise.resolve(1)] as never),
+    ],
+  }),
+  asCompletedSync: badWait((options) => asCompletedSync([], options), {
+    TypeError: [
+      () => asCompletedSync(bad.none),
+      () => asCompletedSync([1] as never),
+    ],
+  }),
   "new Future": { TypeError: [() => new Future()] },
   "Future.result": badAsyncWait((options) => done.result(options)),
   "Future.resultSync": badWait((options) => done.resultSync(options)),

@@ -1,0 +1,489 @@
+/**
+ * Calling a function for each of many items, on all workers of a pool.
+ *
+ * A feeder takes items from the source, in chunks, and gives them to the pool,
+ * never more than `ahead` in front of the one that takes the results. It runs
+ * beside that one, so results come while the source is waited for.
+ *
+ * @module
+ */
+
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  shown,
+} from "../_internal/check.ts";
+import { words } from "../threading/_memory/heap.ts";
+import type { SendableFunction } from "../threading/_codec/sendable.ts";
+import { Core, isSettled } from "./_engine/layout.ts";
+import { waitForAny } from "./_engine/any.ts";
+import { cancel } from "./_engine/cancel.ts";
+import { type ChunkResult, ChunkSize, runChunk } from "./_engine/chunk.ts";
+import {
+  checkTask,
+  type Held,
+  holdTask,
+  letGo,
+  submit,
+  submitSync,
+} from "./_engine/submit.ts";
+import {
+  loadResult,
+  resultOf,
+  waitForResult,
+  waitForResultSync,
+} from "./future.ts";
+
+const MAP = "map over items";
+
+/** How far a map has come. */
+export interface MapProgress {
+  /** The items whose results are there. */
+  items: number;
+  /** How many items there are, if that is known. */
+  total?: number;
+  /** Whether that was the last time. */
+  done: boolean;
+}
+
+/** How `mapSync` calls its function. */
+export interface MapSyncOptions {
+  /**
+   * Whether the results come in the order of the items, or as they come.
+   *
+   * @default {true}
+   */
+  ordered?: boolean;
+  /**
+   * How many items one task does; `"auto"` chooses by the time they take.
+   *
+   * @default {"auto"}
+   */
+  chunk?: number | "auto";
+  /**
+   * How many items are at most taken from the source before the result of the
+   * first of them is taken; by default enough for all workers.
+   */
+  ahead?: number;
+  /**
+   * Whether the results are outcomes, as those of `Promise.allSettled`; if not,
+   * the first error ends the map.
+   *
+   * @default {false}
+   */
+  settled?: boolean;
+  /** Told after each task how far the map has come. */
+  onProgress?: (progress: MapProgress) => void;
+}
+
+/** How `map` calls its function. */
+export interface MapOptions extends MapSyncOptions {
+  /** Ends the map; what waits for a result rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+const SYNC_NAMES = ["ordered", "chunk", "ahead", "settled", "onProgress"];
+const NAMES = [...SYNC_NAMES, "signal"];
+
+interface Plan {
+  core: number;
+  fn: SendableFunction;
+  ordered: boolean;
+  settled: boolean;
+  ahead: number;
+  size: ChunkSize;
+  total: number | undefined;
+  onProgress: ((progress: MapProgress) => void) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** What is done in a map, checked at the call. */
+export function planMap(
+  core: number,
+  fn: unknown,
+  items: unknown,
+  options: MapOptions | undefined,
+  isSync: boolean,
+): Plan {
+  checkFunction(fn, MAP, "fn");
+  checkItems(items, isSync);
+  if (options !== undefined) {
+    checkOptions(options, MAP, isSync ? SYNC_NAMES : NAMES);
+  }
+  const {
+    ordered = true,
+    chunk = "auto",
+    ahead,
+    settled = false,
+    onProgress,
+    signal,
+  } = options ?? {};
+  checkBoolean(ordered, "ordered");
+  checkBoolean(settled, "settled");
+  if (chunk !== "auto") checkInteger(chunk, MAP, "chunk", 1);
+  if (ahead !== undefined && ahead !== Infinity) {
+    checkInteger(ahead, MAP, "ahead", 1);
+  }
+  if (onProgress !== undefined) checkFunction(onProgress, MAP, "onProgress");
+  checkSignal(signal, MAP);
+  signal?.throwIfAborted();
+  checkTask(core, fn as SendableFunction);
+  const workers = words[core + Core.size];
+  return {
+    core,
+    fn: fn as SendableFunction,
+    ordered,
+    settled,
+    ahead: ahead ?? Infinity,
+    size: new ChunkSize(
+      chunk === "auto" ? undefined : Math.min(chunk, ahead ?? Infinity),
+      Math.max(1, Math.floor((ahead ?? Infinity) / workers)),
+    ),
+    total: countOf(items),
+    onProgress,
+    signal,
+  };
+}
+
+function checkItems(items: unknown, isSync: boolean): void {
+  const object = Object(items);
+  if (typeof object[Symbol.iterator] === "function") return;
+  if (!isSync && typeof object[Symbol.asyncIterator] === "function") return;
+  throw new TypeError(
+    `Cannot ${MAP}: items must be iterable, received ${shown(items)}`,
+  );
+}
+
+function checkBoolean(value: unknown, name: string): void {
+  if (typeof value === "boolean") return;
+  throw new TypeError(
+    `Cannot ${MAP}: ${name} must be a boolean, received ${shown(value)}`,
+  );
+}
+
+function countOf(items: unknown): number | undefined {
+  if (Array.isArray(items) || ArrayBuffer.isView(items)) {
+    return (items as unknown[]).length;
+  }
+  return items instanceof Set || items instanceof Map ? items.size : undefined;
+}
+
+/** A chunk that was given to the pool. */
+interface Batch {
+  held: Held;
+  count: number;
+  /** Whether the pool has it; until then, whoever gives it lets it go. */
+  isGiven: boolean;
+}
+
+/** What both forms have in common: the batches under way, and their results. */
+class Flow {
+  /** Batches under way or ended, in the order of the items. */
+  readonly batches: Batch[] = [];
+  /** How many items are in them, or wait to be taken as results. */
+  outstanding = 0;
+  /** How many items were taken from the source. */
+  taken = 0;
+  #done = 0;
+  readonly #workers: number;
+
+  constructor(readonly plan: Plan) {
+    this.#workers = words[plan.core + Core.size];
+  }
+
+  /** How many items the next chunk may have; 0 if none may be taken now. */
+  room(): number {
+    const { ahead, size, total } = this.plan;
+    if (ahead === Infinity && this.batches.length > 2 * this.#workers) return 0;
+    const left = total === undefined ? Infinity : total - this.taken;
+    return Math.min(
+      size.next(Math.max(1, left), this.#workers),
+      ahead - this.outstanding,
+    );
+  }
+
+  /** A task for a chunk, which this thread holds. */
+  batch(items: unknown[]): Batch {
+    this.taken += items.length;
+    this.outstanding += items.length;
+    const batch = { held: holdTask(), count: items.length, isGiven: false };
+    this.batches.push(batch);
+    return batch;
+  }
+
+  order(items: unknown[]) {
+    const { fn, settled } = this.plan;
+    return {
+      fn: runChunk as SendableFunction,
+      args: [fn, items, settled],
+      timeout: -1,
+      grace: -1,
+      attempts: 1,
+      signal: undefined,
+    };
+  }
+
+  /** The results of a batch that has ended. */
+  read(batch: Batch): ChunkResult {
+    this.batches.splice(this.batches.indexOf(batch), 1);
+    let result: ChunkResult;
+    try {
+      result = resultOf(batch.held.task) as ChunkResult;
+    } catch (reason) {
+      if (!this.plan.settled) throw reason;
+      // Its worker died, or a value cannot be sent.
+      const values = Array.from(
+        { length: batch.count },
+        () => ({ status: "rejected", reason }),
+      );
+      result = { values, ms: 0 };
+    } finally {
+      letGo(batch.held);
+    }
+    if (result.ms > 0) this.plan.size.learn(result.values.length, result.ms);
+    this.#done += batch.count;
+    this.#report(false);
+    return result;
+  }
+
+  #report(done: boolean): void {
+    const { onProgress, total } = this.plan;
+    if (onProgress === undefined) return;
+    onProgress({
+      items: this.#done,
+      ...total === undefined ? {} : { total },
+      done,
+    });
+  }
+
+  /** The map is over: what is under way is cancelled. */
+  end(): void {
+    for (const batch of this.batches.filter(({ isGiven }) => isGiven)) {
+      this.drop(batch);
+    }
+    this.#report(true);
+  }
+
+  /** Cancels a batch and lets it go. */
+  drop(batch: Batch): void {
+    this.batches.splice(this.batches.indexOf(batch), 1);
+    const { held } = batch;
+    if (!isSettled(held.task)) cancel(held.task, undefined, -1);
+    letGo(held);
+  }
+}
+
+/** Maps in the blocking form. */
+export function* mapItemsSync(
+  plan: Plan,
+  items: Iterable<unknown>,
+): Generator<unknown> {
+  const flow = new Flow(plan);
+  const source = items[Symbol.iterator]();
+  let isOpen = true;
+  try {
+    for (;;) {
+      while (isOpen) {
+        const room = flow.room();
+        if (room < 1) break;
+        const chunk: unknown[] = [];
+        while (chunk.length < room) {
+          const next = source.next();
+          if (next.done) {
+            isOpen = false;
+            break;
+          }
+          chunk.push(next.value);
+        }
+        if (chunk.length === 0) break;
+        const batch = flow.batch(chunk);
+        batch.isGiven = true;
+        submitSync(plan.core, batch.held.task, flow.order(chunk));
+      }
+      if (flow.batches.length === 0) return;
+      const batch = nextSync(flow);
+      const { values, error } = flow.read(batch);
+      for (const value of values) {
+        yield value;
+        flow.outstanding--;
+      }
+      flow.outstanding -= batch.count - values.length;
+      if (error !== undefined) throw error.reason;
+    }
+  } finally {
+    flow.end();
+    if (isOpen) source.return?.();
+  }
+}
+
+function nextSync({ plan, batches }: Flow): Batch {
+  if (plan.ordered) {
+    waitForResultSync(batches[0].held.task);
+    return batches[0];
+  }
+  waitForAny(batches.map(({ held }) => held.task), Infinity, MAP);
+  return batches.find(({ held }) => isSettled(held.task))!;
+}
+
+/** Maps in the promise form. */
+export async function* mapItems(
+  plan: Plan,
+  items: Iterable<unknown> | AsyncIterable<unknown>,
+): AsyncGenerator<unknown> {
+  const flow = new Flow(plan);
+  const feeder = new Feeder(flow, items);
+  const { signal } = plan;
+  const onAbort = () => feeder.fail(signal!.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    for (;;) {
+      const batch = await feeder.next();
+      if (batch === undefined) return;
+      const loading = loadResult(batch.held.task);
+      if (loading !== undefined) await loading;
+      const { values, error } = flow.read(batch);
+      for (const value of values) {
+        yield value;
+        flow.outstanding--;
+        signal?.throwIfAborted();
+        feeder.wake();
+      }
+      flow.outstanding -= batch.count - values.length;
+      if (error !== undefined) throw error.reason;
+      feeder.wake();
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    flow.end();
+    await feeder.stop();
+  }
+}
+
+/** How long a chunk of an async source is waited for, in milliseconds. */
+const FILL_MS = 4;
+
+/** Takes items from the source and gives them to the pool. */
+class Feeder {
+  readonly #flow: Flow;
+  readonly #source: Iterator<unknown> | AsyncIterator<unknown>;
+  /** Batches that have ended, in the order of their ends. */
+  readonly #ended = new Set<Batch>();
+  #isStopped = false;
+  readonly #stopping = new AbortController();
+  /** Whether the source has more. */
+  #isOpen = true;
+  #isTaking = false;
+  /** Whether all items have been given to the pool. */
+  #isOver = false;
+  #failure: { reason: unknown } | undefined;
+  /** Wakes the feeder, and the one that takes results. */
+  #wakeFeeder: (() => void) | undefined;
+  #wakeTaker: (() => void) | undefined;
+
+  constructor(flow: Flow, items: Iterable<unknown> | AsyncIterable<unknown>) {
+    this.#flow = flow;
+    this.#source = Symbol.asyncIterator in items
+      ? items[Symbol.asyncIterator]()
+      : items[Symbol.iterator]();
+    this.#feed().catch((reason) => {
+      this.#isOpen = false;
+      this.fail(reason);
+    });
+  }
+
+  /** The next batch that has ended, `undefined` at the end. */
+  async next(): Promise<Batch | undefined> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.reason;
+      const { batches, plan } = this.#flow;
+      const [first] = plan.ordered ? batches : this.#ended;
+      if (first !== undefined && this.#ended.delete(first)) return first;
+      if (batches.length === 0 && this.#isOver) return undefined;
+      await new Promise<void>((resolve) => this.#wakeTaker = resolve);
+    }
+  }
+
+  /** The one that takes results throws. */
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.#wakeTaker?.();
+  }
+
+  /** There may be room. */
+  wake(): void {
+    this.#wakeFeeder?.();
+  }
+
+  /** Lets the source go. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopping.abort();
+    this.wake();
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    const ending = this.#source.return?.();
+    // One that is waited for may never come.
+    if (!this.#isTaking) await ending;
+    else if (ending instanceof Promise) ending.catch(() => {});
+  }
+
+  async #feed(): Promise<void> {
+    while (this.#isOpen && !this.#isStopped) {
+      const room = this.#flow.room();
+      if (room < 1) {
+        await new Promise<void>((resolve) => this.#wakeFeeder = resolve);
+        continue;
+      }
+      const chunk = await this.#take(room);
+      if (this.#isStopped) return;
+      if (chunk.length > 0) await this.#give(chunk);
+    }
+    this.#isOver = true;
+    this.#wakeTaker?.();
+  }
+
+  async #take(room: number): Promise<unknown[]> {
+    const chunk: unknown[] = [];
+    const until = performance.now() + FILL_MS;
+    this.#isTaking = true;
+    while (chunk.length < room) {
+      let next = this.#source.next();
+      if (next instanceof Promise) {
+        next = await next;
+        // What has come is not kept waiting for the rest.
+        if (chunk.length > 0 && performance.now() > until) room = 0;
+      }
+      const { done, value } = next as IteratorResult<unknown>;
+      if (done) {
+        this.#isOpen = false;
+        break;
+      }
+      chunk.push(value);
+    }
+    this.#isTaking = false;
+    return chunk;
+  }
+
+  async #give(chunk: unknown[]): Promise<void> {
+    const flow = this.#flow;
+    const batch = flow.batch(chunk);
+    const { task } = batch.held;
+    const { signal } = this.#stopping;
+    try {
+      await submit(flow.plan.core, task, { ...flow.order(chunk), signal });
+      signal.throwIfAborted();
+    } catch (error) {
+      flow.drop(batch);
+      if (this.#isStopped) return;
+      throw error;
+    }
+    batch.isGiven = true;
+    waitForResult(task, Infinity, undefined).then(() => {
+      this.#ended.add(batch);
+      this.#wakeTaker?.();
+    }, (reason) => this.fail(reason));
+  }
+}

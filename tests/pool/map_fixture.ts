@@ -1,0 +1,94 @@
+import {
+  currentTask,
+  parallelMapSync,
+  type ThreadPool,
+  toThread,
+} from "../../pool/mod.ts";
+import {
+  currentThread,
+  type Event,
+  sendable,
+  type SharedNumber,
+} from "../../threading/mod.ts";
+
+export const square = sendable(import.meta, (n: number) => n * n);
+
+export const squareLater = sendable(
+  import.meta,
+  async function squareLater(n: number): Promise<number> {
+    await new Promise((resolve) => setTimeout(resolve, n % 3));
+    return n * n;
+  },
+);
+
+export const odd = sendable(import.meta, function odd(n: number) {
+  if (n % 2 === 0) throw new RangeError(`${n} is even`);
+  return n;
+});
+
+export const slowFirst = sendable(
+  import.meta,
+  async function slowFirst(ms: number) {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return ms;
+  },
+);
+
+export const hang = sendable(import.meta, async function hang(n: number) {
+  if (n < 2) return n;
+  const { signal } = currentTask()!;
+  await new Promise((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason))
+  );
+  return n;
+});
+
+export const dieAt = sendable(import.meta, function dieAt(n: number) {
+  if (n === 3) currentThread().terminate();
+  return n;
+});
+
+export const sumOfSquares = sendable(
+  import.meta,
+  async function sumOfSquares(pool: ThreadPool, n: number): Promise<number> {
+    let sum = 0;
+    const numbers = Array.from({ length: n }, (_, i) => i);
+    for await (const each of pool.map(square, numbers)) sum += each;
+    return sum;
+  },
+);
+
+export const sumOfSquaresSync = sendable(
+  import.meta,
+  function sumOfSquaresSync(pool: ThreadPool, n: number): number {
+    let sum = 0;
+    const numbers = Array.from({ length: n }, (_, i) => i);
+    for (const each of pool.mapSync(square, numbers)) sum += each;
+    return sum;
+  },
+);
+
+export const inCommon = sendable(
+  import.meta,
+  async function inCommon(): Promise<unknown> {
+    return [
+      [...parallelMapSync(square, [1, 2, 3])],
+      await toThread(square, [4]),
+    ];
+  },
+);
+
+export const report = sendable(
+  import.meta,
+  function report(n: number, event?: Event): void {
+    const task = currentTask()!;
+    for (let i = 0; i < n; i++) task.progress({ step: i });
+    event?.waitSync();
+    task.progress("last");
+  },
+);
+
+export const countRuns = sendable(
+  import.meta,
+  (runs: SharedNumber) => runs.add(1),
+);

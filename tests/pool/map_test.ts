@@ -1,0 +1,346 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import {
+  asCompleted,
+  asCompletedSync,
+  type MapProgress,
+  parallelMap,
+  ThreadPool,
+  toThread,
+} from "../../pool/mod.ts";
+import { Event, ThreadingError } from "../../threading/mod.ts";
+import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { waitFor } from "./pool_fixture.ts";
+import * as fixture from "./map_fixture.ts";
+
+const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+/** Has a pool start all of its workers. */
+async function warmUp(pool: ThreadPool): Promise<void> {
+  const event = new Event();
+  const futures = numbers(pool.size).map(() =>
+    pool.submitNowait(waitFor, [event])
+  );
+  while (pool.stats().running < pool.size) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  event.set();
+  for (const future of futures) await future.result();
+}
+
+async function* slowly(items: number[]): AsyncGenerator<number> {
+  for (const item of items) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    yield item;
+  }
+}
+
+Deno.test("ThreadPool.map() gives results in order, in every form", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const expected = numbers(1000).map((n) => n * n);
+  assertEquals(
+    await Array.fromAsync(pool.map(fixture.square, numbers(1000))),
+    expected,
+  );
+  assertEquals([...pool.mapSync(fixture.square, numbers(1000))], expected);
+  for (const chunk of [1, 7, 5000]) {
+    const options = { chunk };
+    const results = pool.map(fixture.square, numbers(100), options);
+    assertEquals(await Array.fromAsync(results), expected.slice(0, 100));
+    assertEquals(
+      [...pool.mapSync(fixture.square, numbers(100), options)],
+      expected.slice(0, 100),
+    );
+  }
+  const later = pool.map(fixture.squareLater, new Set(numbers(50)), {
+    chunk: 3,
+  });
+  assertEquals(await Array.fromAsync(later), expected.slice(0, 50));
+  const slow = pool.map(fixture.square, slowly(numbers(30)));
+  assertEquals(await Array.fromAsync(slow), expected.slice(0, 30));
+  assertEquals(await Array.fromAsync(pool.map(fixture.square, [])), []);
+  assertEquals([...pool.mapSync(fixture.square, [])], []);
+});
+
+Deno.test("ThreadPool.map() gives results as they come", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const options = { ordered: false, chunk: 1 };
+  const slow = [2000, 1, 2];
+  await warmUp(pool);
+  const results = pool.map(fixture.slowFirst, slow, options);
+  assertEquals(await Array.fromAsync(results), [1, 2, 2000]);
+  assertEquals([...pool.mapSync(fixture.slowFirst, slow, options)], [
+    1,
+    2,
+    2000,
+  ]);
+});
+
+Deno.test("ThreadPool.map() takes no more from its source than it needs", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  let taken = 0;
+  let returned = 0;
+  function* endless() {
+    try {
+      for (;;) yield taken++;
+    } finally {
+      returned++;
+    }
+  }
+  for (const chunk of [1, "auto"] as const) {
+    taken = 0;
+    let seen = 0;
+    for await (
+      const square of pool.map(fixture.square, endless(), { ahead: 10, chunk })
+    ) {
+      assertEquals(square, seen * seen);
+      assert(taken <= seen + 10, `${taken} ${seen}`);
+      if (++seen === 100) break;
+    }
+    taken = seen = 0;
+    for (
+      const _ of pool.mapSync(fixture.square, endless(), { ahead: 10, chunk })
+    ) {
+      assert(taken <= seen + 10);
+      if (++seen === 100) break;
+    }
+  }
+  assertEquals(returned, 4);
+  let isOver = false;
+  async function* endlessLater() {
+    try {
+      for (let n = 0;; n++) yield await Promise.resolve(n);
+    } finally {
+      isOver = true;
+    }
+  }
+  for await (const n of pool.map(fixture.square, endlessLater())) {
+    if (n === 100) break;
+  }
+  assert(isOver);
+});
+
+Deno.test("ThreadPool.map() cancels what is under way when it is left", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  for await (const n of pool.map(fixture.hang, numbers(100), { chunk: 1 })) {
+    if (n === 1) break;
+  }
+  assertEquals(await pool.run(fixture.square, [3]), 9);
+});
+
+Deno.test("ThreadPool.map() throws at the item that failed, or gives outcomes", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const items = [1, 3, 5, 6, 7];
+  for (const chunk of [1, 2, 10, "auto"] as const) {
+    const seen: number[] = [];
+    await assertRejects(
+      async () => {
+        for await (const n of pool.map(fixture.odd, items, { chunk })) {
+          seen.push(n);
+        }
+      },
+      RangeError,
+      "6 is even",
+    );
+    assertEquals(seen, [1, 3, 5]);
+    assertThrows(
+      () => [...pool.mapSync(fixture.odd, items, { chunk })],
+      RangeError,
+    );
+    const outcomes = [...pool.mapSync(fixture.odd, items, {
+      chunk,
+      settled: true,
+    })];
+    assertEquals(outcomes.map((each) => each.status), [
+      "fulfilled",
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    const [outcome] = outcomes.filter((each) => each.status === "rejected");
+    assertInstanceOf(outcome.reason, RangeError);
+  }
+  const died = pool.map(fixture.dieAt, numbers(6), { chunk: 1, settled: true });
+  const outcomes = await Array.fromAsync(died);
+  assertEquals(outcomes.map((each) => each.status === "rejected"), [
+    false,
+    false,
+    false,
+    true,
+    false,
+    false,
+  ]);
+  await assertRejects(
+    () => Array.fromAsync(pool.map(fixture.dieAt, numbers(6), { chunk: 1 })),
+    ThreadingError,
+  );
+});
+
+Deno.test("ThreadPool.map() ends with its signal, and with an error of its source", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const controller = new AbortController();
+  const { signal } = controller;
+  await assertRejects(
+    async () => {
+      for await (
+        const n of pool.map(fixture.hang, numbers(9), { chunk: 1, signal })
+      ) {
+        if (n === 1) controller.abort(new RangeError("enough"));
+      }
+    },
+    RangeError,
+    "enough",
+  );
+  function* broken() {
+    yield 1;
+    throw new RangeError("source");
+  }
+  await assertRejects(
+    () => Array.fromAsync(pool.map(fixture.square, broken())),
+    RangeError,
+    "source",
+  );
+  assertThrows(
+    () => [...pool.mapSync(fixture.square, broken())],
+    RangeError,
+    "source",
+  );
+});
+
+Deno.test("ThreadPool.map() tells how far it has come", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const told: MapProgress[] = [];
+  const onProgress = (progress: MapProgress) => told.push(progress);
+  const options = { chunk: 2, onProgress };
+  await Array.fromAsync(pool.map(fixture.square, numbers(5), options));
+  assertEquals(told, [
+    { items: 2, total: 5, done: false },
+    { items: 4, total: 5, done: false },
+    { items: 5, total: 5, done: false },
+    { items: 5, total: 5, done: true },
+  ]);
+  told.length = 0;
+  for (const _ of pool.mapSync(fixture.square, numbers(2).values(), options));
+  assertEquals(told, [{ items: 2, done: false }, { items: 2, done: true }]);
+});
+
+Deno.test("ThreadPool.map() works in tasks of the same pool", async () => {
+  for (const size of [1, 2]) {
+    await using pool = new ThreadPool({ size, maxPending: 3 });
+    assertEquals(await pool.run(fixture.sumOfSquares, [pool, 100]), 328_350);
+    assertEquals(
+      await pool.run(fixture.sumOfSquaresSync, [pool, 100]),
+      328_350,
+    );
+  }
+});
+
+Deno.test("toThread() and parallelMap() use a pool that all threads share", async () => {
+  assertEquals(await toThread(fixture.square, [5]), 25);
+  assertEquals(
+    await Array.fromAsync(parallelMap(fixture.square, [1, 2, 3])),
+    [1, 4, 9],
+  );
+  assertEquals(await toThread(fixture.inCommon), [[1, 4, 9], 16]);
+});
+
+Deno.test("asCompleted() gives futures as they end, in every form", async () => {
+  await using pool = new ThreadPool({ size: 3 });
+  await warmUp(pool);
+  const order = [1, 2, 0];
+  const submit = () => {
+    const events = numbers(3).map(() => new Event());
+    const futures = events.map((event) => pool.submitNowait(waitFor, [event]));
+    let turn = 0;
+    const next = () => events[order[turn++]]?.set();
+    next();
+    return { futures, next };
+  };
+  const there = submit();
+  const seen: number[] = [];
+  for await (const future of asCompleted(there.futures)) {
+    assert(future.done());
+    seen.push(there.futures.indexOf(future));
+    there.next();
+  }
+  assertEquals(seen, order);
+  const { futures, next } = submit();
+  seen.length = 0;
+  for (const future of asCompletedSync(futures)) {
+    assert(future.done());
+    seen.push(futures.indexOf(future));
+    next();
+  }
+  assertEquals(seen, order);
+  const event = new Event();
+  const future = pool.submitNowait(fixture.report, [0, event]);
+  const error = await assertRejects(
+    () => Array.fromAsync(asCompleted([future], { timeout: 20 })),
+    DOMException,
+  );
+  assertEquals(error.name, "TimeoutError");
+  assertThrows(
+    () => [...asCompletedSync([future], { timeout: 20 })],
+    DOMException,
+  );
+  event.set();
+  const many = numbers(300).map((n) => pool.submitNowait(fixture.square, [n]));
+  assertEquals([...asCompletedSync(many)].length, 300);
+  assertEquals([...asCompletedSync([])], []);
+});
+
+Deno.test("Future.updates() gives what the task reports", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const event = new Event();
+  const future = pool.submitNowait(fixture.report, [3, event]);
+  const seen: unknown[] = [];
+  for await (const update of future.updates()) {
+    seen.push(update);
+    if (seen.length === 3) event.set();
+  }
+  const expected = [{ step: 0 }, { step: 1 }, { step: 2 }, "last"];
+  assertEquals(seen, expected);
+  assertEquals([...future.updates()], expected);
+  const many = pool.submitNowait(fixture.report, [1000]);
+  await many.result();
+  const kept = [...many.updates()];
+  assertEquals([kept.length, kept.at(-1)], [256, "last"]);
+});
+
+Deno.test("ThreadPool.map() leaves nothing on the heap", async () => {
+  const pool = new ThreadPool({ size: 2 });
+  async function round() {
+    for (let i = 0; i < 5; i++) {
+      for await (const n of pool.map(fixture.square, numbers(500))) {
+        if (n > 1000) break;
+      }
+      for (const n of pool.mapSync(fixture.square, numbers(500))) {
+        if (n > 1000) break;
+      }
+      await Array.fromAsync(
+        pool.map(fixture.odd, [1, 2, 3], { settled: true }),
+      );
+    }
+    const future = pool.submitNowait(fixture.report, [300]);
+    await Array.fromAsync(future.updates());
+    future.free();
+    const futures = numbers(20).map((n) =>
+      pool.submitNowait(fixture.square, [n])
+    );
+    for (const future of asCompletedSync(futures)) future.free();
+    while (pool.stats().running > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  await round();
+  const before = await settleHeap();
+  for (let i = 0; i < 3; i++) await round();
+  await assertHeapBackTo(before, 300);
+  await pool.shutdown();
+});
