@@ -152,6 +152,11 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    name: "Thread.cancel, until the catch of the blocked thread answers",
+    unit: "ns",
+    contestants: [skein("cancel"), atomics("round-trip", 2)],
+  },
+  {
     name: "Semaphore, there and back",
     unit: "ns",
     contestants: [

@@ -466,10 +466,10 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
         "Cannot cancel the main thread: it belongs to nobody who could, end the program with Deno.exit()",
       );
     }
-    const record = draftReason(reason, `The thread ${this.name}`);
+    const record = reason === undefined ? 0 : draftReason(reason);
     // Encoding may have run code that freed it.
     if (this[ADDRESS] !== address || hasEnded(address)) {
-      discard(record);
+      if (record !== 0) discard(record);
       addressOf(this);
       return;
     }

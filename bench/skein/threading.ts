@@ -10,6 +10,7 @@ import {
   Semaphore,
   SharedArray,
   SharedMap,
+  sleepSync,
   Thread,
   threadStates,
 } from "../../threading/mod.ts";
@@ -170,6 +171,32 @@ async function event(): Promise<number> {
   return took / work.TRIPS;
 }
 
+/** From the call of `cancel` until the `catch` of the blocked thread answers. */
+function cancel(): number {
+  const ready = new Event();
+  const shared = new SharedArray(Int32Array, 1);
+  const words = shared.view;
+  const took: number[] = [];
+  for (let turn = -50; turn < 400; turn++) {
+    const thread = new Thread({
+      target: work.catchCancel,
+      args: [ready, shared],
+    });
+    thread.start();
+    ready.waitSync();
+    ready.clear();
+    // It has said so before it blocks.
+    sleepSync(1);
+    const before = Atomics.load(words, 0);
+    const start = performance.now();
+    thread.cancel();
+    Atomics.wait(words, 0, before);
+    if (turn >= 0) took.push(performance.now() - start);
+    thread.joinSync();
+  }
+  return took.sort((a, b) => a - b)[took.length >> 1] * 1e6;
+}
+
 async function semaphore(): Promise<number> {
   const [mine, other] = [new Semaphore(1), new Semaphore(0)];
   const target = work.playSemaphore;
@@ -193,6 +220,7 @@ if (import.meta.main) {
     "map-set": mapSet,
     condition,
     event,
+    cancel,
     semaphore,
   });
 }

@@ -1,7 +1,7 @@
 // What the threads of threading.ts run.
 import {
   type Condition,
-  type Event,
+  Event,
   type Lock,
   type RLock,
   type RwLock,
@@ -133,6 +133,21 @@ export const playEvent = sendable(
       mine.clear();
       other.set();
     });
+  },
+);
+
+/** Waits until it is cancelled, and says so where it catches that. */
+export const catchCancel = sendable(
+  import.meta,
+  function catchCancel(ready: Event, shared: SharedArray<Int32Array>): void {
+    const words = shared.view;
+    ready.set();
+    try {
+      new Event().waitSync();
+    } catch {
+      Atomics.add(words, 0, 1);
+      Atomics.notify(words, 0);
+    }
   },
 );
 

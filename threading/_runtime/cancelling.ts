@@ -47,7 +47,7 @@ import {
   releaseRecord,
 } from "../_codec/record.ts";
 import { cancelling } from "../../_internal/cancelling.ts";
-import { ThreadField } from "./thread_table.ts";
+import { nameOf, ThreadField } from "./thread_table.ts";
 
 /**
  * Encodes why something is cancelled.
@@ -71,7 +71,9 @@ export function draftReason(reason: unknown, what = "The thread"): number {
  *
  * @param object The object that has it, of which this thread has a handle.
  * @param address The scope.
- * @param reason The record of the reason, a draft of this thread.
+ * @param reason The record of the reason, a draft of this thread; 0 for an
+ * `AbortError`, which the one that is cancelled makes: encoding an error takes
+ * longer than waking a thread.
  * @returns Whether it was not cancelled before.
  */
 export function cancelScope(
@@ -85,7 +87,7 @@ export function cancelScope(
     isFirst = words[address + ScopeField.state] === 0;
     if (isFirst) {
       words[address + ScopeField.reason] = reason;
-      commitRecord(reason);
+      if (reason !== 0) commitRecord(reason);
       store(address + ScopeField.state, 1);
       const slot = words[address + ScopeField.slot];
       if (slot !== 0) {
@@ -95,7 +97,7 @@ export function cancelScope(
     }
     unlock(object + Field.mutex);
   } finally {
-    if (!isFirst) discard(reason);
+    if (!isFirst && reason !== 0) discard(reason);
   }
   return isFirst;
 }
@@ -108,6 +110,11 @@ export function releaseScope(address: number): void {
 
 /** Reads a reason, whose class this thread may not have loaded. */
 function readReason(record: number): unknown {
+  if (record === 0) {
+    const thread = words[self + Slot.thread];
+    const name = thread === 0 ? "" : ` ${nameOf(thread)}`;
+    return new DOMException(`The thread${name} was cancelled`, "AbortError");
+  }
   try {
     return readRecord(record);
   } catch (error) {
