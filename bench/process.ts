@@ -90,7 +90,6 @@ export const rows: readonly Row[] = [
       skein("readable"),
       command("readable", 1 / 0.95),
       execa("readable (execa)", 1 / 2),
-      zx("readable (zx)"),
       dax("readable (dax)"),
       py("readable"),
     ],

@@ -57,7 +57,6 @@ const rows = {
       const child = execa("head", ZEROS, { buffer: false, encoding: "buffer" });
       return drain(child.readable());
     }),
-  "readable (zx)": () => once(() => drain($`head ${ZEROS}`.quiet().stdout)),
   "readable (dax)": async () => {
     const dax = await import(DAX);
     return await once(async () => {
