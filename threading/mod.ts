@@ -80,8 +80,8 @@ export { InterpreterLock } from "./sync/interpreter_lock.ts";
 
 // Shared data
 export * from "./shared/numbers.ts";
-export * from "./shared/list.ts";
-export * from "./shared/map.ts";
+export { SharedList } from "./shared/list.ts";
+export { SharedMap } from "./shared/map.ts";
 
 // The chapter's low-level `thread` module, and the size of stacks
 export * from "./low_level.ts";
