@@ -43,7 +43,7 @@ export function checkOptions(
 }
 
 /**
- * Checks what ends a wait.
+ * Checks the signal that may end a wait.
  *
  * @throws {TypeError} If it is neither an AbortSignal nor `undefined`.
  */
@@ -88,7 +88,7 @@ export function checkNotThenable(
 export const blockingIterables: Function[] = [];
 
 /**
- * Checks what is to be iterated.
+ * Checks an argument that will be iterated.
  *
  * @throws {TypeError} If it cannot be, or if that would block.
  */

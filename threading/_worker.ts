@@ -174,7 +174,7 @@ async function serve(): Promise<void> {
   }
 }
 
-/** From here on, the code of this worker belongs to the thread in its slot. */
+/** Begins a thread: from here on the code of this worker belongs to it. */
 function begin(): void {
   adoptTid();
   thread = words[self + Slot.thread];
@@ -324,7 +324,8 @@ function endFailed(error: unknown): Promise<void> | undefined {
   try {
     fields = draftFields(instance, before);
   } catch {
-    // Their own error, or want of room: what the thread failed with comes first.
+    // Their own error, or want of room: what the thread failed with comes
+    // first.
   }
   if (isA(error, ThreadExit)) {
     // Without a record it returns undefined, too.
@@ -371,7 +372,7 @@ function isA(
   }
 }
 
-/** Tells of an error that no code of the thread caught. */
+/** Reports an error that no code of the thread caught. */
 function report(error: unknown): void {
   // Another handle, should code of the thread have freed its own.
   reportUncaught(error, objectAt(thread) as Thread, nameOf(thread));
@@ -439,7 +440,7 @@ function onExit(): void {
   leaveToHost();
 }
 
-/** Sets what happens when threads of this worker end in other ways. */
+/** Prepares for threads of this worker that end in other ways. */
 function guardEnds(): void {
   callbacks.dying = park;
   setExempt(false);

@@ -1,5 +1,5 @@
 /**
- * Who is told of an error that a thread did not catch.
+ * The excepthook: the function that is told of errors that no thread catches.
  *
  * A hook that is marked as sendable runs in the thread that failed. Any other
  * function runs in the thread that set it: the errors wait for it in a list on
@@ -93,7 +93,7 @@ export function setExcepthook(hook: ExceptHook | undefined): void {
   ownHook = hook;
 }
 
-/** Tells whoever is to be told. Throws nothing, whatever the hook does. */
+/** Calls the hook. Throws nothing, whatever the hook does. */
 export function reportUncaught(
   error: unknown,
   thread: Thread,

@@ -371,7 +371,7 @@ function define(object: object, key: string, value: unknown): void {
   });
 }
 
-/** Reads what has one of the rarer tags. */
+/** Reads a value that has one of the rarer tags. */
 function readBuiltIn(r: Reader, tag: number): unknown {
   switch (tag) {
     case VIEW:

@@ -73,7 +73,7 @@ function types(): typeof import("node:util/types") {
   return builtIn("node:util/types");
 }
 
-/** Writes what is built into `object`, below the classes of the user. */
+/** Writes the built-in part of `object`, below the classes of the user. */
 type WriteBuiltIn = (w: Writer, object: object, marked: boolean) => void;
 
 /** The prototypes of built-in classes: their instances are of no other. */
@@ -540,7 +540,7 @@ function explain(error: unknown, value: unknown, root: string): unknown {
   return error;
 }
 
-/** Writes the contents of what is nested too deeply to be recursed into. */
+/** Writes the contents of objects that are nested too deeply for recursion. */
 function writeDeferred(w: Writer): void {
   try {
     // The list grows while it is walked.

@@ -336,8 +336,8 @@ export function writeSet(w: Writer, set: object): void {
   open(w, set, NO_KEYS, writeMembers);
 }
 
-// Getters of what is in a collection may change it while it is written: what
-// travels is what was in it at the start.
+// Getters of items may change their collection while it is written. The items
+// that were in it at the start travel.
 
 function writeEntries(w: Writer, map: object): void {
   const keys = [...Map.prototype.keys.call(map)];

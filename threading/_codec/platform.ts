@@ -249,7 +249,7 @@ const KEPT_BYTES = 64;
 const KEPT_WORDS = KeptField.bytes + KEPT_BYTES / 4;
 
 /**
- * What keeps raw shared memory or a module in the store, as long as a record
+ * Keeps raw shared memory or a module in the store, as long as a record
  * refers to it, or a thread has a value that was sent or received.
  *
  * A thread that reads the value takes it out of the store and puts it back, in

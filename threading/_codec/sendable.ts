@@ -173,8 +173,8 @@ function marksOf(url: string): SendableEntry[] {
 }
 
 /**
- * Forgets what a module marked before it failed. Loading it again fails with the
- * same error; nobody is to run functions of half a module.
+ * Forgets what a module marked before it failed. Loading it again fails with
+ * the same error; nobody is to run functions of half a module.
  */
 function forgetMarks(url: string): void {
   for (const { name, id } of marksOf(url)) {
@@ -269,21 +269,23 @@ export type SendableClass = abstract new (...args: never[]) => unknown;
  * A thread that meets one for the first time imports its module (where
  * `import.meta.main` is `false`) and gets the same function or class. So mark
  * it at the top level of the module, where importing the module does it again,
- * not in a function that is called later, and not under `if (import.meta.main)`.
- * What has no name is known by the place where it is marked, and its text.
+ * not in a function that is called later, and not under `if
+ * (import.meta.main)`. A function without a name is known by the place of its
+ * mark, and by its text.
  *
  * An instance arrives as a copy with the fields of the original, without a call
- * of the constructor. So TypeScript's `private` fields travel, and a class whose
- * instances have `#private` fields, methods or accessors is refused; static ones
- * do no harm.
+ * of the constructor. So TypeScript's `private` fields travel, and a class
+ * whose instances have `#private` fields, methods or accessors is refused;
+ * static ones do no harm.
  *
- * All other values are copied as `structuredClone` does it, and what that shares
- * is shared: a `SharedArrayBuffer`, views on it and a `WebAssembly.Memory` made
- * with `shared: true` arrive as the same memory, a `WebAssembly.Module` is not
- * compiled again, and the bytes of a Blob or File are not copied. Keys travel
- * with their content, also if they are not extractable. Refused is what
- * structured cloning would make plain objects of: instances of classes that are
- * not marked, and of the platform's, such as `ImageData`.
+ * All other values are copied as `structuredClone` does it, and what that
+ * shares is shared: a `SharedArrayBuffer`, views on it and a
+ * `WebAssembly.Memory` made with `shared: true` arrive as the same memory, a
+ * `WebAssembly.Module` is not compiled again, and the bytes of a Blob or File
+ * are not copied. Keys travel with their content, also if they are not
+ * extractable. Refused is what structured cloning would make plain objects of:
+ * instances of classes that are not marked, and of the platform's, such as
+ * `ImageData`.
  *
  * An instance of a subclass of `Lock`, `Queue` or another shared class is
  * shared, and its own fields are copied each time it is sent. In the thread
@@ -363,8 +365,7 @@ export function sendable<T extends SendableFunction | SendableClass>(
 // threads will find it there, and whether instances of the class can travel.
 //
 // All of this is read from the call stack and from source text, so it refuses
-// only what is certain. What cannot be told here, the thread that imports the
-// module finds out.
+// only what is certain. The thread that imports the module finds out the rest.
 
 /** A call on the stack, as V8 describes it. */
 interface Frame {
@@ -432,8 +433,8 @@ function isTopLevel(frames: Frame[], i: number): boolean {
 }
 
 /**
- * A name for what has none: where it is marked, and a hash of its text. These
- * are the same in every thread.
+ * A name for a function or class that has none: where it is marked, and a hash
+ * of its text. These are the same in every thread.
  *
  * @returns The name, undefined if the place is unknown.
  */
@@ -608,7 +609,7 @@ function withoutLiterals(text: string): string | undefined {
     let known = true;
     if (char === '"' || char === "'") {
       known = skip(char === '"' ? DOUBLE : SINGLE);
-      // What is left of it marks the end of an expression.
+      // The rest of it marks the end of an expression.
       if (known) code = code.slice(0, -1) + char;
     } else if (char === "`") {
       blank(code.length + 1);

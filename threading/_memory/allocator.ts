@@ -323,7 +323,7 @@ export function referenceDraft(address: number): number {
  */
 export function addDraft(draft: number, slot: number = self): void {
   const count = words[slot + Slot.draftCount];
-  // What finds no room is lost if the thread is killed, and only then.
+  // A draft without room here is lost if the thread is killed, and only then.
   if (count < MAX_DRAFTS) words[slot + Slot.drafts + count] = draft;
   words[slot + Slot.draftCount] = count + 1;
   if (isOpen(draft)) words[slot + Slot.openDrafts]++;

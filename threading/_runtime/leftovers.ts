@@ -1,12 +1,13 @@
 /**
- * Keeping apart the threads that run in one worker, one after the other.
+ * A worker runs several threads, one after the other. This file keeps them
+ * apart.
  *
  * Timers and listeners that a thread leaves behind are taken away when it ends,
- * and its worker is used again. What cannot be taken away ends with the worker:
- * ports and channels, servers and connections, files, children, workers,
- * listeners of `process`; and timers and listeners that a module made when it
- * was loaded, which the next thread, for which the module is loaded already,
- * would miss.
+ * and its worker is used again. Other things cannot be taken away, so they end
+ * with the worker: ports and channels, servers and connections, files,
+ * children, workers, listeners of `process`. So do timers and listeners that a
+ * module made when it was loaded: the next thread, which does not load the
+ * module again, would miss them.
  *
  * What modules keep in variables, or change in global objects, stays as long as
  * the worker. So does an operation without a resource that was not awaited (a
@@ -35,9 +36,9 @@ function replace(target: object, name: string, value: Callable): void {
   });
 }
 
-/** What ends each timer that has not ended, however it was made. */
+/** For each timer that has not ended, however it was made: what ends it. */
 const timers = new Map<number, () => void>();
-/** Whether something was made that the event loop, when it turns, goes on with. */
+/** Whether something was made that goes on in the event loop. */
 let turns = false;
 
 function trackTimers(): void {
@@ -82,7 +83,7 @@ function timeoutSignal(setTimeout: typeof globalThis.setTimeout) {
   };
 }
 
-/** What was listened to, as it is to be removed. */
+/** A listener, with all that is needed to remove it. */
 interface Listening {
   args: unknown[];
   capture: boolean;
@@ -179,8 +180,8 @@ function trackProcess(process: Emitter): void {
 
 /**
  * The open resources of this worker by their numbers (Deno's: sockets, ports,
- * files, children, ...), and the open handles of Node's own networking. There is
- * no better way to know; it takes half a microsecond.
+ * files, children, ...), and the open handles of Node's own networking. There
+ * is no better way to know; it takes half a microsecond.
  */
 let openResources = (): Record<string, unknown> => ({});
 let openHandles = (): unknown[] => [];
@@ -193,7 +194,7 @@ function trackResources(process: object): void {
   openHandles = Reflect.get(process, "_getActiveHandles");
 }
 
-/** From now on it is tracked what the code of this worker leaves behind. */
+/** Starts to track what the code of this worker leaves behind. */
 export function trackLeftovers(): void {
   const process = Reflect.get(globalThis, "process");
   trackTimers();
@@ -217,7 +218,7 @@ export function trackLeftovers(): void {
   });
 }
 
-/** What is open now, but was not before, is skein's own. */
+/** Marks all resources that are open now, but were not before, as skein's. */
 export function noteOwn(before: Record<string, unknown> = {}): void {
   for (const resource of Object.keys(openResources())) {
     if (!Object.hasOwn(before, resource)) ownResources.add(resource);
@@ -230,20 +231,20 @@ let loadedTimers: number[] = [];
 let loadedListenings: Listening[] = [];
 
 /**
- * A module could not be loaded here. It and what it imports would fail again, or
- * worse, be there in half, so the worker ends with its thread.
+ * A module could not be loaded here. It and what it imports would fail again,
+ * or worse, be there in half, so the worker ends with its thread.
  */
 export function noteBroken(): void {
   isCrippling = true;
 }
 
-/** What is left now was made by modules that have just been loaded. */
+/** Notes that modules have just been loaded: they made the present leftovers. */
 export function noteLoaded(): void {
   if (timers.size > 0) loadedTimers = [...timers.keys()];
   if (listenings.length > 0) loadedListenings = [...listenings];
 }
 
-/** Whether a module would miss what is taken away; for the worker's life. */
+/** Whether something was taken away that a module would need. */
 let isCrippling = false;
 
 function noteCrippling(): void {
@@ -266,7 +267,7 @@ export function linger(until: Promise<void>): void {
   lingering = Promise.all([lingering, until]).then(() => {});
 }
 
-/** What the worker has to wait for before it runs the next thread. */
+/** A promise for which the worker must wait before it runs the next thread. */
 export function takeLingering(): Promise<void> | undefined {
   const until = lingering;
   lingering = undefined;
@@ -282,7 +283,7 @@ export function hasOpenEnds(): boolean {
   return false;
 }
 
-/** Takes away what can be of what the thread that has ended left behind. */
+/** Takes away whatever can be taken away of an ended thread's leftovers. */
 export function clearLeftovers(): void {
   noteCrippling();
   for (const end of timers.values()) end();
@@ -297,8 +298,8 @@ export function clearLeftovers(): void {
 }
 
 /**
- * Whether the thread that has ended may have begun what comes to light only
- * when the event loop has turned.
+ * Whether the ended thread may have begun something that shows only after a
+ * turn of the event loop.
  */
 export function needsTurn(): boolean {
   const needed = turns;
@@ -306,7 +307,7 @@ export function needsTurn(): boolean {
   return needed;
 }
 
-/** Whether nothing is left that would have to end with the worker. */
+/** Whether the worker can be used again. */
 export function isClean(): boolean {
   if (isCrippling) return false;
   if (nested.size > 0) {

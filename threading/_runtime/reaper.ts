@@ -1,10 +1,12 @@
 /**
- * Cleaning up after a thread that died: what it held is poisoned, what it
- * waited for is passed on, what it owned is given back, who joins it is woken.
+ * Cleaning up after a thread that died: its locks are poisoned, what its waits
+ * were given is passed on, its blocks are given back, and its joiners are
+ * woken.
  *
- * Done by the dying thread itself as its last act where it can, else by the
- * main thread, or by any thread that waits. `Slot.dying` decides who: only the one that moved
- * it from `no` or `asked` to another stage cleans up.
+ * The dying thread does it itself, as its last act, where it can; else it is
+ * done by the main thread, or by any thread that waits. `Slot.dying` decides
+ * who: only the one that moved it from `no` or `asked` to another stage cleans
+ * up.
  *
  * @module
  */
@@ -86,13 +88,13 @@ export function claimRemains(slot: number): boolean {
 }
 
 /*
- * Workers that ended without last words: they ran out of memory. The main thread
- * hears of it by an event, or, if it is blocked, from the sentinel
- * (`worker_pool.ts`), which marks the slot (`isGone`), counts `Header.goneWorkers`
- * and wakes the main thread, and a little later, should that be busy with
- * something else, all threads. A thread looks at the count whenever it wakes,
- * before it sleeps; so whoever waits for what a dead one holds is, at worst, the
- * one that cleans up.
+ * Workers that ended without last words: they ran out of memory. The main
+ * thread hears of it by an event, or, if it is blocked, from the sentinel
+ * (`worker_pool.ts`), which marks the slot (`isGone`), counts
+ * `Header.goneWorkers` and wakes the main thread, and a little later, should
+ * that be busy with something else, all threads. A thread looks at the count
+ * whenever it wakes, before it sleeps; so whoever waits for what a dead one
+ * holds is, at worst, the one that cleans up.
  */
 
 let seenGone = 0;
@@ -200,15 +202,16 @@ function finishSections(slot: number): void {
 }
 
 /*
- * What a wait had been given, its object's class knows (`SharedClass.abandon`),
- * and the one that cleans up may not have loaded it: a queue that only threads
- * have imported, say. Such a wait is left to others. It stays where it is, and
- * neither the dead thread's handles are given back nor its slot is set free.
+ * Only the class of an object knows what a wait at it had been given
+ * (`SharedClass.abandon`). The thread that cleans up may not have loaded that
+ * class: that of a queue which only other threads import, say. Then the wait is
+ * left to others. It stays where it is, and the dead thread keeps its handles
+ * and its slot.
  *
  * Who wakes whom: whoever leaves waits counts `Header.leftWaits` and wakes all
  * threads. A thread looks at the count whenever it wakes, before it sleeps, and
- * when it meets an object or has loaded a class. So if there is a waiter whom
- * the item of a dead one is due, it gets it: the waiter knows the class itself.
+ * when it meets an object or has loaded a class. So a waiter that is due the
+ * item of a dead one gets it: the waiter knows the class itself.
  */
 
 /**
@@ -237,7 +240,7 @@ export function abandonWaits(slot: number, cause?: unknown): void {
   }
 }
 
-/** Abandons what waits others have left and this thread can. */
+/** Abandons the waits left by others whose objects this thread knows. */
 function abandonLeft(): void {
   while (load(Header.leftWaits) !== strangers.seenWaits) {
     strangers.seenWaits = load(Header.leftWaits);
@@ -343,7 +346,7 @@ function poisonEach(locks: number[], slot: number, thread: number): void {
   for (const held of locks) poison(held, words[slot + Slot.tid], name);
 }
 
-// What joining a thread throws that did not end by itself.
+// The errors that joining throws if the thread did not end by itself.
 
 /** It was terminated. */
 export function terminated(name: string): ThreadingError {

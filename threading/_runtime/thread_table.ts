@@ -1,6 +1,6 @@
 /**
- * The thread table: the object on the heap behind a Thread, which any thread can
- * ask, and which thread runs in which slot. All of it is changed under the
+ * The thread table: the object on the heap behind a Thread, which any thread
+ * can ask, and which thread runs in which slot. All of it is changed under the
  * registry mutex.
  *
  * @module
@@ -83,7 +83,7 @@ export function hasEnded(thread: number): boolean {
   return load(thread + ThreadField.state) >= ThreadStage.returned;
 }
 
-/** How a Thread lets wait for its end. */
+/** How threads wait for the end of a Thread. */
 export const joinProtocol: Protocol = {
   take(thread) {
     return hasEnded(thread) ? Wake.granted : Wake.waiting;
@@ -132,7 +132,7 @@ export function lookAtThread(thread: number): string[] {
 }
 const STAGES = ["not started", "alive", "returned", "failed"];
 
-/** What joining a thread throws for whose error there was no room. */
+/** The error that joining throws if there was no room for the thread's own. */
 export function noRoom(name: string): HeapExhaustedError {
   return new HeapExhaustedError(
     `The thread ${name} failed, and there is no room on the shared heap for its error`,
@@ -394,8 +394,8 @@ export function vacate(
   delist(thread);
   store(slot + Slot.tid, 0);
   words[slot + Slot.thread] = 0;
-  // A terminate() may have come while this thread waited for the mutex: then its
-  // worker ends, and must not be given another thread.
+  // A terminate() may have come while this thread waited for the mutex: then
+  // its worker ends, and must not be given another thread.
   if (idle && load(slot + Slot.dying) === Dying.no) {
     store(slot + Slot.state, SlotState.idle);
     words[slot + Slot.nextSlot] = words[Header.idleSlots];

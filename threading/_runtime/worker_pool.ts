@@ -91,8 +91,9 @@ function startWorker(slot: number): void {
 }
 
 /**
- * How much a thread's own JavaScript heap may hold, in MiB. Deno's limit is 4096,
- * and from 2048 on V8 keeps 2 MB more for each worker, used or not. The flag
+ * How much a thread's own JavaScript heap may hold, in MiB. Deno's limit is
+ * 4096, and from 2048 on V8 keeps 2 MB more for each worker, used or not. The
+ * flag
  * `--max-old-space-size` of V8 outdoes this limit as it does Deno's.
  */
 const maxOldGenerationSizeMb = 1536;
@@ -193,8 +194,8 @@ let hasSentinel = false;
 
 /**
  * Starts the sentinel, once: the main thread has been blocked for long. Events
- * would tell it of the end of a worker, but only in its event loop. May be called
- * in the midst of a critical section.
+ * would tell it of the end of a worker, but only in its event loop. May be
+ * called in the midst of a critical section.
  */
 function startSentinel(): boolean {
   if (hasSentinel || workers.size === 0) return true;
@@ -417,7 +418,7 @@ export function launchThread(
   }
 }
 
-// What a thread is to run, as it travels from the starter to the worker.
+// Jobs: what a thread runs, as it travels from the starter to the worker.
 
 /** A function with its arguments. */
 export interface CallJob {

@@ -6,10 +6,10 @@
  * lets go of it, the node names the map and the entry. So whoever cleans up
  * after a dead thread finds its claims among its nodes and passes them on.
  *
- * Who finds the entry claimed waits in the map's queue, with a node that names
- * a claim that is still free but names the entry. Whoever lets go of the entry
- * gives it to the first of them, by that claim. Those who only want a value are
- * sent to look for it instead, once there is one.
+ * A thread that finds the entry claimed waits in the map's queue, with a node
+ * that names a claim that is still free but names the entry. Whoever lets go of
+ * the entry gives it to the first of them, by that claim. Those who only want a
+ * value are sent to look for it instead, once there is one.
  *
  * A promise-form wait whose thread blocks cannot use the entry it is given, see
  * `wait_queue.ts`: it lets go of it, and looks anew when the thread goes on.
