@@ -30,6 +30,11 @@ export const cancelling = {
     return () => {};
   },
 
+  /** Calls a function, which may be async, whose waits are not cancelled. */
+  shield<T>(fn: () => T): T {
+    return fn();
+  },
+
   /** Whether the code that calls it could be cancelled while it waits. */
   isPossible(): boolean {
     return false;

@@ -8,7 +8,6 @@ import { checkOptions } from "../_internal/check.ts";
 import {
   durationOf,
   timeoutError,
-  timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
@@ -21,7 +20,11 @@ import {
   releaseReference,
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
+import {
+  waitPromise,
+  waitSync,
+  waitTimeout,
+} from "../threading/_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "../threading/_memory/wait_queue.ts";
 import {
   dropRecord,
@@ -130,7 +133,7 @@ export class Future<R = unknown> extends SharedObject {
    * ```
    */
   async result(options?: WaitOptions): Promise<R> {
-    const timeout = timeoutOf(options, RESULT);
+    const timeout = waitTimeout(options, RESULT);
     const signal = options?.signal;
     signal?.throwIfAborted();
     const task = addressOf(this);
@@ -167,7 +170,7 @@ export class Future<R = unknown> extends SharedObject {
    * ```
    */
   resultSync(options?: WaitSyncOptions): R {
-    const timeout = timeoutOf(options, RESULT);
+    const timeout = waitTimeout(options, RESULT);
     const task = addressOf(this);
     store(task + Task.asked, 1);
     waitForResultSync(task, timeout);

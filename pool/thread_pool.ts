@@ -23,6 +23,7 @@ import {
   releaseReference,
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
+import { runShielded } from "../threading/_memory/scope.ts";
 import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
 import {
   firstOf,
@@ -604,12 +605,12 @@ export class ThreadPool extends SharedObject {
 
   /** Waits for all tasks, at the end of the block that `using` is in. */
   [Symbol.dispose](): void {
-    this.shutdownSync();
+    runShielded(() => this.shutdownSync());
   }
 
   /** The same without blocking the thread, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.shutdown();
+    await runShielded(() => this.shutdown());
   }
 }
 

@@ -162,6 +162,7 @@ export const endProtocol: Protocol = {
   take(core) {
     return isOver(core) ? Wake.granted : Wake.waiting;
   },
+  undo: () => true,
 };
 
 const CORE_KIND = registerClass(import.meta, {

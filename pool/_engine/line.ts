@@ -65,6 +65,7 @@ export const futureProtocol: Protocol = {
   take(task) {
     return isSettled(task) ? Wake.granted : Wake.waiting;
   },
+  undo: () => true,
 };
 
 /** In the section: whether a task may get into the line. */

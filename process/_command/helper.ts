@@ -515,7 +515,13 @@ export class OpenedPipeline {
   /** Waits for its end, after which it is not to be used any more. */
   end(how: { type: "finish" | "close"; early: boolean }): Outcome {
     const request = { ...how, id: this.#id } as Request;
-    return ended(this.#plan, () => askLast(this.#sent, request));
+    try {
+      return ended(this.#plan, () => askLast(this.#sent, request));
+    } catch (error) {
+      // That may be why it failed.
+      cancelling.check();
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // What a template becomes: a script, and a shell with this program at one end.
+import { cancelling } from "../../_internal/cancelling.ts";
 import { checkString } from "../../_internal/check.ts";
 import { argvOf, quote } from "../_command/command_line.ts";
 import { unlessUnread } from "../_command/streams.ts";
@@ -199,7 +200,8 @@ export function openReader(script: string, folder?: string): TemplateReader {
     stdout,
     process,
     close,
-    [Symbol.asyncDispose]: async () => void await close(),
+    [Symbol.asyncDispose]: async () =>
+      void await cancelling.shield(() => close()),
   };
 }
 
@@ -216,7 +218,8 @@ export function openWriter(script: string, folder?: string): TemplateWriter {
     stdin,
     process,
     close,
-    [Symbol.asyncDispose]: async () => void await close(),
+    [Symbol.asyncDispose]: async () =>
+      void await cancelling.shield(() => close()),
   };
 }
 
@@ -260,7 +263,12 @@ export function openReaderSync(
   const { own, process } = startSync(script, folder, "stdout");
   const stdout = createTextReaderSync(own);
   const close = closing(stdout, process, folder);
-  return { stdout, process, close, [Symbol.dispose]: () => void close() };
+  return {
+    stdout,
+    process,
+    close,
+    [Symbol.dispose]: () => void cancelling.shield(close),
+  };
 }
 
 /** Like `openWriter`, blocking the thread. */
@@ -271,5 +279,10 @@ export function openWriterSync(
   const { own, process } = startSync(script, folder, "stdin");
   const stdin = createTextWriterSync(own);
   const close = closing(stdin, process, folder);
-  return { stdin, process, close, [Symbol.dispose]: () => void close() };
+  return {
+    stdin,
+    process,
+    close,
+    [Symbol.dispose]: () => void cancelling.shield(close),
+  };
 }

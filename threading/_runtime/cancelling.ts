@@ -33,6 +33,7 @@ import {
   isScopeCancelled,
   onCancel,
   reasonOf,
+  runShielded,
   type Scope,
   ScopeField,
   scopeOfThread,
@@ -134,6 +135,7 @@ setReasonReader(readReason);
 
 cancelling.check = checkInterrupted;
 cancelling.isCancelled = isInterrupted;
+cancelling.shield = runShielded;
 cancelling.isPossible = () => currentScope() !== undefined;
 cancelling.subscribe = (callback) => {
   const scope = currentScope();
