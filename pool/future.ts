@@ -21,6 +21,12 @@ import {
   SharedObject,
 } from "../threading/_memory/shared_object.ts";
 import {
+  CASE,
+  type CaseKind,
+  Later,
+  settlingCase,
+} from "../threading/_memory/selection.ts";
+import {
   waitPromise,
   waitSync,
   waitTimeout,
@@ -355,6 +361,11 @@ export class Future<R = unknown> extends SharedObject {
     const task = addressOf(this);
     cancel(task, reason, grace === Infinity ? -1 : Math.ceil(grace));
   }
+
+  /** How `select` waits for the result. @ignore */
+  get [CASE](): { readonly value?: R } {
+    return futureCase as CaseKind<R>;
+  }
 }
 
 /** What a task reports, see `Future.updates`. */
@@ -414,6 +425,18 @@ export interface FutureCancelOptions {
 }
 
 const CANCEL = "cancel a task";
+
+const futureCase: CaseKind<unknown> = settlingCase<Future, unknown>({
+  protocol: futureProtocol,
+  isSettled: (future) => isSettled(addressOf(future)),
+  read(future, blocking) {
+    const task = addressOf(future);
+    store(task + Task.asked, 1);
+    const loading = blocking ? undefined : loadResult(task);
+    if (loading === undefined) return resultOf(task);
+    return new Later(pinUntil(task, loading.then(() => resultOf(task))));
+  },
+});
 
 /** Makes a Future, which belongs to no pool yet. */
 export function makeFuture<R>(): Future<R> {

@@ -55,5 +55,22 @@ export {
   type ShutDownOptions,
 } from "./queue.ts";
 export type { QueueItems } from "./iteration.ts";
+export {
+  after,
+  every,
+  receiving,
+  select,
+  type SelectCase,
+  type SelectCases,
+  type Selected,
+  type SelectItem,
+  selectNowait,
+  type SelectNowaitOptions,
+  type SelectOptions,
+  type SelectSettled,
+  selectSync,
+  type SelectSyncOptions,
+} from "./select.ts";
+export type { Puttable, Receivable } from "./_cases.ts";
 export { SimpleQueue } from "./simple_queue.ts";
 export { SynchronousQueue } from "./synchronous_queue.ts";

@@ -16,6 +16,7 @@ import {
 } from "../_internal/options.ts";
 import {
   addressOf,
+  type CaseKind,
   doubles,
   Field,
   lock,
@@ -48,6 +49,7 @@ import {
 } from "./_engine/receive.ts";
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown, tick } from "./_engine/waiters.ts";
+import { RECEIVE_CASE, receiveCase } from "./_cases.ts";
 import { Delivery } from "./delivery.ts";
 import {
   eachItem,
@@ -514,6 +516,11 @@ export class Queue<T> extends SimpleQueue<T> {
    */
   protected _qsize(): number {
     return this.queue.length();
+  }
+
+  /** How `select` receives from it. @ignore */
+  get [RECEIVE_CASE](): { readonly value?: Delivery<T> } {
+    return receiveCase as CaseKind<Delivery<T>>;
   }
 }
 

@@ -9,6 +9,8 @@ import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import {
   ADDRESS,
   addressOf,
+  CASE,
+  type CaseKind,
   counted,
   createObject,
   doubles,
@@ -52,6 +54,7 @@ import {
 } from "./_engine/put.ts";
 import { close, sizeOf } from "./_engine/ring.ts";
 import { tick } from "./_engine/waiters.ts";
+import { getCase, PUT_CASE, putCase } from "./_cases.ts";
 import { Empty, GET, PUT, ShutDown } from "./errors.ts";
 
 /**
@@ -493,6 +496,16 @@ export class SimpleQueue<T> extends SharedObject {
    */
   empty(): boolean {
     return this.qsize() === 0;
+  }
+
+  /** How `select` gets from it. @ignore */
+  get [CASE](): { readonly value?: T } {
+    return getCase as CaseKind<T>;
+  }
+
+  /** How `select` puts into it. @ignore */
+  get [PUT_CASE](): { accepts?(item: T): void } {
+    return putCase;
   }
 }
 

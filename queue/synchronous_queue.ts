@@ -8,6 +8,8 @@ import { blockingIterables, checkOptions } from "../_internal/check.ts";
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import {
   addressOf,
+  CASE,
+  type CaseKind,
   SharedObject,
   waitTimeout,
   words,
@@ -17,6 +19,7 @@ import { NO_ROOM, QueueField } from "./_engine/layout.ts";
 import { put, putNowait, putSync } from "./_engine/put.ts";
 import { enter, growTo, leave } from "./_engine/ring.ts";
 import { shutDown } from "./_engine/waiters.ts";
+import { getCase, PUT_CASE, putCase } from "./_cases.ts";
 import { GET, PUT } from "./errors.ts";
 import {
   eachItem,
@@ -359,6 +362,16 @@ export class SynchronousQueue<T> extends SharedObject {
    */
   items(options?: WaitOptions): QueueItems<T> {
     return itemsOf<T>(this, options);
+  }
+
+  /** How `select` gets from it. @ignore */
+  get [CASE](): { readonly value?: T } {
+    return getCase as CaseKind<T>;
+  }
+
+  /** How `select` puts into it. @ignore */
+  get [PUT_CASE](): { accepts?(item: T): void } {
+    return putCase;
   }
 }
 

@@ -54,6 +54,21 @@ export {
 } from "./_memory/mutex.ts";
 export { checkInterrupted, runSheltered } from "./_memory/scope.ts";
 export {
+  AGAIN,
+  CASE,
+  type CaseKind,
+  type GivenCase,
+  Later,
+  NOT_READY,
+  type Outcome,
+  Restart,
+  type Selectable,
+  selectBlocked,
+  selectInTask,
+  settlingCase,
+  type WaitingCase,
+} from "./_memory/selection.ts";
+export {
   ADDRESS,
   addressOf,
   borrow,
@@ -78,13 +93,17 @@ export {
 } from "./_memory/wait.ts";
 export {
   allocateNode,
+  claim,
   dequeue,
   enqueue,
   enqueueFirst,
   firstOf,
   firstOther,
   freeNode,
+  isChosen,
+  isOwnCase,
   isOwnTask,
+  isSelected,
   listNode,
   Node,
   NODE_WORDS,

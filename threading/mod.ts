@@ -100,6 +100,7 @@ export {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
+export type { Selectable } from "./_memory/selection.ts";
 export type { SharedObject } from "./_memory/shared_object.ts";
 
 // For nothing but to have it in the program: a worker that had to download it

@@ -44,6 +44,12 @@ import {
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {
+  CASE,
+  type CaseKind,
+  Later,
+  settlingCase,
+} from "./_memory/selection.ts";
+import {
   onThreadEnd,
   waitPromise,
   waitSync,
@@ -521,7 +527,23 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
   get daemon(): boolean {
     return words[addressOf(this) + ThreadField.daemon] !== 0;
   }
+
+  /** How `select` waits for its end. @ignore */
+  get [CASE](): { readonly value?: R } {
+    return joinCase as CaseKind<R>;
+  }
 }
+
+const joinCase: CaseKind<unknown> = settlingCase<Thread, unknown>({
+  protocol: joinProtocol,
+  isSettled: (thread) => hasEnded(joinable(thread, "join a thread")),
+  read(thread, blocking) {
+    const address = addressOf(thread);
+    if (blocking) return outcome(thread, address);
+    const loading = loadOutcome(address).then(() => outcome(thread, address));
+    return new Later(pinUntil(address, loading));
+  },
+});
 
 const KIND = registerClass(import.meta, {
   constructor: Thread,

@@ -85,6 +85,7 @@ import {
   releaseHanded,
   shutDown,
   spareIn,
+  takeCall,
   takeTurn,
   tick,
   undoWake,
@@ -145,6 +146,7 @@ export function tryPut(
  *
  * @param patient Whether it waits for what may come back after a shutdown.
  * @param into Has an empty parcel for the item, if it is to be delivered.
+ * @param isNext Whether it comes before those in line.
  * @returns The items; none if the queue is empty.
  * @throws {ShutDown} If it is shut down and empty.
  */
@@ -154,13 +156,14 @@ export function tryGet(
   n: number,
   patient: boolean,
   into: Delivering | undefined,
+  isNext = false,
 ): unknown[] {
   const items = getReturned(queue, into);
   if (items.length > 0) return items;
   let record = 0;
   transact(handle, GET, () => {
     let size = isDropping(queue) ? 0 : sizeBy(handle);
-    const most = Math.min(n, spareOf(queue, size));
+    const most = Math.min(n, isNext ? size : spareOf(queue, size));
     while (items.length < most && size > 0) {
       items.push(handle._get());
       if (items.length < most) size = sizeBy(handle);
@@ -313,7 +316,10 @@ export class PutWait implements Protocol {
       dequeue(node);
       words[node + Node.flags] &= ~WaitFlag.nudged;
     }
-    if (!this.linked && words[queue + QueueField.shutDown] !== 0) {
+    takeCall(node);
+    if (words[queue + QueueField.shutDown] !== 0) {
+      if (this.linked) unlinkBlock(this.block);
+      this.linked = false;
       return Put.shutDown;
     }
     // Between the attempt and here, or between two looks, there may be room.
@@ -349,6 +355,7 @@ export class PutWait implements Protocol {
       if (endOf(node) === undefined) {
         if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
         this.#end(node, Put.failed);
+        if (takeCall(node)) nudge(queue, firstOf(queue, QueueField.putters));
       }
       unlock(queue + Field.mutex);
     }
@@ -418,8 +425,12 @@ export class GetWait implements Protocol, OwnGet {
     releaseHanded(queue, node);
   }
 
-  /** The get was nudged. */
+  /** The get was nudged, or called. */
   attend(queue: number, node: number): void {
+    if (words[node + Node.flags] & WaitFlag.called) {
+      this.#answer(queue, node);
+      return;
+    }
     if (!(words[node + Node.flags] & WaitFlag.nudged)) return;
     this.node = node;
     try {
@@ -436,6 +447,26 @@ export class GetWait implements Protocol, OwnGet {
       nudgeGet(queue, firstOf(queue, QueueField.getters));
       unlock(queue + Field.mutex);
     }
+  }
+
+  /** It is one of a selection: gets an item itself, before those in line. */
+  #answer(queue: number, node: number): void {
+    let end: number = Wake.waiting;
+    try {
+      const { handle, patient, into } = this;
+      const items = tryGet(handle, queue, 1, patient, into, true);
+      if (items.length > 0) end = Put.done;
+      this.item = items[0];
+    } catch (error) {
+      this.error = error;
+      end = Put.failed;
+    }
+    // If the queue is damaged, the wait throws that.
+    if (!tryLock(queue + Field.mutex)) return;
+    takeCall(node);
+    if (end !== Wake.waiting) endWoken(node, end);
+    feedGetters(queue);
+    unlock(queue + Field.mutex);
   }
 
   /**

@@ -94,7 +94,7 @@ import {
 } from "./waiters.ts";
 
 /** What {@linkcode tryGet} returns when there is no item. */
-const NOTHING: unique symbol = Symbol("nothing");
+export const NOTHING: unique symbol = Symbol("nothing");
 
 /** Takes the head's mutex if the ends are open; whether they are. */
 export function enterHead(queue: number): boolean {
@@ -110,7 +110,7 @@ export function enterHead(queue: number): boolean {
  *
  * @param patient Whether it waits for what may come back after a shutdown.
  */
-function tryGet(queue: number, patient = false): unknown {
+export function tryGet(queue: number, patient = false): unknown {
   if (!enterHead(queue)) return tryGetClosed(queue, patient);
   if (isEmptyAtHead(queue)) {
     unlock(queue + QueueField.headMutex);
@@ -159,7 +159,7 @@ export function afterTaking(queue: number): void {
 }
 
 /** Reads the item taken, or puts it back if its module must be awaited. */
-function readTaken(queue: number): unknown {
+export function readTaken(queue: number): unknown {
   const { parcel, record, length, entry, beginning, sequence } = taken;
   let value: unknown;
   if (parcel !== 0) {
@@ -246,7 +246,7 @@ function getOneNowait(queue: number): unknown {
 }
 
 /** The outcome of reading an item without waiting. */
-interface Reading {
+export interface Reading {
   value?: unknown;
   error?: unknown;
   failed?: boolean;
@@ -257,7 +257,7 @@ interface Reading {
 }
 
 /** Reads the item taken, unless its module must be awaited. */
-function readAtOnce(queue: number, value: unknown): Reading {
+export function readAtOnce(queue: number, value: unknown): Reading {
   if (value !== UNREAD) return { value };
   const { parcel, record, length, entry } = taken;
   const reading: Reading = {};
@@ -284,7 +284,11 @@ function readAtOnce(queue: number, value: unknown): Reading {
   return reading;
 }
 
-async function finish(queue: number, reading: Reading): Promise<unknown> {
+/** Reads an item whose modules may have to be loaded first. */
+export async function finish(
+  queue: number,
+  reading: Reading,
+): Promise<unknown> {
   const { parcel, record, entry = 0 } = reading;
   if (reading.failed) throw reading.error;
   if (parcel !== undefined) return loadParcel(queue, parcel);
@@ -369,7 +373,8 @@ let watchedEpoch = 0;
 let alarm: ReturnType<typeof setTimeout> | undefined;
 let alarmAt = Infinity;
 
-function watch(queue: number): void {
+/** A task of this thread waits to get from a queue. */
+export function watch(queue: number): void {
   if (watchedEpoch !== waitEpoch) {
     // Those were the waits of a thread that has ended, and its timer.
     watchedEpoch = waitEpoch;
@@ -380,7 +385,8 @@ function watch(queue: number): void {
   watched.set(queue, (watched.get(queue) ?? 0) + 1);
 }
 
-function unwatch(queue: number): void {
+/** One of them waits no more. */
+export function unwatch(queue: number): void {
   const left = (watched.get(queue) ?? 0) - 1;
   if (left > 0) {
     watched.set(queue, left);
@@ -394,7 +400,7 @@ function unwatch(queue: number): void {
 }
 
 /** Puts back what is due where this thread's tasks wait, and sets a timer. */
-function attendDelays(): void {
+export function attendDelays(): void {
   if (watched.size === 0 || watchedEpoch !== waitEpoch) return;
   let next = Infinity;
   for (const queue of watched.keys()) next = Math.min(next, tick(queue));
@@ -593,7 +599,7 @@ function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
 }
 
 /** What a get that waited took last; its drafts are in `taken`. */
-const got: { value: unknown; fresh: boolean } = {
+export const got: { value: unknown; fresh: boolean } = {
   value: undefined,
   fresh: false,
 };

@@ -173,6 +173,8 @@ export const Put = {
 
 /** Flags of a node, above those of the ground. */
 export const WaitFlag = {
+  /** One of a selection was woken to run the hooks itself, and is in no line. */
+  called: 1 << 4,
   /** A getter gave back what it was woken for: it comes before those in line. */
   declined: 1 << 5,
   /** A getter that waits for what is out, though the queue was shut down. */

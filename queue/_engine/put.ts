@@ -60,14 +60,20 @@ import {
   sizeOf,
   widen,
 } from "./ring.ts";
-import { countPut, feedGetters, hasRoom, withdraw } from "./waiters.ts";
+import {
+  countPut,
+  feedGetters,
+  mayPut,
+  secureGetter,
+  withdraw,
+} from "./waiters.ts";
 
 /**
  * Puts the offer in, or finds that there is no room.
  *
  * @returns Whether it is in; if not it is still a draft.
  */
-function putOffer(queue: number): boolean {
+export function putOffer(queue: number): boolean {
   for (;;) {
     const end = tryOffer(queue);
     if (end === Put.done) return true;
@@ -249,7 +255,7 @@ export function putBlock(
 }
 
 /** Like {@linkcode prepare}, and gives the block back if that throws. */
-function prepareBlock(
+export function prepareBlock(
   queue: number,
   end: number,
   block: number,
@@ -360,14 +366,13 @@ const putProtocol: Protocol = {
 /** Puts the offer in, if that can be done now. */
 export function tryPut(queue: number): number {
   if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
-  if (!hasRoom(queue, 1) || words[queue + QueueField.putters] !== 0) {
-    return Put.full;
-  }
+  if (!mayPut(queue, 1)) return Put.full;
   if (offer.message !== undefined) {
     if (words[queue + QueueField.getters] !== 0) return Put.record;
     if (!isWide(queue)) return Put.widen;
   }
   if (!hasPlaces(queue, 1)) return Put.grow;
+  if (!secureGetter(queue)) return Put.full;
   if (!insertOffer(queue)) return Put.mismatch;
   countPut(queue, 1);
   if (words[queue + QueueField.getters] !== 0) feedGetters(queue);
@@ -379,10 +384,9 @@ export function tryPutBlock(queue: number, block: number): number {
   if (words[queue + QueueField.shutDown] !== 0) return Put.shutDown;
   if (!isBlockRight(queue, block)) return Put.mismatch;
   const count = countOf(block);
-  if (!hasRoom(queue, count) || words[queue + QueueField.putters] !== 0) {
-    return Put.full;
-  }
+  if (!mayPut(queue, count)) return Put.full;
   if (!hasPlaces(queue, count)) return Put.grow;
+  if (!secureGetter(queue)) return Put.full;
   if (!insertBlock(queue, block)) return Put.mismatch;
   linkBlock(block);
   releaseReference(block);

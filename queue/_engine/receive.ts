@@ -68,7 +68,7 @@ export interface Received {
 }
 
 /** Receives the next item if there is one; whether it is in the parcel. */
-function tryReceive(queue: number, parcel: number): boolean {
+export function tryReceive(queue: number, parcel: number): boolean {
   if (!enterHead(queue)) return tryReceiveClosed(queue, parcel);
   const found = !isEmptyAtHead(queue);
   if (found) {
@@ -99,7 +99,7 @@ function tryReceiveClosed(queue: number, parcel: number): boolean {
 }
 
 /** How a receive waits; the item goes into its parcel. */
-function protocolFor(parcel: number): Protocol {
+export function protocolFor(parcel: number): Protocol {
   const take = (queue: number) => deliverNext(queue, parcel);
   const takeHanded = (queue: number, node: number) =>
     deliverHanded(queue, parcel, node);
@@ -113,7 +113,7 @@ function protocolFor(parcel: number): Protocol {
 }
 
 /** Gives the parcel back, with the item if one has come into it. */
-function undo(queue: number, parcel: number): void {
+export function undo(queue: number, parcel: number): void {
   if (parcel === 0) return;
   if (words[parcel + Node.object] === queue) undoDelivery(queue, parcel);
   else discardParcel(parcel);
@@ -214,6 +214,14 @@ export async function receive(
     undo(queue, into.parcel);
     throw error;
   }
+  return await readInTask(queue, parcel);
+}
+
+/** Reads a delivery, and loads the modules that takes. */
+export async function readInTask(
+  queue: number,
+  parcel: number,
+): Promise<Received> {
   try {
     return { item: readDelivery(queue, parcel), parcel };
   } catch (error) {
@@ -231,7 +239,7 @@ export async function receive(
 }
 
 /** Reads a delivery, or puts it back if its module must be awaited. */
-function readSync(queue: number, parcel: number): Received {
+export function readSync(queue: number, parcel: number): Received {
   try {
     return { item: readDelivery(queue, parcel), parcel };
   } catch (error) {

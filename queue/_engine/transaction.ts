@@ -42,6 +42,7 @@ import {
   finishSection,
   firstOf,
   giveBack,
+  isSelected,
   lock,
   Node,
   objectAt,
@@ -78,6 +79,7 @@ import {
   endWoken,
   feedGetters,
   isDropping,
+  nudge,
   releaseJoiners,
 } from "./waiters.ts";
 
@@ -366,12 +368,13 @@ function tryCommit(
       putter = words[node + Node.next];
     }
   }
-  if (getter !== 0 && feeds && size > 0) {
+  // One of a selection may have been given something else by the end.
+  if (getter !== 0 && feeds && size > 0 && !isSelected(getter)) {
     next.node = getter;
     unlock(queue + Field.mutex);
     return GET_OUT;
   }
-  if (putter !== 0 && ending.ends !== true) {
+  if (putter !== 0 && ending.ends !== true && !isSelected(putter)) {
     const block = words[putter + NodeItem.block];
     const most = words[queue + QueueField.limit] -
       words[queue + QueueField.returnedCount];
@@ -390,6 +393,7 @@ function tryCommit(
   for (let i = 0; i < helped.length; i++) endHelped(queue, helped[i]);
   ending.settle?.();
   feedGetters(queue);
+  if (isSelected(putter) && ending.ends !== true) nudge(queue, putter);
   releaseJoiners(queue);
   endPatient(queue);
   unlock(queue + Field.mutex);

@@ -13,6 +13,11 @@
  * who come later. In a queue with hooks, taking it out is code of the user's,
  * too: the transaction that puts it in does it.
  *
+ * A node of a selection (`threading/_memory/selection.ts`) is claimed before it is
+ * given anything. If the selection has been given something else, the next one in
+ * line has its turn. Where there is no room, a put needs a get that is sure to
+ * take the item, so the get is claimed first.
+ *
  * What a node has belongs to the queue. If its thread is killed or gives up, the
  * items of a put go with it, and a handed item goes back to where it was. The
  * same happens while a thread blocks: its own tasks cannot go on, so others get
@@ -23,20 +28,27 @@
  * them in its own thread. It stays in line, so that nobody overtakes it, and
  * others may serve it meanwhile. As long as somebody in line could be served,
  * there is one who was nudged; if that one ends or cannot go on, it nudges the
- * next.
+ * next. One of a selection is called instead: it leaves the line, and if it finds
+ * nothing, joins it again at the head. Others never run hooks for it, since it may
+ * have been given something else by the end.
  *
  * @module
  */
 
 import {
   add,
+  claim,
   COUNTED,
   dequeue,
   doubles,
+  enqueueFirst,
   Field,
   firstOf,
   firstOther,
+  isChosen,
+  isOwnCase,
   isOwnTask,
+  isSelected,
   load,
   lock,
   Node,
@@ -147,7 +159,7 @@ export function waitingIn(queue: number, most: number): number {
 
 /**
  * Under the mutex: whether the limit leaves room for so many items. Where there
- * is none, somebody must wait for each.
+ * is none, somebody must wait for each; {@linkcode secureGetter} tells for sure.
  */
 export function hasRoom(queue: number, count: number): boolean {
   const limit = words[queue + QueueField.limit];
@@ -157,14 +169,63 @@ export function hasRoom(queue: number, count: number): boolean {
 }
 
 /**
+ * Under the mutex: whether there may be room for a put of so many items that is
+ * not in line. It must not overtake those who are. Where there is no room, there
+ * are either puts in line or gets, or else both are of one selection, which does
+ * not serve itself: then the put is for such a get.
+ */
+export function mayPut(queue: number, count: number): boolean {
+  const inLine = words[queue + QueueField.putters] !== 0 &&
+    words[queue + QueueField.limit] !== NO_ROOM;
+  return !inLine && hasRoom(queue, count);
+}
+
+/**
+ * Under the mutex, before an item goes into a queue without room, in the same
+ * section: makes sure that the first get in line takes it.
+ *
+ * @returns Whether there is one.
+ */
+export function secureGetter(queue: number): boolean {
+  if (words[queue + QueueField.limit] !== NO_ROOM) return true;
+  for (;;) {
+    const node = firstForeign(queue, QueueField.getters);
+    if (node === 0 || !isSelected(node)) return node !== 0;
+    dequeue(node);
+    if (!claim(node)) continue;
+    enqueueFirst(queue, QueueField.getters, node);
+    return true;
+  }
+}
+
+/** Lets a get go on that was secured, and for which there is no item after all. */
+function releaseSecured(queue: number): void {
+  const node = firstOf(queue, QueueField.getters);
+  if (node === 0 || !isChosen(node)) return;
+  dequeue(node);
+  wake(node, Wake.retry);
+}
+
+/** The first node of a line that is none of the selection that looks at it. */
+function firstForeign(queue: number, line: number): number {
+  let node = firstOf(queue, line);
+  while (node !== 0 && isOwnCase(node)) node = words[node + Node.next];
+  return node;
+}
+
+/**
  * With the ends closed: lets the first put of a `SynchronousQueue` go in, whose
  * item is taken in this very section.
  */
 export function admitOne(queue: number): void {
   if (words[queue + QueueField.limit] !== NO_ROOM) return;
-  const node = firstOf(queue, QueueField.putters);
   // What came back comes first.
-  if (node !== 0 && availableIn(queue) <= 0) admit(queue, node);
+  while (availableIn(queue) <= 0) {
+    const node = firstForeign(queue, QueueField.putters);
+    if (node === 0) return;
+    // In line are at most the gets of the put's own selection, see `mayPut`.
+    if (admit(queue, node)) feedGetters(queue);
+  }
 }
 
 /** After items were put in: serves those who wait for one. */
@@ -186,6 +247,7 @@ function feed(queue: number, node: number): boolean {
   }
   if (availableIn(queue) <= 0) return false;
   dequeue(node);
+  if (!claim(node)) return true;
   moveToNode(queue, node);
   wakeHanded(queue, node);
   return true;
@@ -225,19 +287,25 @@ export function takeTurn(node: number): boolean {
 export function admitPutters(queue: number): void {
   for (;;) {
     const node = firstOf(queue, QueueField.putters);
-    if (node === 0) return;
+    if (node === 0) break;
     const count = countOf(words[node + NodeItem.block]);
     if (!hasRoom(queue, count) || !hasPlaces(queue, count)) return;
+    if (!secureGetter(queue)) return;
     if (!admit(queue, node)) continue;
     if (firstOf(queue, QueueField.getters) !== 0) feedGetters(queue);
   }
+  releaseSecured(queue);
 }
 
-/** Puts in what a node waits with; false if it cannot be compared. */
+/**
+ * Puts in what a node waits with; false if it cannot be compared, or is of a
+ * selection that was given something else.
+ */
 function admit(queue: number, node: number): boolean {
   const block = words[node + NodeItem.block];
   const count = countOf(block);
   dequeue(node);
+  if (!claim(node)) return false;
   const done = insertBlock(queue, block);
   releaseReference(block);
   wake(node, done ? Put.done : Put.mismatch);
@@ -251,11 +319,26 @@ function admit(queue: number, node: number): boolean {
  * nobody overtakes it. Another thread may run the hooks first.
  */
 export function nudge(queue: number, node: number): void {
-  if (node === 0 || words[node + Node.flags] & WaitFlag.nudged) return;
-  const first = firstOf(queue, QueueField.putters);
-  if (!hasRoom(queue, countOf(words[first + NodeItem.block]))) return;
-  words[node + Node.flags] |= WaitFlag.nudged;
+  while (node !== 0 && !(words[node + Node.flags] & WaitFlag.nudged)) {
+    const first = firstOf(queue, QueueField.putters);
+    if (!hasRoom(queue, countOf(words[first + NodeItem.block]))) return;
+    const next = words[node + Node.next];
+    if (nudgeOne(node)) return;
+    node = next;
+  }
+}
+
+/** Wakes a node to run hooks; false if it is of a selection that does not wait. */
+function nudgeOne(node: number): boolean {
+  if (isSelected(node)) {
+    dequeue(node);
+    if (!claim(node)) return false;
+    words[node + Node.flags] |= WaitFlag.called;
+  } else {
+    words[node + Node.flags] |= WaitFlag.nudged;
+  }
   wake(node, Wake.retry);
+  return true;
 }
 
 /**
@@ -263,15 +346,25 @@ export function nudge(queue: number, node: number): void {
  * node in line to run them.
  */
 export function nudgeGet(queue: number, node: number): void {
-  if (node === 0 || words[queue + QueueField.length] <= 0) return;
-  if (words[node + Node.flags] & WaitFlag.nudged) return;
-  words[node + Node.flags] |= WaitFlag.nudged;
-  wake(node, Wake.retry);
+  if (words[queue + QueueField.length] <= 0) return;
+  while (node !== 0 && !(words[node + Node.flags] & WaitFlag.nudged)) {
+    const next = words[node + Node.next];
+    if (nudgeOne(node)) return;
+    node = next;
+  }
+}
+
+/** Under the mutex: whether a node was called, which counts once. */
+export function takeCall(node: number): boolean {
+  const isCalled = (words[node + Node.flags] & WaitFlag.called) !== 0;
+  words[node + Node.flags] &= ~WaitFlag.called;
+  return isCalled;
 }
 
 /** Under the mutex: ends the wait of a putter that is in line. */
 export function endPutter(node: number, end: number): void {
   dequeue(node);
+  if (!claim(node)) return;
   releaseReference(words[node + NodeItem.block]);
   if (words[node + Node.flags] & WaitFlag.nudged) endWoken(node, end);
   else wake(node, end);
@@ -313,8 +406,8 @@ export function decline(queue: number, node: number): void {
   if (words[node + Node.state] !== Wake.retry) return;
   const flags = words[node + Node.flags];
   if (flags & WaitFlag.handed) {
-    returnHanded(queue, self, feedOthers);
-  } else if (flags & WaitFlag.nudged) {
+    returnHanded(queue, self, feedOthers, true);
+  } else if (flags & (WaitFlag.nudged | WaitFlag.called)) {
     lock(queue + Field.mutex);
     nudge(queue, firstOther(queue, QueueField.putters));
     nudgeGet(queue, firstOther(queue, QueueField.getters));
@@ -343,9 +436,10 @@ export function undoWake(queue: number, node: number, state: number): boolean {
 
 /** Under the mutex: a get that may have been nudged leaves that to the next. */
 function leaveNudged(queue: number, node: number): void {
-  if (!(words[node + Node.flags] & WaitFlag.nudged)) return;
-  words[node + Node.flags] &= ~WaitFlag.nudged;
-  dequeue(node);
+  const flags = words[node + Node.flags];
+  if (!(flags & (WaitFlag.nudged | WaitFlag.called))) return;
+  words[node + Node.flags] = flags & ~(WaitFlag.nudged | WaitFlag.called);
+  if (flags & WaitFlag.nudged) dequeue(node);
   feedGetters(queue);
 }
 
@@ -382,7 +476,7 @@ export function abandon(queue: number, node: number, state: number): void {
   } else if (words[node + Node.flags] & WaitFlag.handed) {
     const slot = words[node + Node.slot];
     if (!returnHanded(queue, slot, feedGetters)) loseHanded(queue, slot);
-  } else if (words[node + Node.flags] & WaitFlag.nudged) {
+  } else {
     lock(queue + Field.mutex);
     leaveNudged(queue, node);
     unlock(queue + Field.mutex);
@@ -408,16 +502,19 @@ function abandonPut(queue: number, node: number): boolean {
  * @param queue The queue.
  * @param slot The slot of the thread: this one's, or that of a dead one.
  * @param feed Serves others with them, under the mutex.
+ * @param tasksOnly Whether the blocking waits are left out: those of a thread that
+ * goes on take their items themselves.
  * @returns `false` if the heap is full; the nodes still have the items.
  */
 function returnHanded(
   queue: number,
   slot: number,
   feed: (queue: number) => void,
+  tasksOnly = false,
 ): boolean {
   for (;;) {
     enter(queue);
-    const count = countHanded(queue, slot);
+    const count = countHanded(queue, slot, tasksOnly);
     if (count === 0 || isDropping(queue) || hasPlaces(queue, count)) break;
     const needed = words[queue + QueueField.length] + count;
     leave(queue);
@@ -427,7 +524,8 @@ function returnHanded(
       return false;
     }
   }
-  eachHanded(queue, slot, isDropping(queue) ? dropHanded : putBackHanded);
+  const undo = isDropping(queue) ? dropHanded : putBackHanded;
+  eachHanded(queue, slot, tasksOnly, undo);
   feed(queue);
   leave(queue);
   return true;
@@ -436,14 +534,18 @@ function returnHanded(
 /** When the heap is full: what a dead thread's nodes were handed is lost. */
 function loseHanded(queue: number, slot: number): void {
   lock(queue + Field.mutex);
-  eachHanded(queue, slot, dropHanded);
+  eachHanded(queue, slot, false, dropHanded);
   unlock(queue + Field.mutex);
 }
 
 /** How many of them need a place; a parcel needs none. */
-function countHanded(queue: number, slot: number): number {
+function countHanded(
+  queue: number,
+  slot: number,
+  tasksOnly: boolean,
+): number {
   let count = 0;
-  eachHanded(queue, slot, (_queue, node) => {
+  eachHanded(queue, slot, tasksOnly, (_queue, node) => {
     if (parcelIn(node + NodeItem.cell) === 0) count++;
   });
   return count;
@@ -453,12 +555,12 @@ function countHanded(queue: number, slot: number): number {
  * Under the mutex: visits each node of a thread that was handed an item, in the
  * order in which the items go back: the last one first into a ring, whose front
  * they join, the first one first onto a stack. A thread lists its nodes with the
- * last one first. The node of its blocking wait came after them all. The blocking
- * waits of a living thread are left out, since they take their items themselves.
+ * last one first. The node of its blocking wait came after them all.
  */
 function eachHanded(
   queue: number,
   slot: number,
+  tasksOnly: boolean,
   visit: (queue: number, node: number) => void,
 ): void {
   const visitHanded = (node: number) => {
@@ -466,12 +568,12 @@ function eachHanded(
       words[node + Node.queue] === QueueField.getters &&
       words[node + Node.state] === Wake.retry &&
       words[node + Node.flags] & WaitFlag.handed;
-    if (isHanded && (slot !== self || isOwnTask(node))) visit(queue, node);
+    if (isHanded && !(tasksOnly && !isOwnTask(node))) visit(queue, node);
   };
   const own = slot + Slot.node;
   const first = words[slot + Slot.nodes];
   if (words[queue + QueueField.order] === Order.fifo || isCustom(queue)) {
-    if (slot !== self) visitHanded(own);
+    visitHanded(own);
     for (let node = first; node !== 0; node = words[node + Node.listNext]) {
       visitHanded(node);
     }
@@ -485,7 +587,7 @@ function eachHanded(
     visitHanded(node);
     if (node === first) break;
   }
-  if (slot !== self) visitHanded(own);
+  visitHanded(own);
 }
 
 function putBackHanded(queue: number, node: number): void {

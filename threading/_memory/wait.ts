@@ -85,13 +85,28 @@ interface PendingWait {
   inspect: ((node: number) => void) | undefined;
   /** Gives up now, if it was to give up while the node had been woken. */
   giveUpLate?(): void;
+  /** Set if it is a selection, which has several nodes and goes on by itself. */
+  selection?: SelectingTask;
+}
+
+/** A selection of a task, see `selection.ts`. */
+export interface SelectingTask {
+  /** Names it in its nodes. */
+  readonly token: number;
+  /** One of its nodes was woken. */
+  resume(): void;
+  /** Whether nobody will wake one of them, since its object is damaged. */
+  isStranded(): boolean;
+  /** Ends it, unless it has been given something. */
+  giveUp(reason: unknown): void;
 }
 
 const pending = new Map<number, PendingWait>();
 let lastToken = 0;
 let drainScheduled = false;
 
-function newToken(): number {
+/** Names a wait in the promise form. */
+export function newToken(): number {
   lastToken = (lastToken + 1) & 0x3fff_ffff;
   return lastToken;
 }
@@ -147,10 +162,13 @@ let seenDamages = 0;
 function stranded(): number[] {
   seenDamages = load(Header.damages);
   const waits = Array.from(pending.values());
-  return waits.filter(({ node }) => isStranded(node)).map((w) => w.token);
+  return waits.filter(({ selection, node }) =>
+    selection === undefined ? isStranded(node) : selection.isStranded()
+  ).map((wait) => wait.token);
 }
 
 function proceed(wait: PendingWait): void {
+  if (wait.selection !== undefined) return wait.selection.resume();
   const state = words[wait.node + Node.state];
   if (state === Wake.damaged) return endDamaged(wait);
   // A node that was moved to another object's queue is that object's business.
@@ -179,7 +197,7 @@ function proceed(wait: PendingWait): void {
  * @returns Whether that was possible: if not, the wait ends as if it had not
  * been cancelled.
  */
-function undo(protocol: Protocol, node: number): boolean {
+export function undo(protocol: Protocol, node: number): boolean {
   const state = words[node + Node.state];
   if (protocol.undo === undefined || state === Wake.damaged) return false;
   let undone = false;
@@ -197,6 +215,7 @@ function undo(protocol: Protocol, node: number): boolean {
 
 function giveUp(wait: PendingWait, reason: unknown): void {
   if (!pending.has(wait.token)) return;
+  if (wait.selection !== undefined) return wait.selection.giveUp(reason);
   if (!withdraw(wait.protocol, wait.node, wait.object)) {
     wait.giveUpLate ??= () => giveUp(wait, reason);
     return;
@@ -357,6 +376,40 @@ function wait(
   }
   signal?.addEventListener("abort", onAbort, { once: true });
   return promise;
+}
+
+/** Lets the event loop, and whoever cancels its code, know of a selection. */
+export function beginSelecting(
+  selection: SelectingTask,
+  scope: Scope | undefined,
+): void {
+  const { token } = selection;
+  const none = () => {};
+  pending.set(token, {
+    token,
+    protocol: { take: () => Wake.waiting },
+    node: 0,
+    object: 0,
+    queue: 0,
+    pins: new Map(),
+    scope,
+    resolve: none,
+    reject: none,
+    inspect: undefined,
+    selection,
+  });
+  if (pending.size === 1) callbacks.pendingChange();
+}
+
+/** Whether a selection goes on: neither has it ended, nor its thread. */
+export function isSelecting(selection: SelectingTask): boolean {
+  return pending.get(selection.token)?.selection === selection;
+}
+
+/** A selection has ended. */
+export function endSelecting({ token }: SelectingTask): void {
+  pending.delete(token);
+  if (pending.size === 0) callbacks.pendingChange();
 }
 
 /** Changes when the waits of this JavaScript thread were forgotten. */

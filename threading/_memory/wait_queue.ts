@@ -3,9 +3,9 @@
  * (`wait.ts`) and in promise form alike.
  *
  * A waiter is a node. A thread's one blocking wait has its node in the slot,
- * each promise-form wait has one of its own on the heap. A node is in at most
- * one queue, and queue and node change only under the mutex of the object
- * that `Node.object` names.
+ * each promise-form wait has one of its own on the heap, and a selection one for
+ * each of its cases (`selection.ts`). A node is in at most one queue, and queue
+ * and node change only under the mutex of the object that `Node.object` names.
  *
  * Who wakes whom: a waker takes the first node out of the queue, writes its
  * `state`, and bumps the `event` word of the waiter's slot, all in one critical
@@ -61,6 +61,22 @@ export const Node = {
 /** Size of a node in words. */
 export const NODE_WORDS = 15;
 
+/** The further word of a selection's node: the head of the selection. */
+export const SELECTION = NODE_WORDS;
+
+/**
+ * What `state` of a selection's head is, if it is not the node that was chosen;
+ * `selection.ts` says who changes it.
+ */
+export const Choice = {
+  /** It waits: whoever has something for one of its nodes chooses that. */
+  open: 0,
+  /** Its thread is looking at its cases: nobody may choose. */
+  busy: 1,
+  /** The same, and somebody had something for one of its nodes meanwhile. */
+  missed: 2,
+} as const;
+
 /** Flags of a node. */
 export const NodeFlag = {
   /** The promise form. */
@@ -69,6 +85,8 @@ export const NodeFlag = {
   handOver: 2,
   /** It counts for others already: it can no longer give up. */
   bound: 4,
+  /** It is one of the nodes of a selection. */
+  selected: 8,
 } as const;
 
 /** States of a node. */
@@ -82,6 +100,8 @@ export const Wake = {
   refused: 3,
   /** The object is damaged: the wait throws. */
   damaged: -1,
+  /** It is in no queue: not yet, or its selection could not take anything. */
+  passed: -2,
 } as const;
 
 /** How an object lets wait. */
@@ -198,13 +218,58 @@ export function dequeue(node: number): void {
 }
 
 /**
+ * In the critical section, after a node was taken out of its queue and before it
+ * is given anything: whether it takes that. A node of a selection does if the
+ * selection waits, which chooses that node; if not, the next waiter is to be
+ * given it.
+ */
+export function claim(node: number): boolean {
+  return !(words[node + Node.flags] & NodeFlag.selected) || choose(node);
+}
+
+/** Whether a node is one of a selection. */
+export function isSelected(node: number): boolean {
+  return node !== 0 && (words[node + Node.flags] & NodeFlag.selected) !== 0;
+}
+
+/** Whether a node is the one of its selection that was chosen. */
+export function isChosen(node: number): boolean {
+  return isSelected(node) &&
+    load(words[node + SELECTION] + Node.state) === node;
+}
+
+/** The head of the selection whose cases this thread is looking at, or 0. */
+export const visiting = { head: 0 };
+
+/** Whether a node is one of the selection whose cases this thread looks at. */
+export function isOwnCase(node: number): boolean {
+  return visiting.head !== 0 && isSelected(node) &&
+    words[node + SELECTION] === visiting.head;
+}
+
+function choose(node: number): boolean {
+  const choice = words[node + SELECTION] + Node.state;
+  for (;;) {
+    const found = compareExchange(choice, Choice.open, node);
+    if (found === Choice.open || found === node) return true;
+    if (found !== Choice.busy) break;
+    const now = compareExchange(choice, Choice.busy, Choice.missed);
+    if (now === Choice.busy) break;
+  }
+  store(node + Node.state, Wake.passed);
+  return false;
+}
+
+/**
  * Wakes a node that has been taken out of its queue. To be called in the
  * critical section: killed behind it, the waker would leave a sleeper that
- * nobody wakes.
+ * nobody wakes. One of a selection that does not wait stays as it is.
  */
 export function wake(node: number, state: number): void {
   const slot = words[node + Node.slot];
-  if (words[node + Node.flags] & NodeFlag.promise) {
+  const flags = words[node + Node.flags];
+  if (flags & NodeFlag.selected && !choose(node)) return;
+  if (flags & NodeFlag.promise) {
     store(node + Node.state, state);
     pushReady(slot, node);
     if (slot === self) {
@@ -347,8 +412,21 @@ export function listNode(node: number): void {
 export function freeNode(node: number): void {
   lock(self + Slot.mutex);
   unlistNode(node);
-  deallocate(node);
+  deallocateNode(node);
   unlock(self + Slot.mutex);
+}
+
+/**
+ * In a critical section: gives back a node that is in no list. Those of a
+ * selection lie in one block, which goes with the last of them.
+ */
+export function deallocateNode(node: number): void {
+  if (!(words[node + Node.flags] & NodeFlag.selected)) {
+    deallocate(node);
+    return;
+  }
+  const head = words[node + SELECTION];
+  if (--words[head + Node.value] === 0) deallocate(head);
 }
 
 /**

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { addDraft, deallocate, removeDraft } from "../_memory/allocator.ts";
+import { addDraft, removeDraft } from "../_memory/allocator.ts";
 import {
   compareExchange,
   Dying,
@@ -48,6 +48,7 @@ import {
   strangers,
 } from "../_memory/shared_object.ts";
 import {
+  deallocateNode,
   dequeue,
   hasWaits,
   lockObjectOf,
@@ -232,7 +233,7 @@ export function abandonWaits(slot: number, cause?: unknown): void {
     if (fate === Fate.over) {
       lock(slot + Slot.mutex);
       unlistNode(node);
-      deallocate(node);
+      deallocateNode(node);
       unlock(slot + Slot.mutex);
     }
     // Others may have left the list with it.
@@ -304,8 +305,8 @@ function abandonWait(node: number, cause: unknown): number {
   }
   const shared = classOf(object);
   const state = words[node + Node.state];
-  if (state === Wake.waiting) {
-    dequeue(node);
+  if (state === Wake.waiting) dequeue(node);
+  if (state === Wake.waiting || state === Wake.passed) {
     shared?.protocol?.withdraw?.(object, node);
   }
   unlock(object + Field.mutex);

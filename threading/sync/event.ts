@@ -18,6 +18,7 @@ import {
   registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
+import { CASE, type CaseKind, settlingCase } from "../_memory/selection.ts";
 import {
   waitPromise,
   waitSurrender,
@@ -164,7 +165,18 @@ export class Event extends SharedObject {
     const end = waitSync(protocol, address, MAIN_QUEUE, timeout, WAIT);
     if (end === Wake.waiting) throw timeoutError(WAIT, timeout);
   }
+
+  /** How `select` waits for it. @ignore */
+  get [CASE](): { readonly value?: undefined } {
+    return eventCase;
+  }
 }
+
+const eventCase: CaseKind<undefined> = settlingCase<Event, undefined>({
+  protocol,
+  isSettled: (event) => event.isSet(),
+  read: () => undefined,
+});
 
 const KIND = registerClass(import.meta, {
   constructor: Event,

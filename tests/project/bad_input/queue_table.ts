@@ -1,10 +1,24 @@
 import {
+  after,
+  every,
   LifoQueue,
   PriorityQueue,
   Queue,
+  receiving,
+  select,
+  selectNowait,
+  selectSync,
   SynchronousQueue,
+  Thread,
 } from "../../../mod.ts";
-import { bad, badAsyncWait, badWait, join, type Table } from "./table.ts";
+import {
+  bad,
+  badAsyncWait,
+  badWait,
+  join,
+  type Row,
+  type Table,
+} from "./table.ts";
 
 const full = new Queue<unknown>(1);
 full.putSync(1);
@@ -14,6 +28,7 @@ closed.shutdown();
 const alone = new SynchronousQueue<unknown>();
 const over = new SynchronousQueue<unknown>();
 over.shutdown();
+const lowest = new PriorityQueue<unknown>();
 const unmarked = () => {};
 const wrongCounts = (get: (n: never) => unknown) => ({
   TypeError: [() => get(bad.text), () => get(bad.none)],
@@ -23,6 +38,30 @@ const wrongLimits = (make: (maxsize: never) => unknown) => ({
   TypeError: [() => make(bad.text), () => make(bad.null)],
   RangeError: [() => make(0.5 as never), () => make(NaN as never)],
 });
+
+/** What no select takes. */
+function badSelect(
+  call: (cases: never, options?: never) => unknown,
+  more: Row = {},
+): Row {
+  const given = (...cases: unknown[]) => () => call(cases as never);
+  return join({
+    TypeError: [
+      given(),
+      () => call(bad.none),
+      () => call(empty as never),
+      ...[1, "1", null, undefined, {}, () => {}].map((each) => given(each)),
+      given([empty]),
+      given([empty, 1, 2]),
+      given([1, empty]),
+      given(closed, 1),
+      given([lowest, {}]),
+    ],
+    ShutDown: [given(closed), given([closed, 1]), given(receiving(closed))],
+    NotSendableError: [given([empty, unmarked])],
+    ThreadingError: [given(new Thread())],
+  }, more);
+}
 
 /** What `queue` refuses. */
 export const queueTable: Table = {
@@ -68,6 +107,45 @@ export const queueTable: Table = {
       () => new Queue().shutdown(bad.number),
       () => new Queue().shutdown({ now: true } as never),
     ],
+  },
+  select: badAsyncWait(
+    (options) => select([empty, [full, 1]], options),
+    badSelect((cases, options) => select(cases, options), {
+      TypeError: [() => select([empty], { settled: 1 } as never)],
+    }),
+  ),
+  selectSync: badWait(
+    (options) => selectSync([empty, [full, 1]], options),
+    badSelect((cases, options) => selectSync(cases, options), {
+      TypeError: [
+        () => selectSync([empty], { settled: 1 } as never),
+        () => selectSync([empty], { signal: AbortSignal.abort() } as never),
+      ],
+      ThreadingError: [() => selectSync([alone, [full, 1]])],
+    }),
+  ),
+  selectNowait: badSelect((cases, options) => selectNowait(cases, options), {
+    TypeError: [
+      () => selectNowait([empty], { settled: 1 } as never),
+      () => selectNowait([empty], { timeout: 1 } as never),
+    ],
+  }),
+  receiving: {
+    TypeError: [
+      () => receiving(bad.text),
+      () => receiving(bad.none),
+      () => receiving(alone as never),
+    ],
+  },
+  after: {
+    TypeError: [() => after(bad.text), () => after(bad.none)],
+    RangeError: [-1, NaN, 2 ** 31].map((ms) => () => after(ms)),
+    NotSendableError: [() => empty.putNowait(after(1))],
+  },
+  every: {
+    TypeError: [() => every(bad.text), () => every(bad.none)],
+    RangeError: [0, -1, NaN, Infinity, 2 ** 31].map((ms) => () => every(ms)),
+    NotSendableError: [() => empty.putNowait(every(1))],
   },
   "SynchronousQueue.put": badAsyncWait((options) => alone.put(1, options), {
     Full: [() => alone.put(1, { timeout: 0 })],
