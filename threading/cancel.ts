@@ -47,7 +47,7 @@ export function checkCancelled(): void {
  *
  * @example
  * ```ts
- * import { currentThread, Queue, sendable, shield, Thread } from "@skein/std";
+ * import { Queue, sendable, shield, Thread } from "@skein/std";
  * import { assertEquals, assertThrows } from "@std/assert";
  *
  * export const work = sendable(
@@ -66,9 +66,11 @@ export function checkCancelled(): void {
  *   const log = new Queue<string>();
  *   const thread = new Thread({ target: work, args: [jobs, log] });
  *   thread.start();
+ *   jobs.putSync("job");
+ *   assertEquals(log.getSync(), "job");
  *   thread.cancel();
  *   assertThrows(() => thread.joinSync(), DOMException, "cancelled");
- *   assertEquals(log.drain().at(-1) ?? "end", "end");
+ *   assertEquals(log.getSync(), "end");
  * });
  * ```
  */
