@@ -266,7 +266,12 @@ export function rouseWorker(core: number): void {
 /** For messages. */
 export const RUN = "run a task";
 
-/** So many workers in a row may die before they can take a task. */
+/**
+ * So many workers in a row may die before they can take a task. Those that boot
+ * may have been terminated one after the other; in the initializer it is most
+ * likely that what it does ends them.
+ */
+const MAX_UNBORN = 30;
 const MAX_STILLBORN = 3;
 
 /** Goes on with what a dead thread has left: a worker, or a wait. */
@@ -298,9 +303,10 @@ function abandonWorker(core: number, worker: number, cause: unknown): void {
     words[core + Core.leaving]--;
   } else {
     words[core + Core.died]++;
-    if (phase === Phase.boots) words[core + Core.stillborn]++;
+    if (phase !== Phase.serves) words[core + Core.stillborn]++;
   }
-  const isHopeless = words[core + Core.stillborn] >= MAX_STILLBORN &&
+  const most = phase === Phase.initializes ? MAX_STILLBORN : MAX_UNBORN;
+  const isHopeless = words[core + Core.stillborn] >= most &&
     words[core + Core.closed] !== Closed.failed;
   endIfIdle(core);
   const wanted = rouse(core);

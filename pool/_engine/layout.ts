@@ -144,6 +144,8 @@ export const Phase = {
   serves: 1,
   /** It takes no more tasks. */
   leaves: 2,
+  /** It runs the initializer. */
+  initializes: 3,
 } as const;
 
 /** What has become of a task that was offered. */

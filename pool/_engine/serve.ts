@@ -35,8 +35,9 @@ import {
   type PoolCore,
   suspendedProtocol,
 } from "./core.ts";
-import { Closed, Core, WORKER_FLAG } from "./layout.ts";
+import { Closed, Core, Phase, Worker, WORKER_FLAG } from "./layout.ts";
 import { takeNext } from "./line.ts";
+import { setServe } from "./start.ts";
 import { breathe, Place, run } from "./run.ts";
 
 /** After so many tasks in a row the event loop turns. */
@@ -78,6 +79,7 @@ export const servePool = sendable(
     const core = addressOf(handle);
     const place = new Place(core, ownNode(core));
     try {
+      words[place.worker + Worker.phase] = Phase.initializes;
       await initialize(core);
     } catch (error) {
       fail(core, error);
@@ -95,6 +97,8 @@ export const servePool = sendable(
     }
   },
 );
+
+setServe(servePool);
 
 /** Runs tasks until there are none; false if the worker is to end. */
 async function work(place: Place): Promise<boolean> {

@@ -24,9 +24,19 @@ import {
   removeWorker,
 } from "./core.ts";
 import { Core, Worker, WORKER_FLAG, WORKER_WORDS } from "./layout.ts";
-import { servePool } from "./serve.ts";
 
 const SERVE_URL = new URL("./serve.ts", import.meta.url).href;
+
+/** What a worker runs. */
+let servePool: ((core: PoolCore) => Promise<void>) | undefined;
+
+/**
+ * Sets what workers run. `serve.ts` does so, since it needs this file in its
+ * turn: a worker that dies starts the next one, as its last act.
+ */
+export function setServe(serve: (core: PoolCore) => Promise<void>): void {
+  servePool = serve;
+}
 
 /**
  * Makes sure that workers can be started.

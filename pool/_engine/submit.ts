@@ -32,6 +32,7 @@ import { Core, Offer, Task } from "./layout.ts";
 import { accept, acceptHere, offer } from "./line.ts";
 import { aside, currentIn } from "./run.ts";
 import { checkWorkers } from "./start.ts";
+import "./serve.ts";
 
 const WHAT = "run a task";
 
