@@ -31,7 +31,7 @@ import {
   waitSync,
   waitTimeout,
 } from "../threading/_memory/wait.ts";
-import { MAIN_QUEUE, Wake } from "../threading/_memory/wait_queue.ts";
+import { MAIN_QUEUE, Node, Wake } from "../threading/_memory/wait_queue.ts";
 import {
   dropRecord,
   loadModulesOf,
@@ -447,7 +447,26 @@ const KIND = registerClass(import.meta, {
   constructor: Future,
   protocol: futureProtocol,
   destroy: destroyTask,
+  look: (task) => [STATES[load(task + Task.state)] ?? "?"],
+  // A task with a timeout ends by itself.
+  holders(task) {
+    const worker = words[task + Task.worker];
+    const runs = load(task + Task.state) === TaskState.running &&
+      words[task + Task.timeout] < 0;
+    return runs && worker !== 0 ? [words[worker + Node.tid]] : [];
+  },
+  label: () => "the result of a task",
 });
+
+/** What `console.log` says, by `TaskState`. */
+const STATES = [
+  "not submitted",
+  "pending",
+  "running",
+  "returned",
+  "failed",
+  "cancelled",
+];
 
 /** Makes a task, a draft of this thread. */
 export function createTask(): number {

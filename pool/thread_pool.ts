@@ -625,6 +625,15 @@ const KIND = registerClass(import.meta, {
     wakeAllSlots();
     releaseReference(core);
   },
+  look(pool) {
+    const core = words[pool + CORE];
+    if (core === 0) return [];
+    return [
+      `${words[core + Core.running]} running`,
+      `${words[core + Core.pending]} pending`,
+      ...words[core + Core.closed] === 0 ? [] : ["shut down"],
+    ];
+  },
 });
 
 /** The core of a pool, for the rooms below. */

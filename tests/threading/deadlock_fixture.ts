@@ -210,6 +210,15 @@ export const waitForEvent = sendable(
   },
 );
 
+/** Takes a lock and releases it. */
+export const takeOne = sendable(
+  import.meta,
+  function takeOne(lock: RLock, begun: Event) {
+    begun.set();
+    return attempt(() => lock.acquireSync().release());
+  },
+);
+
 /** Blocks for a child process. */
 export const runChild = sendable(import.meta, function runChild() {
   return runSync("sleep 0.3; echo done").stdout;

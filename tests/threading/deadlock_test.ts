@@ -20,8 +20,9 @@ import {
   sleepSync,
   Thread,
   ThreadingError,
+  ThreadPool,
   threadStates,
-} from "../../threading/mod.ts";
+} from "../../mod.ts";
 import {
   awaitNext,
   blockForAWhile,
@@ -36,6 +37,7 @@ import {
   take,
   takeAndJoin,
   takeNext,
+  takeOne,
   takeTwo,
   upgrade,
   waitForEvent,
@@ -161,6 +163,28 @@ Deno.test("DeadlockError: two values of a SharedMap made of each other", async (
   ];
   const messages = await messagesOf(threads);
   assertFound(messages.filter((each) => each.startsWith("Cannot")), 2);
+});
+
+Deno.test("DeadlockError: the result of a task that waits for a lock", () => {
+  using pool = new ThreadPool({ size: 1 });
+  const lock = new RLock().acquireSync();
+  const begun = new Event();
+  const future = pool.submitSync(takeOne, [lock, begun]);
+  begun.waitSync();
+  while (threadStates()[1]?.waitsFor !== lock) sleepSync(1);
+  const error = assertThrows(() => future.resultSync(), DeadlockError);
+  assertStringIncludes(
+    error.message,
+    "    MainThread holds RLock 1 and waits for the result of a task\n",
+  );
+  assertEquals(Deno.inspect(future), "Future { running }");
+  lock.release();
+  assertEquals(future.resultSync(JOIN), "");
+  // A timeout ends the task, and so the circle.
+  lock.acquireSync();
+  const timed = pool.submitSync(takeOne, [lock, begun], { timeout: 300 });
+  assertThrows(() => timed.resultSync(), DOMException);
+  lock.release();
 });
 
 Deno.test("DeadlockError is for whoever closes the circle, the others go on", () => {
