@@ -512,16 +512,24 @@ export class OpenedPipeline {
     ask({ type: "signal", id: this.#id, signal });
   }
 
-  /** Waits for its end, after which it is not to be used any more. */
+  /**
+   * Waits for its end, after which it is not to be used any more. Where the thread
+   * is cancelled already, nothing is waited for: it is ended.
+   */
   end(how: { type: "finish" | "close"; early: boolean }): Outcome {
-    const request = { ...how, id: this.#id } as Request;
+    const stops = how.type === "finish" && cancelling.isCancelled();
+    const end = stops ? { type: "close", early: true } as const : how;
+    const request: Request = { ...end, id: this.#id };
+    let outcome: Outcome;
     try {
-      return ended(this.#plan, () => askLast(this.#sent, request));
+      outcome = ended(this.#plan, () => askLast(this.#sent, request));
     } catch (error) {
       // That may be why it failed.
       cancelling.check();
       throw error;
     }
+    if (stops) cancelling.check();
+    return outcome;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   type TextReaderSync,
   type TextWriterSync,
 } from "../text_stream.ts";
+import { cancelling } from "../../_internal/cancelling.ts";
 import { nameOf, numberOf, type Signum } from "../../_internal/signum.ts";
 
 /** How a pipeline ended, or what it failed with. */
@@ -346,7 +347,9 @@ export class RunningPipelineSync implements Disposable {
    */
   [Symbol.dispose](): void {
     if (this.#end !== undefined) return;
+    // Whoever was cancelled has been told; it is why the pipeline ended.
+    const told = cancelling.isCancelled();
     this.#finish("close");
-    this.#outcome();
+    if (!told) this.#outcome();
   }
 }

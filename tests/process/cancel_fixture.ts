@@ -1,4 +1,4 @@
-import { type Event, sendable, shield } from "../../threading/mod.ts";
+import { Event, sendable, shield } from "../../threading/mod.ts";
 import {
   getOutputSync,
   P_NOWAIT,
@@ -28,6 +28,30 @@ export const waits: Record<string, (file: string) => unknown> = {
   "pipeline.text": (file) => pipeline(CMD(file), "cat").text(),
   "pipeline.linesSync": (file) => {
     for (const _ of pipeline(CMD(file), "cat").linesSync());
+  },
+  "RunningPipelineSync.resultSync": (file) => {
+    using running = pipeline(CMD(file), "cat").startSync();
+    running.resultSync();
+  },
+  "RunningPipelineSync.stdout.read": (file) => {
+    using running = pipeline(CMD(file), "cat").startSync();
+    running.stdout.read();
+  },
+  "RunningPipelineSync.resultSync, cancelled before": (file) => {
+    const running = pipeline(CMD(file), "cat").startSync();
+    try {
+      new Event().waitSync();
+    } finally {
+      running.resultSync();
+    }
+  },
+  "RunningPipelineSync.resultSync after a wait, with using": (file) => {
+    using running = pipeline(CMD(file), "cat").startSync();
+    try {
+      new Event().waitSync();
+    } finally {
+      running.resultSync();
+    }
   },
   "pipeline.lines": async (file) => {
     for await (const _ of pipeline(CMD(file), "cat").lines());
