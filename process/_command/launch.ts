@@ -329,6 +329,46 @@ export function requireMasked(jobs: readonly WrappedJob[]): void {
   }
 }
 
+/**
+ * Sees that the program of a command is not missing, before a shell is started that
+ * would become it and has nowhere to report to. What may not be looked at is left
+ * to the shell, whose status is 127 then.
+ *
+ * @throws {Deno.errors.NotFound} If it is.
+ */
+export function requireFound(stage: Part["stage"]): void {
+  const { cwd, env, clearEnv } = stage;
+  const [file] = argvOf(stage.cmd);
+  let folders = [""];
+  if (!file.includes("/")) {
+    // A shell has a PATH of its own where there is none.
+    const path = env?.PATH ?? (clearEnv ||
+        !granted({ name: "env", variable: "PATH" })
+      ? undefined
+      : Deno.env.get("PATH"));
+    if (path === undefined) return;
+    folders = path.split(":").map((folder) => `${folder || "."}/`);
+  }
+  const paths = folders.map((folder) => folder + file).map((path) =>
+    path.startsWith("/") || cwd === undefined ? path : `${cwd}/${path}`
+  );
+  if (!paths.every(isMissing)) return;
+  const error = new Deno.errors.NotFound("entity not found");
+  throw explain(error, file, stage);
+}
+
+/** Whether it can be seen that there is no such file. */
+function isMissing(path: string): boolean {
+  if (!granted({ name: "read", path })) return false;
+  try {
+    Deno.statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+  }
+}
+
 function isProgram(path: string): boolean {
   if (!granted({ name: "read", path })) return false;
   try {

@@ -21,6 +21,7 @@ import {
   type Job,
   mayRunIn,
   type Part,
+  requireFound,
 } from "./launch.ts";
 import { sizeOf } from "./streams.ts";
 import type { SpawnOptions, Stdio } from "./child_process.ts";
@@ -328,14 +329,15 @@ function numberedOne(
 ): Job {
   const { cmd, cwd, env, clearEnv, uid, gid, umask } = stage;
   const options = { cwd, env, clearEnv, uid, gid, stdin, stdout, detached };
-  if (
-    umask !== undefined && typeof cmd !== "string" && !mayRunIn(cmd[0], stage)
-  ) {
-    throw new Deno.errors.NotCapable(
-      `Cannot run a command with a umask: its program needs --allow-run, received "${
-        cmd[0]
-      }"`,
-    );
+  if (umask !== undefined && typeof cmd !== "string") {
+    if (!mayRunIn(cmd[0], stage)) {
+      throw new Deno.errors.NotCapable(
+        `Cannot run a command with a umask: its program needs --allow-run, received "${
+          cmd[0]
+        }"`,
+      );
+    }
+    requireFound(stage);
   }
   const jobOf = (argv: string[], options: SpawnOptions, joins?: boolean) =>
     plainJobOf(

@@ -120,16 +120,19 @@ Deno.test("run() with a umask says what is missing", async () => {
   const umask = 0o022;
   const code = `
     import { run, runSync } from "./process/mod.ts";
+    const umask = 0o022;
     for (const file of ["skein-has-no-such-program", "/tmp/skein/none"]) {
-      for (const form of [run, runSync]) {
-        await Promise.resolve().then(() => form([file], { umask: 0o022 }))
-          .catch((error) => console.log(error.name, error.message));
+      for (const options of [{ umask }, { umask, stdin: "inherit" }]) {
+        for (const form of [run, runSync]) {
+          await Promise.resolve().then(() => form([file], options))
+            .catch((error) => console.log(error.name, error.message));
+        }
       }
     }
   `;
   const args = ["eval", "--no-check", "--ext=ts", code];
   const lines = (await runDeno(args)).stdout.trimEnd().split("\n");
-  assertEquals(lines.length, 4);
+  assertEquals(lines.length, 8);
   for (const line of lines) assertMatch(line, /^NotFound .* no such program/);
   const failing = () => runSync("exit 3", { umask });
   assertEquals(assertThrows(failing, CommandError).status, 3);
