@@ -224,7 +224,7 @@ function fill(
 ): string {
   if (!Array.isArray(text) || !Array.isArray(text.raw)) {
     throw new TypeError(
-      `Cannot ${WHAT}: it must be a template, as in $\`ls\`, received ${
+      `Cannot ${WHAT}: it must be a template, as in $\`ls\`, and options go to $.with(), received ${
         shown(text)
       }`,
     );

@@ -507,6 +507,12 @@ export function checkCommandOptions<T extends CommandOptions>(
   given: T,
   more: readonly string[] = [],
 ): T {
+  if (Array.isArray(given)) {
+    throw wrong(
+      'options must be an object, and arguments stand in the command, as in ["ls", "-l"]',
+      given,
+    );
+  }
   const options = placeOf(readOptions(given, [...COMMAND, ...more]));
   checkOwner(options);
   durationOf(options.timeout, WHAT, "timeout");
@@ -627,7 +633,7 @@ export function checkSource(source: unknown): CheckedSource {
     if (stdout instanceof ReadableStream) return stdout;
   }
   throw wrong(
-    "a source must be text, bytes, a file, a stream or iterable",
+    "a source must be text, bytes, a file, a stream, iterable, or what runs, as start() of a pipeline gives it",
     source,
   );
 }
