@@ -1,8 +1,16 @@
-import { LifoQueue, PriorityQueue, Queue } from "../../queue/mod.ts";
-import { SimpleQueue, SynchronousQueue } from "../../queue/mod.ts";
+import {
+  LifoQueue,
+  PriorityQueue,
+  Queue,
+  receiving,
+  select,
+  selectSync,
+  SimpleQueue,
+  SynchronousQueue,
+} from "../../queue/mod.ts";
 import {
   currentThread,
-  type Event,
+  Event,
   sendable,
   type SharedObject,
 } from "../../threading/mod.ts";
@@ -31,6 +39,11 @@ export const gets: Record<string, Wait> = {
   getMany: (queue) => queue.getMany(3),
   receiveSync: (queue) => queue.receiveSync().ack(),
   receive: async (queue) => (await queue.receive()).ack(),
+  selectSync: (queue) => selectSync([new Event(), queue]),
+  select: (queue) => select([queue, new Event()]),
+  "selectSync of a receive": (queue) =>
+    selectSync([receiving(queue), new Event()]),
+  "select of a receive": (queue) => select([new Event(), receiving(queue)]),
   for: (queue) => {
     for (const item of queue) return item;
     return undefined;
@@ -46,6 +59,8 @@ export const puts: Record<string, Wait> = {
   putSync: (queue) => queue.putSync(7),
   put: (queue) => queue.put(7),
   "putSync with a timeout": (queue) => queue.putSync(7, { timeout: 600_000 }),
+  "selectSync of a put": (queue) => selectSync([[queue, 7], new Event()]),
+  "select of a put": (queue) => select([new Event(), [queue, 7]]),
   putManySync: (queue) => queue.putManySync([7]),
   putMany: (queue) => queue.putMany([7]),
 };
@@ -60,6 +75,8 @@ export const joins: Record<string, Wait> = {
 export function has(queue: SharedObject, name: string): boolean {
   if (name === "for") return Symbol.iterator in queue;
   if (name === "for await") return Symbol.asyncIterator in queue;
+  if (name.endsWith("of a receive")) return "receive" in queue;
+  if (name.startsWith("select")) return true;
   return name.split(" ")[0] in queue;
 }
 

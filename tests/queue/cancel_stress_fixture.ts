@@ -1,4 +1,4 @@
-import type { Queue } from "../../queue/mod.ts";
+import { type Queue, select, selectSync } from "../../queue/mod.ts";
 import {
   type Condition,
   type Lock,
@@ -103,13 +103,19 @@ export const churn = sendable(
     };
     const get = async (queue: Queue<number>) => {
       const options = { timeout: roll(2) === 0 ? roll(2) : 8 };
-      const how = roll(4);
+      const how = roll(6);
       let items: number[];
       try {
         if (how === 0) items = [queue.getSync(options)];
         else if (how === 1) items = [await queue.get(options)];
         else if (how === 2) items = await queue.getMany(3, options);
-        else {
+        else if (how < 5) {
+          const cases = [queue, queues[roll(queues.length)]] as const;
+          const chosen = how === 3
+            ? selectSync(cases, options)
+            : await select(cases, options);
+          items = [chosen.value as number];
+        } else {
           const delivery = roll(2) === 0
             ? queue.receiveSync(options)
             : await queue.receive(options);
@@ -117,7 +123,8 @@ export const churn = sendable(
           delivery.ack();
         }
       } catch (error) {
-        if ((error as Error).name !== "Empty") throw error;
+        const { name } = error as Error;
+        if (name !== "Empty" && name !== "TimeoutError") throw error;
         return;
       }
       for (const item of items) Atomics.add(gets, item, 1);
