@@ -102,6 +102,14 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    name: "select over 4 queues, one busy, with the put",
+    unit: "ns",
+    contestants: [
+      skein("select"),
+      contestant("skein, get", deno(here("./skein/queue.ts")))("get", 2),
+    ],
+  },
+  {
     name: "queue, there and back, both blocked",
     unit: "ns",
     contestants: [

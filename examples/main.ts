@@ -51,6 +51,7 @@ export const EXAMPLES: Example[] = [
     permissions: [THREADS, "--allow-read=/tmp", "--allow-write=/tmp"],
   },
   { name: "supervisor", permissions: [THREADS] },
+  { name: "select", permissions: [THREADS] },
   { name: "deadlock", permissions: [THREADS] },
   {
     name: "process-dollar",

@@ -1,6 +1,11 @@
 // The rows of the queue suite with skein.
 // Run: deno run -A queue.ts ROW; prints {"name", "ns"} or {"name", "bytes"}.
-import { PriorityQueue, Queue, SynchronousQueue } from "../../queue/mod.ts";
+import {
+  PriorityQueue,
+  Queue,
+  selectSync,
+  SynchronousQueue,
+} from "../../queue/mod.ts";
 import { Thread } from "../../threading/mod.ts";
 import { main, perCall } from "../_measure.ts";
 import * as work from "./queue_workers.ts";
@@ -104,6 +109,37 @@ function getDone(): number {
   });
 }
 
+/** The queues of a select, one of which has all items. */
+function fourQueues(): Queue<number>[] {
+  const queues = [0, 1, 2, 3].map(() => new Queue<number>());
+  // So that none is as it was made.
+  for (const queue of queues) {
+    queue.putNowait(0);
+    queue.getNowait();
+  }
+  return queues;
+}
+
+function getOfFour(): number {
+  const [_, queue] = fourQueues();
+  return perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      queue.putNowait(i);
+      queue.getSync();
+    }
+  });
+}
+
+function selectOfFour(): number {
+  const queues = fourQueues();
+  return perCall(5000, (turns) => {
+    for (let i = 0; i < turns; i++) {
+      queues[1].putNowait(i);
+      selectSync(queues);
+    }
+  });
+}
+
 async function handOver(
   make: () => Queue<number> | SynchronousQueue<number>,
 ): Promise<number> {
@@ -164,6 +200,8 @@ if (import.meta.main) {
     "priority": priority,
     "receive": receive,
     "get-done": getDone,
+    "select": selectOfFour,
+    "get": getOfFour,
     "hand-over": () => handOver(() => new Queue()),
     "synchronous": () => handOver(() => new SynchronousQueue()),
     "promise": promise,
