@@ -21,6 +21,7 @@ import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { ofNumbers } from "./kinds_fixture.ts";
 import { untilWaiting } from "./support.ts";
 import * as fixture from "./killed_fixture.ts";
+import { getOne } from "./stalled_fixture.ts";
 
 const SOON = { timeout: 20_000 };
 
@@ -120,6 +121,22 @@ for (const { name, make, isStack } of ofNumbers) {
     queue.putNowait(4);
     const last = isStack ? [4, ...inOrder] : [...inOrder, 4];
     assertEquals(queue.getManyNowait(9), last);
+  });
+
+  Deno.test(`${name}: what a blocked thread is handed while it dies goes back`, async () => {
+    const queue = make();
+    for (let n = 0; n < 8; n++) {
+      const victim = start(getOne, queue);
+      untilWaiting(queue, 1);
+      victim.terminate();
+      // It may still be in line, or already be gone.
+      queue.putNowait(n);
+      assertEquals(await queue.get(SOON), n);
+      await assertRejects(() => victim.join(SOON), ThreadingError);
+      victim.free();
+    }
+    assertEquals(queue.qsize(), 0);
+    queue.free();
   });
 
   Deno.test(`${name}: what the tasks of a blocked thread were handed goes back in order`, async () => {
