@@ -7,7 +7,7 @@
 import { checkDuration } from "../_internal/options.ts";
 import { checkOptions } from "../_internal/check.ts";
 import { staying } from "../threading/_values.ts";
-import { waitEpoch } from "../threading/_ground.ts";
+import { checkDying, waitEpoch } from "../threading/_ground.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import {
   bringBack,
@@ -219,6 +219,8 @@ export class Delivery<T> {
         `Cannot settle a delivery with ${how}: it was settled before, received one after its ${parcel.settledBy}`,
       );
     }
+    // A thread that is about to be killed must not go on with an error instead.
+    checkDying();
     if (isGone(parcel)) {
       throw new ThreadingError(
         `Cannot settle a delivery with ${how}: its thread has ended, and the item went back to the queue`,

@@ -46,6 +46,7 @@
  */
 
 export { type Delivery, type NakOptions } from "./delivery.ts";
+export { type Consumer, type Producer } from "./ends.ts";
 export { Empty, Full, ShutDown } from "./errors.ts";
 export {
   LifoQueue,

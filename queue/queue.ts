@@ -51,6 +51,7 @@ import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown, tick } from "./_engine/waiters.ts";
 import { RECEIVE_CASE, receiveCase } from "./_cases.ts";
 import { Delivery } from "./delivery.ts";
+import { Consumer, Producer, registerEnds } from "./ends.ts";
 import {
   eachItem,
   eachItemSync,
@@ -461,6 +462,53 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
+   * Makes a producer of this queue: a handle with the half that puts. When the last
+   * producer has closed, or its threads have ended, the queue is shut down.
+   *
+   * @returns The producer, open.
+   * @throws {ShutDown} If the queue was shut down.
+   * @throws {NotSendableError} If the class of the queue is not marked.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * {
+   *   using producer = queue.producer();
+   *   producer.putNowait("spam");
+   * }
+   * for (const item of queue) console.log(item); // and ends
+   * ```
+   */
+  producer(): Producer<T> {
+    return new Producer<T>(this);
+  }
+
+  /**
+   * Makes a consumer of this queue: a handle with the half that gets. When the last
+   * consumer has closed, or its threads have ended, every put throws
+   * {@linkcode ShutDown}, also those that wait. The items stay.
+   *
+   * @returns The consumer, open. Of a queue that was shut down, it gets what is
+   * left.
+   * @throws {NotSendableError} If the class of the queue is not marked.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from "@skein/std/queue";
+   *
+   * const queue = new Queue<string>();
+   * using consumer = queue.consumer();
+   * queue.putNowait("spam");
+   * console.log(consumer.getNowait());
+   * ```
+   */
+  consumer(): Consumer<T> {
+    return new Consumer<T>(this);
+  }
+
+  /**
    * The items of a queue whose subclass overrides a hook. For the hooks only.
    *
    * @throws {ThreadingError} If the class of the queue overrides none.
@@ -527,6 +575,7 @@ export class Queue<T> extends SimpleQueue<T> {
 markBuiltIn(Queue.prototype);
 
 registerQueue(import.meta, Queue);
+registerEnds(import.meta);
 blockingIterables.push(Queue);
 
 /**

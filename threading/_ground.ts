@@ -44,6 +44,7 @@ export {
 } from "./_memory/heap.ts";
 export { counted, lookAtWaiters } from "./_memory/looking.ts";
 export {
+  checkDying,
   damagedError,
   lock,
   lockInner,

@@ -68,8 +68,14 @@ import {
   loadModulesOf,
   missingModuleOf,
   readRecord,
+  refersTo,
 } from "./_codec/record.ts";
-import { giveBack, objectAt, objectAtAs } from "./_memory/shared_object.ts";
+import {
+  freeLeaving,
+  giveBack,
+  objectAt,
+  objectAtAs,
+} from "./_memory/shared_object.ts";
 import { enterThread, leaveThread } from "./_memory/scope.ts";
 import { forgetWaits, listen } from "./_memory/wait.ts";
 import {
@@ -348,10 +354,17 @@ function end(ending: Ending): Promise<void> | undefined {
 function finish(ending: Ending): void {
   kept = isClean();
   poisonLeft(self, thread, ending.state);
+  const { result, fields } = ending;
+  // Before others see that it has ended: what follows from it may be all that they
+  // wait for. But what it gives them counts only when it is theirs.
+  freeLeaving((address) =>
+    refersTo(result, address) || refersTo(fields, address)
+  );
   // Idle first: whoever waits for this end may start the next thread at once.
   vacate(self, ending, { idle: kept, lingers: true });
   endWaits();
   settle(self);
+  freeLeaving();
 }
 
 /** Ends what async tasks that nobody awaited still wait for, or claim. */

@@ -136,7 +136,7 @@ export function tryPut(
     if (size > words[queue + QueueField.limit] - items.length) return {};
     for (const item of items) handle._put(item);
     done = true;
-    return { settle };
+    return { puts: true, settle };
   });
   return done;
 }

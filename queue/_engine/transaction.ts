@@ -65,6 +65,7 @@ import {
   shrinkList,
   undoChanges,
 } from "./custom_list.ts";
+import { putShutDown } from "../errors.ts";
 import { countOf, readBlock, ticketOf } from "./items.ts";
 import {
   type Delivering,
@@ -136,6 +137,8 @@ export function sizeBy(handle: Hooked): number {
 export interface Ending {
   /** How many items were taken out and count as unfinished from now on. */
   taken?: number;
+  /** Whether it has put something in. */
+  puts?: boolean;
   /** Whether it ends the queue, so nothing more is put in or got. */
   ends?: boolean;
   /** The get of this thread that was nudged, if that is what it is for. */
@@ -247,6 +250,7 @@ function runWaiting(
     addressOf(handle);
     const step = tryCommit(queue, size, ending, helped, feeds);
     if (step === COMMITTED) return;
+    if (step === REFUSED) throw putShutDown();
     if (step === PUT_IN) putWaiting(handle, queue, helped);
     else if (step === GET_OUT) {
       feeds = getWaiting(handle, queue, ending.own, helped);
@@ -329,6 +333,7 @@ function failGet(queue: number, node: number, isOwn: boolean): void {
 const COMMITTED = -1;
 const PUT_IN = -2;
 const GET_OUT = -3;
+const REFUSED = -4;
 
 /**
  * In one critical section: ends a transaction, if nothing is left to do.
@@ -339,7 +344,8 @@ const GET_OUT = -3;
  * @param helped The puts and gets whose hooks were run.
  * @param feeds Whether to run those of more gets.
  * @returns `COMMITTED`; or `PUT_IN` or `GET_OUT`, and {@linkcode next} can put or
- * get; or the index of the first of those helped that has given up.
+ * get; or `REFUSED`, if the last producer or consumer has ended the queue
+ * meanwhile; or the index of the first of those helped that has given up.
  */
 function tryCommit(
   queue: number,
@@ -349,6 +355,10 @@ function tryCommit(
   feeds: boolean,
 ): number {
   lock(queue + Field.mutex);
+  if (ending.puts && words[queue + QueueField.shutDown] !== 0) {
+    unlock(queue + Field.mutex);
+    return REFUSED;
+  }
   let putter = firstOf(queue, QueueField.putters);
   let getter = firstOf(queue, QueueField.getters);
   let handed = 0;

@@ -232,6 +232,16 @@ export function refersToNothing(record: number): boolean {
     words[record + Record.sendables]) === 0;
 }
 
+/** Whether a record, or none, refers to a shared object. */
+export function refersTo(record: number, address: number): boolean {
+  if (record === 0) return false;
+  const lists = record + Record.lists;
+  for (let i = words[record + Record.references] - 1; i >= 0; i--) {
+    if (words[lists + i] === address) return true;
+  }
+  return false;
+}
+
 /** Whether the record holds this encoded value. */
 export function holdsEncoded(record: number, value: Encoded): boolean {
   const length = value.length;

@@ -403,6 +403,8 @@ export const Header = {
   leftWaits: 59,
   /** Counts the workers that were found to run no more, see `reaper.ts`. */
   goneWorkers: 60,
+  /** A stack of objects that have a last thing to do, see `shared_object.ts`. */
+  leaving: 61,
   /** Counter behind the names `ThreadPool-1`, `ThreadPool-2`, ... */
   nextPoolNumber: 62,
   /** The ThreadPool of the process's own, or 0. */

@@ -57,6 +57,7 @@ import {
   callbacks,
   closeMutex,
   damagedError,
+  doWholly,
   holderOf,
   lock,
   takeToClose,
@@ -154,6 +155,11 @@ export interface SharedClass {
    */
   destroy?(address: number): void;
   /**
+   * What is to be done once nobody refers to the object any more, before it is
+   * destroyed. Outside of critical sections, in some thread; must not throw.
+   */
+  leave?(address: number): void;
+  /**
    * Undoes what a dead thread's wait in the object had been given: `state` is
    * the state its node was woken with, `cause` what the thread died of, if that
    * is known. Outside of critical sections.
@@ -200,6 +206,8 @@ export interface SharedClass {
 }
 
 const classes = new Map<number, SharedClass>();
+/** The kinds of those whose objects have a last thing to do. */
+const leavingKinds = new Set<number>();
 
 /** What this thread has seen of what waits for a thread that knows its class. */
 export const strangers = {
@@ -220,6 +228,7 @@ export const strangers = {
 export function registerClass(meta: ImportMeta, shared: SharedClass): number {
   const kind = intern(`${meta.url}#${shared.constructor.name}`);
   classes.set(kind, shared);
+  if (shared.leave !== undefined) leavingKinds.add(kind);
   strangers.seen = 0;
   strangers.seenWaits = 0;
   // Its module is still being loaded: it may need what is not there yet.
@@ -279,17 +288,8 @@ export abstract class SharedObject {
         `Cannot free ${this.constructor.name}: an async task of this thread waits for it; end the wait first, with its signal`,
       );
     }
-    const hold = this[HOLD];
-    this[ADDRESS] = FREED;
-    if (this[BALLAST] !== undefined) this[BALLAST] = undefined;
-    if (fresh.get(address) === this) fresh.delete(address);
-    const known = handles.get(address);
-    if (known !== undefined && known.deref() === this) handles.delete(address);
-    finalizers.unregister(this);
-    // A record that is being made may refer to the object already, and counts
-    // that only when it is linked.
-    if (encoding.depth === 0) releaseHold(hold);
-    else queueMicrotask(() => releaseHold(hold));
+    release(this);
+    if (encoding.depth === 0) finishLeaving();
   }
 }
 
@@ -305,6 +305,21 @@ function stateOf(handle: object): string[] {
 makeVisible(SharedObject.prototype, stateOf, (handle) => {
   addressOf(handle as SharedObject);
 });
+
+function release(handle: SharedObject): void {
+  const address = handle[ADDRESS];
+  const hold = handle[HOLD];
+  handle[ADDRESS] = FREED;
+  if (handle[BALLAST] !== undefined) handle[BALLAST] = undefined;
+  if (fresh.get(address) === handle) fresh.delete(address);
+  const known = handles.get(address);
+  if (known !== undefined && known.deref() === handle) handles.delete(address);
+  finalizers.unregister(handle);
+  // A record that is being made may refer to the object already, and counts
+  // that only when it is linked.
+  if (encoding.depth === 0) releaseHold(hold);
+  else queueMicrotask(() => releaseHold(hold));
+}
 
 /** How many values this thread is encoding: getters in one can send others. */
 export const encoding = { depth: 0 };
@@ -451,6 +466,7 @@ function adoptHandle(
   const hold = holdObject(address, draft);
   handle[ADDRESS] = address;
   handle[HOLD] = hold;
+  metLeaving ||= leavingKinds.has(words[address + Field.kind]);
   const bytes = payloadWords(address) * 4;
   if (bytes >= BALLAST_FROM) handle[BALLAST] = ballast(bytes);
   finalizers.register(handle, hold, handle);
@@ -605,16 +621,27 @@ function destroyDoomed(): void {
     if (words[object + Field.damaged] === 0) {
       const shared = classOf(object);
       if (shared === undefined) {
-        pushStranger(object);
+        push(Header.strangers, object);
+        // It may have a last thing to do, that somebody waits for.
+        wakeAllSlots();
+        continue;
+      }
+      if (shared.leave !== undefined) {
+        push(Header.leaving, object);
+        scheduleLeaving();
         continue;
       }
       shared.destroy?.(object);
     }
-    // A thread's table may still name it as a lock, see `heldLocks`.
-    words[object + Field.kind] = 0;
-    deallocate(object);
+    erase(object);
   }
   destroying = false;
+}
+
+function erase(object: number): void {
+  // A thread's table may still name it as a lock, see `heldLocks`.
+  words[object + Field.kind] = 0;
+  deallocate(object);
 }
 
 /**
@@ -626,12 +653,12 @@ function destroyDoomed(): void {
  * They are a stack from `Header.strangers`, linked by the first word of their
  * empty wait queue.
  */
-function pushStranger(object: number): void {
+function push(stack: number, object: number): void {
   let first: number;
   do {
-    first = load(Header.strangers);
+    first = load(stack);
     words[object + Field.head] = first;
-  } while (compareExchange(Header.strangers, first, object) !== first);
+  } while (compareExchange(stack, first, object) !== first);
 }
 
 function destroyStrangers(): void {
@@ -641,13 +668,58 @@ function destroyStrangers(): void {
   while (object !== 0) {
     const next = words[object + Field.head];
     words[object + Field.head] = 0;
-    if (classOf(object) === undefined) pushStranger(object);
+    if (classOf(object) === undefined) push(Header.strangers, object);
     else doomed.push(object);
     object = next;
   }
   destroyDoomed();
   strangers.seen = load(Header.strangers);
   unlock(self + Slot.mutex);
+}
+
+/*
+ * Leaving: an object that has a last thing to do, `SharedClass.leave`, cannot do
+ * it in the critical section in which its last reference goes. It goes onto a
+ * stack from `Header.leaving`, and all threads are woken. Each of them sees to
+ * the stack when it wakes, before it sleeps, and in a microtask if it has pushed
+ * something itself. So it is done soon, whatever becomes of the thread that had
+ * the last reference, and before that thread waits for what follows from it.
+ */
+let leavingScheduled = false;
+
+function scheduleLeaving(): void {
+  wakeAllSlots();
+  if (leavingScheduled) return;
+  leavingScheduled = true;
+  queueMicrotask(() => {
+    leavingScheduled = false;
+    finishLeaving();
+  });
+}
+
+/** Outside of critical sections: sees to the objects that nobody refers to. */
+export function finishLeaving(): void {
+  if (load(Header.strangers) !== strangers.seen) destroyStrangers();
+  if (load(Header.leaving) === 0) return;
+  // A killer waits: what was taken off the stack is this thread's business.
+  doWholly(() => {
+    let object = exchange(Header.leaving, 0);
+    while (object !== 0) {
+      const next = words[object + Field.head];
+      words[object + Field.head] = 0;
+      const shared = classOf(object);
+      if (shared === undefined) {
+        push(Header.leaving, object);
+      } else {
+        shared.leave!(object);
+        lock(self + Slot.mutex);
+        shared.destroy?.(object);
+        erase(object);
+        unlock(self + Slot.mutex);
+      }
+      object = next;
+    }
+  });
 }
 
 /**
@@ -665,6 +737,51 @@ export function giveBack(address: number): void {
   removeDraft(referenceDraft(address));
   releaseReference(address);
   unlock(self + Slot.mutex);
+}
+
+/** Whether the thread that runs here has met an object that has a last thing to do. */
+let metLeaving = false;
+
+/**
+ * Gives back this thread's handles of objects that have a last thing to do: the
+ * thread ends, and its worker lives on.
+ *
+ * @param spared Tells which of them the result of the thread refers to.
+ */
+export function freeLeaving(spared?: (address: number) => boolean): void {
+  if (!metLeaving) return;
+  const capacity = words[self + Slot.holdsCapacity];
+  for (let i = 0; i < capacity; i++) {
+    const address = words[words[self + Slot.holds] + i];
+    if (address === 0 || !isLeaving(address) || spared?.(address)) continue;
+    const handle = knownHandle(address);
+    // If it is garbage by now, its finalizer gives it back.
+    if (handle !== undefined && handle[HOLD] === i) release(handle);
+  }
+  if (spared === undefined) metLeaving = false;
+  finishLeaving();
+}
+
+/** The same for a dead thread's slot. */
+export function releaseLeavingOf(
+  slot: number,
+  spared: (address: number) => boolean,
+): void {
+  const vector = words[slot + Slot.holds];
+  if (vector === 0) return;
+  lock(self + Slot.mutex);
+  for (let i = words[slot + Slot.holdsCapacity] - 1; i >= 0; i--) {
+    const address = words[vector + i];
+    if (address === 0 || !isLeaving(address) || spared(address)) continue;
+    words[vector + i] = 0;
+    releaseReference(address);
+  }
+  unlock(self + Slot.mutex);
+  finishLeaving();
+}
+
+function isLeaving(address: number): boolean {
+  return classOf(address)?.leave !== undefined;
 }
 
 /** Gives back all handles of a dead thread's slot. */

@@ -32,7 +32,14 @@ import {
   tryLock,
   unlock,
 } from "./mutex.ts";
-import { classOf, forgetPins, pin, type Pins, unpin } from "./shared_object.ts";
+import {
+  classOf,
+  finishLeaving,
+  forgetPins,
+  pin,
+  type Pins,
+  unpin,
+} from "./shared_object.ts";
 import {
   checkInterrupted,
   currentScope,
@@ -487,6 +494,8 @@ export function addOnWake(callback: () => void): void {
     callback();
   };
 }
+
+addOnWake(finishLeaving);
 
 const endings: (() => void)[] = [];
 

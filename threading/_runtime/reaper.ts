@@ -37,14 +37,17 @@ import {
 } from "../_memory/mutex.ts";
 import {
   draftRecord,
+  refersTo,
   releaseDraftsOf,
   releaseRecord,
 } from "../_codec/record.ts";
 import {
   classOf,
+  finishLeaving,
   finishSection,
   giveBack,
   releaseHoldsOf,
+  releaseLeavingOf,
   strangers,
 } from "../_memory/shared_object.ts";
 import {
@@ -163,12 +166,14 @@ export function reap(
       unlock(slot + Slot.mutex);
     }
     vacate(slot, { state, result, fields: 0 }, { idle: false, lingers: false });
+    releaseLeavingOf(slot, (address) => refersTo(result, address));
     settle(slot);
     giveBack(thread);
   }
   releaseJob(slot);
   releaseDraftsOf(slot);
   if (!hasWaits(slot)) releaseHoldsOf(slot);
+  finishLeaving();
 }
 
 /** The node that came with a job that the worker did not come to. */

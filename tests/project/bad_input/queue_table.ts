@@ -62,6 +62,7 @@ function badSelect(
     ThreadingError: [given(new Thread())],
   }, more);
 }
+class Unmarked extends Queue<unknown> {}
 
 /** What `queue` refuses. */
 export const queueTable: Table = {
@@ -147,6 +148,11 @@ export const queueTable: Table = {
     RangeError: [0, -1, NaN, Infinity, 2 ** 31].map((ms) => () => every(ms)),
     NotSendableError: [() => empty.putNowait(every(1))],
   },
+  "Queue.producer": {
+    ShutDown: [() => closed.producer()],
+    NotSendableError: [() => new Unmarked().producer()],
+  },
+  "Queue.consumer": { NotSendableError: [() => new Unmarked().consumer()] },
   "SynchronousQueue.put": badAsyncWait((options) => alone.put(1, options), {
     Full: [() => alone.put(1, { timeout: 0 })],
     ShutDown: [() => over.put(1)],
