@@ -30,7 +30,6 @@ import {
   draftParcel,
   readDelivery,
   recordOf,
-  settle,
   undoDelivery,
 } from "./deliveries.ts";
 import {
@@ -251,8 +250,8 @@ export function readSync(queue: number, parcel: number): Received {
   }
 }
 
-/** As with a get, what cannot be read is gone; it is done, since nobody has it. */
+/** What cannot be read stays: another thread may be able to. */
 function refused(queue: number, parcel: number, error: unknown): unknown {
-  settle(queue, parcel, true);
+  undoDelivery(queue, parcel);
   return explained(error, RECEIVE);
 }
