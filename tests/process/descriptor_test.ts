@@ -134,14 +134,16 @@ Deno.test("pipeline() tells a stage that the next one has closed its input", () 
 
 Deno.test("pipeline() does not wait for a program that another thread starts", async () => {
   const threads = [1, 2].map(() => new Thread({ target: pipes }));
-  const end = Date.now() + 2000;
   for (const thread of threads) thread.start();
+  let running = true;
+  const counts = Promise.all(threads.map((thread) => thread.join()))
+    .finally(() => running = false);
   const strangers: number[] = [];
-  while (Date.now() < end) {
+  do {
     strangers.push(spawnSync(P_DETACH, ["sleep", "120"]));
     await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  for (const thread of threads) assert(await thread.join() > 0);
+  } while (running);
+  for (const count of await counts) assert(count > 0);
   await run(`kill ${strangers.join(" ")}`);
 });
 
