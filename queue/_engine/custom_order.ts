@@ -158,7 +158,7 @@ export function tryGet(
   into: Delivering | undefined,
   isNext = false,
 ): unknown[] {
-  const items = getReturned(queue, into);
+  const items = getReturned(handle, queue, into);
   if (items.length > 0) return items;
   let record = 0;
   transact(handle, GET, () => {
@@ -246,6 +246,7 @@ function hasEnded(queue: number, patient: boolean): boolean {
  * @throws Why it cannot be read; then it is where it was.
  */
 function getReturned(
+  handle: Hooked,
   queue: number,
   into: Delivering | undefined,
 ): unknown[] {
@@ -254,11 +255,11 @@ function getReturned(
   ) return [];
   const mine = into ?? { parcel: draftParcel() };
   if (takeReturned(queue, mine.parcel)) {
-    return [
-      into === undefined
-        ? readParcel(queue, mine.parcel)
-        : readInto(queue, into),
-    ];
+    const item = into === undefined
+      ? readParcel(queue, mine.parcel)
+      : readInto(queue, into);
+    if (load(queue + QueueField.putters) !== 0) serveNext(handle);
+    return [item];
   }
   if (into === undefined) discardParcel(mine.parcel);
   return [];
@@ -279,6 +280,18 @@ function readInto(queue: number, into: Delivering): unknown {
     undoDelivery(queue, parcel);
     into.parcel = draftParcel();
     throw error;
+  }
+}
+
+/**
+ * After an item was got without hooks: puts in what waits for its room. The first
+ * of those has been nudged, and finds out itself what keeps its hooks from it.
+ */
+function serveNext(handle: Hooked): void {
+  try {
+    serve(handle, GET);
+  } catch {
+    // The item must not be lost.
   }
 }
 
