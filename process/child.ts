@@ -7,7 +7,7 @@
 import { cancelling } from "../_internal/cancelling.ts";
 import { sendSignal } from "./_command/child_process.ts";
 import { endOf } from "./_command/result.ts";
-import type { HelpedProcess } from "./_command/helper.ts";
+import type { HelpedProcess } from "./_blocking/helped_process.ts";
 import {
   timeoutError,
   timeoutOf,

@@ -6,10 +6,8 @@
 
 import { shown } from "../_internal/check.ts";
 import { pipelineTextOf } from "./_command/command_line.ts";
-import {
-  checkCommandOptions,
-  type CommandOptions,
-} from "./_command/options.ts";
+import { checkCommandOptions } from "./_command/check_options.ts";
+import type { CommandOptions } from "./_command/options.ts";
 import { CommandResult } from "./_command/result.ts";
 import { Pipeline, planOf } from "./pipeline.ts";
 import { ShellText, written } from "./_shell/shell_text.ts";

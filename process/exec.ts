@@ -7,15 +7,11 @@
 import { builtIn } from "../_internal/built_in.ts";
 import { shown } from "../_internal/check.ts";
 import { argvOf, type Command } from "./_command/command_line.ts";
-import {
-  checkPath,
-  isText,
-  type PopenOptions,
-  readOptions,
-} from "./_command/options.ts";
+import { checkPath, isText, readOptions } from "./_command/check_options.ts";
+import type { PopenOptions } from "./_command/options.ts";
 import { inheriting, spawn, standIn } from "./_command/child_process.ts";
 import { signalOf } from "./_command/result.ts";
-import { standInSync } from "./_command/helper.ts";
+import { standInSync } from "./_blocking/helped_process.ts";
 
 /**
  * Lets another program take over: it gets this program's streams and signals,

@@ -114,4 +114,4 @@ export type { Signum } from "../_internal/signum.ts";
 
 // For nothing but to have it in the program: a helper that had to download it
 // would wait for the thread it helps, and `deno compile` would leave it out.
-import "./_command/helper_worker.ts";
+import "./_blocking/helper_worker.ts";

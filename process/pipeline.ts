@@ -10,14 +10,16 @@ import {
   checkSource,
   checkStages,
   checkTextOptions,
-  type Chunk,
-  type Command,
-  type CommandOptions,
-  type Sink,
-  type Source,
   splitOptions,
-  type Stage,
-  type TextOptions,
+} from "./_command/check_options.ts";
+import type {
+  Chunk,
+  Command,
+  CommandOptions,
+  Sink,
+  Source,
+  Stage,
+  TextOptions,
 } from "./_command/options.ts";
 import { execute, Execution } from "./_command/execution.ts";
 import { Lines, linesSync } from "./_command/lines.ts";
@@ -44,7 +46,7 @@ import {
   executeSync,
   openSync,
   type OutputSync,
-} from "./_command/helper.ts";
+} from "./_blocking/pipeline_sync.ts";
 import {
   type CommandResult,
   createResult,

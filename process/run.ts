@@ -10,18 +10,20 @@ import {
   checkSink,
   checkSource,
   checkStages,
-  type Command,
-  type CommandOptions,
-  type CommandSyncOptions,
-  type Sink,
-  type Source,
   splitOptions,
-  type SyncSink,
-  type SyncSource,
+} from "./_command/check_options.ts";
+import type {
+  Command,
+  CommandOptions,
+  CommandSyncOptions,
+  Sink,
+  Source,
+  SyncSink,
+  SyncSource,
 } from "./_command/options.ts";
 import { execute } from "./_command/execution.ts";
 import { type Plan, withAll } from "./_command/plan.ts";
-import { executeSync } from "./_command/helper.ts";
+import { executeSync } from "./_blocking/pipeline_sync.ts";
 import { quote } from "./_command/command_line.ts";
 import { type CommandResult, createResult } from "./_command/result.ts";
 

@@ -13,10 +13,11 @@ import {
   type WaitSyncOptions,
 } from "../_internal/options.ts";
 import { argvOf, type Command } from "./_command/command_line.ts";
-import { isText, type PopenOptions } from "./_command/options.ts";
+import { isText } from "./_command/check_options.ts";
+import type { PopenOptions } from "./_command/options.ts";
 import type { Part } from "./_command/launch.ts";
 import { inheriting, spawn as startChild } from "./_command/child_process.ts";
-import { HelpedProcess } from "./_command/helper.ts";
+import { HelpedProcess } from "./_blocking/helped_process.ts";
 import { Child, createChild } from "./child.ts";
 import { system, systemSync } from "./run.ts";
 

@@ -5,11 +5,8 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import {
-  type CommandOptions,
-  type CommandSyncOptions,
-  isText,
-} from "./_command/options.ts";
+import { isText } from "./_command/check_options.ts";
+import type { CommandOptions, CommandSyncOptions } from "./_command/options.ts";
 import {
   openReader,
   openReaderSync,

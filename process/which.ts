@@ -5,7 +5,7 @@
  */
 
 import { checkString } from "../_internal/check.ts";
-import { isText, readOptions } from "./_command/options.ts";
+import { isText, readOptions } from "./_command/check_options.ts";
 
 /** What {@linkcode which} takes. */
 export interface WhichOptions {

@@ -5,15 +5,12 @@
  * @module
  */
 
-import {
-  checkPlace,
-  type CommandSyncOptions,
-  type PopenOptions,
-} from "./options.ts";
+import { checkPlace } from "./check_options.ts";
+import type { CommandSyncOptions, PopenOptions } from "./options.ts";
 import { delay } from "@std/async/delay";
 import { durationOf } from "../../_internal/options.ts";
 import { isAlive, listProcesses, ProcessTree } from "../_system/processes.ts";
-import { mayReadProc } from "./descriptors.ts";
+import { mayReadProc } from "../_system/descriptors.ts";
 import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
 import { endOf } from "./result.ts";
 

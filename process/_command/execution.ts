@@ -52,10 +52,11 @@ import {
 import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
 import { isQuick, quick } from "./quick.ts";
 import { fanOut, Tap } from "./tap.ts";
+import { lengthOf, startReports } from "./reports.ts";
 import { cancelling } from "../../_internal/cancelling.ts";
 import { durationOf, timeoutError } from "../../_internal/options.ts";
 import { NUMBERS } from "../../_internal/signum.ts";
-import type { CheckedSource, Progress } from "./options.ts";
+import type { CheckedSource } from "./check_options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Writer = WritableStreamDefaultWriter<Uint8Array>;
@@ -774,52 +775,4 @@ export async function execute(plan: Plan): Promise<Outcome> {
   if (isQuick(plan)) return await quick(plan);
   const execution = await Execution.start(plan);
   return await execution.finish();
-}
-
-const INTERVAL = 100;
-
-/** What the reports say, and who gets them. */
-interface Reports {
-  onProgress: (progress: Progress) => unknown;
-  /** How many bytes there will be, if that is known. */
-  total?: number;
-  /** How many there are. */
-  bytes: () => number;
-  /** Gets what `onProgress` throws. */
-  fail: (error: unknown) => void;
-}
-
-/**
- * Reports now and then, until it is told to stop. After an error there are no
- * more reports.
- *
- * @param reports What the reports say, and who gets them.
- * @returns A function that stops it with a last report, and waits for that one.
- */
-function startReports(
-  { onProgress, total, bytes, fail }: Reports,
-): () => Promise<void> {
-  let failed = false;
-  const report = async (done: boolean) => {
-    if (failed) return;
-    try {
-      // It may be an async function, whose errors nobody else would hear.
-      await onProgress({ bytes: bytes(), total, done });
-    } catch (error) {
-      failed = true;
-      fail(error);
-    }
-  };
-  const timer = setInterval(() => void report(false), INTERVAL);
-  return async () => {
-    clearInterval(timer);
-    await report(true);
-  };
-}
-
-/** Tells how long a file is. */
-function lengthOf(file: Deno.FsFile | number): () => number {
-  return typeof file === "number"
-    ? () => builtIn("node:fs").fstatSync(file).size
-    : () => file.statSync().size;
 }

@@ -28,7 +28,7 @@
  */
 
 import { argvOf, isLong, SHELL } from "./command_line.ts";
-import { granted, kernelPipes, mayRun } from "./descriptors.ts";
+import { granted, kernelPipes, mayRun } from "../_system/descriptors.ts";
 import {
   explain,
   runsByItself,

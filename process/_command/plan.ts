@@ -14,7 +14,7 @@ import {
   granted,
   mayRun,
   takePipes,
-} from "./descriptors.ts";
+} from "../_system/descriptors.ts";
 import {
   type End,
   type FileEnd,
@@ -25,14 +25,8 @@ import {
 } from "./launch.ts";
 import { sizeOf } from "./streams.ts";
 import type { SpawnOptions, Stdio } from "./child_process.ts";
-import {
-  type CheckedSource,
-  type CommandOptions,
-  type FilePath,
-  pathOf,
-  type Sink,
-  type Stage,
-} from "./options.ts";
+import { type CheckedSource, pathOf } from "./check_options.ts";
+import type { CommandOptions, FilePath, Sink, Stage } from "./options.ts";
 
 /** What is to be run. */
 export interface Plan {

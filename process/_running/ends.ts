@@ -6,7 +6,8 @@
  */
 
 import { Execution, type Own } from "../_command/execution.ts";
-import { type Chunk, readOptions } from "../_command/options.ts";
+import { readOptions } from "../_command/check_options.ts";
+import type { Chunk } from "../_command/options.ts";
 import type { Plan } from "../_command/plan.ts";
 import {
   bytesOf,

@@ -4,7 +4,11 @@
  * @module
  */
 
-import { checkSync, OpenedPipeline, requireNames } from "../_command/helper.ts";
+import {
+  checkSync,
+  OpenedPipeline,
+  requireNames,
+} from "../_blocking/pipeline_sync.ts";
 import { linesSync } from "../_command/lines.ts";
 import type { Plan } from "../_command/plan.ts";
 import { type CommandResult, createResult } from "../_command/result.ts";

@@ -8,7 +8,7 @@ import {
   spawn,
   type SpawnOptions,
 } from "../_command/child_process.ts";
-import { startPiped } from "../_command/helper.ts";
+import { startPiped } from "../_blocking/helped_process.ts";
 import {
   type Child,
   type ChildSync,

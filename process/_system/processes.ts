@@ -5,7 +5,7 @@
  * @module
  */
 
-import { mayReadProc } from "../_command/descriptors.ts";
+import { mayReadProc } from "./descriptors.ts";
 
 /** A process, as the system shows it. */
 export interface SystemProcess {

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { CommandError, pipeline } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 
 const LIMIT = 120_000;
 

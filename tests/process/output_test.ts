@@ -7,7 +7,7 @@ import {
   runSync,
   type StderrSink,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { runDeno } from "../threading/run_program.ts";
 
 /** A test that is run with both kinds of kernel pipes and without them. */

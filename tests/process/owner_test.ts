@@ -12,7 +12,7 @@ import {
   type RunOptions,
   runSync,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { runDeno } from "../threading/run_program.ts";
 
 const isRoot = runSync("id -u").stdout === "0\n";

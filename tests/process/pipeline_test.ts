@@ -13,7 +13,7 @@ import {
   type Progress,
   type Stage,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 
 /** A test that is run with both kinds of kernel pipes and without them. */
 function everyWay(name: string, test: () => Promise<void>): void {

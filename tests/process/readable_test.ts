@@ -11,7 +11,7 @@ import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { CommandError, pipeline } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 
 const LIMIT = 120_000;
 

@@ -10,7 +10,7 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { toText } from "@std/streams/to-text";
 import { CommandError, pipeline } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_command/descriptors.ts";
+import { kernelPipes } from "../../process/_system/descriptors.ts";
 
 const LIMIT = 120_000;
 

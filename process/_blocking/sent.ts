@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Stage } from "./options.ts";
+import { pathOfUrl } from "../../_internal/built_in.ts";
+import type { Stage } from "../_command/options.ts";
 import {
   CommandError,
   type CommandErrorInit,
@@ -14,7 +15,7 @@ import {
   madeOf,
   type Outcome,
   withResult,
-} from "./result.ts";
+} from "../_command/result.ts";
 
 /** Bytes as they are sent to the other thread and back. */
 export type SharedBytes = SharedArrayBuffer;
@@ -130,4 +131,10 @@ export function revive(value: unknown): unknown {
   const error = new Error(message);
   error.name = name;
   return error;
+}
+
+/** Options that can be sent: a URL cannot be. */
+export function plainOptions<T extends { cwd?: string | URL }>(options: T): T {
+  const { cwd } = options;
+  return { ...options, cwd: cwd instanceof URL ? pathOfUrl(cwd) : cwd };
 }

@@ -17,18 +17,18 @@ import {
   type Request,
   type Sent,
   type SentInput,
-  settle,
   SOURCE_FAILED,
   wakeAsker,
   Word,
 } from "./helper.ts";
+import { settle } from "./helped_process.ts";
 import { flatten, sentOutcome, type SharedBytes } from "./sent.ts";
-import { Execution } from "./execution.ts";
-import { errorStream } from "./tap.ts";
-import { sendSignal, spawn, standIn } from "./child_process.ts";
-import { endOf } from "./result.ts";
-import { openGates, type Part, wrap } from "./launch.ts";
-import { Files, numbered, type SentPlan } from "./plan.ts";
+import { Execution } from "../_command/execution.ts";
+import { errorStream } from "../_command/tap.ts";
+import { sendSignal, spawn, standIn } from "../_command/child_process.ts";
+import { endOf } from "../_command/result.ts";
+import { openGates, type Part, wrap } from "../_command/launch.ts";
+import { Files, numbered, type SentPlan } from "../_command/plan.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
 /** The pipelines that an asker reads from and writes to. */
