@@ -636,7 +636,7 @@ export class Execution {
     );
     const { stdin } = this;
     // The holder may not have taken it.
-    if (stdin?.locked === false) stdin.abort().catch(() => {});
+    if (stdin?.locked === false) stdin.abort(nobodyReads()).catch(() => {});
     const outcome = this.#outcome(statuses, ended.map(({ branch }) => branch));
     this.#said?.(outcome);
     const errors = ended.flatMap(({ errors }) => errors);
@@ -647,7 +647,7 @@ export class Execution {
     await this.#endSinks();
     await this.#interruptible().wait(this.#stopReports?.());
     this.#cleanUp();
-    this.#last = outcome;
+    this.#last = { ...outcome, early: outcome.early ?? this.#failure?.early };
     if (this.#failure !== undefined) throw this.#error(outcome);
     return outcome;
   }

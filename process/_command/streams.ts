@@ -45,12 +45,18 @@ export interface Input {
 /**
  * Begins to read a source that is not a path.
  *
- * @throws {TypeError} If it is a locked stream.
+ * @throws {TypeError} If it is a locked stream, or a body that was read.
  */
 export function openInput(
   source: Exclude<CheckedSource, URL | FilePath>,
 ): Input {
   if (source instanceof Response || source instanceof Request) {
+    if (source.bodyUsed) {
+      // By a run before this one; what is left of it is no input.
+      throw new TypeError(
+        "Cannot run a command: the body of a source must be unread, received one that was read",
+      );
+    }
     source = source.body ?? "";
   } else if (source instanceof Blob) source = source.stream();
   if (source instanceof ReadableStream) {

@@ -6,7 +6,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import { deadline } from "@std/async/deadline";
-import { CommandError, pipeline } from "../../process/mod.ts";
+import {
+  CommandError,
+  type CommandResult,
+  pipeline,
+} from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_system/descriptors.ts";
 
 const LIMIT = 120_000;
@@ -153,6 +157,21 @@ everyWay("Pipeline.tee() runs as a handle too", async () => {
     .with({ check: false }).start();
   killed.kill();
   assertEquals(await killed.status(), -15);
+});
+
+Deno.test("Pipeline.tee() says which branch ran out of time", async () => {
+  const slow = pipeline(["sleep", "60"]).with({ timeout: 100 });
+  const both = pipeline("yes | head -n 3; sleep 1")
+    .tee(slow, pipeline(["cat"]));
+  const error = await both.run().then(() => undefined, (error) => error);
+  assertEquals(error.name, "TimeoutError");
+  assert(error.result.timedOut);
+  const ended = pipeline(["sleep", "60"]).tee(slow).with({ timeout: 3000 });
+  const whole = await ended.run().then(() => undefined, (error) => error);
+  assertEquals(
+    whole.result.branches.map(({ timedOut }: CommandResult) => timedOut),
+    [true],
+  );
 });
 
 Deno.test("Pipeline.tee() in the blocking form", () => {

@@ -233,6 +233,10 @@ Deno.test("run() reads bodies that are not there, and none that was read", async
   const used = new Response("spam");
   await used.text();
   await assertRejects(() => run(["cat"], { input: used }), TypeError, "unread");
+  // Nor by the run before.
+  const once = pipeline(["cat"]).from(new Response("spam"));
+  assertEquals(await once.text(), "spam");
+  await assertRejects(() => once.text(), TypeError, "unread");
   // A Blob can be read again and again.
   const twice = pipeline(["cat"]).from(new Blob(["spam"]));
   assertEquals(await twice.text() + await twice.text(), "spamspam");

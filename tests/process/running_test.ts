@@ -161,6 +161,16 @@ everyWay(
   },
 );
 
+Deno.test("RunningPipeline.stdin says that nobody reads, also when all is over", async () => {
+  const over = pipeline(["true"]).start();
+  while (over.pids.length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await assertRejects(() => over.stdin.write("spam"), Deno.errors.BrokenPipe);
+  await over.result();
+});
+
 Deno.test("RunningPipeline.stdout is locked by one reader", async () => {
   await using running = pipeline(["yes"]).start();
   assertStrictEquals(running.stdout, running.stdout);
