@@ -473,13 +473,15 @@ export function abandon(queue: number, node: number, state: number): void {
   if (state !== Wake.retry) return;
   if (words[node + Node.queue] === QueueField.putters) {
     abandonPut(queue, node);
-  } else if (words[node + Node.flags] & WaitFlag.handed) {
+    return;
+  }
+  // As long as it is in line, others may hand it an item.
+  lock(queue + Field.mutex);
+  leaveNudged(queue, node);
+  unlock(queue + Field.mutex);
+  if (words[node + Node.flags] & WaitFlag.handed) {
     const slot = words[node + Node.slot];
     if (!returnHanded(queue, slot, feedGetters)) loseHanded(queue, slot);
-  } else {
-    lock(queue + Field.mutex);
-    leaveNudged(queue, node);
-    unlock(queue + Field.mutex);
   }
 }
 
