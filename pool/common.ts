@@ -4,9 +4,17 @@
  * @module
  */
 
-import { add, Field, Header, load, words } from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
-import { addressOf, objectAt } from "../threading/_memory/shared_object.ts";
+import {
+  add,
+  addressOf,
+  Field,
+  Header,
+  load,
+  lock,
+  objectAt,
+  unlock,
+  words,
+} from "../threading/_ground.ts";
 import type { MapOptions, MapSyncOptions } from "./map.ts";
 import type { TaskArguments } from "./options.ts";
 import { ThreadPool } from "./thread_pool.ts";

@@ -11,7 +11,7 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { addressOf } from "../threading/_memory/shared_object.ts";
+import { addressOf } from "../threading/_ground.ts";
 import { isSettled } from "./_engine/layout.ts";
 import { waitForAny } from "./_engine/any.ts";
 import { Future, waitForResult } from "./future.ts";

@@ -11,40 +11,40 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { load, store, words } from "../threading/_memory/heap.ts";
 import {
   addressOf,
+  CASE,
+  type CaseKind,
   createObject,
+  Later,
+  load,
+  MAIN_QUEUE,
+  Node,
   pinUntil,
   registerClass,
   releaseReference,
-  SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import {
-  CASE,
-  type CaseKind,
-  Later,
   settlingCase,
-} from "../threading/_memory/selection.ts";
-import {
+  SharedObject,
+  store,
   waitPromise,
   waitSync,
   waitTimeout,
-} from "../threading/_memory/wait.ts";
-import { MAIN_QUEUE, Node, Wake } from "../threading/_memory/wait_queue.ts";
+  Wake,
+  words,
+} from "../threading/_ground.ts";
+import { releaseScope } from "../threading/_threads.ts";
 import {
   dropRecord,
   loadModulesOf,
+  ModuleNotLoaded,
   readRecord,
   readShared,
   releaseRecord,
   takeRecord,
-} from "../threading/_codec/record.ts";
-import { ModuleNotLoaded } from "../threading/_codec/sendable.ts";
+} from "../threading/_values.ts";
 import { HeapExhaustedError, ThreadingError } from "../threading/errors.ts";
 import { currentThread } from "../threading/current_thread.ts";
 import { reportUncaught } from "../threading/excepthook.ts";
-import { releaseScope } from "../threading/_runtime/cancelling.ts";
 import { cancel } from "./_engine/cancel.ts";
 import {
   type Cursor,

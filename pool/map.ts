@@ -15,8 +15,8 @@ import {
   checkSignal,
   shown,
 } from "../_internal/check.ts";
-import { words } from "../threading/_memory/heap.ts";
-import type { SendableFunction } from "../threading/_codec/sendable.ts";
+import { words } from "../threading/_ground.ts";
+import type { SendableFunction } from "../threading/_values.ts";
 import { Core, isSettled } from "./_engine/layout.ts";
 import { waitForAny } from "./_engine/any.ts";
 import { cancel } from "./_engine/cancel.ts";

@@ -17,8 +17,8 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/options.ts";
-import { add, Header, MAX_SLOTS } from "../threading/_memory/heap.ts";
-import type { SendableFunction } from "../threading/_codec/sendable.ts";
+import { add, Header, MAX_SLOTS } from "../threading/_ground.ts";
+import type { SendableFunction } from "../threading/_values.ts";
 import type { Job } from "./_engine/run.ts";
 import type { Order } from "./_engine/submit.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { signalOfScope } from "../threading/_runtime/cancelling.ts";
+import { signalOfScope } from "../threading/_threads.ts";
 import { currentRunning } from "./_engine/run.ts";
 import { addUpdate } from "./_engine/updates.ts";
 

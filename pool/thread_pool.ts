@@ -8,37 +8,35 @@ import { checkOptions, checkSignal, shown } from "../_internal/check.ts";
 import { durationOf, timeoutError } from "../_internal/options.ts";
 import {
   add,
-  Field,
-  self,
-  Slot,
-  store,
-  wakeAllSlots,
-  words,
-} from "../threading/_memory/heap.ts";
-import { lock, unlock } from "../threading/_memory/mutex.ts";
-import {
   addressOf,
   createObject,
-  registerClass,
-  releaseReference,
-  SharedObject,
-} from "../threading/_memory/shared_object.ts";
-import { runShielded } from "../threading/_memory/scope.ts";
-import { waitPromise, waitSync } from "../threading/_memory/wait.ts";
-import {
+  Field,
   firstOf,
+  lock,
   MAIN_QUEUE,
   Node,
+  registerClass,
+  releaseReference,
+  runShielded,
+  self,
+  SharedObject,
+  Slot,
+  store,
+  unlock,
+  waitPromise,
+  waitSync,
   Wake,
-} from "../threading/_memory/wait_queue.ts";
-import { encode } from "../threading/_codec/encode.ts";
+  wakeAllSlots,
+  words,
+} from "../threading/_ground.ts";
 import {
+  checkMarks,
   commitRecord,
   draftEncoded,
   draftRecord,
+  encode,
   readRecord,
-} from "../threading/_codec/record.ts";
-import { checkMarks } from "../threading/_codec/sendable.ts";
+} from "../threading/_values.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { endProtocol, PoolCore } from "./_engine/core.ts";
 import { Core } from "./_engine/layout.ts";

@@ -13,6 +13,7 @@
 export {
   addDraft,
   allocate,
+  allocateZeroed,
   COUNTED,
   deallocate,
   discard,
@@ -29,16 +30,21 @@ export {
   doubles,
   Field,
   Header,
+  isMain,
   load,
   MAIN_SLOT,
+  MAX_SLOTS,
   or,
+  requestHost,
   self,
   Slot,
   SLOT_WORDS,
   slotAt,
+  slotOf,
   store,
   TABLES,
   tid,
+  wakeAllSlots,
   wakeSlot,
   words,
 } from "./_memory/heap.ts";
@@ -46,6 +52,7 @@ export { counted, lookAtWaiters } from "./_memory/looking.ts";
 export {
   checkDying,
   damagedError,
+  doWholly,
   lock,
   lockInner,
   requireStack,
@@ -53,7 +60,18 @@ export {
   unlock,
   unlockInner,
 } from "./_memory/mutex.ts";
-export { checkInterrupted, runSheltered } from "./_memory/scope.ts";
+export {
+  checkInterrupted,
+  currentScope,
+  isScopeCancelled,
+  runInScope,
+  runSheltered,
+  runShielded,
+  type Scope,
+  SCOPE_WORDS,
+  ScopeField,
+  type ScopeLimit,
+} from "./_memory/scope.ts";
 export {
   AGAIN,
   CASE,
@@ -76,16 +94,21 @@ export {
   createObject,
   finishSection,
   giveBack,
+  holdObject,
   objectAt,
   objectAtAs,
   pinUntil,
   registerClass,
+  releaseHold,
   releaseReference,
   SharedObject,
 } from "./_memory/shared_object.ts";
 export {
   addOnWake,
+  finishSync,
   onThreadEnd,
+  OWN_NODE,
+  prepareOwnNode,
   type Surrender,
   waitEpoch,
   waitPromise,
@@ -106,6 +129,7 @@ export {
   isOwnTask,
   isSelected,
   listNode,
+  MAIN_QUEUE,
   Node,
   NODE_WORDS,
   type Protocol,
@@ -113,5 +137,6 @@ export {
   Wake,
   wake,
   wakeAll,
+  wakeFirst,
 } from "./_memory/wait_queue.ts";
 export { linger } from "./_runtime/leftovers.ts";

@@ -11,9 +11,11 @@ export {
   commitRecord,
   draftEncoded,
   draftRecord,
+  draftResult,
   dropRecord,
   glance,
   loadModulesOf,
+  missingModuleOf,
   readRecord,
   readShared,
   refersToNothing,
@@ -22,5 +24,12 @@ export {
   takeRecord,
   UNREAD,
 } from "./_codec/record.ts";
-export { loadModule, ModuleNotLoaded, sendable } from "./_codec/sendable.ts";
+export {
+  checkMarks,
+  loadModule,
+  ModuleNotLoaded,
+  sendable,
+  sendableEntry,
+  type SendableFunction,
+} from "./_codec/sendable.ts";
 export { staying } from "./_codec/writer.ts";

@@ -4,23 +4,25 @@
  * @module
  */
 
-import { Field, load, store, words } from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import {
-  finishSync,
-  OWN_NODE,
-  prepareOwnNode,
-} from "../../threading/_memory/wait.ts";
 import {
   allocateNode,
   dequeue,
   enqueue,
+  Field,
+  finishSync,
   freeNode,
+  load,
+  lock,
   MAIN_QUEUE,
   Node,
+  OWN_NODE,
+  prepareOwnNode,
   type Protocol,
+  store,
+  unlock,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
+  words,
+} from "../../threading/_ground.ts";
 import { helperFor, helpOnce } from "./help.ts";
 import { isSettled, Task } from "./layout.ts";
 

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { words } from "../../threading/_memory/heap.ts";
-import { waitPromise } from "../../threading/_memory/wait.ts";
-import { MAIN_QUEUE } from "../../threading/_memory/wait_queue.ts";
-import { draftReason } from "../../threading/_runtime/cancelling.ts";
 import {
   holdObject,
+  MAIN_QUEUE,
   releaseHold,
-} from "../../threading/_memory/shared_object.ts";
+  waitPromise,
+  words,
+} from "../../threading/_ground.ts";
+import { draftReason } from "../../threading/_threads.ts";
 import { Task } from "./layout.ts";
 import { cancelTask, futureProtocol } from "./line.ts";
 

@@ -4,10 +4,7 @@
  * @module
  */
 
-import {
-  sendable,
-  type SendableFunction,
-} from "../../threading/_codec/sendable.ts";
+import { sendable, type SendableFunction } from "../../threading/_values.ts";
 
 /** What a chunk has come to. */
 export interface ChunkResult {

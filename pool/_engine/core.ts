@@ -41,34 +41,31 @@
 
 import {
   add,
-  Field,
-  load,
-  self,
-  Slot,
-  words,
-} from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import { discard } from "../../threading/_memory/allocator.ts";
-import {
   createObject,
-  registerClass,
-  releaseReference,
-  SharedObject,
-} from "../../threading/_memory/shared_object.ts";
-import {
   dequeue,
+  discard,
+  Field,
   firstOther,
+  isScopeCancelled,
+  load,
+  lock,
   MAIN_QUEUE,
   Node,
   type Protocol,
+  registerClass,
+  releaseReference,
+  ScopeField,
+  self,
+  SharedObject,
+  Slot,
+  unlock,
   Wake,
   wake,
   wakeAll,
-} from "../../threading/_memory/wait_queue.ts";
-import { commitRecord, releaseRecord } from "../../threading/_codec/record.ts";
-import { draftError } from "../../threading/_runtime/reaper.ts";
-import { isScopeCancelled, ScopeField } from "../../threading/_memory/scope.ts";
-import { graceTime } from "../../threading/_runtime/cancelling.ts";
+  words,
+} from "../../threading/_ground.ts";
+import { draftError, graceTime } from "../../threading/_threads.ts";
+import { commitRecord, releaseRecord } from "../../threading/_values.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { timeoutError } from "../../_internal/options.ts";
 import {

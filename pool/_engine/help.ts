@@ -18,14 +18,16 @@
  * @module
  */
 
-import { load, words } from "../../threading/_memory/heap.ts";
-import { OWN_NODE, waitSync } from "../../threading/_memory/wait.ts";
 import {
+  load,
   MAIN_QUEUE,
   Node,
+  OWN_NODE,
   type Protocol,
+  waitSync,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
+  words,
+} from "../../threading/_ground.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { runAsFlow } from "../../threading/sync/rlock.ts";
 import { Core, HELPER, isSettled, Task } from "./layout.ts";

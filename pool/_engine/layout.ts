@@ -4,9 +4,12 @@
  * @module
  */
 
-import { Field, load } from "../../threading/_memory/heap.ts";
-import { SCOPE_WORDS } from "../../threading/_memory/scope.ts";
-import { NODE_WORDS } from "../../threading/_memory/wait_queue.ts";
+import {
+  Field,
+  load,
+  NODE_WORDS,
+  SCOPE_WORDS,
+} from "../../threading/_ground.ts";
 
 /** The words of a core. Its main wait queue is that of idle workers. */
 export const Core = {

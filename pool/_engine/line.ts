@@ -8,47 +8,41 @@
 
 import {
   add,
+  borrow,
+  dequeue,
+  discard,
   Field,
+  firstOf,
+  giveBack,
   Header,
   load,
+  lock,
+  lockInner,
+  MAIN_QUEUE,
+  Node,
+  type Protocol,
+  releaseReference,
   requestHost,
   self,
   Slot,
   slotOf,
   store,
-  words,
-} from "../../threading/_memory/heap.ts";
-import {
-  lock,
-  lockInner,
   unlock,
   unlockInner,
-} from "../../threading/_memory/mutex.ts";
-import { discard } from "../../threading/_memory/allocator.ts";
-import {
-  borrow,
-  giveBack,
-  releaseReference,
-} from "../../threading/_memory/shared_object.ts";
-import {
-  cancelScope,
-  setGrace,
-  terminateAfter,
-} from "../../threading/_runtime/cancelling.ts";
-import { ThreadField } from "../../threading/_runtime/thread_table.ts";
-import {
-  dequeue,
-  firstOf,
-  MAIN_QUEUE,
-  Node,
-  type Protocol,
   Wake,
   wake,
   wakeAll,
   wakeFirst,
-} from "../../threading/_memory/wait_queue.ts";
-import { commitRecord, releaseRecord } from "../../threading/_codec/record.ts";
-import { draftError } from "../../threading/_runtime/reaper.ts";
+  words,
+} from "../../threading/_ground.ts";
+import {
+  cancelScope,
+  draftError,
+  setGrace,
+  terminateAfter,
+  ThreadField,
+} from "../../threading/_threads.ts";
+import { commitRecord, releaseRecord } from "../../threading/_values.ts";
 import {
   Closed,
   Core,

@@ -12,33 +12,37 @@
 
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { builtIn } from "../../_internal/built_in.ts";
-import { self, Slot, words } from "../../threading/_memory/heap.ts";
-import {
-  draftResult,
-  loadModulesOf,
-  missingModuleOf,
-  readRecord,
-} from "../../threading/_codec/record.ts";
-import type { SendableFunction } from "../../threading/_codec/sendable.ts";
-import { needsTurn, noteBroken } from "../../threading/_runtime/leftovers.ts";
-import { draftError, textOf } from "../../threading/_runtime/reaper.ts";
-import { whileLoading } from "../../threading/_runtime/worker_pool.ts";
-import { ThreadingError } from "../../threading/errors.ts";
-import { ThreadExit } from "../../threading/thread.ts";
-import { timeoutError } from "../../_internal/options.ts";
 import {
   currentScope,
   runInScope,
   type Scope,
   type ScopeLimit,
-} from "../../threading/_memory/scope.ts";
+  self,
+  Slot,
+  words,
+} from "../../threading/_ground.ts";
 import {
   cancelScope,
+  draftError,
   draftReason,
   graceTime,
+  needsTurn,
+  noteBroken,
   setGrace,
   terminateAfter,
-} from "../../threading/_runtime/cancelling.ts";
+  textOf,
+  whileLoading,
+} from "../../threading/_threads.ts";
+import {
+  draftResult,
+  loadModulesOf,
+  missingModuleOf,
+  readRecord,
+  type SendableFunction,
+} from "../../threading/_values.ts";
+import { ThreadingError } from "../../threading/errors.ts";
+import { ThreadExit } from "../../threading/thread.ts";
+import { timeoutError } from "../../_internal/options.ts";
 import { rouseWorker, RUN } from "./core.ts";
 import { Core, Task, TaskState } from "./layout.ts";
 import { settle } from "./line.ts";

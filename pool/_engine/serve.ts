@@ -7,26 +7,30 @@
 
 // The class of the tasks, which a worker may be the last to let go.
 import "../future.ts";
-import { self, Slot, words } from "../../threading/_memory/heap.ts";
-import { addressOf } from "../../threading/_memory/shared_object.ts";
 import {
-  type Surrender,
-  waitPromise,
-  waitSync,
-} from "../../threading/_memory/wait.ts";
-import {
+  addressOf,
   MAIN_QUEUE,
   Node,
   type Protocol,
+  self,
+  Slot,
+  type Surrender,
+  waitPromise,
+  waitSync,
   Wake,
-} from "../../threading/_memory/wait_queue.ts";
-import { loadModulesOf, readRecord } from "../../threading/_codec/record.ts";
+  words,
+} from "../../threading/_ground.ts";
 import {
+  hasOpenEnds,
+  noteLoaded,
+  whileLoading,
+} from "../../threading/_threads.ts";
+import {
+  loadModulesOf,
+  readRecord,
   sendable,
   type SendableFunction,
-} from "../../threading/_codec/sendable.ts";
-import { hasOpenEnds, noteLoaded } from "../../threading/_runtime/leftovers.ts";
-import { whileLoading } from "../../threading/_runtime/worker_pool.ts";
+} from "../../threading/_values.ts";
 import {
   arrive,
   fail,

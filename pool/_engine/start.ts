@@ -5,16 +5,19 @@
  * @module
  */
 
-import { allocateZeroed, discard } from "../../threading/_memory/allocator.ts";
-import { words } from "../../threading/_memory/heap.ts";
-import { doWholly } from "../../threading/_memory/mutex.ts";
-import { ADDRESS, addressOf } from "../../threading/_memory/shared_object.ts";
-import { MAIN_QUEUE, Node, Wake } from "../../threading/_memory/wait_queue.ts";
-import { readRecord } from "../../threading/_codec/record.ts";
 import {
-  launchThread,
-  requirePermissions,
-} from "../../threading/_runtime/worker_pool.ts";
+  ADDRESS,
+  addressOf,
+  allocateZeroed,
+  discard,
+  doWholly,
+  MAIN_QUEUE,
+  Node,
+  Wake,
+  words,
+} from "../../threading/_ground.ts";
+import { launchThread, requirePermissions } from "../../threading/_threads.ts";
+import { readRecord } from "../../threading/_values.ts";
 import { Thread } from "../../threading/thread.ts";
 import {
   addWorker,

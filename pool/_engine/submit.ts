@@ -4,26 +4,30 @@
  * @module
  */
 
-import { discard } from "../../threading/_memory/allocator.ts";
-import { isMain, words } from "../../threading/_memory/heap.ts";
-import { doWholly } from "../../threading/_memory/mutex.ts";
 import {
+  discard,
+  doWholly,
   holdObject,
+  isMain,
+  type Protocol,
   releaseHold,
-} from "../../threading/_memory/shared_object.ts";
-import { waitPromise, waitSync } from "../../threading/_memory/wait.ts";
-import { type Protocol, Wake } from "../../threading/_memory/wait_queue.ts";
-import { encode } from "../../threading/_codec/encode.ts";
-import { draftEncoded, readRecord } from "../../threading/_codec/record.ts";
-import {
-  checkMarks,
-  sendableEntry,
-  type SendableFunction,
-} from "../../threading/_codec/sendable.ts";
+  waitPromise,
+  waitSync,
+  Wake,
+  words,
+} from "../../threading/_ground.ts";
 import {
   refuseWhileLoading,
   settleKeepAlive,
-} from "../../threading/_runtime/worker_pool.ts";
+} from "../../threading/_threads.ts";
+import {
+  checkMarks,
+  draftEncoded,
+  encode,
+  readRecord,
+  sendableEntry,
+  type SendableFunction,
+} from "../../threading/_values.ts";
 import { Full, ShutDown } from "../../queue/errors.ts";
 import { createTask } from "../future.ts";
 import { hooks } from "./core.ts";

@@ -15,21 +15,21 @@ import {
   allocateZeroed,
   deallocate,
   discard,
-  removeDraft,
-} from "../../threading/_memory/allocator.ts";
-import { Field, words } from "../../threading/_memory/heap.ts";
-import { lock, unlock } from "../../threading/_memory/mutex.ts";
-import {
+  Field,
+  lock,
   type Protocol,
+  removeDraft,
+  unlock,
   Wake,
   wakeAll,
-} from "../../threading/_memory/wait_queue.ts";
+  words,
+} from "../../threading/_ground.ts";
 import {
   commitRecord,
   draftRecord,
   releaseRecord,
   shareRecord,
-} from "../../threading/_codec/record.ts";
+} from "../../threading/_values.ts";
 import { isSettled, Task } from "./layout.ts";
 
 /** So many are kept for readers that come late. */
