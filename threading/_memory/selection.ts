@@ -321,9 +321,11 @@ class Selection {
   /**
    * Looks at all cases, in random order, until one takes effect, or all wait.
    *
+   * @param check Throws if the code that waits has been cancelled. What came when
+   * it had joined some queue, and was cancelled, is for others.
    * @returns Whether it is over.
    */
-  look(): boolean {
+  look(check: () => void): boolean {
     for (;;) {
       if (this.#visitAll()) return true;
       const found = compareExchange(
@@ -333,6 +335,7 @@ class Selection {
       );
       if (found === Choice.busy) return false;
       store(this.#head + Node.state, Choice.busy);
+      check();
       if (++this.#looks >= LOOKS) pause(this.#looks);
     }
   }
@@ -626,7 +629,7 @@ export function selectBlocked(
   const deadline = performance.now() + timeout;
   const selection = new Selection(cases, true, 0);
   try {
-    while (!selection.look()) {
+    while (!selection.look(checkInterrupted)) {
       const until = Math.min(deadline, selection.nextDue());
       let woken = false;
       try {
@@ -666,9 +669,12 @@ export function selectInTask(
   const token = newToken();
   const scope = currentScope();
   const selection = new Selection(cases, false, token);
+  const check = () => {
+    if (isCancelled(scope)) throw reasonOf(scope);
+  };
   let isOver = true;
   try {
-    isOver = selection.look();
+    isOver = selection.look(check);
   } finally {
     if (isOver) selection.close();
   }
@@ -699,7 +705,7 @@ export function selectInTask(
   const goOn = () => {
     if (gaveUp !== undefined) return fail(gaveUp.reason);
     try {
-      if (selection.look()) return succeed();
+      if (selection.look(check)) return succeed();
     } catch (error) {
       return fail(error);
     }
