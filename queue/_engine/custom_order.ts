@@ -367,9 +367,11 @@ export class PutWait implements Protocol {
       if (!tryLock(queue + Field.mutex)) return;
       if (endOf(node) === undefined) {
         if (words[node + Node.flags] & WaitFlag.nudged) dequeue(node);
+        takeCall(node);
         this.#end(node, Put.failed);
-        if (takeCall(node)) nudge(queue, firstOf(queue, QueueField.putters));
       }
+      // There may be room for the next one, whoever was woken for it.
+      nudge(queue, firstOf(queue, QueueField.putters));
       unlock(queue + Field.mutex);
     }
   }

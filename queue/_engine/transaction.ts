@@ -48,6 +48,7 @@ import {
   objectAt,
   requireStack,
   runSheltered,
+  tryLock,
   unlock,
   Wake,
   wake,
@@ -81,6 +82,7 @@ import {
   feedGetters,
   isDropping,
   nudge,
+  nudgeGet,
   releaseJoiners,
 } from "./waiters.ts";
 
@@ -182,6 +184,7 @@ export function transact(
     if (handle[ADDRESS] === queue) {
       refuseDamage(queue);
       undoChanges(queue, 0);
+      passOn(queue);
     }
     undo?.();
     throw error;
@@ -189,6 +192,17 @@ export function transact(
     closeJournal();
     mutex.release();
   }
+}
+
+/**
+ * After a transaction has failed: a put or a get that it was for may have left the
+ * line when it was its turn, so the next one is woken if it could be served.
+ */
+function passOn(queue: number): void {
+  if (!tryLock(queue + Field.mutex)) return;
+  nudge(queue, firstOf(queue, QueueField.putters));
+  nudgeGet(queue, firstOf(queue, QueueField.getters));
+  unlock(queue + Field.mutex);
 }
 
 /** Does what needs no hooks while no thread runs any, in one critical section. */

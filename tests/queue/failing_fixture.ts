@@ -94,3 +94,17 @@ export class Boastful extends Queue<number> {
     return 5;
   }
 }
+
+/** A queue whose `_qsize` throws as often as it is told to. */
+export class Weak extends Queue<number> {
+  static {
+    sendable(import.meta, this);
+  }
+  /** How often it still does so in this thread. */
+  static failures = 0;
+  protected override _qsize(): number {
+    if (Weak.failures === 0) return super._qsize();
+    Weak.failures--;
+    throw new RangeError("weak");
+  }
+}

@@ -1,6 +1,6 @@
 // A `_get` that throws for somebody who waits.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ShutDown } from "../../queue/mod.ts";
+import { select, ShutDown } from "../../queue/mod.ts";
 import { checkHeap } from "../../threading/_memory/allocator.ts";
 import { Event, Thread, ThreadingError } from "../../threading/mod.ts";
 import {
@@ -10,6 +10,7 @@ import {
   Lazy,
   Picky,
   receiveNumber,
+  Weak,
 } from "./failing_fixture.ts";
 import { untilWaiting } from "./support.ts";
 
@@ -86,6 +87,35 @@ Deno.test("Queue with hooks: a task that was woken to run them, and whose thread
   assertEquals(other.joinSync(SOON), 1);
   queue.putNowait({ n: 2 });
   assertEquals((await own).n, 2);
+  queue.free();
+});
+
+Deno.test("Queue with hooks: a put that fails when it is its turn leaves that to the next", async () => {
+  const queue = new Weak(1);
+  queue.putNowait(1);
+  queue.receiveNowait().nak();
+  const first = queue.put(2, SOON);
+  const next = queue.put(3, SOON);
+  const failed = assertRejects(() => first, RangeError, "weak");
+  // This needs no hooks, those of the puts fail, and so they do in the first put.
+  Weak.failures = 2;
+  assertEquals(queue.getNowait(), 1);
+  await failed;
+  await next;
+  assertEquals(Weak.failures, 0);
+  assertEquals(queue.getNowait(), 3);
+  queue.free();
+});
+
+Deno.test("Queue with hooks: a selection that fails when it is its turn leaves that to the next", async () => {
+  const queue = new Weak();
+  const first = select([queue], SOON);
+  const next = queue.get(SOON);
+  const failed = assertRejects(() => first, RangeError, "weak");
+  queue.putNowait(1);
+  Weak.failures = 1;
+  await failed;
+  assertEquals(await next, 1);
   queue.free();
 });
 
