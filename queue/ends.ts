@@ -184,7 +184,8 @@ async function callLater<T, R>(
  * thread, or when no living thread has a handle of it and no stored value refers
  * to it. So a queue ends even if its producers are killed. For that each thread
  * is to have a producer of its own, which it makes itself or gets from one that
- * then calls `free()`: a handle that lies about keeps it open.
+ * then calls `free()`: a handle that lies about keeps it open. One that several
+ * threads have is one producer, which the first `close()` closes for all of them.
  *
  * @typeParam T The items.
  *
