@@ -10,9 +10,9 @@
  *
  *     0     null page, never used
  *     16    header: the fields of `Header`
- *     64    a place that handles point to after `free()`: its lock word is
+ *     128   a place that handles point to after `free()`: its lock word is
  *           never free, so every fast path falls through to its slow path
- *     128   slots, one for each JavaScript thread, the main thread's first
+ *     256   slots, one for each JavaScript thread, the main thread's first
  *     ...   tables and blocks of the allocator, to the end
  *
  * All of the address space is asked for at once and the kernel backs a page
@@ -410,7 +410,7 @@ export const Header = {
   /** The ThreadPool of the process's own, or 0. */
   commonPool: 63,
   /** Ground mutex of whoever finds a circle of waits, see `deadlock.ts`. */
-  deadlockMutex: 61,
+  deadlockMutex: 64,
   /** 1 if the end of a thread may make a deadlock of what was none. */
   doubts: 39,
 } as const;
@@ -433,9 +433,9 @@ export const Field = {
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */
-export const FREED = 64;
+export const FREED = 128;
 /** First word after header and freed place. */
-export const TABLES = 128;
+export const TABLES = 256;
 
 if (!birth) words.fill(-1, FREED, TABLES);
 
