@@ -266,14 +266,14 @@ export function isDeadlock(object: number): boolean {
 
 /** Reads the circle once more, and leaves it, if it is there. */
 function claim(circle: Link[]): boolean {
-  lock(Header.deadlockMutex);
+  lock(MAIN_SLOT + Slot.deadlockMutex);
   const isThere = circle.every((link, i) => {
     const next = circle[(i + 1) % circle.length];
     return isSame(link) && holdersOf(link).includes(next.tid) &&
       !isUnsettled(link.slot);
   }) && isClosedForGood(circle);
   if (isThere) endBlocking();
-  unlock(Header.deadlockMutex);
+  unlock(MAIN_SLOT + Slot.deadlockMutex);
   if (isThere) {
     found = circle;
     foundAll = false;

@@ -10,9 +10,9 @@
  *
  *     0     null page, never used
  *     16    header: the fields of `Header`
- *     128   a place that handles point to after `free()`: its lock word is
+ *     64    a place that handles point to after `free()`: its lock word is
  *           never free, so every fast path falls through to its slow path
- *     256   slots, one for each JavaScript thread, the main thread's first
+ *     128   slots, one for each JavaScript thread, the main thread's first
  *     ...   tables and blocks of the allocator, to the end
  *
  * All of the address space is asked for at once and the kernel backs a page
@@ -409,8 +409,6 @@ export const Header = {
   nextPoolNumber: 62,
   /** The ThreadPool of the process's own, or 0. */
   commonPool: 63,
-  /** Ground mutex of whoever finds a circle of waits, see `deadlock.ts`. */
-  deadlockMutex: 64,
   /** 1 if the end of a thread may make a deadlock of what was none. */
   doubts: 39,
 } as const;
@@ -433,9 +431,9 @@ export const Field = {
 } as const;
 
 /** Where the handle of a freed object points: all fast paths miss here. */
-export const FREED = 128;
+export const FREED = 64;
 /** First word after header and freed place. */
-export const TABLES = 256;
+export const TABLES = 128;
 
 if (!birth) words.fill(-1, FREED, TABLES);
 
@@ -481,6 +479,8 @@ export const Slot = {
    */
   blocked: 52,
   blockedNode: 53,
+  /** Of the main thread: the ground mutex of whoever finds a circle of waits. */
+  deadlockMutex: 54,
   /** The wait node of blocking waits. */
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */
