@@ -11,6 +11,7 @@ import {
   birth,
   clockOffset,
   Header,
+  heapName,
   load,
   or,
   self,
@@ -101,12 +102,8 @@ export type Message =
     again: boolean;
   };
 
-// Not for another heap of the same process: `deno test` has one for each file.
-const random = crypto.getRandomValues(new Int32Array(1))[0] | 1;
-Atomics.compareExchange(words, Header.signalChannel, 0, random);
-
 /** The name of the channel, which all threads of a heap share. */
-export const CHANNEL = `@skein/std/signal ${words[Header.signalChannel]}`;
+export const CHANNEL = `${heapName} signal`;
 
 // One for good: a channel that is closed and opened again may stay deaf.
 const channel = asOwn(openChannel);

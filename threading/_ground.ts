@@ -30,6 +30,7 @@ export {
   doubles,
   Field,
   Header,
+  heapName,
   isMain,
   load,
   MAIN_SLOT,

@@ -397,8 +397,8 @@ export const Header = {
   caughtSignals: 55,
   /** How many signals the keeper has given to threads that did not take them. */
   givenSignals: 58,
-  /** A random number: part of the name of the signals' channel. */
-  signalChannel: 57,
+  /** Tells this heap from others of the process, see `heapName`. */
+  heapNumber: 57,
   /** How often waits of a dead thread were left to others, see `reaper.ts`. */
   leftWaits: 59,
   /** Counts the workers that were found to run no more, see `reaper.ts`. */
@@ -624,10 +624,20 @@ export function requestHost(): void {
 }
 
 if (isMain) {
+  // The time, too: `deno run --seed` gives all heaps the same random numbers.
+  words[Header.heapNumber] = (Math.random() * 2 ** 32) ^
+    (performance.timeOrigin * 1000);
   words[MAIN_SLOT + Slot.state] = SlotState.busy;
   words[Header.usedSlots] = 1;
   words[MAIN_SLOT + Slot.tid] = nextTid(MAIN_SLOT);
 }
+
+/**
+ * What the names of web locks and channels begin with, which the whole process
+ * shares: each `new Worker` of the user's that imports skein has a heap of its
+ * own, and so has each file of `deno test`.
+ */
+export const heapName = `@skein/std ${words[Header.heapNumber]}`;
 
 /** Identity of the thread that runs in this JavaScript thread now. */
 export let tid: number = words[self + Slot.tid];

@@ -18,6 +18,7 @@ import {
   exchange,
   Field,
   Header,
+  heapName,
   isGone,
   load,
   requestHost,
@@ -435,16 +436,13 @@ export interface WebLocks {
 
 const webLocks: WebLocks = Reflect.get(navigator, "locks");
 
-/** What the names of the web locks of all workers begin with. */
-export const WEB_LOCKS = `@skein/std ${Deno.pid}`;
-
 /** Takes the web lock of this worker until its end, then calls back. */
 export function holdWebLock(
   slot: number,
   serial: number,
   callback: () => void,
 ): void {
-  const name = `${WEB_LOCKS} ${slot} ${serial}`;
+  const name = `${heapName} ${slot} ${serial}`;
   setLifeLock(name);
   webLocks.request(name, { mode: "exclusive" }, () => {
     callback();

@@ -23,6 +23,7 @@ import {
   birthCertificate,
   Dying,
   Header,
+  heapName,
   isMain,
   load,
   requestHost,
@@ -48,7 +49,6 @@ import {
   outOfMemory,
   reap,
   terminated,
-  WEB_LOCKS,
   type WebLocks,
 } from "./reaper.ts";
 import { callbacks, isChangingHeap } from "../_memory/mutex.ts";
@@ -204,7 +204,7 @@ function startSentinel(): boolean {
   hasSentinel = true;
   const data: SentinelData = {
     buffer: words.buffer,
-    locks: WEB_LOCKS,
+    locks: heapName,
     at: {
       guardedWorkers: Header.guardedWorkers,
       goneWorkers: Header.goneWorkers,
