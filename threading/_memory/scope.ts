@@ -200,9 +200,13 @@ function throwIfCancelled(): void {
 
 /** Why a scope was cancelled. */
 export function reasonOf(scope: Scope): unknown {
-  scope.reason ??= {
-    value: readReason(words[scope.address + ScopeField.reason]),
-  };
+  if (scope.reason === undefined) {
+    // Code that has been told is stopped at its next wait, though whoever
+    // cancels the scope may not have come to the hint yet.
+    store(HINT, 1);
+    const record = words[scope.address + ScopeField.reason];
+    scope.reason = { value: readReason(record) };
+  }
   return scope.reason.value;
 }
 

@@ -482,7 +482,12 @@ class Selection {
    */
   undo(): boolean {
     const node = load(this.#head + Node.state);
-    return undo(this.#waits[this.#indexOf(node)]!.protocol, node);
+    const { object, protocol } = this.#waits[this.#indexOf(node)]!;
+    // Whoever chose the node may not have written yet what it was woken for, but
+    // is still in that section of the object's then.
+    if (!tryLock(object + Field.mutex)) return false;
+    unlock(object + Field.mutex);
+    return undo(protocol, node);
   }
 
   #indexOf(node: number): number {
