@@ -1,5 +1,4 @@
 // What reaches a child, and what opens files.
-import { deadline } from "@std/async/deadline";
 import {
   assert,
   assertEquals,
@@ -22,6 +21,7 @@ import {
 import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { Thread } from "../../threading/mod.ts";
 import { pipes } from "./descriptor_fixture.ts";
+import { testWays } from "./ways.ts";
 
 const WAIT = 30_000;
 
@@ -40,20 +40,10 @@ async function temporary(
   }
 }
 
-/** A test that is run with shells before the programs, and without. */
-function bothWays(name: string, test: () => Promise<void>): void {
-  for (const wrapped of [true, false]) {
-    Deno.test(`${name} (${wrapped ? "shells" : "descriptors"})`, async () => {
-      const before = kernelPipes.wrapped;
-      kernelPipes.wrapped = wrapped && before;
-      try {
-        await deadline(test(), 2 * WAIT);
-      } finally {
-        kernelPipes.wrapped = before;
-      }
-    });
-  }
-}
+const bothWays = testWays({
+  limit: 2 * WAIT,
+  ways: ["shells", "descriptors"],
+});
 
 Deno.test({
   name: "run() and its relatives give a child three streams and nothing else",

@@ -5,31 +5,16 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { deadline } from "@std/async/deadline";
 import {
   CommandError,
   type CommandResult,
   pipeline,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { testWays } from "./ways.ts";
 
 const LIMIT = 120_000;
 
-/** A test that is run with both kinds of kernel pipes and without them. */
-function everyWay(name: string, test: () => Promise<void>): void {
-  for (const way of ["shells", "descriptors", "streams"]) {
-    Deno.test(`${name} (${way})`, async () => {
-      const before = { ...kernelPipes };
-      kernelPipes.enabled = way !== "streams";
-      kernelPipes.wrapped = way === "shells" && before.wrapped;
-      try {
-        await deadline(test(), LIMIT);
-      } finally {
-        Object.assign(kernelPipes, before);
-      }
-    });
-  }
-}
+const everyWay = testWays({ limit: LIMIT });
 
 everyWay("Pipeline.tee() sends the output to every pipeline", async () => {
   const path = await Deno.makeTempFile({ dir: "/tmp" });

@@ -7,24 +7,10 @@ import {
   runSync,
   type StderrSink,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { runDeno } from "../threading/run_program.ts";
+import { testWays } from "./ways.ts";
 
-/** A test that is run with both kinds of kernel pipes and without them. */
-function everyWay(name: string, test: () => Promise<void>): void {
-  for (const way of ["shells", "descriptors", "streams"]) {
-    Deno.test(`${name} (${way})`, async () => {
-      const before = { ...kernelPipes };
-      kernelPipes.enabled = way !== "streams";
-      kernelPipes.wrapped = way === "shells" && before.wrapped;
-      try {
-        await test();
-      } finally {
-        Object.assign(kernelPipes, before);
-      }
-    });
-  }
-}
+const everyWay = testWays();
 
 const LINES = 50_000;
 

@@ -12,37 +12,16 @@ import {
   type RunOptions,
   runSync,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { runDeno } from "../threading/run_program.ts";
+import { testWays } from "./ways.ts";
 
 const isRoot = runSync("id -u").stdout === "0\n";
 
-/** A test that is run with shells in the place of programs, and without. */
-function bothWays(
-  name: string,
-  ignore: boolean,
-  fn: () => Promise<void>,
-): void {
-  for (const wrapped of new Set([true, false])) {
-    Deno.test({
-      name: `${name} (${wrapped ? "shells" : "descriptors"})`,
-      ignore,
-      async fn() {
-        const before = { ...kernelPipes };
-        kernelPipes.wrapped &&= wrapped;
-        try {
-          await fn();
-        } finally {
-          Object.assign(kernelPipes, before);
-        }
-      },
-    });
-  }
-}
+const bothWays = testWays({ ways: ["shells", "descriptors"] });
 
 const WHO = "id -u; id -g";
 
-bothWays("run() runs as another user", !isRoot, async () => {
+bothWays("run() runs as another user", async () => {
   const options = { uid: 65534, gid: 65533 };
   for (const cmd of [WHO, ["sh", "-c", WHO]]) {
     for (
@@ -54,11 +33,10 @@ bothWays("run() runs as another user", !isRoot, async () => {
       assertEquals(runSync(cmd, all).stdout, expected);
     }
   }
-});
+}, !isRoot);
 
 bothWays(
   "pipeline() runs as another user, or as several",
-  !isRoot,
   async () => {
     const common = pipeline(WHO, ["cat"], "cat; id -u").with({ uid: 65534 });
     assertEquals(await common.text(), "65534\n0\n65534\n");
@@ -70,6 +48,7 @@ bothWays(
     assertEquals(await each.text(), "65534\n65534\n0\n");
     assertEquals(each.textSync(), "65534\n65534\n0\n");
   },
+  !isRoot,
 );
 
 Deno.test({
@@ -86,7 +65,7 @@ Deno.test({
   },
 });
 
-bothWays("run() sets a umask for the program only", false, async () => {
+bothWays("run() sets a umask for the program only", async () => {
   const before = runSync("umask").stdout;
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   const make = ["sh", "-c", 'umask; : > "$0"; ls -l "$0"', `${folder}/a`];

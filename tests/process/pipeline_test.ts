@@ -13,23 +13,9 @@ import {
   type Progress,
   type Stage,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { testWays } from "./ways.ts";
 
-/** A test that is run with both kinds of kernel pipes and without them. */
-function everyWay(name: string, test: () => Promise<void>): void {
-  for (const way of ["shells", "descriptors", "streams"]) {
-    Deno.test(`${name} (${way})`, async () => {
-      const before = { ...kernelPipes };
-      kernelPipes.enabled = way !== "streams";
-      kernelPipes.wrapped = way === "shells" && before.wrapped;
-      try {
-        await test();
-      } finally {
-        Object.assign(kernelPipes, before);
-      }
-    });
-  }
-}
+const everyWay = testWays();
 
 async function temporary(
   test: (folder: string) => Promise<void>,

@@ -6,29 +6,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { toText } from "@std/streams/to-text";
 import { CommandError, pipeline } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { testWays } from "./ways.ts";
 
-const LIMIT = 120_000;
-
-/** A test that is run with both kinds of kernel pipes and without them. */
-function everyWay(name: string, test: () => Promise<void>): void {
-  for (const way of ["shells", "descriptors", "streams"]) {
-    Deno.test(`${name} (${way})`, async () => {
-      const before = { ...kernelPipes };
-      kernelPipes.enabled = way !== "streams";
-      kernelPipes.wrapped = way === "shells" && before.wrapped;
-      try {
-        await deadline(test(), LIMIT);
-      } finally {
-        Object.assign(kernelPipes, before);
-      }
-    });
-  }
-}
+const everyWay = testWays({ limit: 120_000 });
 
 /** Whether there are processes of these numbers, zombies included. */
 async function exist(pids: readonly number[]): Promise<boolean> {

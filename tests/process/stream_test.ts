@@ -5,7 +5,6 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { deadline } from "@std/async/deadline";
 import {
   CommandError,
   pipeline,
@@ -13,23 +12,9 @@ import {
   type Source,
 } from "../../process/mod.ts";
 import { run, runSync } from "../../process/run.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { testWays } from "./ways.ts";
 
-/** A test that is run with both kinds of kernel pipes and without them. */
-function everyWay(name: string, test: () => Promise<void>): void {
-  for (const way of ["shells", "descriptors", "streams"]) {
-    Deno.test(`${name} (${way})`, async () => {
-      const before = { ...kernelPipes };
-      kernelPipes.enabled = way !== "streams";
-      kernelPipes.wrapped = way === "shells" && before.wrapped;
-      try {
-        await deadline(test(), 20_000);
-      } finally {
-        Object.assign(kernelPipes, before);
-      }
-    });
-  }
-}
+const everyWay = testWays({ limit: 20_000 });
 
 /** The errors that a child's own standard input may end with. */
 const BROKEN = [
