@@ -42,18 +42,21 @@ export const dine = sendable(
   import.meta,
   function dine(name: string, place: number, table: Table) {
     const { forks, seated, meals, told } = table;
-    const eat = (seats?: Barrier) => {
+    const eat = (isFirst: boolean) => {
       using _ = forks[place].acquireSync();
-      seats?.waitSync();
+      if (isFirst) seated.waitSync();
       using __ = forks[(place + 1) % forks.length].acquireSync();
       meals.add(1);
     };
-    try {
-      eat(seated);
-    } catch (error) {
-      if (!(error instanceof DeadlockError)) throw error;
-      told.push(`${name} is told:\n${error.message}`);
-      eat(); // again, when the others have gone on
+    // Whoever is told puts the fork down and tries again, which may close another
+    // circle.
+    for (let isFirst = true;; isFirst = false) {
+      try {
+        return eat(isFirst);
+      } catch (error) {
+        if (!(error instanceof DeadlockError)) throw error;
+        told.push(`${name} is told:\n${error.message}`);
+      }
     }
   },
 );
