@@ -13,28 +13,19 @@ import {
   setExcepthook,
   SharedArray,
   sleepSync,
-  Thread,
+  type Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { runDeno } from "../threading/run_program.ts";
 import * as fixture from "./delivery_fixture.ts";
 import { type Item, item, kinds } from "./kinds_fixture.ts";
-import { untilWaiting } from "./support.ts";
+import { start, untilWaiting } from "./support.ts";
 
 // A hook, so that the errors are not printed.
 setExcepthook(() => {});
 
 const SOON = { timeout: 20_000 };
-
-function start<R>(
-  target: (...args: never[]) => R,
-  ...args: unknown[]
-): Thread<Awaited<R>> {
-  const thread = new Thread({ target, args } as never) as Thread<Awaited<R>>;
-  thread.start();
-  return thread;
-}
 
 async function end(thread: Thread<unknown>): Promise<void> {
   await thread.join(SOON).catch(() => {});

@@ -7,38 +7,18 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { Queue } from "../../queue/mod.ts";
-import {
-  Event,
-  sleepSync,
-  Thread,
-  ThreadingError,
-} from "../../threading/mod.ts";
+import { Event, sleepSync, ThreadingError } from "../../threading/mod.ts";
 import { QueueField } from "../../queue/_engine/layout.ts";
 import { Field, words } from "../../threading/_memory/heap.ts";
 import { ADDRESS } from "../../threading/_memory/shared_object.ts";
 import { dieInSection } from "../threading/damage_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { ofNumbers } from "./kinds_fixture.ts";
-import { untilWaiting } from "./support.ts";
+import { kill, start, untilWaiting } from "./support.ts";
 import * as fixture from "./killed_fixture.ts";
 import { getOne } from "./stalled_fixture.ts";
 
 const SOON = { timeout: 20_000 };
-
-async function kill(thread: Thread<unknown>): Promise<void> {
-  thread.terminate();
-  await assertRejects(() => thread.join(SOON), ThreadingError);
-  thread.free();
-}
-
-function start<R>(
-  target: (...args: never[]) => R,
-  ...args: unknown[]
-): Thread<Awaited<R>> {
-  const thread = new Thread({ target, args } as never) as Thread<Awaited<R>>;
-  thread.start();
-  return thread;
-}
 
 for (const [name, make] of Object.entries(fixture.makers)) {
   Deno.test(`${name}: a thread killed in a hook leaves the queue as it was`, async () => {

@@ -1,33 +1,13 @@
 // The ends of queues that close by themselves.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Producer, Queue, ShutDown } from "../../queue/mod.ts";
-import {
-  Event,
-  SharedMap,
-  Thread,
-  ThreadingError,
-} from "../../threading/mod.ts";
+import { Event, SharedMap, ThreadingError } from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { item, kinds } from "./kinds_fixture.ts";
 import * as fixture from "./producers_fixture.ts";
-import { untilWaiting } from "./support.ts";
+import { kill, start, untilWaiting } from "./support.ts";
 
 const SOON = { timeout: 60_000 };
-
-function start<A extends unknown[], R>(
-  target: (...args: A) => R,
-  ...args: A
-): Thread<Awaited<R>> {
-  const thread = new Thread({ target: target as never, args: args as never });
-  thread.start();
-  return thread as Thread<Awaited<R>>;
-}
-
-async function kill(thread: Thread<unknown>): Promise<void> {
-  thread.terminate();
-  await assertRejects(() => thread.join(SOON), ThreadingError);
-  thread.free();
-}
 
 for (const { name, make } of kinds) {
   Deno.test(`${name}.producer(): behind the last one the queue is shut down, in all forms`, async () => {

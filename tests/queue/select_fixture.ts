@@ -3,6 +3,7 @@ import {
   receiving,
   select,
   selectSync,
+  type SimpleQueue,
   type SynchronousQueue,
 } from "../../queue/mod.ts";
 import { type Event, sendable, sleepSync } from "../../threading/mod.ts";
@@ -45,7 +46,7 @@ export const getLater = sendable(
 /** Selects once, in the blocking form. */
 export const selectOne = sendable(
   import.meta,
-  function selectOne(queues: Queue<number>[]): [number, number] {
+  function selectOne(queues: SimpleQueue<number>[]): [number, number] {
     const { index, value } = selectSync(queues, SOON);
     return [index, value];
   },

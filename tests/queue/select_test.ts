@@ -27,22 +27,13 @@ import {
 } from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { byNumber, Hooked } from "./stress_fixture.ts";
-import { untilWaiting } from "./support.ts";
+import { start, untilWaiting } from "./support.ts";
 import * as fixture from "./select_fixture.ts";
 
 // A hook, so that the errors are not printed.
 setExcepthook(() => {});
 
 const SOON = { timeout: 120_000 };
-
-function start<R>(
-  target: (...args: never[]) => R,
-  ...args: unknown[]
-): Thread<Awaited<R>> {
-  const thread = new Thread({ target, args } as never) as Thread<Awaited<R>>;
-  thread.start();
-  return thread;
-}
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

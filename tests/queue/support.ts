@@ -1,6 +1,6 @@
-import { assert } from "@std/assert";
+import { assert, assertRejects } from "@std/assert";
 import { QueueField } from "../../queue/_engine/layout.ts";
-import { sleepSync } from "../../threading/mod.ts";
+import { sleepSync, Thread, ThreadingError } from "../../threading/mod.ts";
 import { Field, words } from "../../threading/_memory/heap.ts";
 import { lock, unlock } from "../../threading/_memory/mutex.ts";
 import {
@@ -8,6 +8,23 @@ import {
   type SharedObject,
 } from "../../threading/_memory/shared_object.ts";
 import { firstOf, Node } from "../../threading/_memory/wait_queue.ts";
+
+/** A thread that calls a function with these arguments. */
+export function start<A extends unknown[], R>(
+  target: (...args: A) => R,
+  ...args: A
+): Thread<Awaited<R>> {
+  const thread = new Thread({ target: target as never, args: args as never });
+  thread.start();
+  return thread as Thread<Awaited<R>>;
+}
+
+/** Kills a thread, and gives its handle back. */
+export async function kill(thread: Thread<unknown>): Promise<void> {
+  thread.terminate();
+  await assertRejects(() => thread.join({ timeout: 60_000 }), ThreadingError);
+  thread.free();
+}
 
 /** How many gets, or puts, are in line at a queue. */
 export function countWaiting(

@@ -6,32 +6,15 @@ import {
   setExcepthook,
   SharedList,
   SharedNumber,
-  Thread,
-  ThreadingError,
 } from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
-import { untilWaiting } from "./support.ts";
+import { kill, start, untilWaiting } from "./support.ts";
 import * as fixture from "./synchronous_queue_fixture.ts";
 
 // A hook, so that the errors are not printed.
 setExcepthook(() => {});
 
 const SOON = { timeout: 30_000 };
-
-function start<R>(
-  target: (...args: never[]) => R,
-  ...args: unknown[]
-): Thread<Awaited<R>> {
-  const thread = new Thread({ target, args } as never) as Thread<Awaited<R>>;
-  thread.start();
-  return thread;
-}
-
-async function kill(thread: Thread<unknown>): Promise<void> {
-  thread.terminate();
-  await assertRejects(() => thread.join(SOON), ThreadingError);
-  thread.free();
-}
 
 Deno.test("SynchronousQueue.put() ends when its item is taken, in all forms", async () => {
   const queue = new SynchronousQueue<fixture.Job>();

@@ -12,29 +12,16 @@ import {
   Queue,
   ShutDown,
 } from "../../queue/mod.ts";
-import {
-  Lock,
-  sleepSync,
-  Thread,
-  ThreadingError,
-} from "../../threading/mod.ts";
+import { Lock, sleepSync, ThreadingError } from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { STRESS } from "../threading/shared_support.ts";
+import { start } from "./support.ts";
 import * as fixture from "./thread_fixture.ts";
 
 /** A function whose module no worker has loaded yet. */
 async function awaitedFunction(name: string): Promise<unknown> {
   const module = "../threading/sendable_await_fixture.ts";
   return (await import(`${module}?${name}`)).slow;
-}
-
-function start<R, A extends readonly unknown[]>(
-  target: (...args: A) => R,
-  ...args: A
-): Thread {
-  const thread = new Thread({ target, args } as never) as Thread;
-  thread.start();
-  return thread;
 }
 
 Deno.test("Queue works while the main thread is blocked", () => {
