@@ -348,17 +348,29 @@ function lockFound(map: number, key: unknown): number {
   return entry !== 0 && words[entry + Entry.value] !== 0 ? entry : 0;
 }
 
+/** Takes the mutex, with an entry for a key; on failure the draft is discarded. */
+function lockEntryFor(map: number, key: unknown, draft: number): number {
+  try {
+    const encoded = encodeKey(key);
+    return lockEntry(map, hashOf(encoded), encoded);
+  } catch (error) {
+    discard(draft);
+    throw error;
+  }
+}
+
+/** Gives a key a value. */
+export function setKey(map: number, key: unknown, value: unknown): void {
+  const record = draftRecord(value);
+  const entry = lockEntryFor(map, key, record);
+  putValue(map, entry, record);
+  unlock(map + Field.mutex);
+}
+
 /** Gives a key a value if it has none; false if it has one. */
 export function addKey(map: number, key: unknown, value: unknown): boolean {
   const record = draftRecord(value);
-  let entry: number;
-  try {
-    const encoded = encodeKey(key);
-    entry = lockEntry(map, hashOf(encoded), encoded);
-  } catch (error) {
-    discard(record);
-    throw error;
-  }
+  const entry = lockEntryFor(map, key, record);
   const isFree = words[entry + Entry.value] === 0;
   if (isFree) {
     putValue(map, entry, record);
@@ -460,21 +472,6 @@ export function copyTable(map: number): Map<unknown, unknown> {
     freeNode(node);
   }
   return copy;
-}
-
-/** Gives a key a value. */
-export function setKey(map: number, key: unknown, value: unknown): void {
-  const record = draftRecord(value);
-  let entry: number;
-  try {
-    const encoded = encodeKey(key);
-    entry = lockEntry(map, hashOf(encoded), encoded);
-  } catch (error) {
-    discard(record);
-    throw error;
-  }
-  putValue(map, entry, record);
-  unlock(map + Field.mutex);
 }
 
 /** Takes all keys out. */
