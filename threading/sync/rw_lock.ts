@@ -19,7 +19,7 @@ import {
   registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
-import { MAIN_QUEUE, Wake } from "../_memory/wait_queue.ts";
+import { MAIN_QUEUE, type Protocol, Wake } from "../_memory/wait_queue.ts";
 import {
   onThreadEnd,
   surrenderOf,
@@ -54,9 +54,6 @@ import {
   tryWrite,
   writeProtocol,
 } from "./rw_word.ts";
-
-const READ = "acquire an RwLock for reading";
-const WRITE = "acquire an RwLock for writing";
 
 /** What a thread's handle has of a lock that the thread has used. */
 class Share {
@@ -240,6 +237,30 @@ staying.set(
     "send the lock and take it there",
 );
 
+/** What a lock is taken for. */
+interface Purpose {
+  readonly mode: number;
+  /** What errors say that the caller wants. */
+  readonly what: string;
+  readonly protocol: Protocol;
+  /** Takes the lock if nobody is in the way. */
+  readonly begin: (object: number, share: number) => boolean;
+}
+
+const reading: Purpose = {
+  mode: Mode.read,
+  what: "acquire an RwLock for reading",
+  protocol: readProtocol,
+  begin: tryRead,
+};
+
+const writing: Purpose = {
+  mode: Mode.write,
+  what: "acquire an RwLock for writing",
+  protocol: writeProtocol,
+  begin: tryWrite,
+};
+
 /** Key of the share of a handle's thread. */
 const SHARE: unique symbol = Symbol("share");
 
@@ -303,26 +324,8 @@ export class RwLock extends SharedObject {
    * using _ = await lock.acquireRead({ timeout: 1000 });
    * ```
    */
-  async acquireRead(options?: WaitOptions): Promise<ReadGuard> {
-    const surrender = surrenderOf(options, READ);
-    const address = addressOf(this);
-    const share = shareOf(this, address);
-    const guard = new Guard(share);
-    if (!tryRead(address, share.node)) {
-      share.waits++;
-      try {
-        const end = await waitPromise(
-          readProtocol,
-          address,
-          MAIN_QUEUE,
-          surrender,
-        );
-        if (end === Wake.refused) throw ownerDied(address, READ);
-      } finally {
-        share.waits--;
-      }
-    }
-    return Guard.begin(guard, Mode.read);
+  acquireRead(options?: WaitOptions): Promise<ReadGuard> {
+    return acquire(this, options, reading);
   }
 
   /**
@@ -366,7 +369,7 @@ export class RwLock extends SharedObject {
         serveLocked(address);
       }
     }
-    return readSlow(this, options);
+    return acquireSync(this, options, reading);
   }
 
   /**
@@ -386,12 +389,7 @@ export class RwLock extends SharedObject {
    * ```
    */
   acquireReadNowait(): ReadGuard | undefined {
-    const address = addressOf(this);
-    const share = shareOf(this, address);
-    const guard = new Guard(share);
-    if (tryRead(address, share.node)) return Guard.begin(guard, Mode.read);
-    if (isPoisoned(address)) throw ownerDied(address, READ);
-    return undefined;
+    return acquireNowait(this, reading);
   }
 
   /**
@@ -414,29 +412,8 @@ export class RwLock extends SharedObject {
    * guard.downgrade();
    * ```
    */
-  async acquireWrite(options?: WaitOptions): Promise<WriteGuard> {
-    const surrender = surrenderOf(options, WRITE);
-    const address = addressOf(this);
-    const share = shareOf(this, address);
-    const guard = new Guard(share);
-    if (!tryWrite(address)) {
-      share.waits++;
-      try {
-        // Other locks may have taken its place in the table meanwhile.
-        const noteAgain = () => note(address);
-        const end = await waitPromise(
-          writeProtocol,
-          address,
-          MAIN_QUEUE,
-          surrender,
-          noteAgain,
-        );
-        if (end === Wake.refused) throw ownerDied(address, WRITE);
-      } finally {
-        share.waits--;
-      }
-    }
-    return Guard.begin(guard, Mode.write);
+  acquireWrite(options?: WaitOptions): Promise<WriteGuard> {
+    return acquire(this, options, writing);
   }
 
   /**
@@ -463,16 +440,7 @@ export class RwLock extends SharedObject {
    * ```
    */
   acquireWriteSync(options?: WaitSyncOptions): WriteGuard {
-    const timeout = timeoutOf(options, WRITE);
-    const address = addressOf(this);
-    const share = shareOf(this, address);
-    const guard = new Guard(share);
-    if (!tryWrite(address)) {
-      refuseOwn(address, share.node, timeout, WRITE);
-      const end = waitSync(writeProtocol, address, MAIN_QUEUE, timeout, WRITE);
-      checkEnd(end, address, timeout, WRITE);
-    }
-    return Guard.begin(guard, Mode.write);
+    return acquireSync(this, options, writing);
   }
 
   /**
@@ -492,11 +460,7 @@ export class RwLock extends SharedObject {
    * ```
    */
   acquireWriteNowait(): WriteGuard | undefined {
-    const address = addressOf(this);
-    const guard = new Guard(shareOf(this, address));
-    if (tryWrite(address)) return Guard.begin(guard, Mode.write);
-    if (isPoisoned(address)) throw ownerDied(address, WRITE);
-    return undefined;
+    return acquireNowait(this, writing);
   }
 
   /**
@@ -575,20 +539,65 @@ export class RwLock extends SharedObject {
   }
 }
 
-function readSlow(
-  owner: RwLock,
-  options: WaitSyncOptions | undefined,
-): ReadGuard {
-  const timeout = timeoutOf(options, READ);
-  const address = addressOf(owner);
-  const share = shareOf(owner, address);
+async function acquire(
+  lock: RwLock,
+  options: WaitOptions | undefined,
+  purpose: Purpose,
+): Promise<Guard> {
+  const { what, mode, protocol } = purpose;
+  const surrender = surrenderOf(options, what);
+  const address = addressOf(lock);
+  const share = shareOf(lock, address);
   const guard = new Guard(share);
-  if (!tryRead(address, share.node)) {
-    refuseOwn(address, 0, timeout, READ);
-    const end = waitSync(readProtocol, address, MAIN_QUEUE, timeout, READ);
-    checkEnd(end, address, timeout, READ);
+  if (!purpose.begin(address, share.node)) {
+    // Other locks may have taken its place in the table meanwhile.
+    const inspect = mode === Mode.write ? () => note(address) : undefined;
+    share.waits++;
+    try {
+      const end = await waitPromise(
+        protocol,
+        address,
+        MAIN_QUEUE,
+        surrender,
+        inspect,
+      );
+      if (end === Wake.refused) throw ownerDied(address, what);
+    } finally {
+      share.waits--;
+    }
   }
-  return Guard.begin(guard, Mode.read);
+  return Guard.begin(guard, mode);
+}
+
+function acquireSync(
+  lock: RwLock,
+  options: WaitSyncOptions | undefined,
+  purpose: Purpose,
+): Guard {
+  const { what, mode, protocol } = purpose;
+  const timeout = timeoutOf(options, what);
+  const address = addressOf(lock);
+  const share = shareOf(lock, address);
+  const guard = new Guard(share);
+  if (!purpose.begin(address, share.node)) {
+    // Its own readers are in the way of a writer only.
+    const own = mode === Mode.write ? share.node : 0;
+    refuseOwn(address, own, timeout, what);
+    const end = waitSync(protocol, address, MAIN_QUEUE, timeout, what);
+    checkEnd(end, address, timeout, what);
+  }
+  return Guard.begin(guard, mode);
+}
+
+function acquireNowait(lock: RwLock, purpose: Purpose): Guard | undefined {
+  const address = addressOf(lock);
+  const share = shareOf(lock, address);
+  const guard = new Guard(share);
+  if (purpose.begin(address, share.node)) {
+    return Guard.begin(guard, purpose.mode);
+  }
+  if (isPoisoned(address)) throw ownerDied(address, purpose.what);
+  return undefined;
 }
 
 const KIND = registerClass(import.meta, {
