@@ -130,11 +130,13 @@ export const idleProtocol: Protocol = {
     passOn(core, words[node + Node.queue]);
   },
   spins: 4000,
+  idle: true,
 };
 
 /** How a worker waits whose tasks are suspended: it cannot end. */
 export const suspendedProtocol: Protocol = {
   ...idleProtocol,
+  idle: undefined,
   take(core) {
     return words[core + Core.pending] !== 0 ? Wake.granted : Wake.waiting;
   },
@@ -166,6 +168,10 @@ const CORE_KIND = registerClass(import.meta, {
   constructor: PoolCore,
   protocol: idleProtocol,
   abandon,
+  label: (_core, node) =>
+    words[node + Node.queue] === Core.room
+      ? "room in a pool"
+      : "the end of a pool",
   destroy(core) {
     for (const field of [Core.error, Core.initializer, Core.name]) {
       const record = words[core + field];

@@ -21,6 +21,15 @@
  * a cancelling, a kill, or, of a Lock, a release by another thread. A thread that
  * is being cancelled or killed counts as not blocked. For Locks see `isLent`.
  *
+ * A hand-over has two steps: the object is given a new holder, and the holder's
+ * wait is told. Between the two a thread seems to wait for what it has itself, or
+ * to have what one of its tasks was given that cannot run. But both are done in
+ * one critical section of the object, and so the second reading asks for each wait
+ * under the mutex of its object. What a task of a blocked thread was given is on
+ * the stack `Slot.ready` then, until the thread wakes and passes it on, and while
+ * it does that it counts as awake. (The first reading may see such a thing. It
+ * costs a second one.)
+ *
  * Exactly one throws: the second reading is done under a mutex, and whoever finds
  * the circle makes its word even before it lets go of that. If another thread of
  * the same circle comes second, it finds that one no longer blocked, and sleeps.
@@ -31,6 +40,15 @@
  * finds that all others do; if it is not the main thread, it wakes that one, which
  * looks again. What was handed to a task of a blocked thread is not settled: the
  * thread wakes and passes it on. So such a thread does not count as asleep.
+ *
+ * Who counts as a thread that may still do something: each one in a slot that does
+ * not sleep, one that boots included; each one that is counted and in no slot, or
+ * no more; a worker that lingers behind the end of its thread; and what is left of
+ * a dead thread until somebody has cleaned up after it. A pool is none of these:
+ * whatever it goes on with is done by a worker of it, which boots, has been woken,
+ * or runs, or by whoever cleans up after one. A worker of a pool that waits for a
+ * task sleeps, also if it is to end after some time, unless that could wake
+ * somebody, see `endsInSilence`.
  *
  * @module
  */
@@ -58,7 +76,7 @@ import {
 import { naming } from "./looking.ts";
 import { lock, lockInner, unlock, unlockInner } from "./mutex.ts";
 import { classOf } from "./shared_object.ts";
-import { Node, NODE_WORDS, Wake } from "./wait_queue.ts";
+import { hasWaits, Node, NODE_WORDS, NodeFlag, Wake } from "./wait_queue.ts";
 
 /** One thread of a circle, or of all that sleep, and what it waits for. */
 interface Link {
@@ -69,12 +87,6 @@ interface Link {
   node: number;
   object: number;
 }
-
-/** What the thread table tells. */
-export const table = {
-  /** Whether the thread in a slot lets the process end. */
-  isDaemon: (_slot: number): boolean => false,
-};
 
 /** What was found last in this thread, for the error. */
 let found: Link[] = [];
@@ -232,14 +244,19 @@ function leadsInto(start: number, stuck: Set<number>): boolean {
 }
 
 function countHandles(slot: number, object: number): number {
-  let count = 0;
+  return handlesOf(slot).filter((each) => each === object).length;
+}
+
+/** The objects that a thread has handles of, one each. */
+function handlesOf(slot: number): number[] {
+  const objects: number[] = [];
   lockInner(slot + Slot.mutex);
   const end = words[slot + Slot.holds] + words[slot + Slot.holdsCapacity];
   for (let at = words[slot + Slot.holds]; at < end; at++) {
-    if (words[at] === object) count++;
+    if (isNode(words[at])) objects.push(words[at]);
   }
   unlockInner(slot + Slot.mutex);
-  return count;
+  return objects;
 }
 
 /**
@@ -267,11 +284,10 @@ export function isDeadlock(object: number): boolean {
 /** Reads the circle once more, and leaves it, if it is there. */
 function claim(circle: Link[]): boolean {
   lock(MAIN_SLOT + Slot.deadlockMutex);
-  const isThere = circle.every((link, i) => {
-    const next = circle[(i + 1) % circle.length];
-    return isSame(link) && holdersOf(link).includes(next.tid) &&
-      !isUnsettled(link.slot);
-  }) && isClosedForGood(circle);
+  const isThere =
+    circle.every((link, i) =>
+      isWaitingFor(link, circle[(i + 1) % circle.length])
+    ) && isClosedForGood(circle);
   if (isThere) endBlocking();
   unlock(MAIN_SLOT + Slot.deadlockMutex);
   if (isThere) {
@@ -281,31 +297,78 @@ function claim(circle: Link[]): boolean {
   return isThere;
 }
 
+/**
+ * Whether a thread still is in its wait, and the next one has what that is for.
+ * No hand-over of the object can be half-done, since this has its mutex.
+ */
+function isWaitingFor(link: Link, next: Link): boolean {
+  const isWhole = lockInner(link.object + Field.mutex);
+  const waits = isWhole && isSame(link) &&
+    holdersOf(link).includes(next.tid) && !isUnsettled(next.slot);
+  unlockInner(link.object + Field.mutex);
+  return waits;
+}
+
 /** Whether no thread is left that could wake another one. */
 function areAllAsleep(leave: boolean): boolean {
   const links: Link[] = [];
   const used = load(Header.usedSlots);
   for (let i = 0; i < used; i++) {
-    const other = load(slotAt(i) + Slot.tid);
-    if (other === 0) continue;
+    const slot = slotAt(i);
+    const other = load(slot + Slot.tid);
+    if (other === 0) {
+      // What is left of a thread can still wake others.
+      if (load(slot + Slot.lingers) !== 0 || hasWaits(slot)) return false;
+      continue;
+    }
     const link = linkOf(other);
-    if (link === undefined || isUnsettled(link.slot)) return false;
+    if (link === undefined || (isIdle(link) && !endsInSilence(link))) {
+      return false;
+    }
     links.push(link);
   }
-  // Those that begin or end are counted, but may not be in a slot, as is a pool
-  // whose worker has died and that has tasks.
+  // Those that begin or end are counted, but may not be in a slot.
   if (links.length !== load(Header.allThreads) + 1) return false;
-  const live = links.filter(({ slot }) =>
-    slot !== MAIN_SLOT && !table.isDaemon(slot)
-  );
-  if (live.length !== load(Header.liveThreads)) return false;
-  if (!links.every(isSame)) return false;
+  // All of them slept when the first round was over: nobody handed anything over.
+  if (!links.every((link) => isSame(link) && !isUnsettled(link.slot))) {
+    return false;
+  }
   if (leave) {
     endBlocking();
-    found = links;
+    found = links.filter((link) => !isIdle(link));
     foundAll = true;
   }
   return true;
+}
+
+/** Whether a thread waits for work, and for nothing else. */
+function isIdle({ node }: Link): boolean {
+  return (words[node + Node.flags] & NodeFlag.idle) !== 0;
+}
+
+/**
+ * Whether the end of an idle thread would wake nobody: nobody waits for it, and it
+ * has neither a lock, nor a wait or a delivery, nor a handle of what does something
+ * when its last handle goes. In doubt it would: then it is looked again when it has
+ * ended.
+ */
+function endsInSilence({ slot, node, object }: Link): boolean {
+  if (!(words[node + Node.flags] & NodeFlag.ends)) return true;
+  const thread = words[slot + Slot.thread];
+  if (!isNode(thread) || load(thread + Field.head) !== 0) return false;
+  if (naming.heldBy(slot).length > 0) return false;
+  if (words[slot + Slot.locksOverflow] !== 0) return false;
+  // What stays with the thread from its start to its end, see `assign`.
+  const first = words[slot + Slot.nodes];
+  if (first !== 0) {
+    if (!isNode(first) || words[first + Node.listNext] !== 0) return false;
+    if (words[first + Node.object] !== object) return false;
+  }
+  return handlesOf(slot).every((each) => {
+    const shared = classOf(each);
+    return each === object || each === thread ||
+      (shared !== undefined && shared.leave === undefined);
+  });
 }
 
 /**
@@ -338,19 +401,30 @@ function neverEnds(what: string): DeadlockError {
   );
 }
 
-/** `Lock 1`: the same object has the same number in all lines. */
-function labelOf(object: number, labels: Map<number, string>): string {
-  const known = labels.get(object);
-  if (known !== undefined) return known;
+/**
+ * `Lock 1`: the same object has the same number in all lines.
+ *
+ * @param node The wait at it, 0 if it is held.
+ */
+function labelOf(
+  object: number,
+  node: number,
+  labels: Map<number, string>,
+): string {
+  if (object === node) return "one of several objects";
   const shared = classOf(object);
-  const label = shared?.label?.(object) ??
-    `${shared?.constructor.name ?? "an object"} ${labels.size + 1}`;
-  labels.set(object, label);
+  const named = shared?.label?.(object, node);
+  if (named !== undefined) return named;
+  let label = labels.get(object);
+  if (label === undefined) {
+    label = `${shared?.constructor.name ?? "an object"} ${labels.size + 1}`;
+    labels.set(object, label);
+  }
   return label;
 }
 
 function lineOf(
-  { tid, slot, object }: Link,
+  { tid, slot, node, object }: Link,
   previous: Link,
   labels: Map<number, string>,
 ): string {
@@ -360,9 +434,9 @@ function lineOf(
   if (isHolder && classOf(previous.object)?.label === undefined) {
     held.add(previous.object);
   }
-  const names = [...held].map((each) => labelOf(each, labels));
+  const names = [...held].map((each) => labelOf(each, 0, labels));
   const holds = names.length === 0 ? "" : `holds ${names.join(", ")} and `;
   return `    ${naming.nameOf(tid)} ${holds}waits for ${
-    labelOf(object, labels)
+    labelOf(object, node, labels)
   }`;
 }

@@ -199,8 +199,11 @@ export interface SharedClass {
   holders?(address: number, node: number): number[];
   /** Set if other threads than its holder can release it, too. */
   lent?: true;
-  /** What a message calls the object, if not by its class and a number. */
-  label?(address: number): string;
+  /**
+   * What a message calls the object that a node waits at, if not by its class and
+   * a number.
+   */
+  label?(address: number, node: number): string;
   /** What there is to see of an object, see `looking.ts`. Must not throw. */
   look?(address: number): string[];
 }

@@ -574,7 +574,7 @@ function sleep(
       callbacks.due(),
     );
     if (load(node + Node.state) !== Wake.waiting) return true;
-    if (Math.min(deadline, due) === Infinity) {
+    if (due === Infinity && (deadline === Infinity || protocol?.idle)) {
       beginBlocking(node);
       // What was moved has been notified, and has to have its lock again.
       if (isDeadlock(interruptible ? object : 0)) return false;
@@ -599,6 +599,9 @@ function sleep(
  */
 function declineReady(): void {
   let node = load(self + Slot.ready);
+  if (node === 0) return;
+  // Until it is passed on, this thread is about to do something.
+  endBlocking();
   let moved = false;
   while (node !== 0) {
     const object = words[node + Node.object];
@@ -672,7 +675,7 @@ export function waitSync(
   what: string,
   node: number = OWN_NODE,
 ): number {
-  prepare(node, 0);
+  prepare(node, protocol.idle ? idleFlags(timeout) : 0);
   const deadline = timeout === Infinity
     ? Infinity
     : performance.now() + timeout;
@@ -698,6 +701,10 @@ export function waitSync(
     protocol.attend?.(object, node);
     again = true;
   }
+}
+
+function idleFlags(timeout: number): number {
+  return timeout === Infinity ? NodeFlag.idle : NodeFlag.idle | NodeFlag.ends;
 }
 
 /** Sleeps on a node that is in a queue, and leaves the queue at the end. */

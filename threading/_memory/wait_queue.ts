@@ -87,6 +87,10 @@ export const NodeFlag = {
   bound: 4,
   /** It is one of the nodes of a selection. */
   selected: 8,
+  /** Its thread waits for work, and for nothing else, see `deadlock.ts`. */
+  idle: 1 << 20,
+  /** The same, and ends when none has come for some time. */
+  ends: 1 << 21,
 } as const;
 
 /** States of a node. */
@@ -149,6 +153,11 @@ export interface Protocol {
   tick?(object: number): number;
   /** How often a blocking wait looks whether it was woken before it sleeps. */
   spins?: number;
+  /**
+   * Set if a thread waits like this that has nothing to do, and ends if its time
+   * runs out: it counts as asleep, see `deadlock.ts`.
+   */
+  idle?: true;
 }
 
 /** Word offset of the queue that most objects have. */

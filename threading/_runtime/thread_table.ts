@@ -29,7 +29,7 @@ import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
 import { addDraft, referenceDraft, removeDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
-import { lookAgain, table } from "../_memory/deadlock.ts";
+import { lookAgain } from "../_memory/deadlock.ts";
 import { naming } from "../_memory/looking.ts";
 import {
   commitRecord,
@@ -107,9 +107,6 @@ naming.nameOf = (tid) => {
     ? name
     : `thread ${tid}`;
 };
-
-table.isDaemon = (slot) =>
-  words[words[slot + Slot.thread] + ThreadField.daemon] !== 0;
 
 /** What joining a thread waits for: the thread itself. */
 export function holdersOfEnd(thread: number): number[] {
