@@ -291,3 +291,75 @@ export const takeTwo = sendable(
     return found;
   },
 );
+
+/** Has one lock, if it is given one, and waits for another one. */
+export const waitForNext = sendable(
+  import.meta,
+  function waitForNext(next: RLock, own: RLock | undefined) {
+    own?.acquireSync();
+    const message = attempt(() => next.acquireSync().release());
+    own?.release();
+    return message;
+  },
+);
+
+/**
+ * Takes locks, one or two in their order, with no timeout, in the blocking form;
+ * meanwhile tasks wait for some, which they give back at once. None of that can
+ * go round in a circle.
+ */
+export const handOver = sendable(
+  import.meta,
+  async function handOver(
+    locks: (Lock | RLock | InterpreterLock)[],
+    rwLocks: RwLock[],
+    seed: number,
+    ms: number,
+  ) {
+    const random = randomFrom(seed);
+    const count = locks.length + rwLocks.length;
+    const takeSync = (place: number) => {
+      if (place < locks.length) return locks[place].acquireSync();
+      const lock = rwLocks[place - locks.length];
+      return random(3) === 0 ? lock.acquireWriteSync() : lock.acquireReadSync();
+    };
+    const passThrough = async (place: number) => {
+      if (place < locks.length) {
+        const lock = locks[place];
+        await lock.acquire();
+        lock.release();
+      } else {
+        const lock = rwLocks[place - locks.length];
+        const guard = random(3) === 0
+          ? await lock.acquireWrite()
+          : await lock.acquireRead();
+        guard.release();
+      }
+    };
+    let tasks: Promise<void>[] = [];
+    let taken = 0;
+    const end = performance.now() + ms;
+    while (performance.now() < end) {
+      for (let i = random(3); i > 0; i--) {
+        tasks.push(passThrough(random(count)));
+      }
+      // Those that were not kept waiting have released it by then.
+      await delay(0);
+      for (let i = random(10); i >= 0; i--) {
+        const one = random(count);
+        const first = takeSync(one);
+        if (one < count - 1 && random(2) === 0) {
+          takeSync(one + 1 + random(count - one - 1)).release();
+        }
+        first.release();
+        taken++;
+      }
+      if (tasks.length > 5) {
+        await Promise.all(tasks);
+        tasks = [];
+      }
+    }
+    await Promise.all(tasks);
+    return taken;
+  },
+);
