@@ -150,13 +150,17 @@ const cases: Record<string, () => unknown> = {
   },
   "setitimer, handled once free": async () => {
     let ticks = 0;
-    signal("SIGALRM", () => ticks++);
+    signal("SIGALRM", () => {
+      ticks++;
+      setitimer(ITIMER_REAL, 0);
+    });
     setitimer(ITIMER_REAL, 10, 10);
     sleepSync(200);
     console.log(ticks);
     await pause();
-    setitimer(ITIMER_REAL, 0);
-    console.log(ticks);
+    // Those that came meanwhile are one; the next may have been on its way.
+    await sleep(50);
+    console.log(ticks === 1 || ticks === 2);
   },
   "interruptMain": async () => {
     const got = sigwait(["SIGINT"]);
