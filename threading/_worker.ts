@@ -77,6 +77,7 @@ import {
   objectAtAs,
 } from "./_memory/shared_object.ts";
 import { enterThread, leaveThread } from "./_memory/scope.ts";
+import { noteThread, TRACING } from "./_memory/trace.ts";
 import { forgetWaits, listen } from "./_memory/wait.ts";
 import {
   isReasonOfThread,
@@ -184,6 +185,9 @@ async function serve(): Promise<void> {
 function begin(): void {
   adoptTid();
   thread = words[self + Slot.thread];
+  if (words[TRACING] !== 0) {
+    noteThread(words[self + Slot.tid], thread, nameOf(thread));
+  }
   instance = objectAtAs(thread, Thread) as Thread;
   before = {};
   setCurrentThread(instance);

@@ -86,6 +86,16 @@ export { SharedMap } from "./shared/map.ts";
 // The chapter's low-level `thread` module, and the size of stacks
 export * from "./low_level.ts";
 
+// Seeing what the threads do
+export {
+  span,
+  startTrace,
+  type Trace,
+  type TraceEvents,
+  type TraceOptions,
+  type TraceSummary,
+} from "./trace.ts";
+
 // Errors
 export {
   type ExceptHook,

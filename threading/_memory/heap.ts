@@ -487,6 +487,9 @@ export const Slot = {
   guarded: 80,
   /** (shared) The same number, once the worker runs no more: see `isGone`. */
   gone: 81,
+  /** (shared) Of the main thread: what is traced, and where, see `trace.ts`. */
+  tracing: 82,
+  traceRegion: 83,
   /**
    * (shared) A thread, and two words of bits: the signals that it handles. They
    * count only while that thread runs here.

@@ -64,11 +64,14 @@ import {
   unlock,
 } from "./mutex.ts";
 import { makeVisible } from "./looking.ts";
+import { noteMade, TRACING } from "./trace.ts";
 import type { Protocol } from "./wait_queue.ts";
 import { ThreadingError } from "../errors.ts";
 
 const FIRST = ALLOCATOR_END;
 const Text = { next: 0, id: 1, length: 2, bytes: 3 } as const;
+/** Where the names are, for the writer of a trace. */
+export const TEXTS = { first: FIRST, ...Text } as const;
 
 const ids = new Map<string, number>();
 const texts: string[] = [];
@@ -339,6 +342,7 @@ export function createObject(kind: number, count: number): number {
   if (load(Header.strangers) !== strangers.seen) destroyStrangers();
   const address = allocateZeroed(count);
   words[address + Field.kind] = kind;
+  if (words[TRACING] !== 0) noteMade(address);
   return address;
 }
 

@@ -71,6 +71,14 @@ import {
   withdraw,
 } from "./wait_queue.ts";
 import {
+  beginWait,
+  endTask,
+  endWait,
+  isTracing,
+  TraceBit,
+  traceNow,
+} from "./trace.ts";
+import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
@@ -86,6 +94,8 @@ interface PendingWait {
   pins: Pins;
   /** What the code that waits belongs to; `undefined` if it waits in any case. */
   scope: Scope | undefined;
+  /** When it began, for the trace; 0 if that does not have it. */
+  began: number;
   resolve(state: number): void;
   reject(reason: unknown): void;
   /** Called at the end, while the node is still there. */
@@ -182,12 +192,12 @@ function proceed(wait: PendingWait): void {
   const moved = words[wait.node + Node.object] !== wait.object;
   const { scope } = wait;
   if (!moved && isCancelled(scope) && undo(wait.protocol, wait.node)) {
-    endWait(wait);
+    endPending(wait);
     wait.reject(reasonOf(scope));
     return;
   }
   if (state !== Wake.retry || moved) {
-    endWait(wait);
+    endPending(wait);
     wait.resolve(state);
     return;
   }
@@ -227,13 +237,13 @@ function giveUp(wait: PendingWait, reason: unknown): void {
     wait.giveUpLate ??= () => giveUp(wait, reason);
     return;
   }
-  endWait(wait);
+  endPending(wait);
   wait.reject(reason);
 }
 
 function endDamaged(wait: PendingWait): void {
   const name = classOf(words[wait.node + Node.object])?.constructor.name;
-  endWait(wait);
+  endPending(wait);
   wait.reject(damagedError(name));
 }
 
@@ -256,13 +266,16 @@ function takeOrEnqueue(wait: PendingWait, again: boolean): number {
     words[node + Node.object] = 0;
   }
   unlock(object + Field.mutex);
-  if (end !== Wake.waiting) endWait(wait);
+  if (end !== Wake.waiting) endPending(wait);
   return end;
 }
 
-function endWait(wait: PendingWait): void {
+function endPending(wait: PendingWait): void {
   const { inspect, node, token, object, pins } = wait;
   inspect?.(node);
+  if (wait.began !== 0) {
+    endTask(wait.began, object, node, words[node + Node.state]);
+  }
   pending.delete(token);
   freeNode(node);
   // Behind the continuation of the wait, which uses the object.
@@ -332,7 +345,10 @@ export function waitEntered(
 }
 
 function wait(
-  start: Omit<PendingWait, "pins" | "scope" | "resolve" | "reject">,
+  start: Omit<
+    PendingWait,
+    "pins" | "scope" | "began" | "resolve" | "reject"
+  >,
   { timeout, signal, timeoutError, sheltered }: Surrender,
   enter?: (node: number) => void,
 ): Promise<number> {
@@ -344,6 +360,7 @@ function wait(
     ...start,
     pins: pin(object),
     scope,
+    began: 0,
     resolve,
     reject,
   };
@@ -358,6 +375,7 @@ function wait(
   } else {
     enter(node);
   }
+  if (isTracing(TraceBit.waits)) pendingWait.began = traceNow();
   if (isCancelled(scope)) {
     giveUp(pendingWait, reasonOf(scope));
     return promise;
@@ -400,6 +418,7 @@ export function beginSelecting(
     queue: 0,
     pins: new Map(),
     scope,
+    began: isTracing(TraceBit.waits) ? traceNow() : 0,
     resolve: none,
     reject: none,
     inspect: undefined,
@@ -415,6 +434,8 @@ export function isSelecting(selection: SelectingTask): boolean {
 
 /** A selection has ended. */
 export function endSelecting({ token }: SelectingTask): void {
+  const began = pending.get(token)?.began ?? 0;
+  if (began !== 0) endTask(began, 0, 0, Wake.granted);
   pending.delete(token);
   if (pending.size === 0) callbacks.pendingChange();
 }
@@ -537,11 +558,14 @@ export function sleepUntilWoken(
   protocol?: Protocol,
   interruptible = false,
 ): boolean {
+  const object = words[node + Node.object];
+  const began = isTracing(TraceBit.waits) ? beginWait(object) : 0;
   let woken: boolean;
   try {
     woken = sleep(node, deadline, protocol, interruptible);
   } finally {
     endBlocking();
+    if (began !== 0) endWait(began, object, node, words[node + Node.state]);
   }
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();

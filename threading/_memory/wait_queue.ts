@@ -31,6 +31,7 @@ import {
   words,
 } from "./heap.ts";
 import { callbacks, isClosed, lock, tryLock, unlock } from "./mutex.ts";
+import { isTracing, noteWake, TraceBit } from "./trace.ts";
 
 /** The words of a node. */
 export const Node = {
@@ -278,6 +279,7 @@ export function wake(node: number, state: number): void {
   const slot = words[node + Node.slot];
   const flags = words[node + Node.flags];
   if (flags & NodeFlag.selected && !choose(node)) return;
+  if (isTracing(TraceBit.waits)) traceWake(node);
   if (flags & NodeFlag.promise) {
     store(node + Node.state, state);
     pushReady(slot, node);
@@ -289,6 +291,11 @@ export function wake(node: number, state: number): void {
     store(node + Node.state, state);
   }
   wakeSlot(slot);
+}
+
+function traceWake(node: number): void {
+  const sleeper = isSelected(node) ? words[node + SELECTION] : node;
+  noteWake(words[node + Node.tid], sleeper, words[node + Node.object]);
 }
 
 /** Puts a node on the stack of those of its slot that were woken. */

@@ -25,6 +25,7 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { callbacks, lock, unlock } from "../_memory/mutex.ts";
+import { noteDone, TraceNote } from "../_memory/trace.ts";
 import {
   checkInterrupted,
   currentScope,
@@ -93,6 +94,7 @@ export function cancelScope(
       const slot = words[address + ScopeField.slot];
       if (slot !== 0) {
         store(slot + Slot.cancels, 1);
+        noteDone(TraceNote.cancelled, words[slot + Slot.tid]);
         wakeSlot(slot);
       }
     }

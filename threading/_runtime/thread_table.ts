@@ -37,6 +37,7 @@ import {
   readRecord,
   releaseRecord,
 } from "../_codec/record.ts";
+import { noteDone, noteEnded, TraceNote } from "../_memory/trace.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
   hasWaits,
@@ -323,6 +324,7 @@ export function assign(thread: number, job: number, companion = 0): number {
     store(thread + ThreadField.state, ThreadStage.alive);
     enlist(thread);
     store(slot + Slot.tid, tid);
+    noteDone(TraceNote.started, tid);
     commitRecord(job);
     if (companion !== 0) {
       words[companion + Node.tid] = tid;
@@ -377,6 +379,7 @@ export function vacate(
   { state, result, fields }: Ending,
   { idle, lingers }: { idle: boolean; lingers: boolean },
 ): void {
+  noteEnded(words[slot + Slot.tid], state);
   lock(Header.registryMutex);
   const thread = words[slot + Slot.thread];
   if (!words[thread + ThreadField.daemon]) {
@@ -443,6 +446,7 @@ export function condemn(thread: number): boolean {
     words[thread + ThreadField.tid] !== 0;
   if (alive && load(slot + Slot.dying) === Dying.no) {
     store(slot + Slot.dying, Dying.asked);
+    noteDone(TraceNote.terminated, words[slot + Slot.tid]);
     wakeSlot(slot);
     requestHost();
   }

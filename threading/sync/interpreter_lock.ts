@@ -28,6 +28,7 @@ import {
   PROMISE,
   recoverLock,
   setForm,
+  takeIdle,
   WAITERS,
 } from "./lock_word.ts";
 import {
@@ -436,7 +437,7 @@ const turnProtocol: Protocol = {
  */
 function takeTurn(object: number, timeout: number, what: string): void {
   note(object);
-  if (compareExchange(object + LockField.word, 0, ownerWord) === 0) return;
+  if (takeIdle(object, ownerWord)) return;
   refuseSelfDeadlock(object, what);
   if ((load(object + LockField.word) & ~WAITERS) === ownerWord) {
     throw new DeadlockError(
@@ -542,8 +543,7 @@ async function takeAfter(
     return await promise;
   } finally {
     note(object);
-    const at = object + LockField.word;
-    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
+    if (!takeIdle(object, ownerWord | PROMISE)) {
       await waitForLock(turnProtocol, object, FOR_EVER, what);
     }
     resume(object, { ...hold, promise: true });

@@ -65,9 +65,13 @@ import {
   PROMISE,
   recoverLock,
   takeFree,
+  takeIdle,
+  tracedBit,
+  traceTaken,
   WAITERS,
 } from "./lock_word.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
+import { noteReleased, TRACING } from "../_memory/trace.ts";
 
 const ACQUIRE = "acquire a Lock";
 /** Longer looking keeps the lock's word from the cache of its owner. */
@@ -127,8 +131,7 @@ export class Lock extends SharedObject {
     const surrender = surrenderOf(options, ACQUIRE);
     const address = addressOf(this);
     note(address);
-    const at = address + LockField.word;
-    if (compareExchange(at, 0, ownerWord | PROMISE) !== 0) {
+    if (!takeIdle(address, ownerWord | PROMISE)) {
       await waitForLock(lockProtocol, address, surrender, ACQUIRE);
     }
     return this;
@@ -163,10 +166,7 @@ export class Lock extends SharedObject {
   acquireSync(options?: WaitSyncOptions): this {
     const address = this[ADDRESS];
     note(address);
-    if (
-      options !== undefined ||
-      compareExchange(address + LockField.word, 0, ownerWord) !== 0
-    ) {
+    if (options !== undefined || !takeIdle(address, ownerWord)) {
       acquireSlow(this, options);
     }
     return this;
@@ -449,8 +449,9 @@ export const lockProtocol: Protocol = {
       if (isFree(word)) {
         // Other locks may have taken its place in the table since the last time.
         note(object);
-        const waiters = firstOf(object) === 0 ? 0 : WAITERS;
+        const waiters = firstOf(object) === 0 ? tracedBit() : WAITERS;
         if (compareExchange(at, word, wordOf(node) | waiters) === word) {
+          traceTaken(object, wordOf(node));
           return Wake.granted;
         }
       } else if (addWaiters(at, word)) {
@@ -470,7 +471,7 @@ export const lockProtocol: Protocol = {
     return state !== Wake.refused;
   },
   withdraw(object) {
-    if (firstOf(object) !== 0) return;
+    if (firstOf(object) !== 0 || tracedBit() !== 0) return;
     const at = object + LockField.word;
     for (;;) {
       const word = load(at);
@@ -521,6 +522,7 @@ export function releaseSlow(object: number): boolean {
 export function passOn(object: number): void {
   const at = object + LockField.word;
   const first = firstOf(object);
+  if (words[TRACING] !== 0) noteReleased(object, ownerOf(load(at)));
   if (first === 0) {
     store(at, 0);
     return;
@@ -528,7 +530,8 @@ export function passOn(object: number): void {
   dequeue(first);
   const waiters = firstOf(object) === 0 ? 0 : WAITERS;
   if (words[first + Node.flags] & NodeFlag.handOver) {
-    store(at, wordOf(first) | waiters);
+    traceTaken(object, wordOf(first));
+    store(at, wordOf(first) | waiters | tracedBit());
     wake(first, Wake.granted);
   } else {
     store(at, waiters);

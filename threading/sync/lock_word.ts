@@ -11,7 +11,8 @@
  *
  * Free to held and back is one compare-exchange. `WAITERS` is set and cleared
  * under the object's mutex only, and whoever releases a word that has it goes
- * through the mutex too, see `lock.ts`.
+ * through the mutex too, see `lock.ts`. While locks are traced, it is set without
+ * waiters, too.
  *
  * Whose lock it is, the word alone says. A table in the thread's slot says which
  * words to look at, so that whoever cleans up after a dead thread finds its
@@ -37,6 +38,13 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
+import {
+  isTracing,
+  noteReleased,
+  noteTaken,
+  TraceBit,
+  TRACING,
+} from "../_memory/trace.ts";
 import {
   addOwner,
   glanceText,
@@ -84,10 +92,33 @@ export function isFree(word: number): boolean {
 /** Takes the lock if it is free, also when there is a queue. */
 export function takeFree(address: number, owner: number): boolean {
   const at = address + LockField.word;
-  return compareExchange(at, 0, owner) === 0 ||
+  return takeIdle(address, owner) ||
     (load(at) === FREE_WITH_WAITERS &&
       compareExchange(at, FREE_WITH_WAITERS, owner | WAITERS) ===
-        FREE_WITH_WAITERS);
+        FREE_WITH_WAITERS &&
+      traceTaken(address, owner));
+}
+
+/** Takes the lock if it is free and nobody is in the queue: the fast path. */
+export function takeIdle(address: number, owner: number): boolean {
+  const at = address + LockField.word;
+  if (words[TRACING] === 0) return compareExchange(at, 0, owner) === 0;
+  return compareExchange(at, 0, owner | tracedBit()) === 0 &&
+    traceTaken(address, owner);
+}
+
+/**
+ * `WAITERS` if locks are traced, also when there are none: the release of such a
+ * lock comes through the mutex, where it is seen.
+ */
+export function tracedBit(): number {
+  return isTracing(TraceBit.locks) ? WAITERS : 0;
+}
+
+/** Tells the trace that somebody has got the lock. */
+export function traceTaken(address: number, owner: number): true {
+  if (words[TRACING] !== 0) noteTaken(address, ownerOf(owner));
+  return true;
 }
 
 /** Marks in which form a lock was taken that this thread holds. */
@@ -153,6 +184,7 @@ export function poison(object: number, owner: number, name: number): void {
   if (!tryLock(object + Field.mutex)) return;
   const isOwner = ownerOf(load(object + LockField.word)) === owner;
   if (isOwner && !isUnseen(object, 0, slotOf(owner))) {
+    if (words[TRACING] !== 0) noteReleased(object, owner);
     destroyLock(object);
     addOwner(name);
     words[object + LockField.deadName] = name;

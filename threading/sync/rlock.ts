@@ -54,6 +54,7 @@ import {
   PROMISE,
   recoverLock,
   takeFree,
+  takeIdle,
   WAITERS,
 } from "./lock_word.ts";
 import { ThreadingError } from "../errors.ts";
@@ -156,7 +157,7 @@ export class RLock extends SharedObject {
     const address = addressOf(this);
     if (takeAgain(address)) return this;
     note(address);
-    if (compareExchange(address + LockField.word, 0, ownerWord) !== 0) {
+    if (!takeIdle(address, ownerWord)) {
       refuseSelfDeadlock(address, ACQUIRE);
       const end = waitSync(lockProtocol, address, MAIN_QUEUE, timeout, ACQUIRE);
       checkEnd(end, address, timeout, ACQUIRE);

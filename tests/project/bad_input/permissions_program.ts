@@ -37,6 +37,7 @@ const CALLS: Record<string, () => unknown> = {
   spawnSync: () => skein.spawnSync(skein.P_NOWAIT, ["true"]),
   startNewThread: () =>
     skein.startNewThread(skein.sendable(import.meta, function nothing() {})),
+  startTrace: () => skein.startTrace({ path: "/tmp/x" }),
   system: () => skein.system(["true"]),
   systemSync: () => skein.systemSync(["true"]),
   "Template.copy": () => new skein.Template().copy("/dev/null", ""),

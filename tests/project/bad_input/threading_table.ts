@@ -18,8 +18,10 @@ import {
   SharedNumber,
   shield,
   sleepSync,
+  span,
   stackSize,
   startNewThread,
+  startTrace,
   Thread,
   Timer,
 } from "../../../mod.ts";
@@ -383,6 +385,14 @@ export const threadingTable: Table = {
     TypeError: [() => sleepSync(bad.text), () => sleepSync(bad.none)],
     RangeError: [() => sleepSync(-1), () => sleepSync(NaN)],
   },
+  span: {
+    TypeError: [
+      () => span(bad.number),
+      () => span(bad.none),
+      () => span("named", bad.text),
+      () => span("named", bad.none),
+    ],
+  },
   stackSize: {
     TypeError: [() => stackSize(bad.text)],
     RangeError: [() => stackSize(-1), () => stackSize(0.5)],
@@ -393,5 +403,23 @@ export const threadingTable: Table = {
       () => startNewThread(unmarked as never, bad.number),
     ],
     NotSendableError: [() => startNewThread(unmarked)],
+  },
+  startTrace: {
+    TypeError: [
+      () => startTrace(bad.none),
+      () => startTrace(bad.text),
+      () => startTrace({} as never),
+      () => startTrace({ path: "" }),
+      () => startTrace({ path: bad.number }),
+      () => startTrace({ path: new URL("https://example.com/") }),
+      () => startTrace({ path: "/tmp/x", events: bad.text }),
+      () => startTrace({ path: "/tmp/x", events: [bad.text] }),
+      () => startTrace({ path: "/tmp/x", limit: bad.text }),
+      () => startTrace({ path: "/tmp/x", limits: 1 } as never),
+    ],
+    RangeError: [-1, 0, 0.5, NaN].map((limit) => () =>
+      startTrace({ path: "/tmp/x", limit })
+    ),
+    NotFound: [() => startTrace({ path: "/tmp/none/here/x" })],
   },
 };

@@ -1,0 +1,447 @@
+/**
+ * Recording what a thread does, for a trace (`_trace/` starts one and writes it).
+ *
+ * While no trace runs, {@linkcode TRACING} is 0: the slow paths look at that one
+ * word and do nothing more. The fast paths of locks look at it, too, since a hold
+ * that nobody waited for is to be in the trace; such a lock is taken with
+ * `WAITERS` set, so that its release comes by the slow path without a look.
+ *
+ * Each thread has a ring of its own in a region of the heap: only its owner
+ * writes cells and `head`, only the writer of the trace (`_trace/writer.ts`)
+ * writes `tail`. So no thread ever waits for another one. What does not fit is
+ * counted and left out. A cell counts from the moment in which `head` is moved
+ * behind it: a thread that is killed meanwhile leaves all cells before it.
+ *
+ * The region is allocated for the first trace and kept for the next ones. Whoever
+ * saw `TRACING` just before the trace ended still writes into it, and is welcome.
+ *
+ * What has begun and not ended lies on a stack at the head of the ring, so that
+ * what a thread was doing when it died, or the trace ended, is there as well.
+ *
+ * @module
+ */
+
+import {
+  add,
+  birth,
+  bytes,
+  clockOffset,
+  compareExchange,
+  doubles,
+  Field,
+  load,
+  MAIN_SLOT,
+  self,
+  Slot,
+  store,
+  tid,
+  words,
+} from "./heap.ts";
+
+/** The word that says which `TraceBit`s are recorded; 0 if none is. */
+export const TRACING: number = MAIN_SLOT + Slot.tracing;
+/** The word with the address of the region, 0 before the first trace. */
+export const TRACE_REGION: number = MAIN_SLOT + Slot.traceRegion;
+
+/** What can be recorded. */
+export const TraceBit = {
+  threads: 1,
+  waits: 2,
+  locks: 4,
+  spans: 8,
+} as const;
+
+/** Words of the region. */
+export const Region = {
+  /** How many rings there are, and how many cells each has: a power of two. */
+  rings: 0,
+  cells: 1,
+  /** Events of threads that found no ring. */
+  homeless: 2,
+  /** Bumped when the writer has something to do; it sleeps on it. */
+  signal: 3,
+  /** What the trace is doing: see `_trace/start.ts`. */
+  state: 4,
+  /** Counts the traces. */
+  epoch: 5,
+  /** Record of what the writer is to be started with, or 0. */
+  request: 6,
+  /** Set when the writer is to end. */
+  stop: 7,
+  /** (doubles) What the writer has written, and what is missing. */
+  events: 8,
+  lost: 10,
+  bytes: 12,
+  /** Length in bytes and text of what went wrong. */
+  errorLength: 14,
+  /** The number of the last flush asked for, and of the last one done. */
+  flush: 15,
+  flushed: 16,
+  error: 18,
+  first: 80,
+} as const;
+/** Room for the text of an error, in bytes. */
+export const ERROR_BYTES = (Region.first - Region.error) * 4;
+
+/** Words of a ring. */
+export const Ring = {
+  /** 1 + the serial number of the worker it belongs to, 0 if it is free. */
+  owner: 0,
+  slot: 1,
+  head: 2,
+  tail: 3,
+  /** What did not fit. */
+  lost: 4,
+  /** How many things are open, with more than there is room for. */
+  depth: 5,
+  open: 6,
+  cells: 6 + 8 * 8,
+} as const;
+/** What is open: kind, tid, start (a double), and three values. */
+export const OPEN_WORDS = 8;
+/** So many open things have room. */
+export const MAX_OPEN = 8;
+/** Words of a cell: kind, tid, start, end (doubles), and four values. */
+export const CELL_WORDS = 10;
+
+/** What a cell says. */
+export const TraceKind = {
+  /** A thread, its Thread object, the cells of its name; begun, or seen. */
+  thread: 1,
+  /** A thread has ended, and in which `ThreadStage`. */
+  ended: 2,
+  /** A wait in the blocking form: object, its kind, node, state. */
+  wait: 3,
+  /** The same in the promise form. */
+  task: 4,
+  /** Somebody was woken: thread, node, object and its kind. */
+  wake: 5,
+  /** A lock was taken or released: object, its kind, thread. */
+  taken: 6,
+  released: 7,
+  /** The name of a span, in the cells behind it: its number. */
+  text: 8,
+  /** A span: the number of its name. */
+  span: 9,
+  /** The same of an async function. */
+  asyncSpan: 10,
+  /** What happened to a thread: thread, which `TraceNote`, thread. */
+  note: 11,
+  /** An object was made, perhaps where another one was: object, its kind. */
+  made: 12,
+} as const;
+
+/** What happened to a thread. */
+export const TraceNote = {
+  started: 1,
+  cancelled: 2,
+  terminated: 3,
+} as const;
+
+const offset = birth === undefined ? 0 : clockOffset(birth.clock);
+
+/** Milliseconds by the clock of the main thread. */
+export function traceNow(): number {
+  return performance.now() + offset;
+}
+
+/** Whether some of these things are recorded. */
+export function isTracing(bits: number): boolean {
+  return (words[TRACING] & bits) !== 0;
+}
+
+/** The ring of this worker, or 0. */
+let ring = 0;
+/** As in the ring; `tail` may be out of date. */
+let head = 0;
+let tail = 0;
+let mask = 0;
+
+/** Words of a ring with so many cells. */
+export function ringWords(cells: number): number {
+  return Ring.cells + cells * CELL_WORDS;
+}
+
+/** Takes a ring of its own for this worker; one that dies leaves it to others. */
+function takeRing(): boolean {
+  const region = words[TRACE_REGION];
+  if (region === 0) return false;
+  const cells = words[region + Region.cells];
+  const owner = words[self + Slot.serial] + 1;
+  for (let i = 0; i < words[region + Region.rings]; i++) {
+    const at = region + Region.first + i * ringWords(cells);
+    if (compareExchange(at + Ring.owner, 0, owner) !== 0) continue;
+    head = tail = load(at + Ring.head);
+    words[at + Ring.depth] = 0;
+    store(at + Ring.slot, self);
+    mask = cells - 1;
+    ring = at;
+    return true;
+  }
+  add(region + Region.homeless, 1);
+  return false;
+}
+
+/** Whether there is room for so many cells; counts what there is none for. */
+function hasRoom(cells: number): boolean {
+  if (ring === 0 && !takeRing()) return false;
+  if ((head - tail | 0) + cells <= mask + 1) return true;
+  tail = load(ring + Ring.tail);
+  if ((head - tail | 0) + cells <= mask + 1) return true;
+  words[ring + Ring.lost]++;
+  return false;
+}
+
+function publish(cells: number): void {
+  const before = head;
+  head = head + cells | 0;
+  store(ring + Ring.head, head);
+  // Half of the ring is full: time to write it.
+  if (((before ^ head) & (mask + 1 >> 1)) === 0) return;
+  wakeWriter();
+}
+
+/** Has the writer look at what there is. */
+export function wakeWriter(): void {
+  const signal = words[TRACE_REGION] + Region.signal;
+  add(signal, 1);
+  Atomics.notify(words, signal);
+}
+
+/** Records an event. */
+function record(
+  kind: number,
+  start: number,
+  end: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): void {
+  if (!hasRoom(1)) return;
+  const cell = ring + Ring.cells + (head & mask) * CELL_WORDS;
+  words[cell] = kind;
+  words[cell + 1] = tid;
+  doubles[cell + 2 >> 1] = start;
+  doubles[cell + 4 >> 1] = end;
+  words[cell + 6] = a;
+  words[cell + 7] = b;
+  words[cell + 8] = c;
+  words[cell + 9] = d;
+  publish(1);
+}
+
+const CELL_BYTES = CELL_WORDS * 4;
+/** A longer name is cut. */
+const MAX_TEXT = 200;
+const encoder = new TextEncoder();
+const text = new Uint8Array(MAX_TEXT);
+
+/** Records an event with a name; false if there was no room for it. */
+function recordText(
+  kind: number,
+  of: number,
+  a: number,
+  name: string,
+  start = traceNow(),
+): boolean {
+  const { written } = encoder.encodeInto(name, text);
+  const more = Math.ceil(written / CELL_BYTES);
+  if (!hasRoom(1 + more)) return false;
+  const cell = ring + Ring.cells + (head & mask) * CELL_WORDS;
+  words[cell] = kind;
+  words[cell + 1] = of;
+  doubles[cell + 2 >> 1] = start;
+  doubles[cell + 4 >> 1] = traceNow();
+  words[cell + 6] = a;
+  words[cell + 7] = written;
+  for (let i = 0; i < more; i++) {
+    const to = ring + Ring.cells + (head + 1 + i & mask) * CELL_WORDS;
+    const part = text.subarray(i * CELL_BYTES, (i + 1) * CELL_BYTES);
+    bytes.set(part, to * 4);
+  }
+  publish(1 + more);
+  return true;
+}
+
+/** Something begins that ends before whatever is open in this thread. */
+function open(kind: number, a: number, b: number): number {
+  const now = traceNow();
+  if (ring === 0 && !takeRing()) return now;
+  const depth = words[ring + Ring.depth];
+  if (depth < MAX_OPEN) {
+    const at = ring + Ring.open + depth * OPEN_WORDS;
+    words[at] = kind;
+    words[at + 1] = tid;
+    doubles[at + 2 >> 1] = now;
+    words[at + 4] = a;
+    words[at + 5] = b;
+  }
+  store(ring + Ring.depth, depth + 1);
+  return now;
+}
+
+function close(): void {
+  if (ring === 0) return;
+  const depth = words[ring + Ring.depth];
+  if (depth > 0) store(ring + Ring.depth, depth - 1);
+}
+
+/** An object has been made. */
+export function noteMade(object: number): void {
+  const now = traceNow();
+  record(TraceKind.made, now, now, object, words[object + Field.kind], 0, 0);
+}
+
+// Waits
+
+/** A blocking wait begins. Returns when. */
+export function beginWait(object: number): number {
+  return open(TraceKind.wait, object, words[object + Field.kind]);
+}
+
+/** It has ended. */
+export function endWait(
+  began: number,
+  object: number,
+  node: number,
+  state: number,
+): void {
+  close();
+  const kind = words[object + Field.kind];
+  record(TraceKind.wait, began, traceNow(), object, kind, node, state);
+}
+
+/** A wait in the promise form has ended. */
+export function endTask(
+  began: number,
+  object: number,
+  node: number,
+  state: number,
+): void {
+  const kind = words[object + Field.kind];
+  record(TraceKind.task, began, traceNow(), object, kind, node, state);
+}
+
+/** This thread is about to wake a node. */
+export function noteWake(of: number, node: number, object: number): void {
+  const kind = words[object + Field.kind];
+  const now = traceNow();
+  record(TraceKind.wake, now, now, of, node, object, kind);
+}
+
+// Locks
+
+/** A thread has got a lock. */
+export function noteTaken(object: number, by: number): void {
+  if (!isTracing(TraceBit.locks)) return;
+  const kind = words[object + Field.kind];
+  const now = traceNow();
+  record(TraceKind.taken, now, now, object, kind, by, 0);
+}
+
+/** A thread, or what is left of it, is about to lose a lock. */
+export function noteReleased(object: number, by: number): void {
+  if (!isTracing(TraceBit.locks)) return;
+  const kind = words[object + Field.kind];
+  const now = traceNow();
+  record(TraceKind.released, now, now, object, kind, by, 0);
+}
+
+// Threads
+
+/**
+ * A thread has begun, now or when the trace did. Always recorded: its name is
+ * needed for whatever it does.
+ */
+export function noteThread(
+  of: number,
+  object: number,
+  name: string,
+  start?: number,
+): void {
+  if (words[TRACING] !== 0) {
+    recordText(TraceKind.thread, of, object, name, start);
+  }
+}
+
+/** A thread has ended, by itself or not. */
+export function noteEnded(of: number, stage: number): void {
+  if (!isTracing(TraceBit.threads)) return;
+  const now = traceNow();
+  record(TraceKind.ended, now, now, of, stage, 0, 0);
+}
+
+/** This thread did something to another one: a `TraceNote`. */
+export function noteDone(note: number, of: number): void {
+  if (!isTracing(TraceBit.threads)) return;
+  const now = traceNow();
+  record(TraceKind.note, now, now, of, note, 0, 0);
+}
+
+// Spans
+
+/** The names that the writer knows from this worker. */
+const names = new Map<string, number>();
+let lastName = 0;
+let epoch = 0;
+/** Then they are forgotten: a name for each call is no name. */
+export const MAX_NAMES = 1000;
+
+/** The number of a span's name; 0 if it could not be told. */
+function numberOf(name: string): number {
+  const current = words[words[TRACE_REGION] + Region.epoch];
+  if (epoch !== current || names.size >= MAX_NAMES) names.clear();
+  epoch = current;
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  lastName = lastName + 1 & 0x3fff_ffff;
+  if (!recordText(TraceKind.text, tid, lastName, name)) return 0;
+  names.set(name, lastName);
+  return lastName;
+}
+
+/** Counts the jobs of this thread in which spans began. */
+let jobs = 0;
+let watchesJob = false;
+
+/**
+ * Behind this job nothing is open in it: what has not ended goes on behind an
+ * `await`, where spans overlap as they like.
+ */
+function endJob(): void {
+  watchesJob = false;
+  jobs++;
+  if (ring !== 0) store(ring + Ring.depth, 0);
+}
+
+/** A span that has begun. */
+export interface OpenSpan {
+  began: number;
+  number: number;
+  epoch: number;
+  job: number;
+}
+
+/** A span begins. */
+export function openSpan(name: string): OpenSpan {
+  if (!watchesJob) {
+    watchesJob = true;
+    queueMicrotask(endJob);
+  }
+  const number = numberOf(name);
+  const began = open(TraceKind.span, number, 0);
+  return { began, number, epoch, job: jobs };
+}
+
+/** It has ended. */
+export function closeSpan({ began, number, job, ...span }: OpenSpan): void {
+  const isAsync = job !== jobs;
+  if (!isAsync) close();
+  const current = words[words[TRACE_REGION] + Region.epoch];
+  if (!isTracing(TraceBit.spans) || number === 0 || span.epoch !== current) {
+    return;
+  }
+  const kind = isAsync ? TraceKind.asyncSpan : TraceKind.span;
+  record(kind, began, traceNow(), number, 0, 0, 0);
+}

@@ -1,0 +1,686 @@
+/**
+ * The writer of a trace: a worker without modules that is never blocked by the
+ * program. It empties the rings of all threads (`_memory/trace.ts`) every few
+ * milliseconds, and writes what they say as Trace Event JSON, a line an event.
+ *
+ * The order of the events: all that is recorded is given out in the order of
+ * time, but only up to a moment shortly before the writer began to look. If one
+ * thing caused another, in whichever thread, it was in its ring first; so when the
+ * later one is given out, the earlier has been.
+ *
+ * A line ends with its event, and the comma comes with the next line: whatever
+ * becomes of the program, what was written lacks no more than the last bracket,
+ * which the format lets be missing.
+ *
+ * @module
+ */
+
+import { startHelper } from "../../_internal/worker_module.ts";
+import { Slot, SlotState, words } from "../_memory/heap.ts";
+import { Wake } from "../_memory/wait_queue.ts";
+import { TEXTS } from "../_memory/shared_object.ts";
+import {
+  CELL_WORDS,
+  ERROR_BYTES,
+  MAX_NAMES,
+  MAX_OPEN,
+  OPEN_WORDS,
+  Region,
+  Ring,
+  ringWords,
+  TraceKind,
+  TraceNote,
+} from "../_memory/trace.ts";
+import { ThreadStage } from "../_runtime/thread_table.ts";
+
+/** What a trace is doing: `Region.state`. */
+export const TraceState = {
+  idle: 0,
+  /** Somebody is starting it. */
+  claimed: 1,
+  /** The main thread is to start the writer. */
+  wanted: 2,
+  running: 3,
+} as const;
+
+/** What the writer must know of the memory. */
+const LAYOUT = {
+  Region,
+  Ring,
+  Kind: TraceKind,
+  Note: TraceNote,
+  Stage: ThreadStage,
+  cellWords: CELL_WORDS,
+  openWords: OPEN_WORDS,
+  maxOpen: MAX_OPEN,
+  maxNames: MAX_NAMES,
+  errorBytes: ERROR_BYTES,
+  free: SlotState.free,
+  left: SlotState.left,
+  serial: Slot.serial,
+  slotState: Slot.state,
+  idle: TraceState.idle,
+  retry: Wake.retry,
+  waiting: Wake.waiting,
+  texts: TEXTS,
+} as const;
+
+/** What a trace is to be. */
+export interface WriterRequest {
+  path: string;
+  /** How many bytes the file may have, or `Infinity`. */
+  limit: number;
+  /** Whether the lives of threads are in it. */
+  hasLives: boolean;
+  /** When it began, by the main thread's clock. */
+  began: number;
+  /** What had not fit into the rings before. */
+  lostBefore: number;
+  program: string;
+  pid: number;
+}
+
+interface WriterData extends WriterRequest {
+  buffer: ArrayBufferLike;
+  region: number;
+  ringWords: number;
+  clock: { now: number; wall: number };
+  at: typeof LAYOUT;
+}
+
+/** An event as it was recorded. */
+interface Recorded {
+  kind: number;
+  tid: number;
+  start: number;
+  end: number;
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+  /** The ring's names, and the text that came with the event. */
+  names: Map<number, string>;
+  text: string;
+}
+
+/** What the writer runs; only its text gets there, so it is one function. */
+function write(data: WriterData): void {
+  const LOOK_MS = 20;
+  const MARGIN_MS = 1;
+  const FALLOW_MS = 1000;
+  const KEPT = 10_000;
+  const CHUNK = 1 << 16;
+  const { at, region, path, limit, began, pid } = data;
+  const { Region, Ring, Kind } = at;
+  const words = new Int32Array(data.buffer);
+  const doubles = new Float64Array(data.buffer);
+  const bytes = new Uint8Array(data.buffer);
+  const offset = data.clock.now + performance.timeOrigin - data.clock.wall;
+  const now = () => performance.now() + offset;
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder();
+  const count = words[region + Region.rings];
+  const cells = words[region + Region.cells];
+  const ringAt = (i: number) => region + Region.first + i * data.ringWords;
+
+  // The file
+
+  let file: Deno.FsFile | undefined;
+  let out = "";
+  let size = 0;
+  let events = 0;
+  let left = 0;
+  let isFirst = true;
+  let isFull = false;
+
+  function fail(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    console.error(
+      `The trace can no longer be written to ${path}: ${text}; the program goes on`,
+    );
+    const { written } = encoder.encodeInto(
+      text,
+      bytes.subarray(
+        (region + Region.error) * 4,
+        (region + Region.error) * 4 + at.errorBytes,
+      ),
+    );
+    words[region + Region.errorLength] = written;
+    file = undefined;
+  }
+
+  function flush(): void {
+    if (out === "") return;
+    const all = encoder.encode(out);
+    out = "";
+    try {
+      for (let done = 0; file !== undefined && done < all.length;) {
+        done += file.writeSync(all.subarray(done));
+      }
+      size += all.length;
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function put(line: string, always = false): void {
+    isFull ||= size + out.length + line.length > limit;
+    if (file === undefined || (isFull && !always)) {
+      left++;
+      return;
+    }
+    out += isFirst ? `[\n${line}` : `,\n${line}`;
+    isFirst = false;
+    events++;
+    if (out.length > CHUNK) flush();
+  }
+
+  // The format
+
+  const us = (time: number) =>
+    Math.max(0, Math.round((time - began) * 1e6) / 1e3);
+  const quote = (text: string) => JSON.stringify(text);
+
+  function slice(
+    tid: number,
+    cat: string,
+    name: string,
+    [start, end]: [number, number],
+    args: string,
+  ): void {
+    const from = us(start);
+    const dur = Math.max(0, Math.round((us(end) - from) * 1e3) / 1e3);
+    put(
+      `{"ph":"X","cat":"${cat}","name":${
+        quote(name)
+      },"pid":${pid},"tid":${tid},"ts":${from},"dur":${dur},"args":{${args}}}`,
+    );
+  }
+
+  function mark(
+    ph: string,
+    tid: number,
+    cat: string,
+    name: string,
+    time: number,
+    more: string,
+  ): void {
+    put(
+      `{"ph":"${ph}","cat":"${cat}","name":${
+        quote(name)
+      },"pid":${pid},"tid":${tid},"ts":${us(time)}${more}}`,
+    );
+  }
+
+  let lastId = 0;
+
+  function asyncSlice(
+    event: Recorded,
+    cat: string,
+    name: string,
+    args: string,
+  ): void {
+    const id = `"id":"${cat}${++lastId}"`;
+    mark("b", event.tid, cat, name, event.start, `,${id},"args":{${args}}`);
+    mark("e", event.tid, cat, name, event.end, `,${id}`);
+  }
+
+  let lastFlow = 0;
+
+  /** An arrow from what one thread did to what another one was doing. */
+  function arrow(
+    name: string,
+    [from, start]: [number, number],
+    [to, end]: [number, number],
+  ): void {
+    const id = ++lastFlow;
+    const time = Math.min(start, end);
+    slice(from, "wake", name, [time, time + 1e-4], "");
+    mark("s", from, "wake", name, time, `,"id":${id}`);
+    mark("f", to, "wake", name, end, `,"id":${id},"bp":"e"`);
+  }
+
+  // Names
+
+  const kinds: string[] = [];
+
+  /** The name of a class of shared objects. */
+  function className(kind: number): string {
+    if (kinds[kind] === undefined) {
+      const { first, next, id, length, bytes: start } = at.texts;
+      for (let entry = words[first]; entry !== 0; entry = words[entry + next]) {
+        const from = (entry + start) * 4;
+        const text = decoder.decode(
+          bytes.slice(from, from + words[entry + length]),
+        );
+        kinds[words[entry + id]] = text.slice(text.lastIndexOf("#") + 1);
+      }
+      kinds[kind] ??= "object";
+    }
+    return kinds[kind];
+  }
+
+  interface Known {
+    name: string;
+    began: number;
+    hasEnded: boolean;
+    startedBy?: [number, number];
+  }
+  const threads = new Map<number, Known>();
+  /** The names of threads by the addresses of their objects. */
+  const ends = new Map<number, string>();
+  const labels = new Map<number, string>();
+  const numbers = new Map<string, number>();
+
+  /** Forgets the oldest, which is hardly needed any more. */
+  function prune<K>(map: Map<K, unknown>, kept = KEPT): void {
+    if (map.size > kept) map.delete(map.keys().next().value!);
+  }
+
+  function labelOf(object: number, kind: number): string {
+    const key = kind * 2 ** 32 + object;
+    const known = labels.get(key);
+    if (known !== undefined) return known;
+    // What waits for tasks at the core of a pool means the pool.
+    const name = className(kind).replace("PoolCore", "ThreadPool");
+    const number = (numbers.get(name) ?? 0) + 1;
+    numbers.set(name, number);
+    const label = `${name} ${number}`;
+    labels.set(key, label);
+    prune(labels);
+    return label;
+  }
+
+  const nameOf = (tid: number) => threads.get(tid)?.name || `thread ${tid}`;
+
+  /** What a wait is for. */
+  function aimOf(object: number, kind: number, node: number): string {
+    if (object === 0) return node === 0 ? "select" : "sleep";
+    if (object === node) return "select";
+    const end = ends.get(object);
+    return end === undefined
+      ? `wait for ${labelOf(object, kind)}`
+      : `join ${end}`;
+  }
+
+  // What is recorded
+
+  /** Wake-ups by node, until the wait that ended by them is seen. */
+  const wakes = new Map<number, Recorded[]>();
+  /** Waits that may go on: a thread that was woken to try again. */
+  const trying = new Map<number, Recorded>();
+  /** Who has which lock. */
+  const holds = new Map<number, Recorded>();
+
+  /** Takes the wake-up that ended a wait. */
+  function takeWake(node: number, until: number): Recorded | undefined {
+    const list = wakes.get(node);
+    if (list === undefined) return undefined;
+    let found: Recorded | undefined;
+    while (list.length > 0 && list[0].start <= until) found = list.shift();
+    if (list.length === 0) wakes.delete(node);
+    return found;
+  }
+
+  /** How far apart clocks of two threads may be. */
+  const SKEW_MS = 0.5;
+
+  function putWait(event: Recorded): void {
+    const { tid, start, end, a, b, c, d } = event;
+    const name = aimOf(a, b, c);
+    const wake = takeWake(c, end + SKEW_MS);
+    const isWoken = d !== at.waiting && wake !== undefined &&
+      wake.start >= start - SKEW_MS;
+    const by = isWoken ? `"by":${quote(nameOf(wake.tid))}` : "";
+    if (event.kind === Kind.task) {
+      asyncSlice(event, "wait", name, by);
+      return;
+    }
+    slice(tid, "wait", name, [start, end], by);
+    if (isWoken && wake.tid !== tid) {
+      const to = Math.max(start, end - 1e-6);
+      arrow(`wake ${nameOf(tid)}`, [wake.tid, wake.start], [tid, to]);
+    }
+  }
+
+  function settle(tid: number): void {
+    const wait = trying.get(tid);
+    if (wait === undefined) return;
+    trying.delete(tid);
+    putWait(wait);
+  }
+
+  function seeWait(event: Recorded): void {
+    const before = trying.get(event.tid);
+    if (before !== undefined) {
+      if (before.a === event.a && before.c === event.c) {
+        event.start = before.start;
+        trying.delete(event.tid);
+      } else {
+        settle(event.tid);
+      }
+    }
+    if (event.d === at.retry) trying.set(event.tid, event);
+    else putWait(event);
+  }
+
+  function release(event: Recorded, time: number): void {
+    const { a, b, c } = event;
+    holds.delete(a);
+    const label = labelOf(a, b);
+    mark("e", c, "lock", label, time, `,"id":${quote(label)}`);
+  }
+
+  function seeTaken(event: Recorded): void {
+    const { a, b, c, start } = event;
+    const before = holds.get(a);
+    if (before !== undefined) release(before, start);
+    holds.set(a, event);
+    const label = labelOf(a, b);
+    const args = `"args":{"by":${quote(nameOf(c))}}`;
+    mark("b", c, "lock", label, start, `,"id":${quote(label)},${args}`);
+  }
+
+  function seeReleased({ a, c, start }: Recorded): void {
+    const before = holds.get(a);
+    if (before?.c === c) release(before, start);
+  }
+
+  function seeThread({ tid, a, start, text }: Recorded): void {
+    if (a !== 0) {
+      ends.set(a, text);
+      prune(ends);
+    }
+    const known = threads.get(tid);
+    if (known?.name) return;
+    threads.set(tid, { name: text, began: start, hasEnded: false });
+    if (threads.size > KEPT) {
+      for (const [tid, { hasEnded }] of threads) {
+        if (!hasEnded) continue;
+        threads.delete(tid);
+        break;
+      }
+    }
+    const name = `"args":{"name":${quote(text)}}`;
+    put(
+      `{"ph":"M","name":"thread_name","pid":${pid},"tid":${tid},${name}}`,
+    );
+    const by = known?.startedBy;
+    if (by !== undefined) arrow(`start ${text}`, by, [tid, start]);
+  }
+
+  function seeEnded({ a, b, end }: Recorded): void {
+    const known = threads.get(a);
+    if (known === undefined || known.hasEnded) return;
+    settle(a);
+    putOpen(a, end);
+    known.hasEnded = true;
+    // One that never came to run has left nothing else either.
+    if (known.name === "") return;
+    const how = b === at.Stage.returned ? "returned" : "failed";
+    slice(a, "thread", known.name, [known.began, end], `"ended":"${how}"`);
+  }
+
+  function seeNote({ tid, start, a, b }: Recorded): void {
+    if (b === at.Note.started) {
+      threads.set(a, {
+        name: "",
+        began: start,
+        hasEnded: false,
+        startedBy: [tid, start],
+      });
+      return;
+    }
+    const verb = b === at.Note.cancelled ? "cancel" : "terminate";
+    mark("i", tid, "thread", `${verb} ${nameOf(a)}`, start, `,"s":"t"`);
+  }
+
+  function see(event: Recorded): void {
+    const { kind, tid } = event;
+    if (kind !== Kind.wait && kind !== Kind.wake) settle(tid);
+    switch (kind) {
+      case Kind.thread:
+        return seeThread(event);
+      case Kind.ended:
+        return seeEnded(event);
+      case Kind.wait:
+        return seeWait(event);
+      case Kind.task:
+        return putWait(event);
+      case Kind.taken:
+        return seeTaken(event);
+      case Kind.released:
+        return seeReleased(event);
+      case Kind.note:
+        return seeNote(event);
+      case Kind.made:
+        labels.delete(event.b * 2 ** 32 + event.a);
+        return;
+    }
+    const name = event.names.get(event.a);
+    if (name === undefined) left++;
+    else if (kind === Kind.asyncSpan) asyncSlice(event, "span", name, "");
+    else slice(tid, "span", name, [event.start, event.end], "");
+  }
+
+  /** What a thread had begun and never ended. */
+  function putOpen(tid: number | undefined, end: number): void {
+    for (let i = 0; i < count; i++) {
+      const ring = ringAt(i);
+      if (words[ring + Ring.owner] === 0) continue;
+      const depth = Math.min(words[ring + Ring.depth], at.maxOpen);
+      for (let j = 0; j < depth; j++) {
+        const open = ring + Ring.open + j * at.openWords;
+        const of = words[open + 1];
+        const start = Math.max(doubles[open + 2 >> 1], began);
+        if (tid === undefined ? threads.get(of)?.hasEnded : of !== tid) {
+          continue;
+        }
+        if (start > end) continue;
+        const [a, b] = [words[open + 4], words[open + 5]];
+        const isWait = words[open] === Kind.wait;
+        const name = isWait ? aimOf(a, b, -1) : names[i].get(a);
+        const cat = isWait ? "wait" : "span";
+        if (name !== undefined) {
+          slice(of, cat, name, [start, end], `"unfinished":true`);
+        }
+      }
+    }
+  }
+
+  // The rings
+
+  const names = Array.from({ length: count }, () => new Map<number, string>());
+  /** Since when the worker of a ring is gone. */
+  const goneSince = new Map<number, number>();
+  let lost = -data.lostBefore;
+  let held: Recorded[] = [];
+
+  function textAt(ring: number, from: number, length: number): string {
+    const cellBytes = at.cellWords * 4;
+    const text = new Uint8Array(length);
+    for (let i = 0; i < length; i += cellBytes) {
+      const index = from + i / cellBytes & cells - 1;
+      const start = (ring + Ring.cells + index * at.cellWords) * 4;
+      const part = Math.min(cellBytes, length - i);
+      text.set(bytes.subarray(start, start + part), i);
+    }
+    return decoder.decode(text);
+  }
+
+  function empty(i: number): void {
+    const ring = ringAt(i);
+    if (Atomics.load(words, ring + Ring.owner) === 0) return;
+    const head = Atomics.load(words, ring + Ring.head);
+    let tail = words[ring + Ring.tail];
+    while (tail !== head) {
+      const cell = ring + Ring.cells + (tail & cells - 1) * at.cellWords;
+      const kind = words[cell];
+      const event: Recorded = {
+        kind,
+        tid: words[cell + 1],
+        start: doubles[cell + 2 >> 1],
+        end: doubles[cell + 4 >> 1],
+        a: words[cell + 6],
+        b: words[cell + 7],
+        c: words[cell + 8],
+        d: words[cell + 9],
+        names: names[i],
+        text: "",
+      };
+      tail = tail + 1 | 0;
+      if (kind === Kind.text || kind === Kind.thread) {
+        event.text = textAt(ring, tail, event.b);
+        tail = tail + Math.ceil(event.b / (at.cellWords * 4)) | 0;
+      }
+      if (kind === Kind.text) {
+        names[i].set(event.a, event.text);
+        prune(names[i], 2 * at.maxNames);
+      } else if (kind === Kind.wake) {
+        const list = wakes.get(event.b);
+        if (list === undefined) wakes.set(event.b, [event]);
+        else list.push(event);
+        prune(wakes);
+      } else if (event.end >= began) {
+        // Of the trace before, if it came late.
+        event.start = Math.max(event.start, began);
+        held.push(event);
+      }
+    }
+    Atomics.store(words, ring + Ring.tail, tail);
+    recycle(i, ring);
+  }
+
+  /** Gives the ring of a worker that is gone to others, a little later. */
+  function recycle(i: number, ring: number): void {
+    const slot = words[ring + Ring.slot];
+    if (slot === 0) return;
+    const state = words[slot + at.slotState];
+    const isThere = words[slot + at.serial] + 1 === words[ring + Ring.owner] &&
+      state !== at.free && state < at.left;
+    const since = goneSince.get(i);
+    if (isThere) {
+      goneSince.delete(i);
+    } else if (since === undefined) {
+      goneSince.set(i, now());
+    } else if (now() - since > FALLOW_MS) {
+      goneSince.delete(i);
+      names[i].clear();
+      lost += words[ring + Ring.lost];
+      words[ring + Ring.lost] = 0;
+      words[ring + Ring.depth] = 0;
+      words[ring + Ring.slot] = 0;
+      Atomics.store(words, ring + Ring.owner, 0);
+    }
+  }
+
+  function countLost(): number {
+    let all = lost + words[region + Region.homeless];
+    for (let i = 0; i < count; i++) all += words[ringAt(i) + Ring.lost];
+    return all;
+  }
+
+  /** Writes what was recorded up to a moment. */
+  function look(until: number): void {
+    for (let i = 0; i < count; i++) empty(i);
+    held.sort((a, b) => a.end - b.end);
+    let n = 0;
+    while (n < held.length && held[n].end <= until) see(held[n++]);
+    held = held.slice(n);
+    flush();
+  }
+
+  /** Writes what has not ended, and the end of the file. */
+  function finish(): void {
+    look(Infinity);
+    const end = now();
+    for (const tid of [...trying.keys()]) settle(tid);
+    putOpen(undefined, end);
+    for (const hold of holds.values()) release(hold, end);
+    for (const [tid, { name, began, hasEnded }] of threads) {
+      if (data.hasLives && name !== "" && !hasEnded) {
+        slice(tid, "thread", name, [began, end], `"alive":true`);
+      }
+    }
+    // However full it is: what is missing has to be told.
+    const more = { lost: countLost() + left, ended: new Date().toISOString() };
+    put(
+      `{"ph":"M","name":"trace","pid":${pid},"tid":0,"args":${
+        JSON.stringify(more)
+      }}`,
+      true,
+    );
+    out += "\n]\n";
+    flush();
+    try {
+      file?.close();
+    } catch (error) {
+      fail(error);
+    }
+    doubles[region + Region.events >> 1] = events;
+    doubles[region + Region.lost >> 1] = countLost() + left;
+    doubles[region + Region.bytes >> 1] = size;
+    Atomics.store(words, region + Region.state, at.idle);
+    Atomics.notify(words, region + Region.state);
+    globalThis.close();
+  }
+
+  async function run(): Promise<void> {
+    for (;;) {
+      const signal = Atomics.load(words, region + Region.signal);
+      const flushes = Atomics.load(words, region + Region.flush);
+      if (Atomics.load(words, region + Region.stop) !== 0) {
+        // Those who saw the trace just before its end are done by then.
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        return finish();
+      }
+      if (flushes === words[region + Region.flushed]) {
+        look(now() - MARGIN_MS);
+      } else {
+        look(Infinity);
+        Atomics.store(words, region + Region.flushed, flushes);
+        Atomics.notify(words, region + Region.flushed);
+      }
+      const wait = Atomics.waitAsync(
+        words,
+        region + Region.signal,
+        signal,
+        LOOK_MS,
+      );
+      if (wait.async) await wait.value;
+    }
+  }
+
+  try {
+    file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  } catch (error) {
+    fail(error);
+  }
+  const program = `"args":{"name":${quote(data.program)}}`;
+  put(`{"ph":"M","name":"process_name","pid":${pid},"tid":0,${program}}`);
+  flush();
+  run();
+}
+
+/**
+ * Starts the writer, from the main thread, and does not wait for it.
+ *
+ * @param region The region of the rings.
+ * @param request What the trace is to be.
+ * @param clock What the clocks of this thread say.
+ */
+export function startWriter(
+  region: number,
+  request: WriterRequest,
+  clock: { now: number; wall: number },
+): void {
+  const data: WriterData = {
+    ...request,
+    buffer: words.buffer,
+    region,
+    ringWords: ringWords(words[region + Region.cells]),
+    clock,
+    at: LAYOUT,
+  };
+  startHelper("trace of @skein/std", `const main = ${write};`, data);
+}
