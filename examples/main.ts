@@ -53,6 +53,10 @@ export const EXAMPLES: Example[] = [
   { name: "supervisor", permissions: [THREADS] },
   { name: "select", permissions: [THREADS] },
   { name: "deadlock", permissions: [THREADS] },
+  {
+    name: "trace",
+    permissions: [THREADS, "--allow-read=/tmp", "--allow-write=/tmp"],
+  },
   { name: "pool-hash", permissions: [THREADS] },
   { name: "pool-requests", permissions: [THREADS, "--allow-net=127.0.0.1"] },
   { name: "pool-sort", permissions: [THREADS] },

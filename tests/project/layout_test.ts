@@ -72,6 +72,7 @@ const ARROWS: Record<string, RegExp> = {
   process: /^(_internal\/|signal\/signals\.ts$)/,
   cluster: /^(_internal\/|(threading|queue)\/mod\.ts$)/,
   signal: /^(_internal\/|threading\/(_ground|errors)\.ts$)/,
+  trace: /^_internal\//,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {
@@ -121,6 +122,7 @@ Deno.test("layout: the rooms of threading stand on each other", () => {
     sync: /^(_memory|_codec)\//,
     shared: /^(_memory|_codec)\//,
     _runtime: /^(_memory|_codec|sync\/lock_word)/,
+    _trace: /^(_memory|_codec|_runtime)\//,
   };
   for (const [room, allowed] of Object.entries(below)) {
     for (const path of sources(`threading/${room}/`)) {
