@@ -214,7 +214,9 @@ export class Pipeline {
    * the result. If only one of these fails, the call throws all the same; the
    * others run to their ends.
    *
-   * The bytes pass through this program.
+   * The kernel moves the bytes on Linux with `--allow-run=/bin/sh`, by `tee` of
+   * the system; else they pass through this program, as they do where a stage or
+   * the first one of a branch cannot be joined by the kernel.
    *
    * @param branches The pipelines, at least one.
    * @returns The new pipeline.

@@ -19,11 +19,13 @@ import {
   openInput,
   Sinks,
   streamToAll,
+  unlessUnread,
 } from "./streams.ts";
 import {
   end,
   type Ending,
   endingOf,
+  sendSignal,
   signalTo,
   spawn,
 } from "./child_process.ts";
@@ -42,10 +44,12 @@ import {
 } from "./result.ts";
 import {
   argvAfter,
+  GO,
   type Job,
   openGates,
   type Part,
   requireMasked,
+  teeJob,
   wrap,
   type WrappedJob,
 } from "./launch.ts";
@@ -72,6 +76,11 @@ export interface Own {
   stdout?: "taken" | "kept";
   /** The same for the captured error outputs of the stages. */
   stderr?: "taken" | "kept";
+  /**
+   * Whether the holder opens the gate of the first stage, if it has one, by a line
+   * before what it writes.
+   */
+  gate?: boolean;
 }
 
 /**
@@ -126,6 +135,10 @@ export class Execution {
   readonly #pending: Deno.Signal[] = [];
   /** The pipelines that get the output. */
   readonly #branches: Execution[] = [];
+  /** Whether the last process sends it to them, and not this program. */
+  #teed = false;
+  /** Whether the first stage waits for the holder to open its gate. */
+  #atGate = false;
   /** Whether nobody read the output to its end, and that was no failure. */
   #unread = false;
   #finished?: Promise<Outcome>;
@@ -190,13 +203,23 @@ export class Execution {
     try {
       const parts = partsOf(this.#plan, files);
       this.#watch(timeout);
-      const jobs = wrap(parts);
+      for (const plan of this.#plan.branches ?? []) {
+        const own = { stdin: true, gate: true };
+        this.#branches.push(Execution.begin(plan, own));
+      }
       // Nothing is awaited before the processes are there, if that can be.
-      if (jobs === undefined || !await this.#startWrapped(jobs)) {
-        await this.#startNumbered(parts, files);
+      const teed = this.#withTee(parts);
+      if (teed === undefined || !await this.#startWithTee(teed)) {
+        const gate = parts.length > 1 || this.#own.gate === true;
+        const jobs = wrap(parts, { gate });
+        if (jobs === undefined || !await this.#startWrapped(jobs)) {
+          await this.#startNumbered(parts, files);
+        }
       }
       if (this.#children.length > 0) this.#report(files);
     } catch (error) {
+      this.#stopBranches();
+      await Promise.all(this.#branches.map((branch) => branch.#ended()));
       this.#cleanUp();
       throw error;
     } finally {
@@ -206,14 +229,67 @@ export class Execution {
     this.#connect();
   }
 
-  /** Starts the processes as shells first; says whether there are programs. */
-  async #startWrapped(jobs: readonly WrappedJob[]): Promise<boolean> {
+  /**
+   * Starts the processes as shells first.
+   *
+   * @param before What is waited for before they become programs; it may say that
+   * they are not to.
+   * @returns Whether there are programs.
+   */
+  async #startWrapped(
+    jobs: readonly WrappedJob[],
+    before?: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const held = this.#atGate = this.#own.gate === true && jobs[0].gated;
     await this.#spawnAll(jobs);
-    if (await openGates(jobs, this.#children, () => this.#stopped)) return true;
+    const stopped = () => this.#stopped;
+    if (await openGates(jobs, this.#children, stopped, before, held)) {
+      return true;
+    }
+    this.#atGate = false;
     await this.#statuses;
     this.#children.length = 0;
     requireMasked(jobs);
     return false;
+  }
+
+  /**
+   * The processes as shells, with one after them that sends the output to the
+   * branches: so the kernel moves the bytes. All branches have started and wait at
+   * their gates by then, and only the first line that comes through opens these; so
+   * the one in between has opened its outputs before any branch runs.
+   *
+   * @returns The processes, or `undefined` if that is not possible here.
+   */
+  #withTee(parts: readonly Part[]): WrappedJob[] | undefined {
+    const branches = this.#branches;
+    if (branches.length === 0 || !branches.every((one) => one.#atGate)) {
+      return undefined;
+    }
+    const through = parts.map((part, i): Part =>
+      i < parts.length - 1 ? part : { ...part, stdout: "joint", passes: true }
+    );
+    const readers = branches.map((branch) => branch.#children[0].pid);
+    return wrap(through, { gate: true })
+      ?.concat(teeJob(readers, parts[0].detached === true));
+  }
+
+  /** Starts them; says whether there are programs. */
+  async #startWithTee(jobs: readonly WrappedJob[]): Promise<boolean> {
+    this.#teed = true;
+    return this.#teed = await this.#startWrapped(jobs, async () => {
+      await this.#branchesStarted();
+      return this.#branches.every((branch) => branch.#atGate);
+    });
+  }
+
+  /** Waits until the branches run; if one cannot, the pipeline fails. */
+  async #branchesStarted(): Promise<void> {
+    try {
+      await Promise.all(this.#branches.map(({ started }) => started));
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Starts the processes with descriptors. */
@@ -353,9 +429,10 @@ export class Execution {
         openInput(source as Exclude<CheckedSource, URL | { path: string }>);
       this.#feed(0, open, until, (bytes) => this.#fed += bytes);
     }
+    if (this.#teed) this.#task(this.#seeToTee(children[last]));
     if (!piped(last, "stdout")) return this.stdout.end();
     if (this.#plan.branches !== undefined) {
-      return this.#task(this.#branchOut(output(last), this.#plan.branches));
+      return this.#task(this.#branchOut(output(last)));
     }
     if (sink instanceof Deno.FsFile || sink instanceof WritableStream) {
       const to = this.#sinkOf(sink);
@@ -419,36 +496,74 @@ export class Execution {
     this.stop();
   }
 
-  /** Gives the output to pipelines, which it starts for that. */
-  async #branchOut(
-    stream: ReadableStream<Bytes>,
-    plans: readonly SentPlan[],
-  ): Promise<void> {
+  /** Gives the output to the branches, through this program. */
+  async #branchOut(stream: ReadableStream<Bytes>): Promise<void> {
     const reader = stream.getReader();
     this.#readers.push(reader);
-    for (const plan of plans) {
-      this.#branches.push(Execution.begin(plan, { stdin: true }));
+    await this.#branchesStarted();
+    const writers = this.#branchInputs();
+    if (!this.#stopped) {
+      this.#branches.forEach((branch, i) => {
+        if (branch.#atGate) writers[i]?.write(GO).catch(() => {});
+      });
     }
-    if (this.#stopped) this.#stopBranches();
-    try {
-      await Promise.all(this.#branches.map(({ started }) => started));
-    } catch (error) {
-      this.fail(error);
-    }
-    const writers = this.#branches.flatMap((branch) => {
-      if (branch.stdin === undefined) return [];
-      const writer = branch.stdin.getWriter();
-      // An input that is not complete stays open as long as somebody reads it.
-      branch.ended(0).then(() => writer.abort(nobodyReads())).catch(() => {});
-      return [writer];
-    });
     const read = await fanOut({
       reader,
-      writers,
+      writers: writers.filter((writer) => writer !== undefined),
       until: this.#interruptible(),
       complete: () => !this.#stopped,
     });
     if (!read) this.#unread = true;
+  }
+
+  /** The inputs of the branches that have started. */
+  #branchInputs(): (Writer | undefined)[] {
+    return this.#branches.map((branch) => {
+      const writer = branch.stdin?.getWriter();
+      // An input that is not complete stays open as long as somebody reads it.
+      if (writer !== undefined) {
+        branch.ended(0).then(() => writer.abort(nobodyReads())).catch(() => {});
+      }
+      return writer;
+    });
+  }
+
+  /**
+   * Waits for the process that sends the output to the branches. Their inputs stay
+   * open in this program too, so that only an output that is complete ends them.
+   */
+  async #seeToTee(tee: Deno.ChildProcess): Promise<void> {
+    const inputs = this.#branchInputs();
+    // Its reader has ended; whether that was early, it knew.
+    this.#unread = true;
+    let left = this.#branches.length;
+    let unread = false;
+    for (const branch of this.#branches) {
+      branch.ended(0).catch(() => {}).then(() => {
+        if (--left > 0) return;
+        // It may wait for output that nobody would read.
+        unread = true;
+        sendSignal(tee, "SIGKILL");
+      });
+    }
+    const status = await endOf(tee);
+    // Some kinds of it have a status of 1 when a reader has ended.
+    const some = left < this.#branches.length;
+    if (!unread && status !== 0 && !(some && status > 0) && !this.#stopped) {
+      this.fail(
+        new Error(
+          `Cannot send the output to several pipelines: the tee between them failed, received ${
+            status < 0 ? `signal ${-status}` : `exit status ${status}`
+          }`,
+        ),
+      );
+    }
+    if (this.#stopped) return;
+    await this.#interruptible().wait(
+      Promise.all(
+        inputs.map((input) => input && unlessUnread(closeWriter(input))),
+      ),
+    );
   }
 
   #stopBranches(): void {
@@ -484,8 +599,9 @@ export class Execution {
   /** Sends a signal to all processes, those too that are about to start. */
   kill(signal: Deno.Signal): void {
     if (this.#children.length === 0) this.#pending.push(signal);
+    const children = this.#teed ? this.#children.slice(0, -1) : this.#children;
     // The last stage first, as in `stop`.
-    for (const child of this.#children.toReversed()) {
+    for (const child of children.toReversed()) {
       signalTo(child, signal, this.#ending);
     }
     for (const branch of this.#branches) branch.kill(signal);

@@ -61,6 +61,8 @@ export interface Part {
   readonly stdout: End;
   readonly stderr: End;
   readonly detached?: boolean;
+  /** Whether it writes a line before its output, to open the gates behind it. */
+  readonly passes?: boolean;
 }
 
 /** How a process is started by Deno, and what this program has of it then. */
@@ -89,7 +91,8 @@ export interface WrappedJob extends Job {
 
 const FOUND = "+\n";
 const MISSING = "-\n";
-const GO = new TextEncoder().encode("\n");
+/** The line for which a gate opens. */
+export const GO = new TextEncoder().encode("\n");
 
 /** Where the shell looks for a program, as exec would; `$0` is its name. */
 const FIND = 'find() { case $0 in */*) [ -f "$0" ] && [ -x "$0" ]; return;; ' +
@@ -160,7 +163,7 @@ function wrapOne(
   gate: boolean,
   found: boolean,
 ): WrappedJob | undefined {
-  const { stage, stdin, stdout, stderr, detached } = part;
+  const { stage, stdin, stdout, stderr, detached, passes } = part;
   const { cmd, cwd, env, clearEnv, umask } = stage;
   const isString = typeof cmd === "string" && !isLong(cmd);
   const argv = argvOf(cmd);
@@ -246,6 +249,7 @@ function wrapOne(
       options[name] = end === "joint" ? "piped" : end as Stdio;
     }
   }
+  if (passes) script += "echo; ";
   if (stderr === "merge") script += "exec 2>&1; ";
   if (umask !== undefined) script += `umask ${umask.toString(8)}; `;
   const serves = {
@@ -284,6 +288,47 @@ function wrapOne(
     gated,
     joined: stdin === "joint",
     masked: umask === undefined || isString ? undefined : stage,
+  };
+}
+
+/**
+ * Sends its input to several processes, whose numbers are its arguments. It opens
+ * their standard inputs before it reads, so that these have a writer each from the
+ * first byte to the last. A process that reads no more is left out: SIGPIPE is off.
+ */
+const TEE =
+  '{ command exec 3<"$1" || exec 3</dev/null; } 2>/dev/null; shift; ' +
+  `${FIND}if find; then echo +; else echo -; exit 127; fi; ` +
+  "read -r SKEIN_GATE || exit; unset SKEIN_GATE; " +
+  'exec <&3 3<&- >"$1"; shift; trap "" PIPE; exec "$0" "$@"';
+
+/**
+ * A process that sends the output of the one before it to others, which wait at
+ * their gates for its first line. Each of them is a shell that reads nothing else
+ * until then, so its standard input can be opened by its number.
+ *
+ * @param readers The numbers of those that get it.
+ * @param detached Whether it leads a group.
+ */
+export function teeJob(
+  readers: readonly number[],
+  detached: boolean,
+): WrappedJob {
+  const inputs = readers.map((pid) => `/proc/${pid}/fd/0`);
+  return {
+    argv: [SHELL, "-c", TEE, "tee", PREVIOUS, ...inputs],
+    name: "tee",
+    options: {
+      cwd: "/",
+      detached,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    },
+    serves: { stdin: false, stdout: false, stderr: false },
+    report: "stdout",
+    gated: true,
+    joined: true,
   };
 }
 
@@ -419,7 +464,9 @@ export function argvAfter(
  * @param jobs The jobs.
  * @param children Their processes.
  * @param stopped Whether they are to end instead.
- * @param before What is waited for before the gates are opened.
+ * @param before What is waited for before the gates are opened; it may say that
+ * they are not to be.
+ * @param held Whether the first gate is left to whoever writes to that process.
  * @returns Whether all programs were found. If not, the shells have ended, or
  * are about to.
  */
@@ -427,7 +474,8 @@ export async function openGates(
   jobs: readonly WrappedJob[],
   children: readonly Deno.ChildProcess[],
   stopped?: () => boolean,
-  before?: () => Promise<void>,
+  before?: () => Promise<boolean | void>,
+  held = false,
 ): Promise<boolean> {
   const decoder = new TextDecoder();
   const readers = jobs.map(({ report }, i) =>
@@ -438,8 +486,7 @@ export async function openGates(
     const value = (await reader?.read())?.value;
     return value === undefined ? FOUND : decoder.decode(value);
   }));
-  const found = !reports.includes(MISSING);
-  if (found) await before?.();
+  const found = !reports.includes(MISSING) && await before?.() !== false;
   await Promise.all(jobs.map(async ({ report, serves }, i) => {
     const reader = readers[i];
     if (reader === undefined) return;
@@ -450,7 +497,9 @@ export async function openGates(
     if (!gated) return;
     const writer = children[i].stdin.getWriter();
     const ignore = () => {}; // That it was killed is known by its status.
-    if (found && !stopped?.()) writer.write(GO).catch(ignore);
+    if (found && !stopped?.() && !(held && i === 0)) {
+      writer.write(GO).catch(ignore);
+    }
     if (found && serves.stdin) writer.releaseLock();
     else writer.close().catch(ignore);
   });

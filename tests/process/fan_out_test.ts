@@ -137,11 +137,153 @@ everyWay("Pipeline.tee() runs as a handle too", async () => {
   assertEquals(branches[1].stdout.trim(), "2");
   assertThrows(() => running.stdout, TypeError, "tee()");
 
-  await using killed = pipeline(["yes"])
-    .tee(pipeline(["cat"]).to("null"), pipeline(["cat"]).to("null"))
+  const cat = pipeline(["cat"]).to("null").with({ check: false });
+  await using killed = pipeline(["yes"]).tee(cat, cat)
     .with({ check: false }).start();
   killed.kill();
   assertEquals(await killed.status(), -15);
+});
+
+everyWay("Pipeline.tee() waits for who does not read yet", async () => {
+  const { branches } = await pipeline(["head", "-c", "1000000", "/dev/zero"])
+    .tee(
+      pipeline("sleep 0.3; wc -c"),
+      pipeline(["wc", "-c"]),
+      pipeline(["true"]),
+    )
+    .run();
+  assertEquals(
+    branches.map(({ stdout }) => stdout.trim()),
+    ["1000000", "1000000", ""],
+  );
+});
+
+everyWay("Pipeline.tee() with a branch that never reads", async () => {
+  const path = await Deno.makeTempFile({ dir: "/tmp" });
+  const other = pipeline(`cat >/dev/null; echo complete >${path}`);
+  const stuck = pipeline(["yes"]).with({ timeout: 500 })
+    .tee(pipeline(["sleep", "60"]), other);
+  const error = await assertRejects(() => stuck.run(), DOMException);
+  assertEquals(error.name, "TimeoutError");
+  assertEquals(await Deno.readTextFile(path), "");
+
+  // It is enough that it ends: the others get everything.
+  const late = pipeline(["head", "-c", "1000000", "/dev/zero"])
+    .tee(pipeline(["sleep", "0.3"]), pipeline(["wc", "-c"]));
+  const { branches } = await late.run();
+  assertEquals(branches[1].stdout.trim(), "1000000");
+  await Deno.remove(path);
+});
+
+everyWay("Pipeline.tee() ends when all branches have", async () => {
+  // Without a byte to write, the first stage waits for its input.
+  await using running = pipeline(["cat"])
+    .tee(pipeline(["true"]), pipeline("exec head -n 1")).start();
+  await running.stdin.write("spam\n");
+  let written = 0;
+  await assertRejects(async () => {
+    for (; written < 100_000; written++) await running.stdin.write("more\n");
+  }, Deno.errors.BrokenPipe);
+  const { branches, stages } = await running.result();
+  assertEquals([branches[1].stdout, stages[0].status], ["spam\n", -13]);
+});
+
+everyWay("Pipeline.tee() takes many bytes and little memory", async () => {
+  const size = kernelPipes.wrapped && kernelPipes.enabled ? 2 ** 30 : 2 ** 28;
+  const before = Deno.memoryUsage().rss;
+  let most = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, Deno.memoryUsage().rss - before);
+  }, 20);
+  const { branches } = await pipeline(["head", "-c", `${size}`, "/dev/zero"])
+    .tee(pipeline(["wc", "-c"]), pipeline(["cat"], ["wc", "-c"])).run();
+  clearInterval(timer);
+  for (const { stdout } of branches) assertEquals(Number(stdout), size);
+  assert(most < 2 ** 26, `${most}`);
+});
+
+Deno.test({
+  name: "Pipeline.tee() leaves the bytes to the kernel where it can",
+  ignore: !kernelPipes.wrapped,
+  async fn() {
+    const names = async () =>
+      (await pipeline(["ps", "-o", "comm=", "--ppid", `${Deno.pid}`]).text())
+        .split("\n");
+    const cat = pipeline(["cat"]).to("null").with({ check: false });
+    const running = pipeline(["yes"]).tee(cat, cat)
+      .with({ check: false }).start();
+    assertEquals(running.pids.length, 1);
+    while (!(await names()).includes("tee"));
+    running.kill();
+    const { branches, status } = await running.result();
+    assertEquals([status, branches.length], [-15, 2]);
+    const left = await names();
+    assert(!left.some((name) => /tee|cat|yes/.test(name)), left.join());
+  },
+});
+
+Deno.test({
+  name: "Pipeline.tee() does without tee where there is none",
+  ignore: !kernelPipes.wrapped,
+  async fn() {
+    const { stdout, stderr } = await new Deno.Command("deno", {
+      args: [
+        "eval",
+        "--no-check",
+        `
+        import { pipeline } from "${new URL(
+          "../../process/mod.ts",
+          import.meta.url,
+        )}";
+        Deno.env.set("PATH", "/no/such/folder");
+        const cat = pipeline(["/bin/cat"]);
+        const { branches } = await pipeline(["/bin/echo", "spam"])
+          .tee(cat, cat).run();
+        console.log(branches.map(({ stdout }) => stdout.trim()).join());
+      `,
+      ],
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(decoder.decode(stdout), "spam,spam\n", decoder.decode(stderr));
+  },
+});
+
+Deno.test({
+  name: "Pipeline.tee() fails if what is between the pipelines is killed",
+  ignore: !kernelPipes.wrapped,
+  async fn() {
+    const path = await Deno.makeTempFile({ dir: "/tmp" });
+    const { stdout, stderr } = await new Deno.Command("deno", {
+      args: [
+        "eval",
+        "--no-check",
+        `
+        import { pipeline, run } from "${new URL(
+          "../../process/mod.ts",
+          import.meta.url,
+        )}";
+        const other = pipeline("cat >/dev/null; echo complete >${path}");
+        const running = pipeline(["yes"]).tee(other, pipeline(["cat"]).to("null")).start();
+        running.result().catch(({ message }) => console.log(message));
+        const find = ["ps", "-o", "pid=,comm=", "--ppid", String(Deno.pid)];
+        while (true) {
+          const { stdout } = await run(find);
+          const [, pid] = /(\\d+) tee/.exec(stdout) ?? [];
+          if (pid === undefined) continue;
+          Deno.kill(Number(pid), "SIGKILL");
+          break;
+        }
+      `,
+      ],
+    }).output();
+    const decoder = new TextDecoder();
+    const text = decoder.decode(stdout);
+    assert(/the tee between them failed, received signal 9/.test(text), text);
+    assertEquals(decoder.decode(stderr), "");
+    // It has not taken the end for complete.
+    assertEquals(await Deno.readTextFile(path), "");
+    await Deno.remove(path);
+  },
 });
 
 Deno.test("Pipeline.tee() says which branch ran out of time", async () => {

@@ -41,6 +41,12 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
       await p.pipeline(["cat"]).from({ path: "/etc/passwd" })
         .to({ path: "/no/such/folder" }).status().catch(none);
       await p.pipeline(merge).text();
+      const head = p.pipeline(["head", "-n", "1"]);
+      await p.pipeline(["yes"]).tee(head, head.tee(head, head)).run();
+      await p.pipeline(["yes"]).with({ timeout: 1 })
+        .tee(head, p.pipeline(["sleep", "9"])).run().catch(none);
+      await p.pipeline(["yes"])
+        .tee(head, p.pipeline(["no-such-program"])).run().catch(none);
       for await (const _ of p.pipeline(["yes"], ["cat"]).lines()) break;
       for (const _ of p.pipeline(["yes"], ["cat"]).linesSync()) break;
       const { stdin, stdout, process } = p.popen2(["cat"]);

@@ -188,12 +188,13 @@ everyWay("RunningPipeline.lines() leaves the pipeline running", async () => {
 everyWay(
   "RunningPipeline.lines() that is left gives the rest to the result",
   async () => {
-    const running = pipeline("echo a; sleep 0.3; echo b; sleep 0.3; echo c")
-      .start();
+    const running = pipeline("echo a; read -r go; echo b; echo c").start();
     for await (const line of running.lines()) {
       assertEquals(line, "a");
       break;
     }
+    await running.stdin.write("go\n");
+    await running.stdin.close();
     assertEquals((await running.result()).stdout, "b\nc\n");
   },
 );
@@ -362,9 +363,7 @@ Deno.test("RunningPipelineSync reads both outputs as they come", () => {
 });
 
 Deno.test("RunningPipelineSync.linesSync() leaves the pipeline running", () => {
-  using running = pipeline(
-    "echo a; echo b; sleep 0.3; echo c; sleep 0.3; echo d",
-  )
+  using running = pipeline("echo a; echo b; read -r go; echo c; echo d")
     .startSync();
   for (const line of running.linesSync()) {
     if (line === "a") break;
@@ -373,6 +372,8 @@ Deno.test("RunningPipelineSync.linesSync() leaves the pipeline running", () => {
     assertEquals(line, "b");
     break;
   }
+  running.stdin.write("go\n");
+  running.stdin.close();
   assertEquals(running.resultSync().stdout, "c\nd\n");
 
   using failing = pipeline("echo a; exit 3").startSync();
