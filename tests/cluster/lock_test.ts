@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Cluster } from "../../cluster/mod.ts";
 import { ThreadingError } from "../../threading/mod.ts";
-import { delay, hasServer, Server, serverTest, uniqueName } from "./server.ts";
+import {
+  delay,
+  hasServer,
+  overlapping,
+  Server,
+  serverTest,
+  uniqueName,
+} from "./server.ts";
 
 let server: Server;
 let cluster: Cluster;
@@ -20,7 +27,24 @@ if (hasServer) {
   });
 }
 
-serverTest("ClusterLock: tokens rise, whoever takes the lock", async () => {
+serverTest(
+  "Lease: a thread that does not return to its loop is told",
+  async () => {
+    const lease = await cluster.lock(uniqueName(), { lease: 1000 }).acquire();
+    const end = performance.now() + 1000;
+    while (performance.now() < end);
+    assert(lease.lost.aborted);
+    assertThrows(
+      () => lease.lost.throwIfAborted(),
+      ThreadingError,
+      "Cannot keep",
+    );
+  },
+);
+
+const lockTest = overlapping("ClusterLock and Lease");
+
+lockTest("ClusterLock: tokens rise, whoever takes the lock", async () => {
   const name = uniqueName();
   const tokens: bigint[] = [];
   for (const one of [cluster, cluster, other, cluster]) {
@@ -34,7 +58,7 @@ serverTest("ClusterLock: tokens rise, whoever takes the lock", async () => {
   assertEquals(tokens, [...new Set(tokens)].sort((a, b) => Number(a - b)));
 });
 
-serverTest(
+lockTest(
   "ClusterLock: one holds it, the others wait and are woken",
   async () => {
     const name = uniqueName();
@@ -63,7 +87,7 @@ serverTest(
   },
 );
 
-serverTest(
+lockTest(
   "ClusterLock.acquire() gives up when its time has passed",
   async () => {
     const name = uniqueName();
@@ -94,7 +118,7 @@ serverTest(
   },
 );
 
-serverTest(
+lockTest(
   "ClusterLock.acquire() that is aborted leaves nobody with the lock",
   async () => {
     const lock = cluster.lock(uniqueName(), { lease: 20_000 });
@@ -112,7 +136,7 @@ serverTest(
   },
 );
 
-serverTest(
+lockTest(
   "Lease is renewed until it is released, and then not lost",
   async () => {
     const lock = cluster.lock(uniqueName(), { lease: 1000 });
@@ -128,7 +152,7 @@ serverTest(
   },
 );
 
-serverTest("Lease is lost before another one gets the lock", async () => {
+lockTest("Lease is lost before another one gets the lock", async () => {
   await using server = await Server.start();
   await using holder = await Cluster.connect(server.address);
   await using waiter = await Cluster.connect(server.address);
@@ -145,22 +169,7 @@ serverTest("Lease is lost before another one gets the lock", async () => {
   await lease.release();
 });
 
-serverTest(
-  "Lease: a thread that does not return to its loop is told",
-  async () => {
-    const lease = await cluster.lock(uniqueName(), { lease: 1000 }).acquire();
-    const end = performance.now() + 1000;
-    while (performance.now() < end);
-    assert(lease.lost.aborted);
-    assertThrows(
-      () => lease.lost.throwIfAborted(),
-      ThreadingError,
-      "Cannot keep",
-    );
-  },
-);
-
-serverTest("Lease ends with its block", async () => {
+lockTest("Lease ends with its block", async () => {
   const lock = cluster.lock(uniqueName());
   {
     await using _ = await lock.acquire();

@@ -11,7 +11,14 @@ import { Empty, Full, ShutDown } from "../../queue/mod.ts";
 import { NotSendableError, ThreadingError } from "../../threading/mod.ts";
 import { connect } from "@nats-io/transport-node";
 import { jetstream } from "@nats-io/jetstream";
-import { delay, hasServer, Server, serverTest, uniqueName } from "./server.ts";
+import {
+  delay,
+  hasServer,
+  overlapping,
+  Server,
+  serverTest,
+  uniqueName,
+} from "./server.ts";
 
 let server: Server;
 let cluster: Cluster;
@@ -34,7 +41,22 @@ async function take<T>(queue: { receive(): Promise<ClusterDelivery<T>> }) {
   return delivery.item;
 }
 
-serverTest("ClusterQueue: first in, first out, exactly once", async () => {
+serverTest(
+  "ClusterDelivery: a thread that does not return to its loop is told",
+  async () => {
+    const queue = cluster.queue<string>(uniqueName(), { lease: 1000 });
+    await queue.put("spam");
+    const { lost } = await queue.receive();
+    const end = performance.now() + 1000;
+    while (performance.now() < end);
+    assert(lost.aborted);
+    assertThrows(() => lost.throwIfAborted(), ThreadingError);
+  },
+);
+
+const queueTest = overlapping("ClusterQueue and ClusterDelivery");
+
+queueTest("ClusterQueue: first in, first out, exactly once", async () => {
   const queue = cluster.queue<unknown>(uniqueName());
   const items = [1, "two", { three: [3n] }, new Map([[4, new Date(4)]])];
   for (const item of items) await queue.put(item);
@@ -43,7 +65,7 @@ serverTest("ClusterQueue: first in, first out, exactly once", async () => {
   assertEquals(await queue.qsize(), 0);
 });
 
-serverTest("ClusterQueue.receive() waits for an item", async () => {
+queueTest("ClusterQueue.receive() waits for an item", async () => {
   const queue = cluster.queue<string>(uniqueName());
   const receiving = queue.receive();
   await delay(100);
@@ -54,7 +76,7 @@ serverTest("ClusterQueue.receive() waits for an item", async () => {
   await delivery.ack();
 });
 
-serverTest(
+queueTest(
   "ClusterQueue.receive() throws Empty when its time has passed",
   async () => {
     const queue = cluster.queue<string>(uniqueName());
@@ -67,7 +89,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue.receive() that is aborted takes nothing", async () => {
+queueTest("ClusterQueue.receive() that is aborted takes nothing", async () => {
   const queue = cluster.queue<number>(uniqueName());
   for (let i = 0; i < 20; i++) {
     const controller = new AbortController();
@@ -87,7 +109,7 @@ serverTest("ClusterQueue.receive() that is aborted takes nothing", async () => {
   assertEquals(await queue.qsize(), 0);
 });
 
-serverTest("ClusterQueue.put() with an id counts once", async () => {
+queueTest("ClusterQueue.put() with an id counts once", async () => {
   const queue = cluster.queue<number>(uniqueName());
   await queue.put(1, { id: "a b/é" });
   await queue.put(2, { id: "a b/é" });
@@ -100,7 +122,7 @@ serverTest("ClusterQueue.put() with an id counts once", async () => {
   assertEquals(others.map(({ id }) => id), ["other", undefined, undefined]);
 });
 
-serverTest(
+queueTest(
   "ClusterQueue.put() waits for room, and gets it without polling",
   async () => {
     const queue = cluster.queue<number>(uniqueName(), { maxsize: 2 });
@@ -127,7 +149,7 @@ serverTest(
   },
 );
 
-serverTest(
+queueTest(
   "ClusterQueue.put() that gives up leaves its place in the line",
   async () => {
     const queue = cluster.queue<number>(uniqueName(), { maxsize: 1 });
@@ -146,7 +168,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue.putMany() puts all items or none", async () => {
+queueTest("ClusterQueue.putMany() puts all items or none", async () => {
   const queue = cluster.queue<number>(uniqueName(), { maxsize: 3 });
   await queue.putMany([]);
   await queue.putMany([1, 2]);
@@ -171,7 +193,7 @@ serverTest("ClusterQueue.putMany() puts all items or none", async () => {
   assertEquals(deliveries.map(({ item }) => item), numbers.slice(0, 1000));
 });
 
-serverTest("ClusterQueue.receiveMany() takes what is there", async () => {
+queueTest("ClusterQueue.receiveMany() takes what is there", async () => {
   const queue = cluster.queue<number>(uniqueName());
   const receiving = queue.receiveMany(3);
   await delay(50);
@@ -183,7 +205,7 @@ serverTest("ClusterQueue.receiveMany() takes what is there", async () => {
   assertEquals((await queue.receiveMany(3)).length, 1);
 });
 
-serverTest(
+queueTest(
   "ClusterDelivery: what is given back is received again",
   async () => {
     const queue = cluster.queue<string>(uniqueName());
@@ -211,7 +233,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterDelivery can be answered once", async () => {
+queueTest("ClusterDelivery can be answered once", async () => {
   const queue = cluster.queue<string>(uniqueName());
   await queue.putMany(["a", "b"]);
   const [a, b] = await queue.receiveMany(2);
@@ -234,7 +256,7 @@ serverTest("ClusterDelivery can be answered once", async () => {
   a[Symbol.dispose]();
 });
 
-serverTest(
+queueTest(
   "ClusterDelivery: a lease that ends is lost, its item comes again",
   async () => {
     const queue = cluster.queue<string>(uniqueName(), { lease: 1000 });
@@ -258,20 +280,7 @@ serverTest(
   },
 );
 
-serverTest(
-  "ClusterDelivery: a thread that does not return to its loop is told",
-  async () => {
-    const queue = cluster.queue<string>(uniqueName(), { lease: 1000 });
-    await queue.put("spam");
-    const { lost } = await queue.receive();
-    const end = performance.now() + 1000;
-    while (performance.now() < end);
-    assert(lost.aborted);
-    assertThrows(() => lost.throwIfAborted(), ThreadingError);
-  },
-);
-
-serverTest("ClusterDelivery.extend() begins the lease anew", async () => {
+queueTest("ClusterDelivery.extend() begins the lease anew", async () => {
   const queue = cluster.queue<string>(uniqueName(), { lease: 3000 });
   await queue.putMany(["a", "b"]);
   const a = await queue.receive();
@@ -286,7 +295,7 @@ serverTest("ClusterDelivery.extend() begins the lease anew", async () => {
   await b.ack();
 });
 
-serverTest(
+queueTest(
   "ClusterQueue: after maxDeliveries an item goes to the dead ones",
   async () => {
     const name = uniqueName();
@@ -316,7 +325,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue: the largest item can die, too", async () => {
+queueTest("ClusterQueue: the largest item can die, too", async () => {
   const name = uniqueName();
   const queue = cluster.queue<string>(name, { maxDeliveries: 1 });
   const item = "x".repeat(1_044_000);
@@ -328,7 +337,7 @@ serverTest("ClusterQueue: the largest item can die, too", async () => {
   assert(delivery.died!.error.startsWith("\u{1f600}"));
 });
 
-serverTest(
+queueTest(
   "ClusterQueue.join() waits until each item is acknowledged",
   async () => {
     const queue = cluster.queue<number>(uniqueName());
@@ -348,7 +357,7 @@ serverTest(
   },
 );
 
-serverTest(
+queueTest(
   "ClusterQueue.shutdown() ends puts at once and gets at the end",
   async () => {
     const name = uniqueName();
@@ -380,7 +389,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue.shutdown() tells a receiver that waits", async () => {
+queueTest("ClusterQueue.shutdown() tells a receiver that waits", async () => {
   const queue = cluster.queue<number>(uniqueName());
   const waiting = assertRejects(() => queue.receive(), ShutDown);
   await delay(100);
@@ -390,7 +399,7 @@ serverTest("ClusterQueue.shutdown() tells a receiver that waits", async () => {
   assert(performance.now() - started < 4500);
 });
 
-serverTest(
+queueTest(
   "ClusterQueue.shutdown({ immediate }) throws the items away",
   async () => {
     const queue = cluster.queue<number>(uniqueName());
@@ -405,7 +414,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue is iterated until it is shut down", async () => {
+queueTest("ClusterQueue is iterated until it is shut down", async () => {
   const queue = cluster.queue<number>(uniqueName());
   await queue.putMany([1, 2, 3]);
   const items: number[] = [];
@@ -417,7 +426,7 @@ serverTest("ClusterQueue is iterated until it is shut down", async () => {
   assertEquals(items, [1, 2, 3]);
 });
 
-serverTest("ClusterQueue: several receivers share the items", async () => {
+queueTest("ClusterQueue: several receivers share the items", async () => {
   const queue = cluster.queue<number>(uniqueName());
   const seen: number[] = [];
   const receivers = Array.from({ length: 8 }, async () => {
@@ -435,7 +444,7 @@ serverTest("ClusterQueue: several receivers share the items", async () => {
   assertEquals(seen.sort((a, b) => a - b), numbers);
 });
 
-serverTest(
+queueTest(
   "ClusterQueue refuses items that are too large or cannot be sent",
   async () => {
     const queue = cluster.queue<unknown>(uniqueName());
@@ -457,7 +466,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue: an item is copied when it is put", async () => {
+queueTest("ClusterQueue: an item is copied when it is put", async () => {
   const queue = cluster.queue<number[]>(uniqueName());
   const item = [1];
   const put = queue.put(item);
@@ -466,7 +475,7 @@ serverTest("ClusterQueue: an item is copied when it is put", async () => {
   assertEquals(await take(queue), [1]);
 });
 
-serverTest(
+queueTest(
   "ClusterQueue: what cannot be read is an error, and others come",
   async () => {
     const name = uniqueName();
@@ -495,7 +504,7 @@ serverTest(
   },
 );
 
-serverTest("ClusterQueue: the items are in the wire format", async () => {
+queueTest("ClusterQueue: the items are in the wire format", async () => {
   const name = uniqueName();
   await cluster.queue(name).put({ a: 1 });
   await using connection = await connect({ servers: server.address });
@@ -506,7 +515,7 @@ serverTest("ClusterQueue: the items are in the wire format", async () => {
   assertEquals(decode(message!.data, "item"), { a: 1 });
 });
 
-serverTest("ClusterQueue: one that is there keeps its options", async () => {
+queueTest("ClusterQueue: one that is there keeps its options", async () => {
   const name = uniqueName();
   const options = { maxsize: 5, lease: 2000, maxDeliveries: 3 };
   await cluster.queue(name, options).put(1);

@@ -23,7 +23,10 @@ if (!hasServer) {
 }
 
 /** A test that needs a server; without one it is skipped, and says why. */
-export function serverTest(name: string, fn: () => Promise<void>): void {
+export function serverTest(
+  name: string,
+  fn: (context: Deno.TestContext) => Promise<void>,
+): void {
   const reason = hasServer
     ? ""
     : " (skipped: no nats-server, `deno task cluster:server` fetches it)";
@@ -32,6 +35,32 @@ export function serverTest(name: string, fn: () => Promise<void>): void {
 
 /** How many times as much is tried as in a usual run. */
 export const STRESS = Number(Deno.env.get("SKEIN_STRESS") ?? 1);
+
+/**
+ * Tests that mostly wait, for leases and elections, and none of which blocks the
+ * thread: the steps of one test, all of which begin at once. When more is tried
+ * than usual they go one by one.
+ *
+ * @param name The name of the test.
+ * @returns What adds a step.
+ */
+export function overlapping(
+  name: string,
+): (name: string, fn: () => Promise<void>) => void {
+  const steps: Deno.TestStepDefinition[] = [];
+  serverTest(name, async (context) => {
+    if (STRESS > 1) {
+      for (const step of steps) await context.step(step);
+    } else await Promise.all(steps.map((step) => context.step(step)));
+  });
+  // Steps that run at once may not be watched for what each of them leaves.
+  const unwatched = {
+    sanitizeOps: false,
+    sanitizeResources: false,
+    sanitizeExit: false,
+  };
+  return (name, fn) => void steps.push({ name, fn, ...unwatched });
+}
 
 /** The path of a configuration under `examples/cluster/`. */
 export function configuration(name: string): string {

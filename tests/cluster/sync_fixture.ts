@@ -21,7 +21,7 @@ export const hold = sendable(
   import.meta,
   function hold(address: string, name: string, told: SimpleQueue<bigint>) {
     const cluster = Cluster.connectSync(address);
-    const lease = cluster.lock(name, { lease: 3000 }).acquireSync();
+    const lease = cluster.lock(name, { lease: 2000 }).acquireSync();
     told.putSync(lease.token);
     for (;;);
   },

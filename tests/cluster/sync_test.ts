@@ -148,7 +148,7 @@ serverTest("ClusterLock: the end of a thread ends its leases", async () => {
   thread.start();
   const token = await told.get();
   await assertRejects(
-    () => cluster.lock(name).acquire({ timeout: 3500 }),
+    () => cluster.lock(name).acquire({ timeout: 2500 }),
     DOMException,
   );
   thread.terminate();
