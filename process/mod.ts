@@ -98,6 +98,7 @@ export type {
   CommandSyncOptions,
   FilePath,
   OutputSource,
+  OutputSourceSync,
   PopenOptions,
   Progress,
   Sink,

@@ -298,6 +298,9 @@ function checkOpen(file: Deno.FsFile): Deno.FsFile {
   return file;
 }
 
+/** What runs in the blocking form, and what gives its output piece by piece. */
+export const outputsSync = new WeakMap<object, () => Iterable<Uint8Array>>();
+
 /** A source of which bytes in other forms were made a Uint8Array. */
 export type CheckedSource =
   | Chunk
@@ -337,12 +340,14 @@ export function checkSource(source: unknown): CheckedSource {
     if (Symbol.iterator in source || Symbol.asyncIterator in source) {
       return source as CheckedSource;
     }
+    const output = outputsSync.get(source);
+    if (output !== undefined) return output();
     // The same one each time.
     const stdout = "stdout" in source ? source.stdout : undefined;
     if (stdout instanceof ReadableStream) return stdout;
   }
   throw wrong(
-    "a source must be text, bytes, a file, a stream, iterable, or what runs, as start() of a pipeline gives it",
+    "a source must be text, bytes, a file, a stream, iterable, or what runs, as start() and startSync() of a pipeline give it",
     source,
   );
 }

@@ -37,6 +37,17 @@ export interface OutputSource {
   readonly stdout: ReadableStream<Uint8Array>;
 }
 
+/**
+ * Something that runs in the blocking form and whose output can be read: what
+ * `startSync()` of a pipeline gives.
+ */
+export interface OutputSourceSync {
+  /** The numbers of its processes. */
+  readonly pids: readonly number[];
+  /** Waits for its end, and gives its status. */
+  statusSync(): number;
+}
+
 /** Bytes in one of the ways in which JavaScript has them. */
 export type ByteSource = Uint8Array | ArrayBufferLike | ArrayBufferView;
 
@@ -49,7 +60,8 @@ export type ByteSource = Uint8Array | ArrayBufferLike | ArrayBufferView;
  * A program need not read all of it. A stream that is left before its end,
  * because the program wants no more of it or the command fails, is cancelled and
  * unlocked, and an iterator is told to `return()`. What the source itself throws
- * fails the command.
+ * fails the command, and so does the failure of a pipeline that is one. A handle
+ * of `startSync()` is read by blocking calls in the promise form, too.
  *
  * An open file is given to the program as it is on Linux with all permissions
  * (`-A`), where its descriptor can be found; else the bytes pass through this
@@ -62,6 +74,7 @@ export type Source =
   | Response
   | Request
   | OutputSource
+  | OutputSourceSync
   | URL
   | FilePath
   | Deno.FsFile
@@ -76,6 +89,7 @@ export type Source =
 export type SyncSource =
   | string
   | ByteSource
+  | OutputSourceSync
   | URL
   | FilePath
   | Deno.FsFile

@@ -9,6 +9,7 @@ import {
   OpenedPipeline,
   requireNames,
 } from "../_blocking/pipeline_sync.ts";
+import { outputsSync } from "../_command/check_options.ts";
 import { linesSync } from "../_command/lines.ts";
 import type { Plan } from "../_command/plan.ts";
 import { type CommandResult, createResult } from "../_command/result.ts";
@@ -74,6 +75,44 @@ export class RunningPipelineSync implements Disposable {
       stdout: "kept",
       stderr: "kept",
     }, true);
+    outputsSync.set(this, () => this.#pieces());
+  }
+
+  #source?: IterableIterator<Uint8Array>;
+
+  /**
+   * The output as the source of another command: always the same one. A failure
+   * comes after the last bytes.
+   */
+  #pieces(): IterableIterator<Uint8Array> {
+    requireOutput(this.#plan, "stdout");
+    if (this.#source !== undefined) return this.#source;
+    if (this.#taken.stdout !== undefined || this.#lines !== undefined) {
+      throw new TypeError(
+        "Cannot run a command: a pipeline whose output is read already is no source, received one",
+      );
+    }
+    let ended = false;
+    const done = { value: undefined, done: true } as const;
+    return this.#source = {
+      next: () => {
+        if (ended) return done;
+        const bytes = this.#read("stdout");
+        // Copied: the memory gets what comes next.
+        if (bytes.length > 0) return { value: bytes.slice() };
+        ended = true;
+        this.resultSync();
+        return done;
+      },
+      return: () => {
+        if (!ended && this.#end === undefined) this.#opened.leave("stdout");
+        ended = true;
+        return done;
+      },
+      [Symbol.iterator]() {
+        return this;
+      },
+    };
   }
 
   /**
@@ -135,7 +174,8 @@ export class RunningPipelineSync implements Disposable {
    * The output of the last stage, from its beginning: always the same reader. It
    * ends without an error, whatever the pipeline does.
    *
-   * @throws {TypeError} If the output goes elsewhere.
+   * @throws {TypeError} If the output goes elsewhere, or is the source of another
+   * command.
    *
    * @example
    * ```ts
@@ -148,7 +188,7 @@ export class RunningPipelineSync implements Disposable {
    * ```
    */
   get stdout(): TextReaderSync {
-    requireOutput(this.#plan, "stdout");
+    this.#requireUnread("stdout");
     return this.#reader("stdout");
   }
 
@@ -167,6 +207,15 @@ export class RunningPipelineSync implements Disposable {
    */
   get stderr(): TextReaderSync {
     return this.#reader("stderr");
+  }
+
+  /** Checks that the output goes to this program, and not to another command. */
+  #requireUnread(what: string): void {
+    requireOutput(this.#plan, what);
+    if (this.#source === undefined) return;
+    throw new TypeError(
+      `Cannot get the ${what} of a pipeline: another command reads its output, received a call after from()`,
+    );
   }
 
   #reader(name: "stdout" | "stderr"): TextReaderSync {
@@ -227,7 +276,7 @@ export class RunningPipelineSync implements Disposable {
    * ```
    */
   linesSync(): IterableIterator<string> {
-    requireOutput(this.#plan, "lines");
+    this.#requireUnread("lines");
     const lines = this.#lines ??= linesSync(() => ({
       read: () => {
         const bytes = this.#read("stdout");

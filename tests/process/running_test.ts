@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { toText } from "@std/streams/to-text";
-import { CommandError, pipeline } from "../../process/mod.ts";
+import { CommandError, pipeline, runSync } from "../../process/mod.ts";
 import { testWays } from "./ways.ts";
 
 const everyWay = testWays({ limit: 120_000 });
@@ -414,4 +414,47 @@ Deno.test("Pipeline.startSync() feeds an iterable while it waits", () => {
     TypeError,
     "event loop",
   );
+});
+
+Deno.test("RunningPipelineSync is a source of other commands", async () => {
+  const bytes = new Uint8Array(300_000).map((_, i) => i * 7);
+  const source = () => pipeline(["cat"]).from(bytes).startSync();
+  {
+    using running = source();
+    assertEquals(pipeline(["cat"], ["cat"]).from(running).bytesSync(), bytes);
+    assertEquals(running.statusSync(), 0);
+    assertThrows(() => running.stdout, TypeError, "after from()");
+    assertThrows(() => running.linesSync(), TypeError, "after from()");
+  }
+  {
+    using running = source();
+    assertEquals(runSync(["wc", "-c"], { input: running }).stdout, "300000\n");
+  }
+  {
+    using running = source();
+    assertEquals(await pipeline(["cat"]).from(running).bytes(), bytes);
+  }
+  {
+    using first = pipeline("echo b; echo a").startSync();
+    using second = pipeline(["sort"]).from(first).startSync();
+    assertEquals([...second.linesSync()], ["a", "b"]);
+  }
+  {
+    // Whoever reads no more of it leaves it.
+    using running = pipeline(["yes"]).startSync();
+    assertEquals(pipeline(["head", "-n", "1"]).from(running).textSync(), "y\n");
+    assertEquals(running.resultSync().stages[0].status, -13);
+  }
+  const failing = pipeline("echo spam; exit 3").startSync();
+  const error = assertThrows(
+    () => pipeline(["cat"]).from(failing).textSync(),
+    CommandError,
+  );
+  assertEquals([error.status, error.command], [3, "echo spam; exit 3"]);
+
+  using read = pipeline("echo a; echo b").startSync();
+  read.stdout.readline();
+  assertThrows(() => pipeline(["cat"]).from(read), TypeError, "read already");
+  using elsewhere = pipeline(["true"]).to("null").startSync();
+  assertThrows(() => pipeline(["cat"]).from(elsewhere), TypeError, "to()");
 });
