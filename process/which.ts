@@ -27,17 +27,49 @@ function candidates(name: string, options: WhichOptions): string[] {
   }
   const { path } = readOptions(options, ["path"], WHAT);
   if (path !== undefined) checkText(path, "path");
-  const endings = IS_WINDOWS && !/\.\w+$/.test(name)
-    ? (Deno.env.get("PATHEXT") ?? ".COM;.EXE;.BAT;.CMD").split(";")
-    : [""];
-  const places = (IS_WINDOWS ? /[\\/]/ : /\//).test(name)
-    ? [name]
-    : (path ?? Deno.env.get("PATH") ?? "").split(IS_WINDOWS ? ";" : ":")
-      // An empty one is the current directory.
-      .map((folder) =>
-        `${folder === "" ? "." : folder.replace(/\/+$/, "")}/${name}`
-      );
-  return places.flatMap((place) => endings.map((ending) => place + ending));
+  const folders = () => path ?? Deno.env.get("PATH") ?? "";
+  return IS_WINDOWS
+    ? windowsPlaces(name, folders, Deno.env.get("PATHEXT"))
+    : places(name, folders);
+}
+
+/** The files that a name stands for on a system with `/`. */
+function places(name: string, path: () => string): string[] {
+  if (name.includes("/")) return [name];
+  // An empty one is the current directory.
+  return path().split(":").map((folder) =>
+    `${folder === "" ? "." : folder.replace(/\/+$/, "")}/${name}`
+  );
+}
+
+/**
+ * The files that a name stands for on Windows: one of those that end as programs
+ * do. A name that ends so itself is tried as it is first, as `shutil.which` of
+ * Python does.
+ *
+ * @param name The name.
+ * @param path The folders, which may be in quotes; empty ones are none.
+ * @param pathext The endings of programs, in their order.
+ */
+export function windowsPlaces(
+  name: string,
+  path: () => string,
+  pathext = ".COM;.EXE;.BAT;.CMD",
+): string[] {
+  const endings = pathext.split(";").filter((ending) => ending !== "");
+  const whole = endings.some((ending) =>
+    name.toLowerCase().endsWith(ending.toLowerCase())
+  );
+  const names = [
+    ...whole ? [name] : [],
+    ...endings.map((ending) => name + ending),
+  ];
+  // `C:prog` is one in the folder where that drive is.
+  if (/[\\/:]/.test(name)) return names;
+  const folders = (path().match(/(?:"[^"]*"?|[^;"])+/g) ?? [])
+    .map((folder) => folder.replaceAll('"', "").replace(/[\\/]+$/, ""))
+    .filter((folder) => folder !== "");
+  return folders.flatMap((folder) => names.map((name) => `${folder}\\${name}`));
 }
 
 function checkText(text: string, name: string): void {
@@ -66,10 +98,11 @@ function isMissing(error: unknown): boolean {
 /**
  * Says which file is run by a name, as a shell would find it: the first one in
  * the folders of `PATH` that may be executed. A name with a slash is a path,
- * which is only looked at. After `shutil.which` of Python.
+ * which is only looked at. After `shutil.which` of Python. On Windows a program
+ * ends as `PATHEXT` says, and the name may leave that out.
  *
- * Needs `--allow-env=PATH`, unless `path` is given, and `--allow-read` for the
- * files that it looks at.
+ * Needs `--allow-env=PATH`, unless `path` is given, `--allow-env=PATHEXT` on
+ * Windows, and `--allow-read` for the files that it looks at.
  *
  * @param name The name of the program.
  * @param options Where to look.

@@ -547,9 +547,10 @@ export class Execution {
       });
     }
     const status = await endOf(tee);
-    // Some kinds of it have a status of 1 when a reader has ended.
-    const some = left < this.#branches.length;
-    if (!unread && status !== 0 && !(some && status > 0) && !this.#stopped) {
+    // It has a status of 1 when a reader was gone before it began, and some kinds
+    // of it when one has ended.
+    const failed = status < 0 || status >= 126;
+    if (failed && !unread && !this.#stopped) {
       this.fail(
         new Error(
           `Cannot send the output to several pipelines: the tee between them failed, received ${
@@ -867,7 +868,9 @@ export class Execution {
   #errorOf(outcome: Outcome): unknown {
     const { stages, options } = this.#plan;
     if (this.#overflow !== undefined) {
-      const { name } = this.#overflow;
+      const name = options.all && this.#overflow.name === "stdout"
+        ? "all"
+        : this.#overflow.name;
       const stage = Math.min(this.#overflow.stage, stages.length - 1);
       const why =
         `${name} is larger than maxBuffer, ${options.maxBuffer} bytes`;

@@ -214,6 +214,7 @@ function wrapOne(
       : `${FIND}if find; then echo +${to}; else echo -${to}; exit 127; fi; `;
   }
   if (gated) script += "read -r SKEIN_GATE || exit; unset SKEIN_GATE; ";
+  if (passes) script += "echo; ";
   if (stdin === "joint") script += "exec <&3 3<&-; ";
   const options: SpawnOptions = {
     cwd,
@@ -249,7 +250,6 @@ function wrapOne(
       options[name] = end === "joint" ? "piped" : end as Stdio;
     }
   }
-  if (passes) script += "echo; ";
   if (stderr === "merge") script += "exec 2>&1; ";
   if (umask !== undefined) script += `umask ${umask.toString(8)}; `;
   const serves = {
@@ -294,13 +294,15 @@ function wrapOne(
 /**
  * Sends its input to several processes, whose numbers are its arguments. It opens
  * their standard inputs before it reads, so that these have a writer each from the
- * first byte to the last. A process that reads no more is left out: SIGPIPE is off.
+ * first byte to the last. A process that reads no more, or is gone already, is left
+ * out: SIGPIPE is off.
  */
 const TEE =
   '{ command exec 3<"$1" || exec 3</dev/null; } 2>/dev/null; shift; ' +
   `${FIND}if find; then echo +; else echo -; exit 127; fi; ` +
   "read -r SKEIN_GATE || exit; unset SKEIN_GATE; " +
-  'exec <&3 3<&- >"$1"; shift; trap "" PIPE; exec "$0" "$@"';
+  'exec <&3 3<&-; { command exec >"$1" || exec >/dev/null; } 2>/dev/null; ' +
+  'shift; trap "" PIPE; exec "$0" "$@"';
 
 /**
  * A process that sends the output of the one before it to others, which wait at

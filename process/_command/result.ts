@@ -341,6 +341,10 @@ export function errorOfBranches(
   outcome: Outcome,
 ): unknown {
   const [first] = errors;
+  // The reason of an abort stays the caller's own object.
+  if (first instanceof DOMException && "result" in first) {
+    return withResult(first, createResult(outcome, stages));
+  }
   if (!(first instanceof CommandError)) return first;
   const error = new CommandError(first.message, {
     command: first.command,

@@ -293,7 +293,10 @@ Deno.test("Pipeline.tee() says which branch ran out of time", async () => {
     .tee(slow, pipeline(["cat"]));
   const error = await both.run().then(() => undefined, (error) => error);
   assertEquals(error.name, "TimeoutError");
-  assert(error.result.timedOut);
+  const { branches, stages, timedOut } = error.result as CommandResult;
+  assertEquals(branches.map(({ timedOut }) => timedOut), [true, false]);
+  assertEquals([stages.length, timedOut], [1, false]);
+  assertEquals(branches[1].stdout, "y\ny\ny\n");
   const ended = pipeline(["sleep", "60"]).tee(slow).with({ timeout: 3000 });
   const whole = await ended.run().then(() => undefined, (error) => error);
   assertEquals(

@@ -205,7 +205,17 @@ Deno.test("run() ends what exceeds maxBuffer", async () => {
       () => run(cmd, { maxBuffer: 1000 }),
       CommandError,
     );
-    assertStringIncludes(error.message, "maxBuffer, 1000 bytes");
+    const name = cmd === "yes" ? "stdout" : "stderr";
+    assertStringIncludes(
+      error.message,
+      `${name} is larger than maxBuffer, 1000 bytes`,
+    );
+    const both = await assertRejects(
+      () => run(cmd, { maxBuffer: 1000, all: true }),
+      CommandError,
+    );
+    assertStringIncludes(both.message, "all is larger than maxBuffer, 1000");
+    assertEquals(both.result.all?.length, 1000);
   }
   assertThrows(() => runSync(["yes"], { maxBuffer: 10 }), CommandError);
   assertEquals((await run("printf 123", { maxBuffer: 3 })).stdout, "123");

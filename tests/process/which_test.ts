@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { run, which, whichSync } from "../../process/mod.ts";
+import { windowsPlaces } from "../../process/which.ts";
 import { runDeno } from "../threading/run_program.ts";
 
 Deno.test("which() finds what a shell would run", async () => {
@@ -54,4 +55,37 @@ Deno.test("which() looks in PATH, and says what it may not", async () => {
   assertThrows(() => whichSync("sh"), NotCapable);
   await assertRejects(() => which("/bin/sh"), NotCapable);
   assertThrows(() => whichSync("sh", { path: "/bin" }), NotCapable);
+});
+
+Deno.test("which() on Windows tries the endings of programs", () => {
+  const folders = () => 'C:\\bin\\;;"D:\\a;b";E:/c/';
+  const pathext = ".EXE;;.Cmd";
+  assertEquals(windowsPlaces("git", folders, pathext), [
+    "C:\\bin\\git.EXE",
+    "C:\\bin\\git.Cmd",
+    "D:\\a;b\\git.EXE",
+    "D:\\a;b\\git.Cmd",
+    "E:/c\\git.EXE",
+    "E:/c\\git.Cmd",
+  ]);
+  // One that ends so is tried as it is first; another ending is none.
+  const one = () => "C:\\bin";
+  assertEquals(windowsPlaces("git.exe", one, pathext), [
+    "C:\\bin\\git.exe",
+    "C:\\bin\\git.exe.EXE",
+    "C:\\bin\\git.exe.Cmd",
+  ]);
+  assertEquals(windowsPlaces("node.v20", one, ".EXE"), [
+    "C:\\bin\\node.v20.EXE",
+  ]);
+  // A path is only looked at, with its endings.
+  const never = () => {
+    throw new Error("PATH is not read");
+  };
+  for (const path of ["C:\\a\\git", "./git", "C:git"]) {
+    assertEquals(windowsPlaces(path, never, ".EXE"), [`${path}.EXE`]);
+  }
+  assertEquals(windowsPlaces("C:\\git.EXE", never, ".EXE")[0], "C:\\git.EXE");
+  assertEquals(windowsPlaces("git", () => "", pathext), []);
+  assertEquals(windowsPlaces("git", one).length, 4);
 });
