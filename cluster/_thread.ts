@@ -127,6 +127,7 @@ class Server {
   #link: Link | undefined;
   /** The request under way, or the last one that was answered. */
   #current = 0;
+  #answered: Promise<void> | undefined;
   #abort = new AbortController();
   /** Takes back what the last answer gave, if the caller never read it. */
   #undo: (() => void) | undefined;
@@ -149,8 +150,11 @@ class Server {
       if (call.op === "letGo") this.#letGo(call.hold, call.release);
       else if (call.op === "abandon") this.#abandon(id);
       else if (id === 0) this.#doQuietly(request);
-      else void this.#answer(request);
+      else this.#answered = this.#answer(request);
     }
+    // What it brings after its caller has given up goes back first.
+    this.#abort.abort();
+    await this.#answered;
     for (const { hold } of this.#holds.values()) hold.stop();
     await this.#link?.close();
   }
@@ -175,7 +179,7 @@ class Server {
 
   /** Does what nobody waits for. */
   #doQuietly(request: Request): void {
-    const patience = new Patience(request.what, { timeout: QUIETLY });
+    const patience = Patience.own(request.what, { timeout: QUIETLY });
     this.#do(request, 0, patience).catch(() => {});
   }
 
@@ -269,7 +273,7 @@ class Server {
 
   #release(core: LockCore, hold: Hold): void {
     hold.stop();
-    const patience = new Patience("release a lock", { timeout: QUIETLY });
+    const patience = Patience.own("release a lock", { timeout: QUIETLY });
     core.release(hold.holder, hold.sequence, patience).catch(() => {});
   }
 }

@@ -69,6 +69,11 @@ export interface ClusterOptions extends WaitOptions {
  * Close it when it is no longer needed, with `await using` or `close()`: it
  * keeps the program running.
  *
+ * In a thread or task that is cancelled all calls throw the reason, those under way
+ * too, but for `release()` of a lease. What such a call has been given by then goes
+ * back to the servers; what it was about to put or to change may have been stored
+ * or not.
+ *
  * @example
  * ```ts ignore
  * import { Cluster } from "@skein/std/cluster";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cancelling } from "../_internal/cancelling.ts";
 import { shown } from "../_internal/check.ts";
 import {
   checkDuration,
@@ -226,7 +227,7 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#answer !== undefined || this.#term.left() === 0) return;
     // What cannot be told to the servers ends with the lease.
-    await this.nak().catch(() => {});
+    await cancelling.shield(() => this.nak()).catch(() => {});
   }
 
   #check(what: string): void {
@@ -245,28 +246,41 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
     clearInterval(this.#timer);
   }
 
+  /**
+   * Makes nothing of an answer whose call was given up before its time. The servers
+   * may have it all the same: then they ignore the next one.
+   */
+  #unsettle(patience: Patience): void {
+    if (this.#answer === undefined || !patience.isGivenUp()) return;
+    this.#answer = undefined;
+    this.#term.unsettle();
+    if (this.#timer !== undefined) this.#extendAlways();
+  }
+
   /** Answers, and waits until the servers know, but not beyond the lease. */
   async #tell(
     method: "acknowledge" | "giveBack" | "extend",
     args: Answer,
     patience: Patience,
   ): Promise<void> {
-    const within = patience.between(0, this.#rest());
     try {
+      const within = patience.between(0, this.#rest());
       const { receiving } = await this.#answering.open(within);
       if (method === "giveBack") {
         await receiving.giveBack(this.#arrival, ...args as NakAnswer, within);
       } else await receiving[method](this.#arrival, within);
     } catch (error) {
+      this.#unsettle(patience);
       throw this.#failure(error, patience);
     }
   }
 
   #tellSync(method: string, args: Answer, patience: Patience): void {
-    const within = patience.between(0, this.#rest());
     try {
+      const within = patience.between(0, this.#rest());
       this.#answering.call(method, [sentOf(this.#arrival), ...args], within);
     } catch (error) {
+      this.#unsettle(patience);
       throw this.#failure(error, patience);
     }
   }
@@ -288,7 +302,7 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
       const delivery = weak.deref();
       if (delivery === undefined || delivery.#term.left() === 0) {
         clearInterval(timer);
-      } else delivery.extend().catch(() => {});
+      } else cancelling.shield(() => delivery.extend()).catch(() => {});
     }, this.#arrival.lease / 3);
     unref(timer);
     this.#timer = timer;

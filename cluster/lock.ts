@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cancelling } from "../_internal/cancelling.ts";
 import { checkOptions } from "../_internal/check.ts";
 import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { getIdent, SharedArray } from "../threading/mod.ts";
@@ -223,8 +224,11 @@ export class Lease implements AsyncDisposable, Disposable {
    * is free at the latest when the lease ends.
    */
   async release(options?: WaitOptions): Promise<void> {
-    const patience = new Patience(RELEASE, options);
-    await (this.#released ??= this.#release(patience));
+    // What is cancelled releases all the same.
+    await cancelling.shield(() => {
+      const patience = new Patience(RELEASE, options);
+      return this.#released ??= this.#release(patience);
+    });
   }
 
   async #release(patience: Patience): Promise<void> {
@@ -240,10 +244,12 @@ export class Lease implements AsyncDisposable, Disposable {
    * is free at the latest when the lease ends.
    */
   releaseSync(options?: WaitSyncOptions): void {
-    const patience = Patience.ofSync(RELEASE, options);
-    if (this.#released !== undefined) return;
-    this.#released = Promise.resolve();
-    if (this.#end()) this.#ways.releaseSync(patience);
+    cancelling.shield(() => {
+      const patience = Patience.ofSync(RELEASE, options);
+      if (this.#released !== undefined) return;
+      this.#released = Promise.resolve();
+      if (this.#end()) this.#ways.releaseSync(patience);
+    });
   }
 
   /** @returns Whether it was held until now. */

@@ -374,11 +374,10 @@ export class ClusterMap<V> {
       throw error;
     }
     const { changes, stop } = watch;
-    const { signal } = patience;
-    signal?.addEventListener("abort", stop);
+    const forget = patience.follow(stop);
     try {
       for await (const { key, bytes, revision } of changes) {
-        signal?.throwIfAborted();
+        patience.check();
         yield bytes === undefined
           ? { key, deleted: true, value: undefined, revision }
           : {
@@ -388,9 +387,9 @@ export class ClusterMap<V> {
             revision,
           };
       }
-      signal?.throwIfAborted();
+      patience.check();
     } finally {
-      signal?.removeEventListener("abort", stop);
+      forget();
       stop();
     }
   }

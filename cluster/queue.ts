@@ -411,7 +411,7 @@ export class ClusterQueue<T> {
           return core.receiving.letGo(arrival, delay, error);
         }
         const target = { queue: this.name, settings: this.#settings };
-        this.#host.channel(new Patience("give an item back")).post({
+        this.#host.channel(Patience.own("give an item back")).post({
           op: "call",
           target,
           method: "receiving.giveBack",

@@ -35,6 +35,9 @@ const OLDEST = [2, 12, 0];
 /** How long an answer is waited for before the question is repeated. */
 const ANSWER = 2000;
 
+/** How long a connection is kept for what has to be given back. */
+const DEBTS = 1000;
+
 /** What is known about the servers. */
 export interface Settings {
   readonly servers: readonly string[];
@@ -87,6 +90,8 @@ export class Link {
   /** Told when the connection is lost, is there again, or is closed. */
   readonly changes: News = new News();
   readonly #objects = new Map<string, unknown>();
+  /** What is being given back, see {@linkcode Link.owe}. */
+  readonly #debts = new Set<Promise<unknown>>();
   #connection!: NatsConnection;
   #connected = true;
   #closed: Error | undefined;
@@ -111,6 +116,7 @@ export class Link {
         link.#connection = await dial(settings, patience, last);
         break;
       } catch (error) {
+        patience.check();
         if (!isPassing(error)) throw refusal(error, settings, patience.what);
         last = error;
       }
@@ -362,12 +368,34 @@ export class Link {
     return this.askJson(`$JS.API.${name}`, JSON.stringify(body), patience);
   }
 
+  /**
+   * Notes what is being given back: nobody may be waiting for that any more, and
+   * the connection is to stand for so long.
+   */
+  owe<T>(debt: Promise<T>): Promise<T> {
+    this.#debts.add(debt);
+    const paid = () => void this.#debts.delete(debt);
+    debt.then(paid, paid);
+    return debt;
+  }
+
+  /** Waits until all has been given back, but not for long. */
+  async #payDebts(): Promise<void> {
+    const end = performance.now() + DEBTS;
+    while (this.connected && this.#debts.size > 0) {
+      const left = end - performance.now();
+      if (left <= 0) return;
+      await deadline(Promise.allSettled(this.#debts), left).catch(() => {});
+    }
+  }
+
   /** Ends it, when what was sent has gone out. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
   async #close(): Promise<void> {
+    await this.#payDebts();
     this.#end(new ThreadingError("the cluster has been closed"));
     const connection = this.#connection;
     const flushed = connection.isClosed()

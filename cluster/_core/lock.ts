@@ -148,7 +148,7 @@ export class LockCore {
         return this.#hold(holder, sequence, since);
       } catch (error) {
         if (!isConflict(error)) throw error;
-        const state = await this.#state(patience.atLeast(1000));
+        const state = await this.#stateAfter(holder, patience);
         // An answer was lost: it is this one's own message that is there.
         if (state.holder === holder) {
           return this.#hold(holder, state.sequence, since);
@@ -168,7 +168,7 @@ export class LockCore {
     free: number,
     patience: Patience,
   ): Promise<number> {
-    const own = new Patience(patience.what, { timeout: this.#lease });
+    const own = Patience.own(patience.what, { timeout: this.#lease });
     const writing = this.#write(holder, free, own);
     let settled = false;
     try {
@@ -185,15 +185,26 @@ export class LockCore {
       if (result === undefined) throw patience.timeoutError();
       settled = true;
       if ("sequence" in result) return result.sequence;
-      if (!isConflict(result.error)) void this.#undo(holder);
+      if (!isConflict(result.error)) void this.#link.owe(this.#undo(holder));
       throw result.error;
     } finally {
       if (!settled) {
-        writing.then(
+        const undoing = writing.then(
           (sequence) => this.release(holder, sequence, own),
           () => this.#undo(holder),
-        ).catch(() => {});
+        );
+        this.#link.owe(undoing).catch(() => {});
       }
+    }
+  }
+
+  /** Looks what is there instead of a holder's message, or that message itself. */
+  async #stateAfter(holder: string, patience: Patience): Promise<State> {
+    try {
+      return await this.#state(patience.atLeast(1000));
+    } catch (error) {
+      void this.#link.owe(this.#undo(holder));
+      throw error;
     }
   }
 
@@ -257,7 +268,7 @@ export class LockCore {
   }
 
   async #undo(holder: string): Promise<void> {
-    const patience = new Patience("release a lock", { timeout: this.#lease });
+    const patience = Patience.own("release a lock", { timeout: this.#lease });
     try {
       const state = await this.#state(patience);
       if (state.holder !== holder) return;
@@ -288,7 +299,11 @@ export class LockCore {
   }
 
   /** Lets the lock go, if it is still held. */
-  async release(
+  release(holder: string, sequence: number, patience: Patience): Promise<void> {
+    return this.#link.owe(this.#release(holder, sequence, patience));
+  }
+
+  async #release(
     holder: string,
     sequence: number,
     patience: Patience,
@@ -377,7 +392,8 @@ export class Hold {
     if (left === 0) return this.stop();
     const since = new Moment();
     try {
-      const patience = new Patience("renew a lease", { timeout: left, signal });
+      const options = { timeout: left, signal };
+      const patience = Patience.own("renew a lease", options);
       const sequence = await this.#core.renew(
         this.holder,
         this.#sequence,

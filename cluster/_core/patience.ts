@@ -1,9 +1,16 @@
 /**
  * How long a call may still wait, and waiting.
  *
+ * Whoever waits may be cancelled. A patience is made at the call of the user's,
+ * looks then whether that code has been cancelled, and each of its waits ends when
+ * it is. What several calls have in common, or what goes on behind a call, has a
+ * patience of its own ({@linkcode Patience.own}): it may run in the async flow of
+ * a call that has been cancelled, and goes on all the same.
+ *
  * @module
  */
 
+import { cancelling } from "../../_internal/cancelling.ts";
 import { checkOptions, checkSignal } from "../../_internal/check.ts";
 import {
   durationOf,
@@ -42,6 +49,7 @@ const LONGEST = 2 ** 31 - 1;
 export class Patience {
   readonly what: string;
   readonly signal: AbortSignal | undefined;
+  readonly #isOwn: boolean;
   readonly #timeout: number;
   readonly #end: number;
 
@@ -49,11 +57,14 @@ export class Patience {
    * @param what What the call does, for messages: `put an item`.
    * @param options What its caller has given, which is checked.
    * @param others What other options the call has.
+   * @param isOwn Whether it is nobody's who could be cancelled.
+   * @throws The reason, if the code that calls has been cancelled.
    */
   constructor(
     what: string,
     options?: WaitOptions,
     others: readonly string[] = [],
+    isOwn = false,
   ) {
     if (options !== undefined) {
       checkOptions(options, what, [...others, "timeout", "signal"]);
@@ -63,6 +74,13 @@ export class Patience {
     this.#timeout = durationOf(options?.timeout, what, "timeout");
     this.#end = performance.now() + this.#timeout;
     this.signal = options?.signal;
+    this.#isOwn = isOwn;
+    if (!isOwn) cancelling.check();
+  }
+
+  /** That of what goes on by itself, whoever is cancelled. */
+  static own(what: string, options?: WaitOptions): Patience {
+    return new Patience(what, options, [], true);
   }
 
   /** That of a blocking form, which no signal ends. */
@@ -88,20 +106,58 @@ export class Patience {
    * @param cause What was in its way, an error or its message.
    */
   timeoutError(cause?: unknown): DOMException {
-    const error = timeoutError(this.what, this.#timeout);
-    if (cause === undefined) return error;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return Object.defineProperty(
-      new DOMException(`${error.message} (${why})`, error.name),
-      "cause",
-      { value: cause },
-    );
+    let error = timeoutError(this.what, this.#timeout);
+    if (cause !== undefined) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      error = new DOMException(`${error.message} (${why})`, error.name);
+      Object.defineProperty(error, "cause", { value: cause });
+    }
+    ranOut.add(error);
+    return error;
+  }
+
+  /**
+   * Throws if it has been given up before its time: the signal's reason, or that
+   * of the cancelling.
+   */
+  check(): void {
+    this.signal?.throwIfAborted();
+    if (!this.#isOwn) cancelling.check();
+  }
+
+  /** Whether it has been given up before its time. */
+  isGivenUp(): boolean {
+    try {
+      this.check();
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  /**
+   * Calls back when it is given up before its time.
+   *
+   * @returns What ends that.
+   */
+  follow(callback: (reason: unknown) => void): () => void {
+    const { signal } = this;
+    const abort = () => callback(signal!.reason);
+    signal?.addEventListener("abort", abort);
+    const unsubscribe = this.#isOwn
+      ? undefined
+      : cancelling.subscribe(callback);
+    return () => {
+      signal?.removeEventListener("abort", abort);
+      unsubscribe?.();
+    };
   }
 
   /** The same for a part of the call: its rest, within limits. */
   between(least: number, most: number): Patience {
     const timeout = Math.min(Math.max(this.left(), least), most);
-    return new Patience(this.what, { timeout, signal: this.signal });
+    const options = { timeout, signal: this.signal };
+    return new Patience(this.what, options, [], this.#isOwn);
   }
 
   /** The rest of it, but at least some time, for a single answer. */
@@ -115,26 +171,24 @@ export class Patience {
    * @param begin Starts the wait; gets what settles it, returns what ends it.
    * @param most The most milliseconds, if that is sooner than the timeout.
    * @returns What it was settled with, `undefined` if the time has passed.
-   * @throws The signal's reason, if it is aborted.
+   * @throws The signal's reason, if it is aborted; that of a cancelling.
    */
   async until<T>(
     begin: (settle: (value: T) => void) => (() => void) | void,
     most: number = this.left(),
   ): Promise<T | undefined> {
-    const { signal } = this;
-    signal?.throwIfAborted();
+    this.check();
     const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
-    const abort = () => reject(signal!.reason);
     let timer: ReturnType<typeof setTimeout> | undefined;
     if (most <= LONGEST) timer = setTimeout(() => resolve(undefined), most);
-    signal?.addEventListener("abort", abort);
+    const forget = this.follow(reject);
     let end: (() => void) | void = undefined;
     try {
       end = begin(resolve);
       return await promise;
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      forget();
       end?.();
     }
   }
@@ -224,9 +278,12 @@ export class Line {
   }
 }
 
+/** The errors of calls whose time has run out; a reason may look like one. */
+const ranOut = new WeakSet<object>();
+
 /** Whether an error says that the patience of a call has ended. */
 export function isPatience(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
+  return error instanceof DOMException && ranOut.has(error);
 }
 
 /**
@@ -276,7 +333,7 @@ export class Once<T> {
   }
 
   #begin(what: string): Promise<T> {
-    const made = this.#make(new Patience(what, { timeout: 30_000 }));
+    const made = this.#make(Patience.own(what, { timeout: 30_000 }));
     made.then((value) => {
       if (this.#made === made) this.#result = { value };
     }, () => {
@@ -341,6 +398,12 @@ export class Term {
   settle(): void {
     this.#settled = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Nothing has come of that. */
+  unsettle(): void {
+    this.#settled = false;
+    this.#arm();
   }
 
   /** The error of what is lost, and what brought it about. */

@@ -179,7 +179,7 @@ export class Receiving {
     } catch (error) {
       abandoned = true;
       for (const message of outcome.messages) this.#giveBack(message);
-      void settled(subscription);
+      void this.#queue.link.owe(settled(subscription));
       throw error;
     }
   }
@@ -227,7 +227,17 @@ export class Receiving {
   }
 
   /** Gives an item back. */
-  async giveBack(
+  giveBack(
+    arrival: Arrival,
+    delay: number,
+    error: string | undefined,
+    patience: Patience,
+  ): Promise<void> {
+    const giving = this.#returnItem(arrival, delay, error, patience);
+    return this.#queue.link.owe(giving);
+  }
+
+  async #returnItem(
     arrival: Arrival,
     delay: number,
     error: string | undefined,
@@ -246,7 +256,7 @@ export class Receiving {
 
   /** The same without an answer, where nobody can wait for it. */
   letGo(arrival: Arrival, delay: number, error: string | undefined): void {
-    const patience = new Patience("give an item back", {
+    const patience = Patience.own("give an item back", {
       timeout: arrival.lease,
     });
     this.giveBack(arrival, delay, error, patience).catch(() => {});

@@ -204,7 +204,7 @@ export class QueueStream {
     const events = `$JS.EVENT.ADVISORY.STREAM.*.${this.stream}`;
     this.link.connection.subscribe(events, {
       callback: () => {
-        const patience = new Patience("watch a queue", { timeout: 10_000 });
+        const patience = Patience.own("watch a queue", { timeout: 10_000 });
         this.look(patience).then(() => this.news.tell(), () => {});
       },
     });

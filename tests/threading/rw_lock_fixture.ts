@@ -1,4 +1,5 @@
 import {
+  type Barrier,
   type Event,
   type RwLock,
   sendable,
@@ -67,6 +68,47 @@ export const insist = sendable(
     for (; !stop.isSet(); view[me]++) {
       using _ = writes ? lock.acquireWriteSync() : lock.acquireReadSync();
       for (let spin = 0; spin < 50; spin++);
+    }
+  },
+);
+
+/** How {@linkcode insistAs} takes the lock. */
+export type Manner = "blocking" | "promise" | "downgrade" | "mixed";
+
+/** Does what `insist` does in one manner; a writer may go on as a reader. */
+export const insistAs = sendable(
+  import.meta,
+  async function insistAs(
+    lock: RwLock,
+    writes: boolean,
+    all: Barrier,
+    stop: Event,
+    { view }: SharedArray<Int32Array>,
+    me: number,
+    manner: Manner,
+  ) {
+    await all.wait();
+    const work = () => {
+      for (let spin = 0; spin < 200; spin++);
+    };
+    for (; !stop.isSet(); Atomics.add(view, me, 1)) {
+      const awaits = manner === "promise" ||
+        (manner === "mixed" && (me + view[me]) % 2 === 0);
+      if (writes) {
+        using guard = awaits
+          ? await lock.acquireWrite()
+          : lock.acquireWriteSync();
+        work();
+        if (
+          manner === "downgrade" || (manner === "mixed" && view[me] % 3 === 0)
+        ) {
+          guard.downgrade();
+          work();
+        }
+      } else {
+        using _ = awaits ? await lock.acquireRead() : lock.acquireReadSync();
+        work();
+      }
     }
   },
 );

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async";
 import {
+  Barrier,
   Event,
   NotSendableError,
   OwnerDiedError,
@@ -26,6 +27,7 @@ import {
   churn,
   holdRw,
   insist,
+  insistAs,
   leave,
   mix,
   pass,
@@ -206,6 +208,38 @@ Deno.test("RwLock starves neither readers nor writers", async () => {
     assert(least() >= 20 * STRESS, `${times.view}`);
   }
 });
+
+for (const manner of ["blocking", "promise", "downgrade", "mixed"] as const) {
+  // With SKEIN_STRESS=20 for a minute each.
+  Deno.test(`RwLock starves none of 8 readers and a writer at any time: ${manner}`, async () => {
+    const lock = new RwLock();
+    const [all, stop] = [new Barrier(10), new Event()];
+    const times = new SharedArray(Int32Array, 9);
+    const threads = Array.from(times.view, (_, i) => {
+      return new Thread({
+        target: insistAs,
+        args: [lock, i === 8, all, stop, times, i, manner],
+      });
+    });
+    for (const thread of threads) thread.start();
+    await all.wait(JOIN);
+    const deadline = performance.now() + TIMEOUT_MS;
+    while (Math.min(...times.view) === 0 && performance.now() < deadline) {
+      await delay(10);
+    }
+    // A busy machine may keep a thread from running for longer than a second.
+    const parts = Math.min(STRESS, 20);
+    for (let i = 0; i < parts; i++) {
+      const before = Array.from(times.view);
+      await delay(3000);
+      const more = before.map((count, i) => times.view[i] - count);
+      assert(Math.min(...more) > 0, `part ${i + 1}: ${more}`);
+    }
+    stop.set();
+    for (const thread of threads) await thread.join(JOIN);
+    lock.acquireWriteSync().release();
+  });
+}
 
 Deno.test("RwLock.downgrade() lets no writer in between", async () => {
   const lock = new RwLock();
