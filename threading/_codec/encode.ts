@@ -12,7 +12,7 @@
  * @module
  */
 
-import { builtIn } from "../../_internal/built_in.ts";
+import { types } from "../../_internal/built_in.ts";
 import {
   open,
   writeArray,
@@ -68,10 +68,6 @@ import {
   encoding,
   SharedObject,
 } from "../_memory/shared_object.ts";
-
-function types(): typeof import("node:util/types") {
-  return builtIn("node:util/types");
-}
 
 /** Writes the built-in part of `object`, below the classes of the user. */
 type WriteBuiltIn = (w: Writer, object: object, marked: boolean) => void;

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { builtIn } from "../../_internal/built_in.ts";
+import { builtIn, core, types } from "../../_internal/built_in.ts";
 import { bytes, Field, self, Slot, words } from "../_memory/heap.ts";
 import {
   damagedError,
@@ -40,10 +40,6 @@ import {
   type Reader,
 } from "./format.ts";
 import { nameOf, Refusal, type Writer } from "./writer.ts";
-
-function types(): typeof import("node:util/types") {
-  return builtIn("node:util/types");
-}
 
 /** What there is of `node:crypto`, which the types do not have. */
 interface Key {
@@ -105,8 +101,9 @@ export function platformOf(
   if (base !== undefined) {
     return extensible.has(constructor) ? base : undefined;
   }
-  if (types().isCryptoKey(object)) return writeCryptoKey as WritePlatform;
-  if (types().isKeyObject(object)) {
+  const { isCryptoKey, isKeyObject } = builtIn("node:util/types");
+  if (isCryptoKey(object)) return writeCryptoKey as WritePlatform;
+  if (isKeyObject(object)) {
     return writeKeyObject as unknown as WritePlatform;
   }
   if (
@@ -225,22 +222,13 @@ function readBlob(r: Reader): Blob {
   return resolveObjectURL(url);
 }
 
-/**
- * Makes bytes of a value and a value of bytes, as the platform does for
- * messages to workers. A buffer or module goes into a store that the whole
- * process has, and the bytes have its number there. To deserialize them takes
- * it out of the store, so it can be done once.
- *
- * For what is written here, neither runs code of the user's, whatever the
- * object's prototype, so they may be called in critical sections.
- */
-interface Core {
-  serialize(value: object): Uint8Array;
-  deserialize(bytes: Uint8Array): object;
-}
-
-const core: Core | undefined = Reflect.get(Deno, Reflect.get(Deno, "internal"))
-  ?.core;
+// `core` makes bytes of a value and a value of bytes, as the platform does for
+// messages to workers. A buffer or module goes into a store that the whole
+// process has, and the bytes have its number there. To deserialize them takes
+// it out of the store, so it can be done once.
+//
+// For what is written here, neither runs code of the user's, whatever the
+// object's prototype, so they may be called in critical sections.
 
 /** Words of a {@linkcode Kept}: the length of the bytes, then the bytes. */
 const KeptField = { length: Field.own, bytes: Field.own + 1 } as const;

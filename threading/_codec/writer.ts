@@ -5,7 +5,7 @@
  * @module
  */
 
-import { builtIn } from "../../_internal/built_in.ts";
+import { types } from "../../_internal/built_in.ts";
 import { NotSendableError } from "../errors.ts";
 import type { SharedObject } from "../_memory/shared_object.ts";
 import { SHORT_TEXT, TEXT16, TEXT8 } from "./format.ts";
@@ -17,11 +17,8 @@ import { SHORT_TEXT, TEXT16, TEXT8 } from "./format.ts";
 // deno-lint-ignore ban-types
 export const staying = new Map<Function, string>();
 
-/** Whether a value is a Proxy. The first call loads the platform's function. */
-export let isProxy = (value: unknown): boolean => {
-  isProxy = builtIn("node:util/types").isProxy;
-  return isProxy(value);
-};
+/** Whether a value is a Proxy. */
+export const isProxy: (value: unknown) => boolean = types().isProxy;
 
 /** Thrown by the encoder where it meets what it refuses. */
 export class Refusal {

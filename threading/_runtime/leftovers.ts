@@ -19,7 +19,7 @@
  */
 
 import { endThread } from "../_memory/wait.ts";
-import { builtIn } from "../../_internal/built_in.ts";
+import { builtIn, core } from "../../_internal/built_in.ts";
 import { setAsOwn } from "../../_internal/worker_module.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -189,8 +189,7 @@ let openHandles = (): unknown[] => [];
 const ownResources = new Set<string>();
 
 function trackResources(process: object): void {
-  const { core } = Reflect.get(Deno, Reflect.get(Deno, "internal"));
-  openResources = core.resources;
+  openResources = core!.resources;
   openHandles = Reflect.get(process, "_getActiveHandles");
 }
 
