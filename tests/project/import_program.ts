@@ -1,5 +1,5 @@
-// Prints which globals the import of skein reads whose first use loads a module
-// of node:, which takes 10 ms and more.
+// Prints which globals are read by the import of skein, and by a queue of common
+// values, whose first use loads a module of node:, which takes 10 ms and more.
 const NAMES = [
   "Buffer",
   "clearImmediate",
@@ -26,5 +26,10 @@ for (const name of NAMES) {
   });
 }
 
-await import("../../mod.ts");
+const { Queue } = await import("../../mod.ts");
+const queue = new Queue<unknown>();
+for (const item of [{ id: 1, tags: ["a"] }, new Map(), new Date(), Error()]) {
+  queue.putSync(item);
+  queue.getSync();
+}
 console.log(JSON.stringify([...read]));

@@ -159,7 +159,7 @@ Deno.test("layout: the library is written in ASCII", () => {
   }
 });
 
-Deno.test("layout: importing skein loads nothing of node:", async () => {
+Deno.test("layout: importing skein, and a queue, load nothing of node:", async () => {
   for (const path of library()) {
     // Its packages are made for Node.
     if (path.startsWith("cluster/")) continue;
