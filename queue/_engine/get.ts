@@ -64,11 +64,13 @@ import {
   close,
   enter,
   isEmptyAtHead,
+  isTimeToLook,
   isWasteful,
   isWastefulAtHead,
   leave,
   lookAtTail,
   LOOKS,
+  mayBeOpen,
   open,
   pause,
   shrink,
@@ -98,7 +100,7 @@ export const NOTHING: unique symbol = Symbol("nothing");
 
 /** Takes the head's mutex if the ends are open; whether they are. */
 export function enterHead(queue: number): boolean {
-  if (!areOpen(queue)) return false;
+  if (!mayBeOpen(queue)) return false;
   lock(queue + QueueField.headMutex);
   if (areOpen(queue)) return true;
   unlock(queue + QueueField.headMutex);
@@ -117,7 +119,7 @@ export function tryGet(queue: number, patient = false): unknown {
     return NOTHING;
   }
   const value = takeAtHead(queue);
-  const wasteful = isWastefulAtHead(queue);
+  const wasteful = isTimeToLook(queue) && isWastefulAtHead(queue);
   unlock(queue + QueueField.headMutex);
   if (wasteful) shrink(queue);
   return value;

@@ -45,7 +45,6 @@ import {
 } from "./layout.ts";
 import {
   areBare,
-  areOpen,
   close,
   enter,
   growTo,
@@ -53,9 +52,11 @@ import {
   isWide,
   leave,
   LOOKS,
+  mayBeOpen,
   open,
   pause,
   putBareAtTail,
+  putNumberAtTail,
   putOfferAtTail,
   sizeOf,
   widen,
@@ -120,7 +121,7 @@ export function spinForRoom(
 
 /** Puts the offer in, if that can be done now. */
 function tryOffer(queue: number): number {
-  if (areOpen(queue)) {
+  if (mayBeOpen(queue)) {
     const end = putOfferAtTail(queue);
     if (end !== Put.closed) return end;
   }
@@ -137,6 +138,7 @@ export function putSync(
   item: unknown,
   timeout: number,
 ): void {
+  if (typeof item === "number" && putNumberAtTail(queue, item)) return;
   if (isCustom(queue)) {
     return putCustomSync(hooked(handle), queue, [item], timeout);
   }
@@ -151,6 +153,7 @@ export function putNowait(
   queue: number,
   item: unknown,
 ): void {
+  if (typeof item === "number" && putNumberAtTail(queue, item)) return;
   if (isCustom(queue)) return putCustomNowait(hooked(handle), queue, [item]);
   draftOffer(queue, item);
   if (putOffer(queue)) return;
@@ -166,6 +169,9 @@ export function put(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<void> | undefined {
+  if (typeof item === "number" && putNumberAtTail(queue, item)) {
+    return undefined;
+  }
   if (isCustom(queue)) {
     return putCustom(hooked(handle), queue, [item], timeout, signal);
   }
@@ -176,7 +182,7 @@ export function put(
 
 /** Puts items at the open tail if none needs a record; returns a `Put`. */
 function putAsTheyAre(queue: number, items: readonly unknown[]): number {
-  return areOpen(queue) && areBare(items)
+  return mayBeOpen(queue) && areBare(items)
     ? putBareAtTail(queue, items)
     : Put.closed;
 }

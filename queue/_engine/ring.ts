@@ -44,6 +44,7 @@ import { commitRecord } from "../../threading/_values.ts";
 import {
   copyCell,
   isBare,
+  isNumberIn,
   messageOf,
   NO_ROOM,
   offer,
@@ -72,6 +73,11 @@ const CLOSED = 0;
 export function areOpen(queue: number): boolean {
   // Atomic, so that the words written before the opening are seen, too.
   return (load(queue + QueueField.opening) & 1) !== 0;
+}
+
+/** The same as a hint, without a mutex, for a thread that then takes one. */
+export function mayBeOpen(queue: number): boolean {
+  return (words[queue + QueueField.opening] & 1) !== 0;
 }
 
 /** Takes the queue's mutex and closes the ends. */
@@ -171,12 +177,30 @@ function lookForRoom(queue: number, count: number): number {
   if (end > MAX_INDEX) return Put.closed;
   const capacity = words[queue + QueueField.capacity];
   const limit = words[queue + QueueField.limit];
-  const room = Math.min(capacity, limit);
+  const room = capacity < limit ? capacity : limit;
   if (end - words[queue + QueueField.seenHead] <= room) return Put.done;
   const head = load(queue + QueueField.head);
   words[queue + QueueField.seenHead] = head;
   if (end - head <= room) return Put.done;
   return end - head > limit ? Put.full : Put.closed;
+}
+
+/**
+ * Puts a number in at the open tail, if that needs nothing but a free cell; whether
+ * it did. It is the short way of the most common item, and the first calls of a
+ * program are not compiled: what matters then is how many calls it makes.
+ */
+export function putNumberAtTail(queue: number, item: number): boolean {
+  if (!mayBeOpen(queue)) return false;
+  lock(queue + QueueField.tailMutex);
+  const fits = lookForRoom(queue, 1) === Put.done;
+  if (fits) {
+    const tail = words[queue + QueueField.tail];
+    writeBare(cellOf(queue, tail), item);
+    store(queue + QueueField.tail, tail + 1);
+  }
+  unlock(queue + QueueField.tailMutex);
+  return fits;
 }
 
 /** Puts the offer in at the open tail, if that needs nothing but a free cell. */
@@ -245,10 +269,20 @@ export function lookAtTail(queue: number): number {
 export function takeAtHead(queue: number): unknown {
   const head = words[queue + QueueField.head];
   const cell = cellOf(queue, head);
-  const value = takeCell(cell, messageOf(cell), 0);
+  const value = isNumberIn(cell)
+    ? doubles[cell >> 1]
+    : takeCell(cell, messageOf(cell), 0);
   // From here on the cell belongs to the tail.
   store(queue + QueueField.head, head + 1);
   return value;
+}
+
+/**
+ * Under the head's mutex, after one item was taken: whether it is time to call
+ * {@linkcode isWastefulAtHead}. That comes between two sizes to shrink at.
+ */
+export function isTimeToLook(queue: number): boolean {
+  return (words[queue + QueueField.head] & LOOK_EVERY - 1) === 0;
 }
 
 /** Under the head's mutex: whether there are far more places than items. */
@@ -263,6 +297,8 @@ const FIRST_CAPACITY = 8;
 const LINE_WORDS = 16;
 /** A block of up to so many words never shrinks. */
 const KEPT_WORDS = 4096;
+/** The smallest block that shrinks does so with so many items, or fewer. */
+const LOOK_EVERY = (KEPT_WORDS >> PlaceShift.wideCell) * 2 >> 3;
 
 /** The cell at an index of a ring, which goes round. */
 export function cellOf(queue: number, index: number): number {

@@ -37,6 +37,7 @@ import {
   KEYED,
   MAP,
   MAX_SHAPE_BYTES,
+  MAX_SHORT_ARRAY,
   NEW_SHAPE,
   NULL,
   Reader,
@@ -109,9 +110,7 @@ function readValue(r: Reader, tag: number): unknown {
     if (tag < SHORT_TEXT) return tag - SMALL_INT;
     if (tag < RECENT_SHAPE) return r.ascii(tag - SHORT_TEXT);
     if (tag < SHORT_ARRAY) return readPlain(r, tag);
-    const array = r.add([]);
-    readElements(r, array, tag - SHORT_ARRAY);
-    return array;
+    return readShortArray(r, tag - SHORT_ARRAY);
   }
   switch (tag) {
     case NEW_SHAPE:
@@ -255,6 +254,25 @@ function readContents(r: Reader, object: Record<string, unknown>): void {
   readFields(r, r.byte(), object, Object.getPrototypeOf(object));
 }
 
+/**
+ * Arrays to copy: a copy is exactly as long as it must be, where an array that
+ * grows has room for 17 elements.
+ */
+const shortArrays: unknown[][] = [[]];
+while (shortArrays.length <= MAX_SHORT_ARRAY) {
+  shortArrays.push([...shortArrays.at(-1)!, 0]);
+}
+
+function readShortArray(r: Reader, size: number): unknown[] {
+  const array = r.add(shortArrays[size].slice());
+  for (let i = 0; i < size; i++) {
+    const tag = r.byte();
+    if (tag === ABSENT) delete array[i];
+    else array[i] = readValue(r, tag);
+  }
+  return array;
+}
+
 function readElements(r: Reader, array: unknown[], count: number): void {
   for (let i = 0; i < count; i++) {
     const tag = r.byte();
@@ -292,7 +310,7 @@ function readShape(r: Reader): DecodedShape {
     shapes[slot] = shape;
   }
   r.at += size;
-  r.shapes.push(shape);
+  r.shapes[r.shapeCount++] = shape;
   return shape;
 }
 

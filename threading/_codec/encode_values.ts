@@ -36,6 +36,7 @@ import {
   MAX_DEPTH,
   MAX_SHAPE_BYTES,
   MAX_SHAPE_KEYS,
+  MAX_SHORT_ARRAY,
   NEW_SHAPE,
   NULL,
   RECENT_SHAPE,
@@ -148,7 +149,7 @@ export function writeArray(w: Writer, array: unknown[]): void {
     keys.length === length &&
     (length === 0 || keys[length - 1] === String(length - 1))
   ) {
-    if (length < 32 && !deferred) w.byte(SHORT_ARRAY + length);
+    if (length <= MAX_SHORT_ARRAY && !deferred) w.byte(SHORT_ARRAY + length);
     else w.tagged(ARRAY, length);
     open(w, array, keys, writeElements);
   } else {
@@ -217,6 +218,10 @@ function shapeOf(keys: string[]): Shape | undefined {
     recent = known;
     return known;
   }
+  return makeShape(keys, slot);
+}
+
+function makeShape(keys: string[], slot: number): Shape | undefined {
   if (keys.length === 0) return undefined;
   const block: number[] = [];
   for (const key of keys) {

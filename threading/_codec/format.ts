@@ -107,6 +107,9 @@ export const RECENT_SHAPE = 0xc0;
 /** 0xe0 ... 0xff: an array of 0 to 31 elements without holes. */
 export const SHORT_ARRAY = 0xe0;
 
+/** The most elements of one. */
+export const MAX_SHORT_ARRAY = 31;
+
 export const MAX_DEPTH = 200;
 
 /** A shape has at most so many keys, in so many bytes. */
@@ -206,16 +209,21 @@ export class Reader {
   /** The objects of the message by number. */
   objects: unknown[] = [];
   count = 0;
-  /** The shapes of the message by number. */
+  /** The shapes of the message by number, and how many there are. */
   shapes: DecodedShape[] = [];
+  shapeCount = 0;
   deferred: DeferredContents[] = [];
+  /** Whether the memory is the caller's, who may let go of it. */
+  #borrowed = false;
 
   /** Starts a message, whatever became of the one before. */
   begin(bytes: Uint8Array, start: number): void {
-    this.#forget();
-    // Almost always the heap's view.
+    if (this.count > 0 || this.deferred.length > 0) this.#forget();
+    this.shapeCount = 0;
+    // Almost always the heap's view, or the queue's.
     if (this.bytes !== bytes) {
       this.bytes = bytes;
+      this.#borrowed = bytes.buffer instanceof ArrayBuffer;
       this.view = new DataView(
         bytes.buffer,
         bytes.byteOffset,
@@ -229,7 +237,8 @@ export class Reader {
   /** Lets go of everything but memory that is shared anyway. */
   end(): void {
     this.#forget();
-    if (this.bytes.buffer instanceof ArrayBuffer) {
+    if (this.#borrowed) {
+      this.#borrowed = false;
       this.bytes = NO_BYTES;
       this.view = NO_VIEW;
     }
@@ -242,7 +251,6 @@ export class Reader {
       for (let i = 0; i < this.count; i++) this.objects[i] = undefined;
     }
     this.count = 0;
-    if (this.shapes.length > 0) this.shapes = [];
     if (this.deferred.length > 0) this.deferred = [];
   }
 

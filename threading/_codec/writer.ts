@@ -136,24 +136,20 @@ const SCANNED = 8;
 /**
  * The objects met in one message.
  *
- * Invariant: `#numbers` is empty, or holds exactly the first `#count` items of
- * `#list`, each with its index; items from `#count` on are undefined.
+ * Invariant: `#numbers` is empty, or holds exactly the first `count` items of
+ * `#list`, each with its index; items from `count` on are undefined.
  */
 class Identities {
   #list: (object | undefined)[] = [];
-  #count = 0;
   #numbers: Map<object, number> | undefined;
-
-  /** How many objects were met. */
-  get count(): number {
-    return this.#count;
-  }
+  /** How many objects were met; not to be changed from outside. */
+  count = 0;
 
   /** The number of `object`, or -1 when it was not met. */
   find(object: object): number {
     if (this.#numbers !== undefined) return this.#numbers.get(object) ?? -1;
     const list = this.#list;
-    for (let i = 0; i < this.#count; i++) {
+    for (let i = 0; i < this.count; i++) {
       if (list[i] === object) return i;
     }
     return -1;
@@ -161,7 +157,7 @@ class Identities {
 
   /** Gives `object`, which was not met before, the next number. */
   add(object: object): void {
-    const number = this.#count++;
+    const number = this.count++;
     this.#list[number] = object;
     if (this.#numbers !== undefined) {
       this.#numbers.set(object, number);
@@ -173,9 +169,9 @@ class Identities {
 
   /** Forgets all objects but the first `count`. */
   truncate(count: number): void {
-    while (this.#count > count) {
-      const object = this.#list[--this.#count]!;
-      this.#list[this.#count] = undefined;
+    while (this.count > count) {
+      const object = this.#list[--this.count]!;
+      this.#list[this.count] = undefined;
       this.#numbers?.delete(object);
     }
   }
@@ -183,12 +179,12 @@ class Identities {
   /** Forgets all objects. */
   clear(): void {
     if (this.#numbers === undefined) {
-      for (let i = 0; i < this.#count; i++) this.#list[i] = undefined;
+      for (let i = 0; i < this.count; i++) this.#list[i] = undefined;
     } else {
       this.#list = [];
       this.#numbers = undefined;
     }
-    this.#count = 0;
+    this.count = 0;
   }
 }
 
@@ -239,7 +235,7 @@ export class Writer {
     if (this.sendables.length > 0) this.sendables = [];
     this.stamp = ++lastStamp;
     this.shapes = 0;
-    this.end();
+    if (this.identities.count > 0 || this.deferred.length > 0) this.end();
   }
 
   /** Lets go of the objects of the message; its bytes stay. */

@@ -163,9 +163,8 @@ const never = self < 0;
  * recursion that uses up as much takes sixty.
  */
 function reserveStack(): void {
-  if (!never) return;
   // deno-fmt-ignore
-  registers(
+  if (never) registers(
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -217,7 +216,7 @@ export function tryLock(mutex: number): boolean {
     finishOwn();
     exchange(self + Slot.ground, mutex);
   }
-  if (isDying()) {
+  if (words[self + Slot.dying] !== 0 && isDying()) {
     words[self + Slot.ground] = 0;
     callbacks.dying();
   }
