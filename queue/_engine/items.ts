@@ -52,8 +52,10 @@ import {
 import { mismatch } from "../errors.ts";
 import {
   bareIn,
+  type Batch,
   CELL_WORDS,
   copyCell,
+  encodedIn,
   isBare,
   isMessage,
   messageOf,
@@ -108,9 +110,15 @@ export function draftOffer(queue: number, item: unknown): void {
       message = undefined;
     }
   }
+  offerRecord(item, record);
+  offer.message = message;
+}
+
+/** Makes a record, or an item without one, the offer of a queue without keys. */
+function offerRecord(item: unknown, record: number): void {
   offer.item = item;
   offer.record = record;
-  offer.message = message;
+  offer.message = undefined;
   offer.kind = 0;
   offer.entry = 0;
 }
@@ -465,11 +473,16 @@ interface Drafted {
  * Makes a block of items. It belongs to this thread until it is inserted or
  * linked.
  *
+ * @param batch What has been encoded of them.
  * @throws {TypeError} If they cannot be compared.
  * @throws {NotSendableError} If one cannot be sent.
  * @throws {HeapExhaustedError} If there is no room.
  */
-export function draftBlock(queue: number, items: readonly unknown[]): number {
+export function draftBlock(
+  queue: number,
+  items: readonly unknown[],
+  batch?: Batch,
+): number {
   const block = createBlock(queue, items.length);
   const forHeap = isForHeap(block);
   const drafted: Drafted[] = [];
@@ -477,7 +490,9 @@ export function draftBlock(queue: number, items: readonly unknown[]): number {
   try {
     for (let i = 0; i < items.length; i++) {
       if (!forHeap && isBare(items[i])) continue;
-      draftOffer(queue, items[i]);
+      const encoded = batch && encodedIn(batch, i);
+      if (encoded === undefined) draftOffer(queue, items[i]);
+      else offerRecord(items[i], draftEncoded(encoded));
       drafted.push(takeOffer());
       if (i === 0) kind = offer.kind;
       else if (offer.kind !== kind) throw mismatch(items[i]);

@@ -28,7 +28,12 @@
  * @module
  */
 
-import { decode, type Encoded, takeRecord } from "../../threading/_values.ts";
+import {
+  decode,
+  encode,
+  type Encoded,
+  takeRecord,
+} from "../../threading/_values.ts";
 import { doubles, Field, Node, Wake, words } from "../../threading/_ground.ts";
 
 /**
@@ -370,6 +375,83 @@ export function writeOffer(cell: number): void {
   } else {
     writeBare(cell, offer.item);
   }
+}
+
+/** Items that are put together, the first of them, or all, encoded. */
+export interface Batch {
+  /** How many are encoded; all if each is bare or a message. */
+  readonly count: number;
+  /** The length of each one's message in bytes; 0 if it is bare. */
+  readonly lengths: readonly number[];
+  /** Their messages, each in its place. */
+  readonly messages: Int32Array<ArrayBuffer>;
+  /** The first one that is neither, if there is one. */
+  readonly other: Encoded | undefined;
+}
+
+/**
+ * Encodes items up to the first that is neither bare nor a message. Not under a
+ * mutex: this may run getters, which may put something themselves.
+ *
+ * @throws {NotSendableError} If it cannot be sent.
+ */
+export function encodeBatch(items: readonly unknown[]): Batch {
+  const lengths: number[] = [];
+  const messages = new Int32Array(items.length * MESSAGE_WORDS);
+  for (let i = 0; i < items.length; i++) {
+    if (isBare(items[i])) {
+      lengths.push(0);
+      continue;
+    }
+    const encoded = encode(items[i]);
+    if (!isMessage(encoded)) {
+      return { count: i, lengths, messages, other: copyEncoded(encoded) };
+    }
+    const start = i * MESSAGE_WORDS;
+    const words = messageWords(encoded.length);
+    for (let j = 0; j < words; j++) messages[start + j] = encoded.words[j];
+    lengths.push(encoded.length);
+  }
+  return { count: items.length, lengths, messages, other: undefined };
+}
+
+/** A copy that stays when this thread encodes again. */
+function copyEncoded(encoded: Encoded): Encoded {
+  const { length, references, sendables } = encoded;
+  const bytes = encoded.bytes.slice(0, length + 3 & ~3);
+  const words = new Int32Array(bytes.buffer);
+  return { bytes, words, length, references, sendables };
+}
+
+/** What a batch has of its nth item, or `undefined` if that is nothing. */
+export function encodedIn(batch: Batch, n: number): Encoded | undefined {
+  if (n === batch.count) return batch.other;
+  if (n > batch.count || batch.lengths[n] === 0) return undefined;
+  const start = n * MESSAGE_WORDS;
+  const words = batch.messages.subarray(start, start + MESSAGE_WORDS);
+  const bytes = new Uint8Array(
+    words.buffer,
+    words.byteOffset,
+    words.byteLength,
+  );
+  const length = batch.lengths[n];
+  return { bytes, words, length, references: [], sendables: [] };
+}
+
+/** Writes the nth item of a batch, which has all of them, into a wide cell. */
+export function writeOfBatch(
+  cell: number,
+  batch: Batch,
+  items: readonly unknown[],
+  n: number,
+): void {
+  const length = batch.lengths[n];
+  if (length === 0) return writeBare(cell, items[n]);
+  writeMessageLength(cell, length);
+  const from = n * MESSAGE_WORDS;
+  const to = messageOf(cell);
+  const count = messageWords(length);
+  for (let i = 0; i < count; i++) words[to + i] = batch.messages[from + i];
 }
 
 /**

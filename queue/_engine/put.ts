@@ -36,6 +36,8 @@ import {
   linkBlock,
 } from "./items.ts";
 import {
+  type Batch,
+  encodeBatch,
   limitOf,
   NO_ROOM,
   NodeItem,
@@ -56,6 +58,7 @@ import {
   open,
   pause,
   putBareAtTail,
+  putBatchAtTail,
   putNumberAtTail,
   putOfferAtTail,
   sizeOf,
@@ -180,11 +183,31 @@ export function put(
   return waitToPut(queue, blockOfOffer(queue), timeout, signal, item);
 }
 
-/** Puts items at the open tail if none needs a record; returns a `Put`. */
-function putAsTheyAre(queue: number, items: readonly unknown[]): number {
-  return mayBeOpen(queue) && areBare(items)
-    ? putBareAtTail(queue, items)
-    : Put.closed;
+/** Items on the short way into an open ring, in which no one needs a record. */
+class Tail {
+  /** What is encoded of them, if any must be. */
+  batch: Batch | undefined;
+
+  constructor(readonly queue: number, readonly items: readonly unknown[]) {
+    if (mayBeOpen(queue) && !areBare(items)) this.batch = encodeBatch(items);
+  }
+
+  /** Puts them in at the tail, if that is all it takes; returns a `Put`. */
+  put(): number {
+    const { queue, items, batch } = this;
+    if (!mayBeOpen(queue)) return Put.closed;
+    if (batch === undefined) {
+      return areBare(items) ? putBareAtTail(queue, items) : Put.closed;
+    }
+    if (batch.other !== undefined) return Put.closed;
+    if (!isWide(queue)) widen(queue);
+    return putBatchAtTail(queue, batch, items);
+  }
+
+  /** Makes a block of them. */
+  draftBlock(): number {
+    return draftBlock(this.queue, this.items, this.batch);
+  }
 }
 
 /** Puts items together, and blocks until there is room for all. */
@@ -197,14 +220,14 @@ export function putManySync(
   if (isCustom(queue)) {
     return putCustomSync(hooked(handle), queue, items, timeout);
   }
-  const count = items.length;
-  const end = putAsTheyAre(queue, items);
+  const tail = new Tail(queue, items);
+  const end = tail.put();
   if (end === Put.done) return;
   if (end === Put.full) {
-    const attempt = () => putBareAtTail(queue, items) === Put.done;
-    if (spinForRoom(queue, count, attempt)) return;
+    const attempt = () => tail.put() === Put.done;
+    if (spinForRoom(queue, items.length, attempt)) return;
   }
-  const block = draftBlock(queue, items);
+  const block = tail.draftBlock();
   if (putBlock(queue, block, items)) return;
   waitSyncToPut(queue, block, timeout, items);
 }
@@ -216,8 +239,9 @@ export function putManyNowait(
   items: readonly unknown[],
 ): void {
   if (isCustom(queue)) return putCustomNowait(hooked(handle), queue, items);
-  if (putAsTheyAre(queue, items) === Put.done) return;
-  const block = draftBlock(queue, items);
+  const tail = new Tail(queue, items);
+  if (tail.put() === Put.done) return;
+  const block = tail.draftBlock();
   if (putBlock(queue, block, items)) return;
   giveBack(block);
   throw full(limitOf(queue));
@@ -234,8 +258,9 @@ export function putMany(
   if (isCustom(queue)) {
     return putCustom(hooked(handle), queue, items, timeout, signal);
   }
-  if (putAsTheyAre(queue, items) === Put.done) return undefined;
-  const block = draftBlock(queue, items);
+  const tail = new Tail(queue, items);
+  if (tail.put() === Put.done) return undefined;
+  const block = tail.draftBlock();
   if (putBlock(queue, block, items)) return undefined;
   return waitToPut(queue, block, timeout, signal, items);
 }

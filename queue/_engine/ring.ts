@@ -42,6 +42,7 @@ import {
 } from "../../threading/_ground.ts";
 import { commitRecord } from "../../threading/_values.ts";
 import {
+  type Batch,
   copyCell,
   isBare,
   isNumberIn,
@@ -54,6 +55,7 @@ import {
   QueueField,
   takeCell,
   writeBare,
+  writeOfBatch,
   writeOffer,
 } from "./layout.ts";
 
@@ -236,6 +238,27 @@ export function putBareAtTail(
     const tail = words[queue + QueueField.tail];
     for (let i = 0; i < count; i++) {
       writeBare(places + ((tail + i & last) << shift), items[i]);
+    }
+    store(queue + QueueField.tail, tail + count);
+  }
+  unlock(queue + QueueField.tailMutex);
+  return end;
+}
+
+/** Puts the items of a batch in together, if there are free cells, wide ones. */
+export function putBatchAtTail(
+  queue: number,
+  batch: Batch,
+  items: readonly unknown[],
+): number {
+  const { count } = batch;
+  lock(queue + QueueField.tailMutex);
+  let end = lookForRoom(queue, count);
+  if (end === Put.done && !isWide(queue)) end = Put.closed;
+  if (end === Put.done) {
+    const tail = words[queue + QueueField.tail];
+    for (let i = 0; i < count; i++) {
+      writeOfBatch(cellOf(queue, tail + i), batch, items, i);
     }
     store(queue + QueueField.tail, tail + count);
   }
