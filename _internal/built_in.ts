@@ -70,3 +70,23 @@ export function types(): CoreTypes {
 export function pathOfUrl(url: URL): string {
   return builtIn("node:url").fileURLToPath(url);
 }
+
+/**
+ * What `testing` puts in the place of what the shared heap is made of, in a
+ * worker of its own, before it loads the heap. Everywhere else it is empty.
+ */
+export interface Seam {
+  /** The atomic operations, each a point where another thread may go on. */
+  operations<T extends object>(own: T): T;
+  /** The words, each access to which is such a point. */
+  words(own: Int32Array): Int32Array;
+  /** How threads sleep and wake each other. */
+  futex: Pick<Atomics, "wait" | "waitAsync" | "notify">;
+  /** A block was allocated, or given back. */
+  onBlock(address: number, words: number, used: boolean): void;
+  /** Starts the worker of a thread, which is to find `data`. */
+  createWorker(data: Record<string, unknown>): unknown;
+}
+
+/** See {@linkcode Seam}. Here, since the heap imports nothing else. */
+export const seam: Partial<Seam> = {};

@@ -31,5 +31,6 @@ export {
   sendable,
   sendableEntry,
   type SendableFunction,
+  sendableOf,
 } from "./_codec/sendable.ts";
 export { staying } from "./_codec/writer.ts";

@@ -26,6 +26,7 @@ import {
   compareExchange,
   Dying,
   exchange,
+  futex,
   Header,
   load,
   requestHost,
@@ -117,7 +118,7 @@ function boot(): void {
   holdWebLock(self, serial, () => {
     store(self + Slot.guarded, serial);
     add(Header.guardedWorkers, 1);
-    Atomics.notify(words, Header.guardedWorkers);
+    futex.notify(words, Header.guardedWorkers);
     setTimeout(work, 0);
   });
 }
@@ -144,7 +145,7 @@ function nextJob(): number {
     checkDying();
     const left = deadline - performance.now();
     if (left <= 0 && retire(self)) return 0;
-    Atomics.wait(words, self + Slot.event, event, Math.max(left, 1));
+    futex.wait(words, self + Slot.event, event, Math.max(left, 1));
   }
   // From the slot into a draft in one go, so that a killer finds it once.
   lock(self + Slot.mutex);
@@ -423,7 +424,7 @@ function park(): void {
   cleanUp(() => terminated(currentName()), ThreadStage.failed);
   leaveToHost();
   for (;;) {
-    Atomics.wait(words, self + Slot.dying, load(self + Slot.dying));
+    futex.wait(words, self + Slot.dying, load(self + Slot.dying));
   }
 }
 

@@ -73,6 +73,7 @@ const ARROWS: Record<string, RegExp> = {
   cluster: /^(_internal\/|(threading|queue)\/mod\.ts$)/,
   signal: /^(_internal\/|threading\/(_ground|errors)\.ts$)/,
   trace: /^_internal\//,
+  testing: /^(_internal\/|threading\/(_ground|_values|errors|mod)\.ts$)/,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {

@@ -82,6 +82,14 @@ export function sendableEntry(value: Function): SendableEntry | undefined {
   return byValue.get(value);
 }
 
+/** The marked function or class of a module that is loaded. */
+export function sendableOf(
+  url: string,
+  name: string,
+): SendableEntry | undefined {
+  return byText.get(`${url}#${name}`);
+}
+
 /** The number of a marked function or class, undefined for any other. */
 // deno-lint-ignore ban-types
 export function sendableId(value: Function): number | undefined {

@@ -25,6 +25,7 @@
  */
 
 import { HeapExhaustedError } from "../errors.ts";
+import { seam } from "../../_internal/built_in.ts";
 import {
   Header,
   isMain,
@@ -36,6 +37,8 @@ import {
   words,
 } from "./heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./mutex.ts";
+
+const { onBlock } = seam;
 
 const HEADER_WORDS = 2;
 const MIN_BLOCK = 4;
@@ -154,6 +157,7 @@ export function allocate(count: number): number {
     takeBlock(block, size);
     words[Header.allocatedWords] += sizeOf(block);
     addDraft(block + HEADER_WORDS);
+    onBlock?.(block, sizeOf(block), true);
   }
   unlockInner(Header.allocatorMutex);
   if (block === 0) throw exhausted(count);
@@ -186,6 +190,7 @@ export function deallocate(address: number): void {
   lockInner(Header.allocatorMutex);
   let size = sizeOf(block);
   words[Header.allocatedWords] -= size;
+  onBlock?.(block, size, false);
   const after = block + size;
   if (words[after] & FREE) {
     const more = sizeOf(after);

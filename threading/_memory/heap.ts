@@ -28,7 +28,7 @@
  * @module
  */
 
-import { builtIn } from "../../_internal/built_in.ts";
+import { builtIn, seam } from "../../_internal/built_in.ts";
 
 /** What a worker started by skein finds in its `workerData`. */
 export interface ThreadBirth {
@@ -111,7 +111,13 @@ function createMemory(): WebAssembly.Memory {
 export const memory: WebAssembly.Memory = birth?.memory ?? createMemory();
 
 /** The heap as 32-bit words; the unit of every address. */
-export const words: Int32Array<ArrayBufferLike> = new Int32Array(memory.buffer);
+export const words: Int32Array<ArrayBufferLike> = madeWords();
+
+function madeWords(): Int32Array {
+  const own = new Int32Array(memory.buffer);
+  return seam.words === undefined ? own : seam.words(own);
+}
+
 /** The heap as bytes. */
 export const bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(memory.buffer);
 /** The heap as doubles: index is the word index divided by two. */
@@ -312,7 +318,16 @@ function atomicOperations(memory: WebAssembly.Memory): AtomicOperations {
   return instance.exports as unknown as AtomicOperations;
 }
 
-const operations: AtomicOperations = atomicOperations(memory);
+const ownOperations = atomicOperations(memory);
+const operations: AtomicOperations = seam.operations === undefined
+  ? ownOperations
+  : seam.operations(ownOperations);
+
+/** How threads sleep on words and wake each other: `Atomics`. */
+export const futex: Pick<Atomics, "wait" | "waitAsync" | "notify"> =
+  seam.futex ?? Atomics;
+/** Set in a heap whose threads `testing` lets go on one at a time. */
+export const isExplored: boolean = seam.futex !== undefined;
 
 /** Atomic read of a word. */
 export const load: AtomicOperations["load"] = operations.load;
@@ -611,7 +626,7 @@ export function isGone(slot: number): boolean {
 /** Makes the owner of the slot look at what there is. */
 export function wakeSlot(slot: number): void {
   add(slot + Slot.event, 1);
-  Atomics.notify(words, slot + Slot.event);
+  futex.notify(words, slot + Slot.event);
 }
 
 /** Makes all threads look at what there is. */

@@ -28,6 +28,8 @@ import {
   add,
   compareExchange,
   exchange,
+  futex,
+  isExplored,
   isGone,
   isMain,
   load,
@@ -42,7 +44,7 @@ import {
 const CONTENDED = 0x4000_0000;
 /** The mutex of a damaged object: nobody can take it any more. */
 const DAMAGED = -1;
-const SPINS = 400;
+const SPINS = isExplored ? 0 : 400;
 /**
  * A sleeper looks again by itself after so many milliseconds: the one that a
  * release woke may have been killed before it could take the mutex.
@@ -263,7 +265,7 @@ export function unlockInner(mutex: number): void {
 /** Wakes the next sleeper; a mutex that somebody has closed stays closed. */
 function passOn(mutex: number, holder: number): void {
   if (holder === DAMAGED) closeMutex(mutex);
-  else Atomics.notify(words, mutex, 1);
+  else futex.notify(words, mutex, 1);
 }
 
 /** Whether the thread of a slot is changing the heap. */
@@ -306,7 +308,7 @@ function lockSlow(mutex: number): boolean {
       compareExchange(mutex, holder, holder | CONTENDED) === holder
     ) {
       const seen = holder | CONTENDED;
-      const end = Atomics.wait(words, mutex, seen, RECHECK_MS);
+      const end = futex.wait(words, mutex, seen, RECHECK_MS);
       if (end !== "timed-out") continue;
       const slot = holder & ~CONTENDED;
       if (!isGone(slot)) {
@@ -350,20 +352,20 @@ export function takeToClose(mutex: number, dead: number): void {
   ) {
     // Sections take microseconds; nobody notifies this word.
     const word = self + Slot.waitsFor;
-    Atomics.wait(words, word, words[word], 0.05);
+    futex.wait(words, word, words[word], 0.05);
   }
 }
 
 /** Releases a mutex for a holder that is dead. */
 export function breakMutex(mutex: number): void {
   exchange(mutex, 0);
-  Atomics.notify(words, mutex);
+  futex.notify(words, mutex);
 }
 
 /** Closes the mutex of a damaged object for ever. */
 export function closeMutex(mutex: number): void {
   exchange(mutex, DAMAGED);
-  Atomics.notify(words, mutex);
+  futex.notify(words, mutex);
 }
 
 /** Whether the mutex is that of a damaged object. */

@@ -72,6 +72,7 @@ import { allocateZeroed, removeDraft } from "./allocator.ts";
 import {
   compareExchange,
   Field,
+  futex,
   Header,
   load,
   self,
@@ -607,7 +608,7 @@ function pause(looks: number): void {
   const most = Math.min(MAX_PAUSE_MS, looks * 0.01);
   // Nobody notifies this word.
   const word = self + Slot.waitsFor;
-  Atomics.wait(words, word, words[word], Math.random() * most);
+  futex.wait(words, word, words[word], Math.random() * most);
 }
 
 /** What a selection may be given up for. */

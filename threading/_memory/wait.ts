@@ -13,7 +13,9 @@
 import {
   exchange,
   Field,
+  futex,
   Header,
+  isExplored,
   isMain,
   load,
   self,
@@ -578,7 +580,7 @@ function sleep(
   protocol: Protocol | undefined,
   interruptible: boolean,
 ): boolean {
-  const spins = protocol?.spins ?? SPINS;
+  const spins = isExplored ? 0 : protocol?.spins ?? SPINS;
   for (let spin = 0; spin < spins; spin++) {
     if (load(node + Node.state) !== Wake.waiting) return true;
   }
@@ -608,7 +610,7 @@ function sleep(
     const until = Math.min(deadline, helpAt, due);
     const left = until === Infinity ? until : until - performance.now();
     if (left > 0) {
-      Atomics.wait(words, self + Slot.event, event, left);
+      futex.wait(words, self + Slot.event, event, left);
     } else {
       if (until === deadline) return false;
       if (until !== helpAt) continue;
@@ -794,7 +796,7 @@ export async function listen(wanted: () => boolean): Promise<void> {
     drainReady();
     callbacks.wake();
     callbacks.turn();
-    const result = Atomics.waitAsync(words, self + Slot.event, event);
+    const result = futex.waitAsync(words, self + Slot.event, event);
     if (result.async) await result.value;
   }
   listening = false;

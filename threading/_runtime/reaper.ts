@@ -17,6 +17,7 @@ import {
   Dying,
   exchange,
   Field,
+  futex,
   Header,
   heapName,
   isGone,
@@ -272,7 +273,7 @@ function abandonLeftIn(slot: number): void {
     if (load(state) !== claimed || performance.now() > deadline) return;
     // Nobody notifies this word.
     const word = self + Slot.waitsFor;
-    Atomics.wait(words, word, words[word], 0.05);
+    futex.wait(words, word, words[word], 0.05);
   }
   abandonWaits(slot);
   if (hasWaits(slot)) {

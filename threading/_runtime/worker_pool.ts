@@ -13,7 +13,7 @@
  */
 
 import type { Worker } from "node:worker_threads";
-import { builtIn } from "../../_internal/built_in.ts";
+import { builtIn, seam } from "../../_internal/built_in.ts";
 import {
   requireImport,
   startHelper,
@@ -22,6 +22,7 @@ import {
 import {
   birthCertificate,
   Dying,
+  futex,
   Header,
   heapName,
   isMain,
@@ -99,6 +100,10 @@ function startWorker(slot: number): void {
 const maxOldGenerationSizeMb = 1536;
 
 function createWorker(slot: number): Worker {
+  const { createWorker } = seam;
+  if (createWorker !== undefined) {
+    return createWorker(birthCertificate(slot)) as Worker;
+  }
   const stackSize = words[Header.stackSize];
   const node = builtIn("node:worker_threads");
   return new node.Worker(workerUrl(WORKER_URL), {
@@ -263,7 +268,7 @@ function killThread(slot: number): void {
   while (isChangingHeap(slot) && performance.now() < deadline) {
     // That takes microseconds; nobody notifies this word.
     const word = self + Slot.waitsFor;
-    Atomics.wait(words, word, words[word], 0.05);
+    futex.wait(words, word, words[word], 0.05);
   }
   const thread = words[slot + Slot.thread];
   const name = thread === 0 ? "" : nameOf(thread);

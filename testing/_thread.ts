@@ -1,0 +1,121 @@
+/**
+ * What each thread of an explored program runs: one run after the other, as long
+ * as the director asks for them.
+ *
+ * @module
+ */
+
+import { builtIn } from "../_internal/built_in.ts";
+import { Header, objectAt, self, Slot, words } from "../threading/_ground.ts";
+import { loadModulesOf, readRecord, sendable } from "../threading/_values.ts";
+import { At } from "./_layout.ts";
+import {
+  awaitRun,
+  begin,
+  control,
+  end,
+  introduce,
+  leaveRun,
+  sleepInLoop,
+} from "./_steps.ts";
+
+/** The addresses of the objects that this thread has handles of. */
+export function heldHere(): Set<number> {
+  const held = new Set<number>();
+  const first = words[self + Slot.holds];
+  for (let i = 0; i < words[self + Slot.holdsCapacity]; i++) {
+    const address = words[first + i];
+    if (address !== 0) held.add(address);
+  }
+  return held;
+}
+
+/** Gives back this thread's handles, but for those of some objects. */
+export function freeAllBut(kept: Set<number>): void {
+  for (const address of heldHere()) {
+    if (kept.has(address)) continue;
+    try {
+      objectAt(address).free();
+    } catch {
+      // A task still waits for it: the heap will tell.
+    }
+  }
+}
+
+/** Lets the event loop turn. */
+export function turn(): Promise<void> {
+  const { setImmediate } = builtIn("node:timers");
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** So many runs keep the event loop waiting at most. */
+const RUNS_A_TURN = 256;
+
+/** Waits for a promise, and lets others go on while nothing is left to do. */
+async function settle(promise: PromiseLike<unknown>): Promise<void> {
+  let settled = false;
+  const done = () => {
+    settled = true;
+  };
+  promise.then(done, done);
+  while (!settled) {
+    await turn();
+    if (!settled) sleepInLoop();
+  }
+  await promise;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
+    "function";
+}
+
+/** What a thread of an explored program is. */
+export type Explored = (objects: unknown) => unknown;
+
+/** Runs functions, one after the other; never returns. */
+export const exploreThread: (index: number) => Promise<void> = sendable(
+  import.meta,
+  async function exploreThread(index: number) {
+    introduce({
+      index,
+      slot: self,
+      timed: [self + Slot.event, self + Slot.waitsFor],
+      innerGround: self + Slot.innerGround,
+      allocatorMutex: Header.allocatorMutex,
+    });
+    // From here on the event loop listens.
+    await turn();
+    const kept = heldHere();
+    for (let run = 0;;) {
+      run = awaitRun(run);
+      // What other runs have left there would make this one another one.
+      words.fill(0, self + Slot.locks, self + Slot.locksOverflow);
+      const record = control[At.objects];
+      const loading = loadModulesOf(record);
+      if (loading !== undefined) await loading;
+      const [functions, objects] = readRecord(record) as [
+        Explored[],
+        unknown,
+      ];
+      begin();
+      let error: unknown;
+      let failed = false;
+      let isAsync = false;
+      try {
+        const result = functions[index](objects);
+        isAsync = isThenable(result);
+        if (isAsync) await settle(result as PromiseLike<unknown>);
+      } catch (reason) {
+        error = reason;
+        failed = true;
+      }
+      end(error, failed);
+      if (isAsync || run % RUNS_A_TURN === 0) await turn();
+      freeAllBut(kept);
+      leaveRun();
+    }
+  },
+);
