@@ -480,3 +480,4 @@ port.on("message", async (order: Order) => {
     say({ error: error instanceof Error ? error : new Error(String(error)) });
   }
 });
+say({ ready: true });

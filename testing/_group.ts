@@ -28,6 +28,10 @@ const STEP_BYTES = 8;
 export class Group {
   #workers: Worker[] = [];
   #answer = Promise.withResolvers<Answer>();
+  /** The director's first word. */
+  #hello = this.#answer.promise.then((answer) => {
+    if ("error" in answer) throw answer.error;
+  });
   #shared: Shared;
   #director: Worker;
   /** The most steps that there is room for. */
@@ -74,6 +78,8 @@ export class Group {
   }
 
   async #ask(order: Order): Promise<Answer> {
+    // What comes before it listens is lost.
+    await this.#hello;
     this.#answer = Promise.withResolvers();
     this.#director.postMessage(order);
     const answer = await this.#answer.promise;
@@ -102,7 +108,6 @@ export class Group {
 
   /** Ends the workers. */
   end(): void {
-    this.#answer.promise.catch(() => {});
     for (const worker of this.#workers) {
       worker.removeAllListeners();
       worker.terminate();

@@ -379,7 +379,7 @@ let pending:
   | undefined;
 
 const futex: Pick<Atomics, "wait" | "waitAsync" | "notify"> = {
-  wait(view: unknown, word: number, value: number | bigint, ms = Infinity) {
+  wait(_view: unknown, word: number, value: number | bigint, ms = Infinity) {
     if (!active) return Atomics.wait(own, word, value as number, ms);
     before(word, W);
     if (own[word] !== value) {

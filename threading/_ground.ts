@@ -32,6 +32,7 @@ export {
   Field,
   Header,
   heapName,
+  isExplored,
   isMain,
   load,
   MAIN_SLOT,

@@ -1,0 +1,274 @@
+// What maps and queues promise in every order of their steps.
+import {
+  isTimeout,
+  sendable,
+  SharedList,
+  SharedMap,
+  SharedNumber,
+} from "../../../threading/mod.ts";
+import {
+  LifoQueue,
+  PriorityQueue,
+  Queue,
+  receiving,
+  selectSync,
+  ShutDown,
+  SimpleQueue,
+  SynchronousQueue,
+} from "../../../queue/mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import type { Program } from "./program.ts";
+
+export class Objects {
+  static {
+    sendable(import.meta, this);
+  }
+  map = new SharedMap<string, number>();
+  list = new SharedList<number>();
+  made = new SharedNumber(0);
+  sum = new SharedNumber(0);
+  one = new Queue<number>(1);
+  queue = new Queue<number>();
+  lifo = new LifoQueue<number>(1);
+  priority = new PriorityQueue<number>(1);
+  simple = new SimpleQueue<number>();
+  direct = new SynchronousQueue<number>();
+}
+
+const setup = sendable(import.meta, function setupData() {
+  return new Objects();
+});
+
+const getOrCreate = sendable(
+  import.meta,
+  function getOrCreate({ map, made, sum }: Objects) {
+    sum.add(map.getOrCreateSync("key", () => made.add(1)));
+  },
+);
+const createdOnce = sendable(
+  import.meta,
+  function createdOnce({ made, sum }: Objects) {
+    assertEquals([made.value, sum.value], [1, 2]);
+  },
+);
+
+const update = sendable(import.meta, function update({ map }: Objects) {
+  map.updateSync("key", (n = 0) => n + 1);
+});
+const updatedTwice = sendable(
+  import.meta,
+  function updatedTwice({ map }: Objects) {
+    assertEquals(map.get("key"), 2);
+  },
+);
+
+const setIfAbsent = sendable(
+  import.meta,
+  function setIfAbsent({ map, made }: Objects) {
+    if (map.setIfAbsent("key", 1)) made.add(1);
+  },
+);
+const setOnce = sendable(import.meta, function setOnce({ made }: Objects) {
+  assertEquals(made.value, 1);
+});
+
+const push = sendable(import.meta, function push({ list }: Objects) {
+  list.push(1, 2);
+});
+const pushed = sendable(import.meta, function pushed({ list }: Objects) {
+  assertEquals([...list], [1, 2, 1, 2]);
+});
+
+const putOne = sendable(import.meta, function putOneItem({ one }: Objects) {
+  one.putSync(1);
+});
+const putTwo = sendable(import.meta, function putTwoItems({ one }: Objects) {
+  one.putSync(1);
+  one.putSync(2);
+});
+const getOne = sendable(
+  import.meta,
+  function getOneItem({ one, sum }: Objects) {
+    sum.add(one.getSync());
+  },
+);
+const getTwo = sendable(
+  import.meta,
+  function getTwoItems({ one, sum }: Objects) {
+    assertEquals(one.getSync(), 1);
+    assertEquals(one.getSync(), 2);
+    sum.add(3);
+  },
+);
+const getTwice = sendable(
+  import.meta,
+  function getTwice(objects: Objects) {
+    getOne(objects);
+    getOne(objects);
+  },
+);
+const getOneAsync = sendable(
+  import.meta,
+  async function getOneItemAsync({ one, sum }: Objects) {
+    sum.add(await one.get());
+  },
+);
+const getInTime = sendable(
+  import.meta,
+  function getInTime({ one, sum }: Objects) {
+    try {
+      sum.add(one.getSync({ timeout: 5 }));
+    } catch (error) {
+      assert(isTimeout(error));
+      sum.add(one.getSync());
+    }
+  },
+);
+const shutDown = sendable(import.meta, function shutDown({ one }: Objects) {
+  one.shutdown();
+});
+const getUntilEnd = sendable(
+  import.meta,
+  function getUntilEnd({ one, sum }: Objects) {
+    try {
+      for (;;) sum.add(one.getSync());
+    } catch (error) {
+      assert(error instanceof ShutDown);
+    }
+  },
+);
+const putThenShutDown = sendable(
+  import.meta,
+  function putThenShutDown({ one }: Objects) {
+    one.putSync(3);
+    one.shutdown();
+  },
+);
+const sumIsThree = sendable(
+  import.meta,
+  function sumIsThree({ sum, one }: Objects) {
+    assertEquals([sum.value, one.qsize()], [3, 0]);
+  },
+);
+const sumIsTwo = sendable(
+  import.meta,
+  function sumIsTwo({ sum, one }: Objects) {
+    assertEquals([sum.value, one.qsize()], [2, 0]);
+  },
+);
+
+const receiveOne = sendable(
+  import.meta,
+  function receiveOne({ one, sum }: Objects) {
+    using delivery = one.receiveSync();
+    sum.add(delivery.item);
+    delivery.ack();
+  },
+);
+const receiveAndReturn = sendable(
+  import.meta,
+  function receiveAndReturn({ one }: Objects) {
+    one.receiveSync().nak();
+  },
+);
+
+const returned = sendable(import.meta, function returned({ one }: Objects) {
+  assertEquals(one.getNowait(), 1);
+});
+
+const putKinds = sendable(
+  import.meta,
+  function putKinds({ lifo, priority, simple }: Objects) {
+    lifo.putSync(1);
+    priority.putSync(2);
+    simple.putNowait(3);
+  },
+);
+const getKinds = sendable(
+  import.meta,
+  function getKinds({ lifo, priority, simple, sum }: Objects) {
+    sum.add(lifo.getSync() + priority.getSync() + simple.getSync());
+  },
+);
+const sumIsSix = sendable(import.meta, function sumIsSix({ sum }: Objects) {
+  assertEquals(sum.value, 6);
+});
+
+const handOver = sendable(import.meta, function handOver({ direct }: Objects) {
+  direct.putSync(3);
+});
+const takeOver = sendable(
+  import.meta,
+  function takeOver({ direct, sum }: Objects) {
+    sum.add(direct.getSync());
+  },
+);
+
+const selectOne = sendable(
+  import.meta,
+  function selectOne({ one, queue, sum }: Objects) {
+    sum.add(selectSync([one, queue]).value as number);
+  },
+);
+const putElsewhere = sendable(
+  import.meta,
+  function putElsewhere({ queue }: Objects) {
+    queue.putSync(2);
+  },
+);
+const oneIsLeft = sendable(
+  import.meta,
+  function oneIsLeft({ one, queue, sum }: Objects) {
+    const left = one.qsize() + 2 * queue.qsize();
+    assertEquals(sum.value + left, 3);
+  },
+);
+const selectBoth = sendable(
+  import.meta,
+  function selectBoth(objects: Objects) {
+    selectOne(objects);
+    selectOne(objects);
+  },
+);
+const selectDelivery = sendable(
+  import.meta,
+  function selectDelivery({ one, sum }: Objects) {
+    const { value } = selectSync([receiving(one)]);
+    sum.add(value.item);
+    value.ack();
+  },
+);
+
+const program = (
+  name: string,
+  threads: Program["threads"],
+  check: Program["check"],
+  preemptions?: number,
+): Program => ({ name, setup, threads, check, preemptions });
+
+export const programs: Program[] = [
+  program("SharedMap.getOrCreateSync", [getOrCreate, getOrCreate], createdOnce),
+  program("SharedMap.updateSync", [update, update], updatedTwice),
+  program("SharedMap.setIfAbsent", [setIfAbsent, setIfAbsent], setOnce),
+  program("SharedList.push", [push, push], pushed),
+  program("Queue", [putOne, getOne], undefined),
+  program("Queue, bounded", [putTwo, getTwo], sumIsThree, 1),
+  program("Queue, two that get", [putTwo, getOne, getOne], sumIsThree, 1),
+  program("Queue, two that put", [putOne, putOne, getTwice], sumIsTwo, 1),
+  program(
+    "Queue, in promise form",
+    [putTwo, getOne, getOneAsync],
+    sumIsThree,
+    1,
+  ),
+  program("Queue, with a timeout", [putTwo, getInTime, getOne], sumIsThree, 1),
+  program("Queue, shut down", [getUntilEnd, shutDown], undefined),
+  program("Queue, emptied", [getUntilEnd, putThenShutDown], sumIsThree),
+  program("Queue, deliveries", [receiveOne, putOne], undefined, 1),
+  program("Queue, nak", [receiveAndReturn, putOne], returned, 1),
+  program("Queue, other kinds", [putKinds, getKinds], sumIsSix, 1),
+  program("SynchronousQueue", [handOver, takeOver], sumIsThree, 1),
+  program("select", [selectOne, putOne, putElsewhere], oneIsLeft, 1),
+  program("select, twice", [selectBoth, putOne, putElsewhere], oneIsLeft, 1),
+  program("select, a delivery", [selectDelivery, putOne], undefined, 1),
+];
