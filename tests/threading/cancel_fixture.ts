@@ -251,6 +251,29 @@ export const compute = sendable(
   },
 );
 
+/** Computes until it is asked to return what it makes of it, without a wait. */
+export const goOn = sendable(import.meta, function goOn(place: Place) {
+  place.ready.set();
+  let steps = 0;
+  while (!place.event.isSet()) steps++;
+  return steps;
+});
+
+/** Holds five locks by `using` and one without, and waits. */
+export const holdSix = sendable(
+  import.meta,
+  function holdSix(locks: Lock[], bare: Lock | RLock, place: Place) {
+    bare.acquireSync();
+    using _0 = locks[0].acquireSync();
+    using _1 = locks[1].acquireSync();
+    using _2 = locks[2].acquireSync();
+    using _3 = locks[3].acquireSync();
+    using _4 = locks[4].acquireSync();
+    place.ready.set();
+    place.event.waitSync();
+  },
+);
+
 /** Holds five locks and waits. */
 export const hold = sendable(
   import.meta,

@@ -32,7 +32,9 @@ import {
   cancelSelf,
   compute,
   free,
+  goOn,
   hold,
+  holdSix,
   listen,
   make,
   notified,
@@ -327,6 +329,42 @@ Deno.test("Thread.cancel() releases what `using` holds, and poisons what is left
     for (const lock of locks) lock.acquireSync({ timeout: TIMEOUT });
     assertEquals(locks.map((lock) => lock.locked()), locks.map(() => true));
   }
+});
+
+Deno.test("Thread.cancel() poisons the one of six locks that no `using` holds", async () => {
+  for (const bare of [new Lock(), new RLock()]) {
+    const place = new Place();
+    const locks = Array.from({ length: 5 }, () => new Lock());
+    const thread = new Thread({ target: holdSix, args: [locks, bare, place] });
+    thread.start();
+    await place.ready.wait({ timeout: TIMEOUT });
+    assert([...locks, bare].every((lock) => lock.locked()));
+    // Somebody waits already.
+    const waits = [locks[2], bare].map((lock) =>
+      lock.acquire({ timeout: TIMEOUT }).catch((error) => error)
+    );
+    thread.cancel(new RangeError("six"));
+    assertEndsWith(thread, "six");
+    const [taken, refused] = await Promise.all(waits);
+    assertEquals(taken, locks[2]);
+    assert(refused instanceof OwnerDiedError, String(refused));
+    for (const lock of locks) {
+      if (lock !== locks[2]) lock.acquireSync({ timeout: TIMEOUT });
+    }
+    bare.recover();
+    bare.acquireSync().release();
+  }
+  assertEquals(told.splice(0), []);
+});
+
+Deno.test("Thread.cancel() does not stop a thread that computes without a wait", async () => {
+  const place = new Place();
+  const thread = await started(goOn, place);
+  thread.cancel(new RangeError("unheard"));
+  await delay(50);
+  assert(thread.isAlive());
+  place.event.set();
+  assert(thread.joinSync({ timeout: TIMEOUT }) as number > 0);
 });
 
 Deno.test("Thread.cancel() in the make of getOrCreate gives the next one its turn", async () => {

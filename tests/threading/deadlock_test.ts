@@ -108,6 +108,23 @@ for (const [name, Class] of Object.entries(KINDS)) {
   }
 }
 
+Deno.test("DeadlockError: a circle through an InterpreterLock and locks of all kinds", async () => {
+  const locks = [new Lock(), new InterpreterLock(), new RLock()];
+  const all = new Barrier(locks.length);
+  const threads = locks.map((lock, i) =>
+    new Thread({
+      target: takeNext,
+      args: [lock, locks[(i + 1) % locks.length], all],
+    })
+  );
+  const message = assertFound(await messagesOf(threads), locks.length);
+  for (const [i, lock] of locks.entries()) {
+    const { name } = lock.constructor;
+    assertStringIncludes(message, `${threads[i].name} holds ${name} `);
+    assert(!lock.locked());
+  }
+});
+
 Deno.test("DeadlockError: a circle of two locks and a join", async () => {
   for (const Class of [Lock, RLock]) {
     const [one, two] = [new Class(), new Class()];
