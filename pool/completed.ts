@@ -121,7 +121,7 @@ async function* completed<R>(
  * @param futures The futures, of any pools.
  * @param options A timeout in milliseconds for all of them; the tasks go on.
  * @returns An iterable for `for`. It throws a `TimeoutError` if the timeout passes
- * first.
+ * first, a `DeadlockError` if every thread waits.
  * @throws {TypeError} If `futures` is not an iterable of futures, or the timeout
  * not a number.
  * @throws {RangeError} If the timeout is negative, NaN or too large.

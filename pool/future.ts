@@ -157,6 +157,8 @@ export class Future<R = unknown> extends SharedObject {
    * @returns What the task returned.
    * @throws What the task threw, or why it was cancelled.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {DeadlockError} If the wait could never end: the task waits for this
+   * thread, or every thread waits.
    * @throws {ThreadingError} If its worker died.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
    * @throws {TypeError} If the timeout is not a number.

@@ -219,6 +219,7 @@ export class ThreadPool extends SharedObject {
    * signal.
    * @returns What it returned.
    * @throws What it threw, and what `run` throws.
+   * @throws {DeadlockError} If the wait could never end, see `Future.resultSync`.
    *
    * @example
    * ```ts
@@ -306,6 +307,7 @@ export class ThreadPool extends SharedObject {
    * signal.
    * @returns Its Future, as soon as the task is accepted.
    * @throws What `submit` throws.
+   * @throws {DeadlockError} If every thread waits, so that there will be no room.
    *
    * @example
    * ```ts
@@ -449,6 +451,7 @@ export class ThreadPool extends SharedObject {
    * @param options As for `map`, without a signal.
    * @returns The results, for `for`.
    * @throws What `map` throws.
+   * @throws {DeadlockError} If a wait could never end, see `Future.resultSync`.
    *
    * @example
    * ```ts
@@ -537,6 +540,7 @@ export class ThreadPool extends SharedObject {
    * @param options Whether pending tasks are cancelled, and a timeout in
    * milliseconds that ends the wait; the pool is shut down all the same.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.
+   * @throws {DeadlockError} If every thread waits, so that no task will end.
    * @throws {ThreadingError} If this is a task of the pool, which would wait for
    * itself.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
