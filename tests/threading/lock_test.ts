@@ -8,7 +8,6 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async";
 import {
-  Event,
   Lock,
   OwnerDiedError,
   RLock,
@@ -20,20 +19,10 @@ import { testOptions } from "./wait_options.ts";
 import {
   dieHolding,
   echo,
-  hold,
+  heldElsewhere,
   releaseAfter,
   takeTurns,
 } from "./wait_fixture.ts";
-
-/** A lock that another thread holds until `go` is set. */
-async function heldElsewhere(lock: Lock) {
-  const held = new Event();
-  const go = new Event();
-  const thread = new Thread({ target: hold, args: [lock, held, go] });
-  thread.start();
-  await held.wait();
-  return { thread, go };
-}
 
 testOptions("Lock.acquire", () => {
   const lock = new Lock().acquireSync();

@@ -8,7 +8,6 @@ import {
 import { delay } from "@std/async";
 import {
   Condition,
-  Event,
   OwnerDiedError,
   RLock,
   setExcepthook,
@@ -16,30 +15,17 @@ import {
   ThreadingError,
 } from "../../threading/mod.ts";
 import { testOptions } from "./wait_options.ts";
-import { dieHolding, echo, hold, takeTurns } from "./wait_fixture.ts";
-
-async function heldElsewhere(lock: RLock) {
-  const held = new Event();
-  const go = new Event();
-  const thread = new Thread({ target: hold, args: [lock, held, go] });
-  thread.start();
-  await held.wait();
-  const release = async () => {
-    go.set();
-    await thread.join();
-  };
-  return { thread, go, release };
-}
+import { dieHolding, echo, heldElsewhere, takeTurns } from "./wait_fixture.ts";
 
 testOptions("RLock.acquire", async () => {
   const lock = new RLock();
-  const { release } = await heldElsewhere(lock);
+  const { end } = await heldElsewhere(lock);
   return {
     wait: (options) => lock.acquire(options),
     waitSync: (options) => lock.acquireSync(options),
     async let() {
       if (lock.owned()) return lock.release();
-      await release();
+      await end();
       assert(!lock.locked());
     },
     free: () => lock.free(),
@@ -126,12 +112,12 @@ Deno.test("RLock.release() throws if the caller does not hold it", async () => {
   const lock = new RLock();
   const message = "Cannot release an RLock: it is not held";
   assertThrows(() => lock.release(), ThreadingError, message);
-  const { release } = await heldElsewhere(lock);
+  const { end } = await heldElsewhere(lock);
   assert(!lock.owned());
   assert(lock.locked());
   assertEquals(lock.acquireNowait(), undefined);
   assertThrows(() => lock.release(), ThreadingError, message);
-  await release();
+  await end();
   lock.acquireSync().release();
   assertThrows(() => lock.release(), ThreadingError, message);
 });

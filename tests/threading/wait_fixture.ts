@@ -1,10 +1,11 @@
 import {
   type Condition,
-  type Event,
+  Event,
   type Lock,
   type RLock,
   type Semaphore,
   sendable,
+  Thread,
 } from "../../threading/mod.ts";
 import { sleepFor } from "../../threading/_memory/wait.ts";
 
@@ -23,6 +24,20 @@ export const hold = sendable(
     lock.release();
   },
 );
+
+/** Starts a thread that holds a lock until `go` is set. */
+export async function heldElsewhere(lock: Lock | RLock) {
+  const held = new Event();
+  const go = new Event();
+  const thread = new Thread({ target: hold, args: [lock, held, go] });
+  thread.start();
+  await held.wait();
+  const end = async () => {
+    go.set();
+    await thread.join();
+  };
+  return { thread, go, end };
+}
 
 /** Releases after some milliseconds. */
 export const releaseAfter = sendable(
