@@ -21,6 +21,7 @@ import {
 import { kernelPipes } from "../../process/_system/descriptors.ts";
 import { Thread } from "../../threading/mod.ts";
 import { pipes } from "./descriptor_fixture.ts";
+import { temporary } from "./temporary.ts";
 import { testWays } from "./ways.ts";
 
 const WAIT = 30_000;
@@ -28,17 +29,6 @@ const WAIT = 30_000;
 /** The descriptors of a shell; it opens the folder itself, always the same. */
 const LIST = "echo /proc/self/fd/*";
 const LIST_ARRAY = ["sh", "-c", LIST];
-
-async function temporary(
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ dir: "/tmp" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const bothWays = testWays({
   limit: 2 * WAIT,

@@ -13,20 +13,10 @@ import {
   type Progress,
   type Stage,
 } from "../../process/mod.ts";
+import { temporary } from "./temporary.ts";
 import { testWays } from "./ways.ts";
 
 const everyWay = testWays();
-
-async function temporary(
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ dir: "/tmp" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const BYTES = Uint8Array.from({ length: 256 * 1024 }, (_, i) => i % 256);
 
