@@ -139,14 +139,6 @@ export function interned(id: number): string {
   return texts[id];
 }
 
-/** All texts interned so far. */
-export function allInterned(): string[] {
-  lock(Header.internMutex);
-  catchUp();
-  unlock(Header.internMutex);
-  return texts.slice(1);
-}
-
 /** What the ground must know of a class of shared objects. */
 export interface SharedClass {
   /** The class; its prototype becomes that of handles. */
