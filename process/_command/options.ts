@@ -105,14 +105,7 @@ export type SyncSource =
  * (`-A`), where its descriptor can be found; else the bytes pass through this
  * program.
  */
-export type Sink =
-  | "inherit"
-  | "null"
-  | "tee"
-  | URL
-  | FilePath
-  | Deno.FsFile
-  | WritableStream<Uint8Array>;
+export type Sink = SyncSink | WritableStream<Uint8Array>;
 
 /** The sinks that the blocking forms have. */
 export type SyncSink =
@@ -130,16 +123,7 @@ export type SyncSink =
  * what they are as a {@linkcode Sink}; several stages may have the same one. A
  * blocking form takes no stream, and may write to an open file at the end only.
  */
-export type StderrSink =
-  | "capture"
-  | "merge"
-  | "inherit"
-  | "null"
-  | "tee"
-  | URL
-  | FilePath
-  | Deno.FsFile
-  | WritableStream<Uint8Array>;
+export type StderrSink = "capture" | "merge" | Sink;
 
 /** How {@linkcode popen2} and its relatives start a child. */
 export interface PopenOptions {
