@@ -16,7 +16,7 @@ import {
   type Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { assertKeepsHeap } from "../threading/heap_words.ts";
 import { runDeno } from "../threading/run_program.ts";
 import * as fixture from "./delivery_fixture.ts";
 import { type Item, item, kinds } from "./kinds_fixture.ts";
@@ -306,11 +306,7 @@ for (const { name, order, make } of kinds) {
       received.free();
       queue.free();
     };
-    await round();
-    await round();
-    const before = await settleHeap();
-    for (let i = 0; i < 5; i++) await round();
-    await assertHeapBackTo(before, 300);
+    await assertKeepsHeap(round, { warm: 2, times: 5, slack: 300 });
   });
 
   Deno.test(`${name}: a thread that freed the queue and is killed gives its item back`, async () => {

@@ -12,7 +12,7 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { assertKeepsHeap } from "../threading/heap_words.ts";
 import {
   BAD,
   getNumber,
@@ -493,10 +493,7 @@ for (const { name, order, make, refusesBad } of kinds) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       queue.free();
     };
-    for (let i = 0; i < 3; i++) await round();
-    const before = await settleHeap();
-    for (let i = 0; i < 20; i++) await round();
-    await assertHeapBackTo(before, 300);
+    await assertKeepsHeap(round, { warm: 3, times: 20, slack: 300 });
   });
 
   if (refusesBad) {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Producer, Queue, ShutDown } from "../../queue/mod.ts";
 import { Event, SharedMap, ThreadingError } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import { assertKeepsHeap } from "../threading/heap_words.ts";
 import { item, kinds } from "./kinds_fixture.ts";
 import * as fixture from "./producers_fixture.ts";
 import { kill, start, untilWaiting } from "./support.ts";
@@ -284,8 +284,5 @@ Deno.test("Producer and Consumer: their memory comes back", async () => {
     assertThrows(() => queue.producer(), ShutDown);
     for (const object of [producer, consumer, queue]) object.free();
   };
-  for (let i = 0; i < 5; i++) round();
-  const before = await settleHeap();
-  for (let i = 0; i < 200; i++) round();
-  await assertHeapBackTo(before, 300);
+  await assertKeepsHeap(round, { warm: 5, times: 200, slack: 300 });
 });

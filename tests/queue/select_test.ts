@@ -25,7 +25,11 @@ import {
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import {
+  assertHeapBackTo,
+  assertKeepsHeap,
+  settleHeap,
+} from "../threading/heap_words.ts";
 import { byNumber, Hooked } from "./stress_fixture.ts";
 import { start, untilWaiting } from "./support.ts";
 import * as fixture from "./select_fixture.ts";
@@ -604,10 +608,7 @@ Deno.test("select() hands shared objects over, and gives all memory back", async
     assertEquals((await late).value, lock);
     await select(queues, { timeout: 1 }).catch(() => {});
   };
-  await round();
-  const before = await settleHeap();
-  for (let i = 0; i < 50; i++) await round();
-  await assertHeapBackTo(before, 200);
+  await assertKeepsHeap(round, { times: 50, slack: 200 });
 });
 
 // Types: the right use needs no type arguments, and the wrong one is an error.

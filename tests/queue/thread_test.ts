@@ -13,7 +13,11 @@ import {
   ShutDown,
 } from "../../queue/mod.ts";
 import { Lock, sleepSync, ThreadingError } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
+import {
+  assertHeapBackTo,
+  assertKeepsHeap,
+  settleHeap,
+} from "../threading/heap_words.ts";
 import { STRESS } from "../threading/shared_support.ts";
 import { start } from "./support.ts";
 import * as fixture from "./thread_fixture.ts";
@@ -114,10 +118,7 @@ for (const make of [Queue, PriorityQueue]) {
       queue.free();
       victim.free();
     };
-    await kill();
-    const before = await settleHeap();
-    for (let i = 0; i < 3; i++) await kill();
-    await assertHeapBackTo(before, 300);
+    await assertKeepsHeap(kill, { times: 3, slack: 300 });
   });
 }
 
@@ -134,10 +135,7 @@ Deno.test("Queue: a thread killed while it reads an item takes it along", async 
     assertEquals(queue.getSync(), "next");
     victim.free();
   };
-  await kill();
-  const before = await settleHeap();
-  for (let i = 0; i < 3; i++) await kill();
-  await assertHeapBackTo(before, 300);
+  await assertKeepsHeap(kill, { times: 3, slack: 300 });
 });
 
 Deno.test("Queue outlives the thread that made it", async () => {
@@ -179,10 +177,7 @@ Deno.test("Queue gives back what dies in it unread", async () => {
     queue.putManySync([lock, { lock, deep: [inner] }, "text".repeat(50)]);
     for (const object of [queue, inner, lock, thread]) object.free();
   };
-  fill();
-  const before = await settleHeap();
-  for (let i = 0; i < 100; i++) fill();
-  await assertHeapBackTo(before);
+  await assertKeepsHeap(fill, { times: 100 });
 });
 
 Deno.test("Queue: 100 000 requests with their own reply queues keep memory flat", async () => {

@@ -79,3 +79,22 @@ export async function assertHeapBackTo(
   }
   assert(false, `${now - before} words of the heap did not come back`);
 }
+
+/**
+ * Asserts that what is done again and again leaves nothing on the heap.
+ *
+ * @param round What is done.
+ * @param warm How often it is done before, since the first time may leave what
+ * the next ones use.
+ * @param times How often it is done then.
+ * @param slack As for `assertHeapBackTo`.
+ */
+export async function assertKeepsHeap(
+  round: (i: number) => void | Promise<void>,
+  { warm = 1, times, slack }: { warm?: number; times: number; slack?: number },
+): Promise<void> {
+  for (let i = 0; i < warm; i++) await round(i);
+  const before = await settleHeap();
+  for (let i = 0; i < times; i++) await round(i);
+  await assertHeapBackTo(before, slack);
+}

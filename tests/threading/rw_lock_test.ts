@@ -21,7 +21,7 @@ import {
   ThreadingError,
   threadStates,
 } from "../../threading/mod.ts";
-import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
+import { assertKeepsHeap } from "./heap_words.ts";
 import {
   blockBehindTask,
   churn,
@@ -454,10 +454,7 @@ Deno.test("RwLock leaves nothing on the heap", async () => {
     await reading.join(JOIN);
     for (const object of [thread, reading, lock]) object.free();
   };
-  await round();
-  const before = await settleHeap();
-  for (let i = 0; i < 5; i++) await round();
-  await assertHeapBackTo(before);
+  await assertKeepsHeap(round, { times: 5 });
 });
 
 class Ledger extends RwLock {

@@ -20,7 +20,7 @@ import {
   makeForEver,
   raise,
 } from "./shared_map_fixture.ts";
-import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
+import { assertKeepsHeap } from "./heap_words.ts";
 import {
   heapWords,
   randomFrom,
@@ -605,10 +605,7 @@ Deno.test("SharedMap.snapshot() leaves nothing, also when its thread is killed",
     thread.free();
     map.snapshot();
   };
-  await round(1);
-  const before = await settleHeap();
-  for (let i = 0; i < 6 * STRESS; i++) await round(i % 4);
-  await assertHeapBackTo(before, 200);
+  await assertKeepsHeap((i) => round(i % 4), { times: 6 * STRESS, slack: 200 });
   map.clear();
   assertEquals(map.snapshot().size, 0);
 });
