@@ -6,7 +6,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import { SimpleQueue } from "../../queue/mod.ts";
-import { isUnderMain, privateNameOf } from "../../threading/_codec/sendable.ts";
+import {
+  isUnderMain,
+  privateNameOf,
+} from "../../threading/_codec/mark_check.ts";
 import {
   NotSendableError,
   sendable,
