@@ -26,15 +26,8 @@ import {
 import { releaseRecord } from "../threading/_values.ts";
 import { destroyJournal } from "./_engine/custom_list.ts";
 import { abandon } from "./_engine/deliveries.ts";
-import {
-  get,
-  getMany,
-  getManyNowait,
-  getManySync,
-  getNowait,
-  getProtocol,
-  getSync,
-} from "./_engine/get.ts";
+import { get, getNowait, getProtocol, getSync } from "./_engine/get.ts";
+import { getMany, getManyNowait, getManySync } from "./_engine/get_many.ts";
 import { releaseItems, releaseParcels } from "./_engine/items.ts";
 import {
   Order,

@@ -14,13 +14,11 @@ import * as custom from "./custom_order.ts";
 import {
   addOnWake,
   discard,
-  doubles,
   load,
   lock,
   Node,
   type Protocol,
   type SharedObject,
-  store,
   type Surrender,
   unlock,
   waitEpoch,
@@ -34,7 +32,6 @@ import {
   loadModulesOf,
   ModuleNotLoaded,
   readRecord,
-  refersToNothing,
 } from "../../threading/_values.ts";
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
@@ -44,17 +41,12 @@ import {
   readDelivery,
   readParcel,
   settle,
-  undoDelivery,
 } from "./deliveries.ts";
 import { takeFromNode, takeOut } from "./items.ts";
 import {
-  isNumberIn,
-  MAX_RECEIVED,
-  messageOf,
   Put,
   QueueField,
   readReceived,
-  takeCell,
   taken,
   UNREAD,
   WaitFlag,
@@ -68,7 +60,6 @@ import {
   isWasteful,
   isWastefulAtHead,
   leave,
-  lookAtTail,
   LOOKS,
   mayBeOpen,
   open,
@@ -205,7 +196,7 @@ export function getSync(
     : getOneSync(queue, timeout, patient);
 }
 
-function getOneSync(
+export function getOneSync(
   queue: number,
   timeout: number,
   patient = false,
@@ -241,7 +232,7 @@ export function getNowait(handle: SharedObject, queue: number): unknown {
     : getOneNowait(queue);
 }
 
-function getOneNowait(queue: number): unknown {
+export function getOneNowait(queue: number): unknown {
   const value = tryGet(queue);
   if (value === NOTHING) throw empty();
   return value === UNREAD ? readTaken(queue) : value;
@@ -323,7 +314,7 @@ export async function get(
   return items[0];
 }
 
-async function getOne(
+export async function getOne(
   queue: number,
   timeout: number,
   signal: AbortSignal | undefined,
@@ -418,187 +409,6 @@ export function attendDelays(): void {
 
 // Whoever delays an item wakes those who wait.
 addOnWake(attendDelays);
-
-/** Gets from 1 to `n` items, and blocks until there is one. */
-export function getManySync(
-  handle: SharedObject,
-  queue: number,
-  n: number,
-  timeout: number,
-): unknown[] {
-  if (isCustom(queue)) return getCustomSync(hooked(handle), queue, n, timeout);
-  const items = getAvailable(queue, n, []);
-  if (items.length > 0) return items;
-  return getAvailable(queue, n, [getOneSync(queue, timeout)]);
-}
-
-/** Gets from 1 to `n` items if there are any. */
-export function getManyNowait(
-  handle: SharedObject,
-  queue: number,
-  n: number,
-): unknown[] {
-  if (isCustom(queue)) return getCustomNowait(hooked(handle), queue, n);
-  const items = getAvailable(queue, n, []);
-  return items.length > 0 ? items : [getOneNowait(queue)];
-}
-
-/** Gets from 1 to `n` items without blocking the thread. */
-export async function getMany(
-  handle: SharedObject,
-  queue: number,
-  n: number,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<unknown[]> {
-  if (isCustom(queue)) {
-    return await getCustom(hooked(handle), queue, n, timeout, signal);
-  }
-  const items = getAvailable(queue, n, []);
-  if (items.length > 0) return items;
-  return getAvailable(queue, n, [await getOne(queue, timeout, signal)]);
-}
-
-/** A copy of `taken`. */
-interface Unread {
-  parcel: number;
-  record: number;
-  length: number;
-  entry: number;
-  beginning: number;
-  sequence: number;
-  /** Its place in the result. */
-  index: number;
-}
-
-/**
- * Gets up to `n` items without waiting. If one cannot be read, it goes back and
- * is the next; the next get throws the error.
- */
-function getAvailable(queue: number, n: number, items: unknown[]): unknown[] {
-  while (items.length < n) {
-    const before = items.length;
-    const unread = takeRound(queue, n, items);
-    if (items.length === before) break;
-    for (let i = 0; i < unread.length; i++) {
-      if (read(queue, unread[i], i, items)) continue;
-      // It is the last one of its round.
-      items.pop();
-      return items;
-    }
-  }
-  return items;
-}
-
-/**
- * Reads the nth unread item.
- *
- * @returns `false` if it cannot be read and is back in the queue.
- * @throws Why it cannot be read, if the heap is too full to take it back and
- * there are no other items that would be lost.
- */
-function read(
-  queue: number,
-  item: Unread,
-  n: number,
-  items: unknown[],
-): boolean {
-  const { parcel, record, length, entry, index } = item;
-  if (parcel !== 0) {
-    try {
-      items[index] = readDelivery(queue, parcel);
-    } catch {
-      undoDelivery(queue, parcel);
-      return false;
-    }
-    settle(queue, parcel, false);
-    return true;
-  }
-  if (length !== 0) {
-    items[index] = readReceived(n, length);
-    return true;
-  }
-  try {
-    items[index] = readRecord(record);
-  } catch (error) {
-    Object.assign(taken, item);
-    if (returnTaken(queue)) return false;
-    drop(record, entry);
-    if (items.length === 1) throw explained(error);
-    return false;
-  }
-  drop(record, entry);
-  return true;
-}
-
-/**
- * Takes items until there are `n`, the queue is empty, or some must be read
- * first; one that refers to something is the last of its round, since reading
- * it may fail.
- *
- * @returns The unread items, in order.
- */
-function takeRound(queue: number, n: number, items: unknown[]): Unread[] {
-  const unread: Unread[] = [];
-  let wasteful: boolean;
-  if (enterHead(queue)) {
-    takeOpen(queue, n, items, unread);
-    wasteful = isWastefulAtHead(queue);
-    unlock(queue + QueueField.headMutex);
-  } else {
-    enterClosed(queue);
-    takeClosed(queue, n, items, unread);
-    wasteful = isWasteful(queue);
-    leave(queue);
-  }
-  if (wasteful) shrink(queue);
-  return unread;
-}
-
-function takeOpen(
-  queue: number,
-  n: number,
-  items: unknown[],
-  unread: Unread[],
-): void {
-  const places = words[queue + QueueField.places];
-  const last = words[queue + QueueField.capacity] - 1;
-  const shift = words[queue + QueueField.placeShift];
-  let head = words[queue + QueueField.head];
-  const end = Math.min(lookAtTail(queue), head + n - items.length);
-  while (head < end) {
-    const cell = places + ((head++ & last) << shift);
-    if (isNumberIn(cell)) {
-      items.push(doubles[cell >> 1]);
-      continue;
-    }
-    const value = takeCell(cell, messageOf(cell), unread.length);
-    if (!note(value, items, unread)) break;
-  }
-  store(queue + QueueField.head, head);
-}
-
-function takeClosed(
-  queue: number,
-  n: number,
-  items: unknown[],
-  unread: Unread[],
-): void {
-  const most = Math.min(n, items.length + spareIn(queue));
-  while (items.length < most) {
-    if (!note(takeOut(queue, unread.length), items, unread)) break;
-  }
-  afterTaking(queue);
-}
-
-/** Adds an item to a round; returns whether the round goes on. */
-function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
-  if (value === UNREAD) unread.push({ ...taken, index: items.length });
-  items.push(value);
-  if (value !== UNREAD) return true;
-  return unread.length < MAX_RECEIVED && taken.parcel === 0 &&
-    (taken.record === 0 || refersToNothing(taken.record));
-}
 
 /** What a get that waited took last; its drafts are in `taken`. */
 export const got: { value: unknown; fresh: boolean } = {
