@@ -23,6 +23,7 @@ import {
 } from "../threading/_ground.ts";
 import { ModuleNotLoaded } from "../threading/_values.ts";
 import { Delivery } from "./delivery.ts";
+import { draftBlock, linkBlock, unlinkBlock } from "./_engine/blocks.ts";
 import { hooked, isCustom } from "./_engine/custom_list.ts";
 import * as custom from "./_engine/custom_order.ts";
 import {
@@ -42,13 +43,7 @@ import {
   unwatch,
   watch,
 } from "./_engine/get.ts";
-import {
-  discardOffer,
-  draftBlock,
-  draftOffer,
-  linkBlock,
-  unlinkBlock,
-} from "./_engine/items.ts";
+import { discardOffer, draftOffer } from "./_engine/items.ts";
 import {
   isBare,
   NO_ROOM,

@@ -39,16 +39,9 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import { GET, getShutDown, PUT, putShutDown } from "../errors.ts";
+import { countOf, linkBlock, setTicket, unlinkBlock } from "./blocks.ts";
 import { clearList, type Hooked } from "./custom_list.ts";
-import {
-  countOf,
-  linkBlock,
-  moveToNode,
-  nextSequence,
-  setTicket,
-  takeFromNode,
-  unlinkBlock,
-} from "./items.ts";
+import { moveToNode, nextSequence, takeFromNode } from "./items.ts";
 import {
   deliverHanded,
   type Delivering,

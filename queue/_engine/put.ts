@@ -9,6 +9,14 @@
  * @module
  */
 
+import {
+  blockOfOffer,
+  countOf,
+  draftBlock,
+  insertBlock,
+  isBlockRight,
+  linkBlock,
+} from "./blocks.ts";
 import * as custom from "./custom_order.ts";
 import {
   giveBack,
@@ -24,16 +32,10 @@ import {
 import { explained, full, mismatch, PUT, putShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import {
-  blockOfOffer,
-  countOf,
   discardOffer,
-  draftBlock,
   draftMessage,
   draftOffer,
-  insertBlock,
   insertOffer,
-  isBlockRight,
-  linkBlock,
 } from "./items.ts";
 import {
   type Batch,

@@ -56,6 +56,7 @@ import {
 } from "../../threading/_ground.ts";
 import { OwnerDiedError, ThreadingError } from "../../threading/errors.ts";
 import type { Lock } from "../../threading/sync/lock.ts";
+import { countOf, readBlock, ticketOf } from "./blocks.ts";
 import {
   closeJournal,
   countChanges,
@@ -67,7 +68,6 @@ import {
   undoChanges,
 } from "./custom_list.ts";
 import { putShutDown } from "../errors.ts";
-import { countOf, readBlock, ticketOf } from "./items.ts";
 import {
   type Delivering,
   dropPrepared,

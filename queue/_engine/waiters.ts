@@ -65,9 +65,8 @@ import {
   wakeSlot,
   words,
 } from "../../threading/_ground.ts";
+import { countOf, insertBlock } from "./blocks.ts";
 import {
-  countOf,
-  insertBlock,
   moveToNode,
   putBack,
   putBackFromNode,
