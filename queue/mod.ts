@@ -45,8 +45,8 @@
  * @module
  */
 
+export type { Consumer } from "./consumer.ts";
 export { type Delivery, type NakOptions } from "./delivery.ts";
-export { type Consumer, type Producer } from "./ends.ts";
 export { Empty, Full, ShutDown } from "./errors.ts";
 export {
   LifoQueue,
@@ -73,5 +73,6 @@ export {
   type SelectSyncOptions,
 } from "./select.ts";
 export type { Puttable, Receivable } from "./_cases.ts";
+export type { Producer } from "./producer.ts";
 export { SimpleQueue } from "./simple_queue.ts";
 export { SynchronousQueue } from "./synchronous_queue.ts";

@@ -31,6 +31,7 @@ import {
 import { commitRecord, draftRecord, readRecord } from "../threading/_values.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared/list.ts";
+import { registerEnds } from "./_ends.ts";
 import {
   areOverridden,
   attachList,
@@ -50,14 +51,15 @@ import {
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown, tick } from "./_engine/waiters.ts";
 import { RECEIVE_CASE, receiveCase } from "./_cases.ts";
+import { Consumer } from "./consumer.ts";
 import { Delivery } from "./delivery.ts";
-import { Consumer, Producer, registerEnds } from "./ends.ts";
 import {
   eachItem,
   eachItemSync,
   itemsOf,
   type QueueItems,
 } from "./iteration.ts";
+import { Producer } from "./producer.ts";
 import {
   checkMaxsize,
   keepAlive,
@@ -575,7 +577,7 @@ export class Queue<T> extends SimpleQueue<T> {
 markBuiltIn(Queue.prototype);
 
 registerQueue(import.meta, Queue);
-registerEnds(import.meta);
+registerEnds(import.meta, Producer, Consumer);
 blockingIterables.push(Queue);
 
 /**

@@ -106,7 +106,7 @@ export const QueueField = {
   tailMutex: Field.own + 40,
   tail: Field.own + 41,
   seenHead: Field.own + 42,
-  /** How many producers and consumers are open, see `ends.ts`. */
+  /** How many producers and consumers are open, see `_ends.ts`. */
   producers: Field.own + 44,
   consumers: Field.own + 46,
   /** The journal of a queue with hooks, see `custom_list.ts`. */
