@@ -67,7 +67,8 @@ export {
 // Locks and what else threads wait for
 export { Lock } from "./sync/lock.ts";
 export { RLock } from "./sync/rlock.ts";
-export { type ReadGuard, RwLock, type WriteGuard } from "./sync/rw_lock.ts";
+export type { ReadGuard, WriteGuard } from "./sync/rw_guard.ts";
+export { RwLock } from "./sync/rw_lock.ts";
 export { Condition } from "./sync/condition.ts";
 export { BoundedSemaphore, type Permits, Semaphore } from "./sync/semaphore.ts";
 export { Event } from "./sync/event.ts";

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { ThreadingError } from "../errors.ts";
 import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
-import { add, load, self, Slot, words } from "../_memory/heap.ts";
+import { add, load } from "../_memory/heap.ts";
 import { requireStack } from "../_memory/mutex.ts";
 import {
   ADDRESS,
@@ -20,13 +19,7 @@ import {
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { MAIN_QUEUE, type Protocol, Wake } from "../_memory/wait_queue.ts";
-import {
-  onThreadEnd,
-  surrenderOf,
-  waitPromise,
-  waitSync,
-} from "../_memory/wait.ts";
-import { staying } from "../_codec/writer.ts";
+import { surrenderOf, waitPromise, waitSync } from "../_memory/wait.ts";
 import { checkEnd } from "./lock.ts";
 import {
   destroyLock,
@@ -37,16 +30,23 @@ import {
   recoverLock,
 } from "./lock_word.ts";
 import {
+  Guard,
+  leaveShare,
+  Mode,
+  type ReadGuard,
+  SHARE,
+  type Share,
+  shareOf,
+  type WriteGuard,
+} from "./rw_guard.ts";
+import {
   abandonRw,
-  addShare,
   COUNT,
   countReaders,
-  endWrite,
   holdersOfRw,
   lookAtRw,
   readProtocol,
   refuseOwn,
-  removeShare,
   RW_WORDS,
   RwField,
   serveLocked,
@@ -54,188 +54,6 @@ import {
   tryWrite,
   writeProtocol,
 } from "./rw_word.ts";
-
-/** What a thread's handle has of a lock that the thread has used. */
-class Share {
-  /** The share; 0 when it is gone, with its thread at the latest. */
-  node: number;
-  readonly object: number;
-  /** Tasks that wait to read or write. */
-  waits = 0;
-  /** Whether a writer's guard is out. */
-  writes = false;
-  /** Set when the handle is gone: the last guard gives the share back. */
-  orphan = false;
-
-  constructor(node: number, object: number) {
-    this.node = node;
-    this.object = object;
-  }
-}
-
-/** The shares of the thread that runs here, by lock. */
-const shares = new Map<number, Share>();
-
-onThreadEnd(() => {
-  for (const share of shares.values()) share.node = 0;
-  shares.clear();
-});
-
-const finalizers = new FinalizationRegistry<Share>((share) => {
-  // Of a thread that has died, or is about to, others give everything back.
-  if (words[self + Slot.dying] === 0) orphan(share);
-});
-
-/** The share by which this thread uses the lock; it keeps the lock alive. */
-function shareOf(handle: RwLock, address: number): Share {
-  const known = handle[SHARE] as Share | undefined;
-  if (known !== undefined && known.node !== 0) {
-    known.orphan = false;
-    return known;
-  }
-  let share = shares.get(address);
-  if (share === undefined) {
-    share = new Share(addShare(address), address);
-    shares.set(address, share);
-  }
-  if (handle[SHARE] !== share) {
-    finalizers.register(handle, share, handle);
-    handle[SHARE] = share;
-  }
-  share.orphan = false;
-  return share;
-}
-
-/** The handle is gone: the share goes with the last guard. */
-function orphan(share: Share): void {
-  share.orphan = true;
-  dropIfUnused(share);
-}
-
-function dropIfUnused(share: Share): void {
-  const { node, object } = share;
-  if (node === 0 || share.waits > 0 || share.writes) return;
-  if (!removeShare(object, node)) return;
-  share.node = 0;
-  shares.delete(object);
-}
-
-/**
- * What has an {@linkcode RwLock} for reading, until it is released. It belongs to
- * the thread that took it, and cannot be sent.
- *
- * @example
- * ```ts
- * import { type ReadGuard, RwLock } from "@skein/std/threading";
- * import { assertEquals } from "@std/assert";
- *
- * const lock = new RwLock();
- * const guard: ReadGuard = lock.acquireReadSync();
- * guard.release();
- * assertEquals(lock.readers(), 0);
- * ```
- */
-export interface ReadGuard {
-  /**
-   * Releases the lock. A second call does nothing.
-   *
-   * @throws {ThreadingError} If the lock is damaged.
-   */
-  release(): void;
-  /** Releases the lock, at the end of the block that `using` is in. */
-  [Symbol.dispose](): void;
-}
-
-/**
- * What has an {@linkcode RwLock} for writing, until it is released or goes on to
- * read. It belongs to the thread that took it, and cannot be sent.
- *
- * @example
- * ```ts
- * import { RwLock, type WriteGuard } from "@skein/std/threading";
- * import { assertEquals } from "@std/assert";
- *
- * const lock = new RwLock();
- * using guard: WriteGuard = lock.acquireWriteSync();
- * guard.downgrade();
- * assertEquals(lock.readers(), 1);
- * ```
- */
-export interface WriteGuard extends ReadGuard {
-  /**
-   * Goes on as a reader, without letting a writer in between. Readers that wait
-   * come in if no writer waits.
-   *
-   * @returns This guard, which has the lock for reading now.
-   * @throws {ThreadingError} If it was released, or reads already.
-   */
-  downgrade(): ReadGuard;
-}
-
-const Mode = { none: 0, read: 1, write: 2 } as const;
-
-/** What has the lock for one caller in one thread. */
-class Guard implements WriteGuard {
-  #share: Share;
-  #mode: number = Mode.none;
-
-  constructor(share: Share) {
-    this.#share = share;
-  }
-
-  /** Has the lock from now on. @ignore */
-  static begin(guard: Guard, mode: number): Guard {
-    guard.#mode = mode;
-    if (mode === Mode.write) guard.#share.writes = true;
-    return guard;
-  }
-
-  release(): void {
-    const mode = this.#mode;
-    if (mode === Mode.none) return;
-    const share = this.#share;
-    const { node, object } = share;
-    if (node === 0) return;
-    if (mode === Mode.write) {
-      endWrite(object, 0);
-      share.writes = false;
-      this.#mode = Mode.none;
-      if (share.orphan) dropIfUnused(share);
-      return;
-    }
-    // Nothing may fail between the count and those who wait for it.
-    requireStack(0);
-    this.#mode = Mode.none;
-    add(node + COUNT, -1);
-    if (load(object + RwField.gate) !== 0) serveLocked(object);
-    if (share.orphan) dropIfUnused(share);
-  }
-
-  downgrade(): this {
-    const share = this.#share;
-    if (this.#mode !== Mode.write || share.node === 0) {
-      throw new ThreadingError(
-        `Cannot downgrade a guard of an RwLock: it does not have the lock for writing${
-          this.#mode === Mode.read ? ", but for reading already" : ""
-        }`,
-      );
-    }
-    endWrite(share.object, share.node);
-    share.writes = false;
-    this.#mode = Mode.read;
-    return this;
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
-}
-
-staying.set(
-  Guard,
-  "a guard of an RwLock belongs to the thread that took it, " +
-    "send the lock and take it there",
-);
 
 /** What a lock is taken for. */
 interface Purpose {
@@ -260,9 +78,6 @@ const writing: Purpose = {
   protocol: writeProtocol,
   begin: tryWrite,
 };
-
-/** Key of the share of a handle's thread. */
-const SHARE: unique symbol = Symbol("share");
 
 /**
  * A lock that many threads may have for reading, or one for writing. After
@@ -530,12 +345,8 @@ export class RwLock extends SharedObject {
    * this thread waits for it.
    */
   override free(): void {
-    const share = this[SHARE] as Share | undefined;
     super.free();
-    if (share === undefined) return;
-    this[SHARE] = undefined;
-    finalizers.unregister(this);
-    orphan(share);
+    leaveShare(this);
   }
 }
 
