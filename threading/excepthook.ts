@@ -51,8 +51,8 @@ export type ExceptHook = (args: ExceptHookArgs) => void;
 let ownHook: ExceptHook | undefined;
 
 /**
- * Sets who is told of every error that a thread does not catch; by default it
- * is printed to stderr. The error is thrown by `join` all the same. After
+ * Sets the function that is told of every error that a thread does not catch;
+ * by default the error is printed to stderr. `join` still throws it. After
  * `threading.excepthook` of Python.
  *
  * A function that is marked with `sendable` is called in the thread that

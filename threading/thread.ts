@@ -624,7 +624,7 @@ function outcome(thread: Thread, address: number): unknown {
   throw value;
 }
 
-/** Tells a Thread in its own thread what it is to run. */
+/** Gives a Thread, in its own thread, the function to run. */
 export function equip(
   thread: Thread,
   target: SendableFunction | undefined,

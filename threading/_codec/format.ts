@@ -216,7 +216,7 @@ export class Reader {
   /** Whether the memory is the caller's, who may let go of it. */
   #borrowed = false;
 
-  /** Starts a message, whatever became of the one before. */
+  /** Starts a message; the last one may have been left in the middle. */
   begin(bytes: Uint8Array, start: number): void {
     if (this.count > 0 || this.deferred.length > 0) this.#forget();
     this.shapeCount = 0;

@@ -189,7 +189,7 @@ function marksOf(url: string): SendableEntry[] {
 
 /**
  * Forgets what a module marked before it failed. Loading it again fails with
- * the same error; nobody is to run functions of half a module.
+ * the same error; functions of half a module must not run.
  */
 function forgetMarks(url: string): void {
   for (const { name, id } of marksOf(url)) {

@@ -30,7 +30,7 @@ export class Refusal {
   /** The error for the caller of `encode`, which has its name for the value. */
   toError(root: string): NotSendableError {
     const where = `${root}${this.path.toReversed().join("")}`
-      // Of a job, its parts are what the user knows.
+      // The user knows the parts of a job, not the job.
       .replace(/^\.fields\b/, "this").replace(/^\./, "");
     return new NotSendableError(
       `Cannot send ${where}: ${this.why}, received ${describe(this.value)}`,
@@ -408,8 +408,8 @@ export class Writer {
 }
 
 /**
- * What is encoded: any value, the key of a map, what a thread returned, or what
- * it is to run, whose parts have names of their own.
+ * What is encoded: any value, the key of a map, the result of a thread, or its
+ * job, whose parts have names of their own.
  */
 export type Root = "value" | "key" | "result" | "";
 

@@ -18,8 +18,8 @@
  * Drafts are blocks that belong to one thread alone for the moment, because it
  * has allocated them and not yet linked them anywhere, or has unlinked them and
  * not yet given them back. If the thread is killed, whoever cleans up after it
- * finds them in its slot and gives them back. A block is linked and ceases to be
- * a draft in one critical section, so that a killer sees both or neither.
+ * finds them in its slot and gives them back. A block is linked and taken off
+ * the drafts in one critical section, so that a killer sees both or neither.
  *
  * @module
  */

@@ -237,8 +237,8 @@ export function unlock(mutex: number): void {
 /**
  * Takes a ground mutex inside or outside of another one's section.
  *
- * @returns Whether it was taken; not if its object is damaged. It is to be
- * released with {@linkcode unlockInner} in either case.
+ * @returns Whether it was taken; not if its object is damaged. Release it with
+ * {@linkcode unlockInner} in either case.
  */
 export function lockInner(mutex: number): boolean {
   const unfinished = exchange(self + Slot.innerGround, mutex);
@@ -278,11 +278,11 @@ export function isChangingHeap(slot: number): boolean {
 /*
  * Who wakes a thread that sleeps here: the holder, when it releases the mutex.
  * If the holder is gone, it was cleaned up after, which releases the mutex or
- * closes it, or it was not: then the sleeper, which looks every few milliseconds,
- * finds it out for itself (`isGone`) and takes the mutex over. That matters when
- * the main thread, which cleans up, is a sleeper, or when it waits for one. The
- * sentinel tells who is gone, so the main thread must have it started from here,
- * too.
+ * closes it, or it was not: then the sleeper, which looks every few
+ * milliseconds, finds it out for itself (`isGone`) and takes the mutex over.
+ * That matters when the main thread, which cleans up, is a sleeper, or when it
+ * waits for one. The sentinel notices dead workers, so the main thread must
+ * start it from here, too.
  *
  * What is taken over: a table as it is, as from a holder that has released it;
  * the allocator, with all that is derived from the sizes of the blocks made anew;

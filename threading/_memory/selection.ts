@@ -131,7 +131,7 @@ import {
   undo,
 } from "./wait.ts";
 
-/** The key of what tells how an object is waited for as a case of a selection. */
+/** The key under which an object says how a selection waits for it. */
 export const CASE: unique symbol = Symbol("case");
 
 /**
@@ -147,9 +147,9 @@ export declare abstract class Selectable<T> {
   };
 }
 
-/** What an attempt returns that found nothing. */
+/** Returned by an attempt that found nothing. */
 export const NOT_READY: unique symbol = Symbol("not ready");
-/** What `finish` returns if the case is to be looked at again. */
+/** Returned by `finish` if the case must be tried again. */
 export const AGAIN: unique symbol = Symbol("again");
 
 /** A value that is still to be awaited; its case has taken effect. */
@@ -169,8 +169,8 @@ export interface CaseKind<T> {
   /** Never there: says what the value is. */
   readonly value?: T;
   /**
-   * Whether an attempt may find something, or throw. Cheap; `false` only if it was
-   * so at some moment of the call.
+   * Whether an attempt may find something, or throw. Cheap; `false` only if
+   * that was right at some moment of the call.
    *
    * @param subject The object.
    * @param item What is put.
@@ -195,8 +195,8 @@ export interface CaseKind<T> {
    */
   wait(subject: object, item: unknown, blocking: boolean): WaitingCase<T>;
   /**
-   * Of what is no shared object: when it will be ready, by `performance.now()`.
-   * It does not wait in a queue then.
+   * For a case that is no shared object, and waits in no queue: when it will be
+   * ready, by `performance.now()`.
    */
   due?(subject: object): number;
 }
@@ -207,14 +207,14 @@ export interface WaitingCase<T> {
   object: number;
   /** The offset of the queue. */
   queue: number;
-  /** How the object lets wait. */
+  /** How to wait for the object. */
   protocol: Protocol;
   /**
-   * Outside of critical sections: the value of a case that took effect, or found
-   * out that it may.
+   * Outside of critical sections: the value of a case that took effect, or that
+   * may take effect now.
    *
    * @param end How `take` ended, or the state that the node was woken with.
-   * @returns As `attempt` does; `AGAIN` if the case is to be looked at again.
+   * @returns As `attempt` does; `AGAIN` if the case must be tried again.
    * @throws What the object's own operation would throw.
    */
   finish(end: number): T | typeof AGAIN | Later | Restart;
@@ -225,9 +225,10 @@ export interface WaitingCase<T> {
 }
 
 /**
- * What objects return that settle once, and stay so: a thread that ends, say.
+ * The case of objects that settle once and for all: a thread that ends, say.
  *
- * @param options How they let wait; whether one has settled; what becomes of it.
+ * @param options How to wait for one, whether it has settled, and with what
+ * result.
  */
 export function settlingCase<S extends SharedObject, T>(options: {
   protocol: Protocol;
@@ -269,7 +270,9 @@ export interface Outcome {
   failed: boolean;
 }
 
-/** The words of a head, as many as make its nodes begin at an even one. */
+/**
+ * The words of a head, an even number, so that its nodes begin at an even one.
+ */
 const HEAD_WORDS = NODE_WORDS + 1 & ~1;
 /** The words of a selection's node, an even number. */
 const CASE_WORDS = SELECTION + 2 & ~1;

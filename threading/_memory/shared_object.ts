@@ -139,7 +139,7 @@ export function interned(id: number): string {
   return texts[id];
 }
 
-/** What the ground must know of a class of shared objects. */
+/** What the memory layer must know of a class of shared objects. */
 export interface SharedClass {
   /** The class; its prototype becomes that of handles. */
   // deno-lint-ignore ban-types
@@ -150,7 +150,7 @@ export interface SharedClass {
    */
   destroy?(address: number): void;
   /**
-   * What is to be done once nobody refers to the object any more, before it is
+   * Does a last thing once nobody refers to the object any more, before it is
    * destroyed. Outside of critical sections, in some thread; must not throw.
    */
   leave?(address: number): void;
@@ -182,13 +182,13 @@ export interface SharedClass {
    * @returns Whether it did.
    */
   takeBack?(address: number, node: number): boolean;
-  /** Set for locks that only the thread that took them can release. */
+  /** Set for locks that only their owner can release. */
   reentrant?: true;
-  /** How the object lets wait, if it does. */
+  /** How to wait for the object, if that is possible. */
   protocol?: Protocol;
   /**
-   * Those threads of whom each must do something before the wait of a node can
-   * end, see `deadlock.ts`. The words are read while others change them, in a
+   * The threads that must all do something before the wait of a node can end,
+   * see `deadlock.ts`. The words are read while others change them, in a
    * critical section: it must neither throw nor wait.
    */
   holders?(address: number, node: number): number[];
@@ -387,7 +387,7 @@ const MAX_FRESH = 1024;
 let settling = false;
 
 const finalizers = new FinalizationRegistry<number>((hold) => {
-  // Of a thread that has died, or is about to, others give everything back.
+  // If the thread has died, or is about to, others give everything back.
   if (words[self + Slot.dying] === 0) releaseHold(hold);
 });
 
@@ -436,7 +436,7 @@ const BALLAST_FROM = 2 ** 16;
 
 /**
  * To V8 a handle is a few words, whatever it stands for, so it would let any
- * number of large ones lie about. A buffer of the object's size, never touched
+ * number of large ones pile up. A buffer of the object's size, never touched
  * and so never there, makes it count them for what they are.
  */
 function ballast(bytes: number): ArrayBuffer | undefined {
@@ -476,7 +476,7 @@ function adoptHandle(
  * Notes that this thread holds an object; what a handle is, without the handle.
  *
  * @param address The object.
- * @param draft Whether it is a draft of this thread, which it ceases to be.
+ * @param draft Whether it is a draft of this thread; it is none afterwards.
  * @returns What {@linkcode releaseHold} takes.
  */
 export function holdObject(address: number, draft: boolean): number {
@@ -616,12 +616,12 @@ function destroyDoomed(): void {
   destroying = true;
   while (doomed.length > 0) {
     const object = doomed.pop()!;
-    // Of a damaged one nobody knows what it owns.
+    // Nobody knows what a damaged one owns.
     if (words[object + Field.damaged] === 0) {
       const shared = classOf(object);
       if (shared === undefined) {
         push(Header.strangers, object);
-        // It may have a last thing to do, that somebody waits for.
+        // It may have a last thing to do that somebody waits for.
         wakeAllSlots();
         continue;
       }
@@ -738,7 +738,9 @@ export function giveBack(address: number): void {
   unlock(self + Slot.mutex);
 }
 
-/** Whether the thread that runs here has met an object that has a last thing to do. */
+/**
+ * Whether the thread that runs here has met an object with a last thing to do.
+ */
 let metLeaving = false;
 
 /**
@@ -804,7 +806,7 @@ export function releaseHoldsOf(slot: number): void {
  * `mutex.ts`. The allocator's lists are made anew, and an object is marked as
  * damaged. Does no harm if it is done twice.
  *
- * Who sleeps at a damaged object is woken with an error: its mutex is closed
+ * Waiters of a damaged object are woken with an error: its mutex is closed
  * first, so nobody begins to wait any more and nobody else wakes them. Then the
  * count of damages grows and each thread is made to look at what it waits for.
  * A thread reads its event word before it looks, so the wake-up is not lost.
@@ -840,8 +842,8 @@ export function finishSection(mutex: number, slot: number = self): void {
 callbacks.unfinished = finishSection;
 
 /**
- * Takes over a mutex that a worker held which is gone, see `lockSlow`. This
- * thread holds it now, and may be in the midst of another section.
+ * Takes over a mutex whose holder is gone, see `lockSlow`. This thread holds it
+ * now, and may be inside another section.
  *
  * @returns Whether it can go on; not with an object, which is damaged.
  */

@@ -92,7 +92,7 @@ interface PendingWait {
   node: number;
   object: number;
   queue: number;
-  /** What keeps the object's handle meanwhile. */
+  /** They keep the object's handle until the wait ends. */
   pins: Pins;
   /** What the code that waits belongs to; `undefined` if it waits in any case. */
   scope: Scope | undefined;
@@ -251,7 +251,7 @@ function endDamaged(wait: PendingWait): void {
 
 /**
  * Returns how the wait ended, `Wake.waiting` if it is in the queue, or
- * `Wake.damaged` if it is to be ended.
+ * `Wake.damaged` if the wait must end.
  */
 function takeOrEnqueue(wait: PendingWait, again: boolean): number {
   const { protocol, object, queue, node } = wait;
@@ -300,7 +300,7 @@ export interface Surrender {
 /**
  * Waits in the promise form.
  *
- * @param protocol How the object lets wait.
+ * @param protocol How to wait for the object.
  * @param object The object.
  * @param queue Offset of the queue.
  * @param surrender When to give up.
@@ -442,7 +442,7 @@ export function endSelecting({ token }: SelectingTask): void {
   if (pending.size === 0) callbacks.pendingChange();
 }
 
-/** Changes when the waits of this JavaScript thread were forgotten. */
+/** Counts how often the waits of this JavaScript thread were forgotten. */
 export let waitEpoch = 0;
 
 /**
@@ -461,7 +461,7 @@ export function forgetWaits(): void {
 callbacks.ownWake = scheduleDrain;
 
 /**
- * When the wait is to be given up.
+ * When to give up a wait.
  *
  * @param options The options.
  * @param what What is being waited for, for messages: `acquire a Lock`.
@@ -522,12 +522,14 @@ addOnWake(finishLeaving);
 
 const endings: (() => void)[] = [];
 
-/** Adds what else is to be cleared when a thread of this worker has ended. */
+/**
+ * Adds a callback that clears something when a thread of this worker has ended.
+ */
 export function onThreadEnd(callback: () => void): void {
   endings.push(callback);
 }
 
-/** Clears what the thread that has ended left in the rooms above. */
+/** Calls these callbacks: a thread of this worker has ended. */
 export function endThread(): void {
   for (const ending of endings) ending();
 }
@@ -547,8 +549,8 @@ export function prepareOwnNode(): void {
  * Sleeps until the node is woken.
  *
  * @param deadline Time by `performance.now()`; `Infinity` for none.
- * @param protocol How the object lets wait: how often to look before sleeping,
- * and what may have to be done meanwhile.
+ * @param protocol How to wait for the object: how often to look before
+ * sleeping, and what may have to be done meanwhile.
  * @param interruptible Whether the sleep ends when its code is cancelled.
  * @returns Whether it was woken; if not, the deadline has passed, or it was
  * cancelled.
@@ -683,7 +685,7 @@ export function sleepFor(ms: number): void {
 /**
  * Waits in the blocking form.
  *
- * @param protocol How the object lets wait.
+ * @param protocol How to wait for the object.
  * @param object The object.
  * @param queue Offset of the queue.
  * @param timeout Milliseconds.

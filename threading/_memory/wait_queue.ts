@@ -109,7 +109,7 @@ export const Wake = {
   passed: -2,
 } as const;
 
-/** How an object lets wait. */
+/** How to wait for an object. */
 export interface Protocol {
   /**
    * In the object's critical section: takes what is asked for if it is there,
@@ -228,10 +228,10 @@ export function dequeue(node: number): void {
 }
 
 /**
- * In the critical section, after a node was taken out of its queue and before it
- * is given anything: whether it takes that. A node of a selection does if the
- * selection waits, which chooses that node; if not, the next waiter is to be
- * given it.
+ * In the critical section, after a node was taken out of its queue and before
+ * it is given anything: whether it takes that. A node of a selection does if
+ * the selection waits, which chooses that node; if not, the next waiter gets
+ * it.
  */
 export function claim(node: number): boolean {
   return !(words[node + Node.flags] & NodeFlag.selected) || choose(node);

@@ -338,7 +338,7 @@ export function setGrace(slot: number, at: number, expected?: number): void {
   unlock(Header.registryMutex);
 }
 
-/** In how many milliseconds a thread is to be terminated, if it is. */
+/** Milliseconds until a thread is terminated; `Infinity` if it is not. */
 function graceLeft(slot: number): number {
   const at = load(slot + Slot.grace);
   return at === 0 ? Infinity : (at - graceTime()) | 0;

@@ -305,7 +305,7 @@ function abandonWait(node: number, cause: unknown): number {
     return Fate.left;
   }
   const object = lockObjectOf(node);
-  // At a damaged object nobody is in line, and nothing is to be had.
+  // A damaged object has no waiters, and nothing to give.
   if (object === 0) {
     words[node + Node.object] = 0;
     return Fate.over;

@@ -216,7 +216,7 @@ export function settle(slot: number): void {
   const thread = words[slot + Slot.ending];
   const result = words[slot + Slot.endingResult];
   const fields = words[slot + Slot.endingFields];
-  // A damaged one ends all the same: its waiters have been woken already.
+  // A damaged one ends, too: its waiters have been woken already.
   const isWhole = tryLock(thread + Field.mutex);
   words[thread + ThreadField.result] = result;
   if (result !== 0) commitRecord(result, slot);

@@ -200,7 +200,7 @@ let hasSentinel = false;
 /**
  * Starts the sentinel, once: the main thread has been blocked for long. Events
  * would tell it of the end of a worker, but only in its event loop. May be
- * called in the midst of a critical section.
+ * called inside a critical section.
  */
 function startSentinel(): boolean {
   if (hasSentinel || workers.size === 0) return true;
@@ -372,7 +372,7 @@ export function refuseWhileLoading(what: () => string): void {
  * Starts a created thread.
  *
  * @param thread The Thread object.
- * @param job What it is to run.
+ * @param job The function to run, with its arguments.
  * @param moduleUrl The module that its worker imports.
  * @throws {ThreadingError} If this is the code of a module that is being loaded
  * for a new thread.
@@ -391,7 +391,7 @@ export function startThread(
  * {@linkcode refuseWhileLoading} before.
  *
  * @param thread The Thread object.
- * @param job What it is to run.
+ * @param job The function to run, with its arguments.
  * @param moduleUrl The module that its worker imports.
  * @param companion A node that stays with the thread, see {@linkcode assign};
  * a draft still if this throws. 0 for none.

@@ -76,7 +76,7 @@ const CLAIM = 1 << 8;
 const WANTS_VALUE = 1 << 9;
 /** In a claim, and in the free claim of a thread that waits: the entry. */
 const ENTRY = Node.value;
-/** In a node that waits: the claim by which it is to be given the entry. */
+/** In a node that waits: the claim through which it gets the entry. */
 const CLAIM_OF = Node.value;
 
 /** What a claim is asked for. */
@@ -85,7 +85,7 @@ export interface Request {
   map: number;
   /** The key. */
   key: unknown;
-  /** Whether a value that is there will do. */
+  /** Whether an existing value is enough. */
   wantsValue: boolean;
   /** For messages. */
   what: string;
@@ -94,7 +94,7 @@ export interface Request {
 /** What the wait that is about to begin looks for, when `take` is called. */
 let sought: { key: Encoded; hash: number; claim: number; wantsValue: boolean };
 
-/** How a map lets wait for an entry that is claimed. */
+/** How threads wait for an entry that is claimed. */
 export const claimProtocol: Protocol = {
   take(map, node) {
     const entry = find(map, sought.hash, sought.key);

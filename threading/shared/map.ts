@@ -418,7 +418,7 @@ export class SharedMap<K, V> extends SharedObject {
    *
    * @param key The key.
    * @param make Makes the value of the key. If it throws, the caller gets that
-   * error, and the next one who waits tries.
+   * error, and the next waiter tries.
    * @param options A timeout in milliseconds, a signal that ends the wait for
    * others; `make` itself is not interrupted.
    * @returns The value: in the thread that made it what `make` returned, else a
@@ -462,7 +462,7 @@ export class SharedMap<K, V> extends SharedObject {
    *
    * @param key The key.
    * @param make Makes the value of the key. If it throws, the caller gets that
-   * error, and the next one who waits tries.
+   * error, and the next waiter tries.
    * @param options A timeout in milliseconds.
    * @returns The value: in the thread that made it what `make` returned, else a
    * copy.

@@ -311,20 +311,21 @@ function actionOf(
   );
 }
 
-// The rounds of a barrier: who has come, who runs the action, who goes on.
+// The rounds of a barrier: who has arrived, who runs the action, who goes on.
 //
 //     filling ---- the last party comes ----> filling (next round), all wake
 //        |  with an action:
 //        +-------> acting -- action done ---> filling (next round), all wake
 //                    +------ action failed -> broken, all are sent away
 //
-// Who runs the action has the turn: a node of its thread (see `wait_queue.ts`)
-// that is in no queue and names the barrier from the section in which the round
-// became complete to the one in which it ends. So whoever cleans up after a
-// thread that died in its action finds the turn, and breaks the barrier.
+// The thread that runs the action has the turn: a node of its thread (see
+// `wait_queue.ts`) that is in no queue and names the barrier from the section
+// in which the round became complete to the one in which it ends. So whoever
+// cleans up after a thread that died in its action finds the turn, and breaks
+// the barrier.
 //
 // Wake-ups: the queue changes under the barrier's mutex only, and whoever makes
-// a round complete, ends it or breaks the barrier wakes all whom that concerns
+// a round complete, ends it or breaks the barrier wakes all waiters concerned
 // in the same section.
 
 /** The words of a barrier. */
@@ -357,7 +358,7 @@ const ENTERED = 1 << 9;
 /** The turn that the wait that is about to begin would take. */
 let offered = 0;
 
-/** How a barrier lets wait. */
+/** How to wait for a barrier. */
 const barrierProtocol: Protocol = {
   take(object, node) {
     if (!(words[node + Node.flags] & ENTERED)) {

@@ -492,11 +492,11 @@ function isTimeout(error: unknown): boolean {
 // Waiting for a Condition.
 //
 // Who wakes whom: a waiter joins the condition's queue while it holds the lock,
-// and only then releases it. Who notifies holds the lock too, so finds in the
-// queue everybody who began to wait before: no notification is lost. It moves
-// the nodes to the lock's queue, where whoever releases the lock wakes them one
-// by one, see `lock.ts`: woken at once they would only sleep on, waiting
-// for the lock.
+// and only then releases it. A notifier holds the lock, too, so it finds
+// everybody in the queue who began to wait before: no notification is lost. It
+// moves the nodes to the lock's queue, where whoever releases the lock wakes
+// them one by one, see `lock.ts`: woken at once they would only sleep on,
+// waiting for the lock.
 //
 // A waiter that gives up leaves the condition's queue, under its mutex. If its
 // node is in the lock's queue by then, it has been notified, and waits on until

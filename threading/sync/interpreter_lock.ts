@@ -416,7 +416,7 @@ const TurnField = {
 /** Size of an InterpreterLock in words. */
 const TURN_WORDS = LOCK_WORDS + 4;
 
-/** How an InterpreterLock lets wait. */
+/** How to wait for an InterpreterLock. */
 const turnProtocol: Protocol = {
   take(object, node) {
     const end = lockProtocol.take(object, node);

@@ -82,8 +82,8 @@ const SPINS = 10;
  * Python's threading.
  *
  * It may be released by another thread than the one that took it, and is not
- * reentrant: who holds it and takes it again waits for somebody to release it.
- * A thread that dies abnormally while it holds the lock poisons it: `acquire`
+ * reentrant: a thread that takes it again waits for somebody to release it. A
+ * thread that dies abnormally while it holds the lock poisons it: `acquire`
  * then throws {@linkcode OwnerDiedError} until {@linkcode recover}. A lock that
  * is held when its thread returns stays locked.
  *
@@ -353,7 +353,7 @@ export function takeNowait(address: number, what: string): boolean {
 /**
  * Waits for a lock that has been noted, in the promise form.
  *
- * @param protocol How it lets wait.
+ * @param protocol How to wait for it.
  * @param address The lock.
  * @param surrender When to give up.
  * @param what For messages.
@@ -435,7 +435,7 @@ export function wordOf(node: number): number {
   return words[node + Node.tid] << 2 | promise;
 }
 
-/** How a lock lets wait. */
+/** How to wait for a lock. */
 export const lockProtocol: Protocol = {
   // Most likely the lock is taken again before a waiter that was awake could
   // get at it; each such try costs the owner a slow release. While a waiter

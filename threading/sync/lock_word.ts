@@ -153,8 +153,8 @@ function isHeldBy(address: number, owner: number): boolean {
 }
 
 /**
- * The locks that the thread in a slot holds. Of a thread that holds more than
- * the table has room for, only those that found room.
+ * The locks that the thread in a slot holds. If the thread holds more than the
+ * table has room for, only those that found room.
  */
 export function heldLocks(slot: number): number[] {
   const owner = words[slot + Slot.tid];
@@ -227,9 +227,9 @@ export function holdersOfLock(object: number): number[] {
 }
 
 /**
- * The thread that holds a Lock, as far as it is clear that nobody else will
- * release it: it took it in the blocking form, and none was ever released by
- * another.
+ * The thread that holds a Lock, if it is clear that no other will release it:
+ * it took it in the blocking form, and the lock was never released by another
+ * thread than its owner.
  */
 export function holdersOfLent(object: number): number[] {
   const isClear = (load(object + LockField.word) & PROMISE) === 0 &&
@@ -242,7 +242,7 @@ export function lookAtLock(object: number): string[] {
   return [...lookAtOwner(object), ...lookAtWaiters(object)];
 }
 
-/** Who holds a lock. */
+/** The owner of a lock, for people. */
 export function lookAtOwner(object: number, verb = "held"): string[] {
   const word = load(object + LockField.word);
   if (word === POISONED) {

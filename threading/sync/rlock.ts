@@ -62,7 +62,7 @@ import type { AsyncLocalStorage } from "node:async_hooks";
 import { builtIn } from "../../_internal/built_in.ts";
 
 /**
- * A reentrant lock: who holds it may take it again, and it is free when it has
+ * A reentrant lock: its owner may take it again, and it is free when it has
  * been released as often. After `RLock` of Python's threading.
  *
  * Taken in the blocking form it belongs to the thread. Taken in the promise
@@ -295,7 +295,7 @@ export class RLock extends SharedObject {
 
   /**
    * Whether the caller holds the lock: this thread, or, if it was taken in the
-   * promise form, this async task as far as it can be told.
+   * promise form, this async task, as well as that can be told.
    *
    * @returns `true` between `acquire` and the last `release`.
    *
@@ -352,7 +352,7 @@ const ACQUIRE = "acquire an RLock";
 
 /** A kind of lock that belongs to an async flow. */
 export interface FlowLock {
-  /** How it lets wait. */
+  /** How to wait for it. */
   protocol: Protocol;
   /** For messages. */
   what: string;

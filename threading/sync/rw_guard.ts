@@ -27,7 +27,7 @@ interface Handle {
   [SHARE]: object | undefined;
 }
 
-/** What a thread's handle has of a lock that the thread has used. */
+/** This thread's part in a lock that it has used. */
 export class Share {
   /** The share; 0 when it is gone, with its thread at the latest. */
   node: number;
@@ -54,7 +54,7 @@ onThreadEnd(() => {
 });
 
 const finalizers = new FinalizationRegistry<Share>((share) => {
-  // Of a thread that has died, or is about to, others give everything back.
+  // If the thread has died, or is about to, others give everything back.
   if (words[self + Slot.dying] === 0) orphan(share);
 });
 
@@ -102,7 +102,7 @@ function dropIfUnused(share: Share): void {
 }
 
 /**
- * What has an {@linkcode RwLock} for reading, until it is released. It belongs to
+ * Holds an {@linkcode RwLock} for reading, until it is released. It belongs to
  * the thread that took it, and cannot be sent.
  *
  * @example
@@ -128,8 +128,8 @@ export interface ReadGuard {
 }
 
 /**
- * What has an {@linkcode RwLock} for writing, until it is released or goes on to
- * read. It belongs to the thread that took it, and cannot be sent.
+ * Holds an {@linkcode RwLock} for writing, until it is released or downgraded.
+ * It belongs to the thread that took it, and cannot be sent.
  *
  * @example
  * ```ts
@@ -155,7 +155,7 @@ export interface WriteGuard extends ReadGuard {
 
 export const Mode = { none: 0, read: 1, write: 2 } as const;
 
-/** What has the lock for one caller in one thread. */
+/** Holds the lock for one caller in one thread. */
 export class Guard implements WriteGuard {
   #share: Share;
   #mode: number = Mode.none;
@@ -164,7 +164,7 @@ export class Guard implements WriteGuard {
     this.#share = share;
   }
 
-  /** Has the lock from now on. @ignore */
+  /** The guard holds the lock from now on. @ignore */
   static begin(guard: Guard, mode: number): Guard {
     guard.#mode = mode;
     if (mode === Mode.write) guard.#share.writes = true;

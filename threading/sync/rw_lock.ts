@@ -83,8 +83,8 @@ const writing: Purpose = {
  * A lock that many threads may have for reading, or one for writing. After
  * `RwLock` of Rust and `ReentrantReadWriteLock` of Java.
  *
- * Whoever takes it gets a guard, to be released by `using` or `release()`. A
- * guard belongs to the thread that took it and cannot be sent. The lock is not
+ * Taking it gives a guard, which `using` or `release()` releases. A guard
+ * belongs to the thread that took it and cannot be sent. The lock is not
  * reentrant: a thread that has it for writing must not take it again, and one
  * that has it for reading must not take it for writing.
  *
@@ -93,8 +93,8 @@ const writing: Purpose = {
  *
  * A thread that dies while it has the lock for writing poisons it: `acquire...`
  * then throws {@linkcode OwnerDiedError} until {@linkcode recover}. So does one
- * that returns without having released it, since nobody else could. What a thread
- * still has for reading when it ends is given back.
+ * that returns without having released it, since nobody else could. When a
+ * thread ends, the guards that it still reads with are released.
  *
  * @example Many readers, one writer
  * ```ts
@@ -113,7 +113,7 @@ const writing: Purpose = {
  * ```
  */
 export class RwLock extends SharedObject {
-  /** By what this thread uses the lock. @ignore */
+  /** The share by which this thread uses the lock. @ignore */
   declare [SHARE]: object | undefined;
 
   /** Makes a free lock. */

@@ -156,7 +156,7 @@ function ownShare(object: number): number {
 }
 
 /**
- * Under the mutex: lets in who is next in the queue, if there is room.
+ * Under the mutex: lets in the next in the queue, if possible.
  *
  * @param skipOwn Leaves out tasks of this thread, which blocks.
  */

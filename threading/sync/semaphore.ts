@@ -78,13 +78,13 @@ function takePermits(address: number, n: number): boolean {
   return false;
 }
 
-// Those who wait are served in order of arrival, however many permits they need.
-// While somebody waits no permit is free: `release` hands permits to waiters, and
+// Waiters are served in order of arrival, however many permits they need. While
+// somebody waits no permit is free: `release` hands permits to waiters, and
 // what is not enough for the first of them is reserved. So nobody gets past the
-// queue without the mutex, and who takes the mutex sees the queue.
+// queue without the mutex, and whoever takes the mutex sees the queue.
 //
-// But for tasks whose thread is blocked: what they were handed goes to others,
-// or is free until their thread goes on. Then they are first again.
+// Tasks whose thread is blocked are an exception: what they were handed goes to
+// others, or is free until their thread goes on. Then they are first again.
 //
 // Who wakes whom: permits are added, and a waiter leaves, under the mutex only,
 // and each such section serves the queue. A waiter looks at the permits in the
@@ -151,7 +151,7 @@ const protocol: Protocol = {
   },
 };
 
-/** How a semaphore lets wait for so many permits. */
+/** How to wait for so many permits. */
 function protocolOf(n: number): Protocol {
   if (n === 1) return protocol;
   return {
