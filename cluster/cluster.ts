@@ -25,7 +25,10 @@ const OPTIONS = ["user", "password", "token", "tls", "replicas", "storage"];
 
 /** The certificates of a connection, in PEM. */
 export interface ClusterTls {
-  /** Who signs the certificates of the servers, if not one whom all trust. */
+  /**
+   * The authority that signs the certificates of the servers, if it is not
+   * publicly trusted.
+   */
   ca?: string;
   /** The certificate of this program, if the servers demand one. */
   cert?: string;
@@ -138,11 +141,11 @@ export class Cluster extends EventTarget
 
   /**
    * Connects to one of the servers. It goes on trying until one can be reached,
-   * without a `timeout` for ever; what no further try would mend is thrown at
-   * once.
+   * without a `timeout` for ever; an error that no further try would mend is
+   * thrown at once.
    *
    * @param servers Where they are: `host`, `host:port`; one or several.
-   * @param options Who asks, how what is made is kept, a timeout in
+   * @param options The credentials, how data is kept, a timeout in
    * milliseconds, a signal that ends the wait.
    * @returns The cluster.
    * @throws {DOMException} `TimeoutError`, if the timeout passes first.

@@ -343,9 +343,8 @@ export class ClusterMap<V> {
   }
 
   /**
-   * Tells what the keys have, and from then on each change. Who reads more
-   * slowly than others change may miss values that were replaced meanwhile,
-   * never the last one.
+   * Gives the values of the keys, and then each change. A slow reader may miss
+   * values that were replaced meanwhile, but never the last one.
    *
    * @param options The key, if not all are watched; a timeout for the
    * beginning; a signal that ends the watch.

@@ -60,8 +60,8 @@ export interface ClusterQueueOptions {
 /** What {@linkcode ClusterQueue.put} takes. */
 export interface ClusterPutOptions extends WaitOptions {
   /**
-   * A name for this put: of several with the same within two minutes, from
-   * wherever, the first one counts and the others do nothing.
+   * A name for this put: of several puts with the same name within two minutes,
+   * by any program, the first one counts and the others do nothing.
    */
   id?: string;
 }

@@ -67,7 +67,7 @@ function textOf(result: CommandResult): string {
 }
 
 /**
- * What makes a text of what was captured.
+ * The decoder for captured output.
  *
  * @throws {RangeError} If there is no such encoding.
  * @throws {TypeError} If an option is of the wrong kind.
@@ -211,8 +211,8 @@ export class Pipeline {
    * of them gets all of it. The slowest one sets the pace; one that reads no
    * more is left out. They have options and sinks of their own; `timeout` and
    * `signal` of this pipeline end them too. Their results are the `branches` of
-   * the result. If only one of these fails, the call throws all the same; the
-   * others run to their ends.
+   * the result. If one of them fails, the call throws; the others run to their
+   * ends.
    *
    * The kernel moves the bytes on Linux with `--allow-run=/bin/sh`, by `tee` of
    * the system; else they pass through this program, as they do where a stage or
@@ -752,7 +752,7 @@ function isStage(command: Command | Stage): command is Stage {
 }
 
 /**
- * Makes a pipeline of commands, each reading what the one before it writes.
+ * Makes a pipeline of commands: each reads what its predecessor writes.
  *
  * Neighbours are joined by the kernel, and so are files at the ends: this
  * program touches no byte, unless it is the source or the sink. Nothing runs

@@ -75,7 +75,7 @@ function countOf(count: number | undefined): number {
 }
 
 /**
- * Checks what is to be written to a child.
+ * Checks what a caller writes to a child.
  *
  * @param closed Whether the stream has been closed.
  * @throws {TypeError} If it is neither text nor bytes, or the stream is closed.

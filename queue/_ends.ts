@@ -106,11 +106,13 @@ function openEnd<T>(handle: SharedObject, queue: Both<T>, count: number): void {
   queues.set(handle, queue as Both<never>);
 }
 
-/** Closes an end. Behind the last one of its kind, nothing can be put any more. */
+/**
+ * Closes an end. After the last one of its kind, nothing can be put any more.
+ */
 export function closeEnd(end: number): void {
   if (load(end + EndField.open) === 0) return;
   const queue = words[end + EndField.queue];
-  // If the queue is damaged, those who wait are told elsewhere.
+  // If the queue is damaged, its waiters are told elsewhere.
   if (!tryLock(queue + Field.mutex)) return;
   close(queue);
   if (words[end + EndField.open] !== 0) {
@@ -121,7 +123,10 @@ export function closeEnd(end: number): void {
   leave(queue);
 }
 
-/** The queue of an end that is open; `undefined` if its class is to be loaded. */
+/**
+ * The queue of an end that is open; `undefined` if its class must be loaded
+ * first.
+ */
 function queueOf<T>(handle: SharedObject, what: string): Both<T> | undefined {
   const end = addressOf(handle);
   if (load(end + EndField.open) === 0) {
@@ -155,7 +160,10 @@ export function queueNow<T>(handle: SharedObject, what: string): Both<T> {
   }
 }
 
-/** Calls a queue's promise form. The end stays open for want of handles meanwhile. */
+/**
+ * Calls a queue's promise form. The end stays open meanwhile, even without
+ * handles.
+ */
 export async function callLater<T, R>(
   handle: SharedObject,
   what: string,

@@ -29,8 +29,8 @@ import type { QueueItems } from "./iteration.ts";
  * still be got.
  *
  * A consumer closes as a {@linkcode Producer} does. So producers find out that
- * all their consumers have died. Who starts new ones in their place holds a
- * consumer of its own meanwhile.
+ * all their consumers have died. A supervisor that starts new ones in their
+ * place holds a consumer of its own meanwhile.
  *
  * @typeParam T The items.
  *
@@ -353,12 +353,12 @@ export class Consumer<T> extends SharedObject {
   }
 
   /**
-   * What gets one item after the other, as `items` of the queue does, until the
-   * consumer is closed.
+   * Iterates the items, as `items` of the queue does, until the consumer is
+   * closed.
    *
    * @param options A timeout in milliseconds for each item, and a signal that ends
    * the wait, for the promise form only.
-   * @returns What `for await` and `for` iterate.
+   * @returns An iterable for `for await` and `for`.
    * @throws {ShutDown} If the consumer was closed.
    *
    * @example
@@ -419,9 +419,8 @@ export class Consumer<T> extends SharedObject {
   }
 
   /**
-   * Closes the consumer, for all threads that have it. Behind the last one of the
-   * queue, nothing can be put into it any more. On one that was closed it does
-   * nothing.
+   * Closes the consumer, for all threads that have it. After the last one,
+   * nothing can be put into the queue any more. A second call does nothing.
    *
    * @example
    * ```ts

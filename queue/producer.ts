@@ -18,16 +18,17 @@ import { QueueField } from "./_engine/layout.ts";
 import { PUT } from "./errors.ts";
 
 /**
- * The end of a queue at which items are put; {@linkcode Queue.producer} makes it.
- * When the last producer of a queue has closed, the queue is shut down: whoever
- * gets or iterates ends when it is empty.
+ * The end of a queue at which items are put; {@linkcode Queue.producer} makes
+ * it. When the last producer of a queue has closed, the queue is shut down:
+ * gets and iterations end when it is empty.
  *
- * A producer closes by `close()` or at the end of the block of a `using`, in any
- * thread, or when no living thread has a handle of it and no stored value refers
- * to it. So a queue ends even if its producers are killed. For that each thread
- * is to have a producer of its own, which it makes itself or gets from one that
- * then calls `free()`: a handle that lies about keeps it open. One that several
- * threads have is one producer, which the first `close()` closes for all of them.
+ * A producer closes by `close()` or at the end of the block of a `using`, in
+ * any thread, or when no living thread has a handle of it and no stored value
+ * refers to it. So a queue ends even if its producers are killed. For that,
+ * give each thread a producer of its own: it makes one itself, or gets one from
+ * a thread that then calls `free()`, since every handle keeps the producer
+ * open. Several threads may share one producer; the first `close()` closes it
+ * for all of them.
  *
  * @typeParam T The items.
  *
@@ -238,9 +239,9 @@ export class Producer<T> extends SharedObject {
   }
 
   /**
-   * Closes the producer, for all threads that have it. Behind the last one of the
-   * queue, the queue is shut down, and puts that still wait throw `ShutDown`. On
-   * one that was closed it does nothing.
+   * Closes the producer, for all threads that have it. After the last one the
+   * queue is shut down, and puts that still wait throw `ShutDown`. A second
+   * call does nothing.
    *
    * @example
    * ```ts

@@ -363,7 +363,7 @@ export class Queue<T> extends SimpleQueue<T> {
    *
    * @param options With `immediate`, the items that are still there are thrown
    * away and count as done, so gets throw at once.
-   * @throws What a hook throws; the queue has ended all the same.
+   * @throws What a hook throws; the queue has ended even so.
    *
    * @example
    * ```ts
@@ -394,8 +394,8 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * Gets one item after the other, until the queue is shut down and empty, and
-   * no delivery is out that could come back.
+   * Gets the items in turn, until the queue is shut down and empty, and no
+   * delivery is out that could come back.
    *
    * @returns An iterator that gets the items.
    *
@@ -414,8 +414,8 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * Gets one item after the other, and blocks the thread until there is one, until
-   * the queue is shut down and empty, and no delivery is out that could come back.
+   * Gets the items in turn, and blocks the thread until there is one, until the
+   * queue is shut down and empty, and no delivery is out that could come back.
    *
    * @returns An iterator that gets the items.
    *
@@ -434,16 +434,16 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * What gets one item after the other, with options, until the queue is shut
-   * down and empty, and no delivery is out that could come back.
+   * Iterates the items with options, until the queue is shut down and empty,
+   * and no delivery is out that could come back.
    *
    * @param options A timeout in milliseconds for each item, after which
    * {@linkcode Empty} is thrown, and a signal that ends the wait, for the promise
    * form only.
-   * @returns What `for await` and `for` iterate.
+   * @returns An iterable for `for await` and `for`.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
-   * @throws {TypeError} If the timeout is not a number, or if `for` iterates what
-   * was given a signal.
+   * @throws {TypeError} If the timeout is not a number, or if `for` iterates
+   * and a signal was given.
    *
    * @example
    * ```ts
@@ -464,8 +464,9 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * Makes a producer of this queue: a handle with the half that puts. When the last
-   * producer has closed, or its threads have ended, the queue is shut down.
+   * Makes a producer of this queue: a handle with the methods that put. When
+   * the last producer has closed, or its threads have ended, the queue is shut
+   * down.
    *
    * @returns The producer, open.
    * @throws {ShutDown} If the queue was shut down.
@@ -488,11 +489,11 @@ export class Queue<T> extends SimpleQueue<T> {
   }
 
   /**
-   * Makes a consumer of this queue: a handle with the half that gets. When the last
-   * consumer has closed, or its threads have ended, every put throws
+   * Makes a consumer of this queue: a handle with the methods that get. When
+   * the last consumer has closed, or its threads have ended, every put throws
    * {@linkcode ShutDown}, also those that wait. The items stay.
    *
-   * @returns The consumer, open. Of a queue that was shut down, it gets what is
+   * @returns The consumer, open. If the queue was shut down, it gets what is
    * left.
    * @throws {NotSendableError} If the class of the queue is not marked.
    *

@@ -35,9 +35,9 @@ import { createQueue, keepAlive, registerQueue } from "./simple_queue.ts";
  * consumer meet at every item. After Java's `SynchronousQueue` and Go's
  * unbuffered channels.
  *
- * Those who wait are served in order of arrival. A put that gives up leaves
- * nothing behind. What was handed to a thread that was killed before it could
- * take it goes to the next that gets.
+ * Waiters are served in order of arrival. A put that gives up leaves nothing
+ * behind. An item that was handed to a thread that is killed before it takes it
+ * goes to the next get.
  *
  * @typeParam T The items.
  *
@@ -53,7 +53,7 @@ import { createQueue, keepAlive, registerQueue } from "./simple_queue.ts";
  * ```
  */
 export class SynchronousQueue<T> extends SharedObject {
-  /** Makes one at which nobody waits. */
+  /** Makes a queue at which nobody waits. */
   constructor() {
     super(createQueue(new.target));
     const queue = addressOf(this);
@@ -222,7 +222,7 @@ export class SynchronousQueue<T> extends SharedObject {
   }
 
   /**
-   * How many items there are: none, ever.
+   * How many items there are: always none.
    *
    * @returns 0.
    *
@@ -303,7 +303,7 @@ export class SynchronousQueue<T> extends SharedObject {
   }
 
   /**
-   * Takes one item after the other, until the queue is shut down.
+   * Takes the items in turn, until the queue is shut down.
    *
    * @returns An iterator that gets the items.
    *
@@ -321,8 +321,8 @@ export class SynchronousQueue<T> extends SharedObject {
   }
 
   /**
-   * Takes one item after the other, and blocks the thread until there is one,
-   * until the queue is shut down.
+   * Takes the items in turn, and blocks the thread until there is one, until
+   * the queue is shut down.
    *
    * @returns An iterator that gets the items.
    *
@@ -340,16 +340,15 @@ export class SynchronousQueue<T> extends SharedObject {
   }
 
   /**
-   * What takes one item after the other, with options, until the queue is shut
-   * down.
+   * Iterates the items with options, until the queue is shut down.
    *
    * @param options A timeout in milliseconds for each item, after which
    * {@linkcode Empty} is thrown, and a signal that ends the wait, for the promise
    * form only.
-   * @returns What `for await` and `for` iterate.
+   * @returns An iterable for `for await` and `for`.
    * @throws {RangeError} If the timeout is negative, NaN or too large.
-   * @throws {TypeError} If the timeout is not a number, or if `for` iterates what
-   * was given a signal.
+   * @throws {TypeError} If the timeout is not a number, or if `for` iterates
+   * and a signal was given.
    *
    * @example
    * ```ts

@@ -188,7 +188,7 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
 
   const names = new Map<number, Deno.Signal>();
   const listeners = new Map<number, () => void>();
-  /** What takes the listeners for late signals off their lists. */
+  /** Functions that remove the listeners for late signals. */
   const lates = new Map<number, () => void>();
   const asks = new Map<string, Ask>();
   /** What was given to the askers, until they say that they took it. */
@@ -245,9 +245,9 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
   }
 
   /**
-   * Notes that a signal is no longer kept: when those whom it was given to have
-   * taken it, and some time later. A thread that is told of the same signal then,
-   * and no longer handles it, must know that others did.
+   * Notes that a signal is no longer kept: when the threads that got it have
+   * taken it, and some time later. A thread that is told of the same signal
+   * then, and no longer handles it, must know that others did.
    */
   function unmark(number: number): void {
     setTimeout(() => {

@@ -275,7 +275,7 @@ function turned(keepsAlive: boolean): Promise<void> {
 /** Milliseconds in which the event loop hears of what is on its way. */
 const LATE_MS = 10;
 
-/** What takes the listeners for late signals off Deno's lists. */
+/** Functions that remove the listeners for late signals. */
 const lates = new Map<number, () => void>();
 
 function forgetLate(number: number): void {
@@ -292,10 +292,10 @@ function deliverLate(number: number, name: Deno.Signal): void {
 }
 
 /**
- * Adds one who is told of a signal.
+ * Adds a function that is told of a signal.
  *
  * @param role Whether the handler is told as well (`watchers`) or not.
- * @returns What takes it back.
+ * @returns A function that removes it.
  */
 export function subscribe(
   number: number,
@@ -390,7 +390,7 @@ onTold((message) => {
 /**
  * Calls back once when a signal has been handled, in whichever thread.
  *
- * @returns What takes it back.
+ * @returns A function that removes it.
  */
 export function onHandled(callback: () => void): () => void {
   const sleeper: Sleeper = {
@@ -405,8 +405,8 @@ export function onHandled(callback: () => void): () => void {
 }
 
 /**
- * Says what is to happen in this thread when a signal arrives. After
- * `signal.signal` of Python.
+ * Sets what this thread does when a signal arrives. After `signal.signal` of
+ * Python.
  *
  * The handler is called with the number and the name, from the event loop of
  * the thread that set it: a thread that is blocked or busy meanwhile runs it as

@@ -303,7 +303,7 @@ interface Asker {
   once: boolean;
 }
 
-/** Who asks in this thread. */
+/** The requests of this thread. */
 const askers = new Map<string, Asker>();
 let lastId = 0;
 
@@ -371,7 +371,7 @@ onTold((message) => {
 
 if (isMain) {
   // A signal that came before the event loop was empty counts, although the
-  // message of it is still on its way: it shall not depend on who is faster.
+  // message of it is still on its way: the outcome must not depend on a race.
   addEventListener("beforeunload", (event) => {
     if (askers.size === 0 || !keeperIsUp()) return;
     // Answered when the keeper has done what it had to do before.

@@ -104,7 +104,7 @@ export class Link {
   /**
    * Connects to one of the servers, whichever answers first.
    *
-   * @param settings Where they are, who asks.
+   * @param settings Where they are, and the credentials.
    * @param patience How long it may take.
    */
   static async open(settings: Settings, patience: Patience): Promise<Link> {
@@ -213,8 +213,8 @@ export class Link {
    * Asks once.
    *
    * @returns The answer, or `undefined` if there is none: the question may have
-   * been heard all the same.
-   * @throws {Silence} If nobody is there to answer, who would have heard it.
+   * arrived nevertheless.
+   * @throws {Silence} If there is nobody to answer, who would have received it.
    */
   async #askOnce(
     subject: string,
@@ -446,7 +446,7 @@ function isClosed(error: Error): boolean {
     error.cause instanceof errors.ClosedConnectionError;
 }
 
-/** A socket of node:net, as far as it matters here. */
+/** The part of a socket of node:net that matters here. */
 interface Socket {
   on(event: "error", listener: () => void): void;
   removeAllListeners(...events: string[]): unknown;
@@ -634,7 +634,7 @@ function refusal(error: unknown, settings: Settings, what: string): unknown {
       ? "a token"
       : "neither user nor token";
     return new Deno.errors.PermissionDenied(
-      `Cannot ${what}: the server refuses who asks, or the password, received ${given}`,
+      `Cannot ${what}: the server refuses the user, the password or the token, received ${given}`,
       { cause: error },
     );
   }

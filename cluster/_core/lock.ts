@@ -23,7 +23,7 @@ const RELEASED = 60;
 interface State {
   /** Its number; 0 if there is none. */
   readonly sequence: number;
-  /** Who holds the lock, if somebody does. */
+  /** The holder, if there is one. */
   readonly holder: string | undefined;
 }
 
@@ -237,7 +237,7 @@ export class LockCore {
   /**
    * Writes a message after another one.
    *
-   * @param holder Who holds the lock from now on; `undefined` if nobody does.
+   * @param holder The holder from now on; `undefined` for none.
    * @param after The number of the last message.
    * @returns The number of the new one.
    */
@@ -334,7 +334,7 @@ export class Hold {
   readonly token: bigint;
   /** How long it is certain. */
   readonly term: Term;
-  /** Who holds it. */
+  /** The holder. */
   readonly holder: string;
   readonly #core: LockCore;
   readonly #lease: number;

@@ -13,7 +13,7 @@ import { type End, type FileEnd, type Part, wrap } from "../_command/launch.ts";
 import type { SpawnOptions } from "../_command/child_process.ts";
 
 /**
- * Runs a program in the place of this one, and blocks the thread meanwhile.
+ * Runs a program in place of this one, and blocks the thread meanwhile.
  *
  * @param argv The program and its arguments.
  * @param options Where it runs, with which streams.
@@ -96,7 +96,7 @@ type Streams = Readonly<Record<(typeof ORDER)[number], End>>;
  * Starts a process with pipes that this thread reads and writes at once,
  * blocking. No number of a descriptor leaves its thread.
  *
- * @param stage What is to be run.
+ * @param stage The command.
  * @param streams What its streams are; "piped" is a pipe to this thread.
  * @returns The process and the ends.
  */

@@ -169,9 +169,9 @@ const asking = new Set<number>();
 /**
  * Has the helper do something, and blocks this thread until it is done.
  *
- * @param request What is to be done. No typed arrays: on its way each of their
- * elements costs time.
- * @param endsEarly Whether it is to end when the code that asks is cancelled; the
+ * @param request What to do. No typed arrays: on its way each of their elements
+ * costs time.
+ * @param endsEarly Whether it ends when the code that asks is cancelled; the
  * helper ends its children then. Anything else is short, or cleans up.
  * @returns What the helper answers.
  * @throws {Error} If the helper died.
@@ -185,7 +185,7 @@ export function ask(request: Request, endsEarly = false): unknown {
   try {
     from.port.postMessage({ id, request } satisfies Message);
     const answer = waitForAnswer(id, from, endsEarly);
-    // What was opened is closed by the one who reads it.
+    // The reader closes what was opened.
     if (endsEarly && !("value" in answer && request.type === "open")) {
       cancelling.check();
     }

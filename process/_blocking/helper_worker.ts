@@ -34,7 +34,7 @@ const children = new Map<number, Deno.ChildProcess>();
 /** The pipelines that an asker reads from and writes to. */
 const running = new Map<number, Running>();
 let lastId = 0;
-/** Who waits for more of an input, by the number of the input. */
+/** The waiters for more of an input, by the number of the input. */
 const fed = new Map<number, (size: number) => void>();
 let askForMore: (message: Hungry) => void;
 /** The word that wakes the asker, if there is one. */
@@ -434,7 +434,7 @@ async function answerTo(request: Request, id: number): Promise<unknown> {
       const { own, handle } = request;
       const controller = controllerOf(id);
       const execution = Execution.begin(planOf(request, controller), own);
-      // Who holds a handle hears of an error at the end.
+      // The owner of the handle gets an error at the end.
       if (!handle) await execution.started;
       running.set(++lastId, new Running(execution, controller));
       return { id: lastId, pids: execution.pids } satisfies Opened;

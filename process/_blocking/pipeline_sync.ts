@@ -84,7 +84,7 @@ export function requireNames({ stages, sink }: Plan): void {
 /**
  * Runs a pipeline to its end, and blocks the thread meanwhile.
  *
- * @param plan What is to be run.
+ * @param plan The commands.
  * @returns How it ended.
  */
 export function executeSync(plan: Plan): Outcome {
@@ -155,7 +155,7 @@ export interface OutputSync extends LineSourceSync {
  * Runs a pipeline whose output is read block by block; it waits when nobody
  * reads.
  *
- * @param plan What is to be run.
+ * @param plan The commands.
  * @returns Its output.
  */
 export function openSync(plan: Plan): OutputSync {
@@ -177,7 +177,7 @@ export class OpenedPipeline {
   /**
    * Starts the pipeline.
    *
-   * @param plan What is to be run.
+   * @param plan The commands.
    * @param own What this thread reads and writes. If it may write, errors of the
    * start are those of the end.
    */

@@ -168,7 +168,7 @@ function environmentOf(env: unknown): Record<string, string> {
 }
 
 /**
- * Checks where a program is to run.
+ * Checks the options that say where a program runs.
  *
  * @throws {TypeError} If an option is of the wrong kind, or unknown.
  */

@@ -179,9 +179,9 @@ function statOf(path: string | URL): Deno.FileInfo | "missing" | undefined {
 }
 
 /**
- * Whether the system can run a program by itself, as far as can be seen: a shell
- * would take a script without `#!` for its own, and has an exit status where
- * Deno has an error when an interpreter is missing.
+ * Whether the system seems able to run a program by itself: a shell would take
+ * a script without `#!` for its own, and has an exit status where Deno has an
+ * error when an interpreter is missing.
  */
 export function runsByItself(path: string): boolean {
   if (statOf(path) === undefined) return true;
@@ -462,7 +462,7 @@ export async function standIn(
   }
 }
 
-/** Those of the signals that this process ignores, as far as that is known. */
+/** The signals that this process ignores, if that is known. */
 function ignoredSignals(): readonly Deno.Signal[] {
   if (!mayReadProc()) return [];
   try {

@@ -110,7 +110,7 @@ export class Execution {
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
   #statuses!: Promise<number[]>;
-  /** What gets a copy of the output, if something does. */
+  /** Gets a copy of the output, if set. */
   #copy?: Writer;
   /** The streams of the user's and open files that get output. */
   readonly #sinks = new Sinks();
@@ -151,7 +151,7 @@ export class Execution {
     this.stdout = new Tap(own.stdout === "taken");
     this.stderr = plan.stages.map(() => new Tap(own.stderr === "taken"));
     this.started = this.#start();
-    // Who waits for the end hears of it.
+    // The error is thrown at the end.
     this.started.catch(() => {});
   }
 
@@ -707,7 +707,7 @@ export class Execution {
   }
 
   /**
-   * Ends the pipeline of a caller who reads the output.
+   * Ends a pipeline whose output the caller reads.
    *
    * @param early Whether before the end of the output.
    *
@@ -885,9 +885,9 @@ export class Execution {
 }
 
 /**
- * Runs a pipeline to its end, the short way if that will do.
+ * Runs a pipeline to its end, the short way if that is enough.
  *
- * @param plan What is to be run.
+ * @param plan The commands.
  * @returns How it ended.
  */
 export async function execute(plan: Plan): Promise<Outcome> {

@@ -6,11 +6,11 @@
  * not know of, and so has every child that another thread starts at that
  * moment: a pipe does not end as long as one of them lives.
  *
- * So no descriptor is given away. A shell is started in the place of the
- * program; it opens what the program needs, by name, and then becomes the
- * program (`exec "$0" "$@"`: it never parses a word of the program's). The pipes
- * are those that Deno makes itself, which no other child gets. A stage of a
- * pipeline reads the output of the one before it, which is
+ * So no descriptor is given away. A shell is started in place of the program;
+ * it opens what the program needs, by name, and then becomes the program (`exec
+ * "$0" "$@"`: it never parses a word of the program's). The pipes are those
+ * that Deno makes itself, which no other child gets. A stage of a pipeline
+ * reads the output of the one before it, which is
  * /proc/<its number>/fd/1 as long as that stage has become nothing else. So:
  *
  *   1. All shells are started. Each opens the output of the one before it,
@@ -21,8 +21,8 @@
  *
  * If this program or thread dies meanwhile, the gates end and the shells with
  * them. A shell that does not find its program reports this; the others end at
- * their gates, nothing of the user's has run, and the caller does without, so
- * that Deno says what is wrong.
+ * their gates, nothing of the user's has run, and the caller starts everything
+ * without shells, so that Deno says what is wrong.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export interface FileEnd {
  */
 export type End = Stdio | FileEnd | "joint" | "merge";
 
-/** A process that is to be started. */
+/** A process to start. */
 export interface Part {
   readonly stage: Pick<
     Stage,
@@ -83,7 +83,7 @@ export interface WrappedJob extends Job {
   readonly report?: "stdout" | "stderr";
   /** Whether it waits for a line on its standard input. */
   readonly gated: boolean;
-  /** Whether it reads the output of the one before it. */
+  /** Whether it reads the output of its predecessor. */
   readonly joined: boolean;
   /** What it is, if Deno could not start it without a shell. */
   readonly masked?: Part["stage"];
@@ -140,9 +140,9 @@ function mayWrap(): boolean {
 }
 
 /**
- * Whether this program may run another one where that is to run. What is looked
- * for in another PATH or folder may be another program than the one that is
- * allowed by this name; so Deno is asked, which knows.
+ * Whether this program may run another one in a given folder and environment.
+ * In another PATH or folder the name may find another program than the allowed
+ * one; so Deno is asked, which knows.
  */
 export function mayRunIn(
   file: string,
@@ -438,8 +438,8 @@ function passesOn({ env, clearEnv }: Part["stage"]): boolean {
 }
 
 /**
- * What the variable PWD is to be, which a shell sets to where it is: `null` for
- * none, `undefined` if it is not known.
+ * The value for the variable PWD, which a shell would set to its own folder:
+ * `null` for none, `undefined` if it is not known.
  */
 function pwdOf({ env, clearEnv }: Part["stage"]): string | null | undefined {
   if (env?.PWD !== undefined) return env.PWD;

@@ -28,7 +28,7 @@ import type { SpawnOptions, Stdio } from "./child_process.ts";
 import { type CheckedSource, pathOf } from "./check_options.ts";
 import type { CommandOptions, FilePath, Sink, Stage } from "./options.ts";
 
-/** What is to be run. */
+/** A command, ready to run. */
 export interface Plan {
   readonly stages: readonly Stage[];
   readonly source?: CheckedSource;
@@ -70,7 +70,7 @@ export interface SentPlan
   readonly branches?: readonly SentPlan[];
   /** Whether whoever runs it writes to the first stage. */
   readonly written?: boolean;
-  /** Whether the output is to be in memory that threads share. */
+  /** Whether the output goes into memory that threads share. */
   readonly shared?: boolean;
 }
 
@@ -111,7 +111,8 @@ export class Files {
   #open(path: string, how: FileEnd["how"]): { end: FileEnd; stat?: Stats } {
     if (mayBlock(path, how)) return { end: { path, how } };
     try {
-      // For those that could not be looked at. Of a regular file it says nothing.
+      // For files that could not be looked at. It says nothing of a regular
+      // file.
       const { constants, fstatSync, openSync } = builtIn("node:fs");
       const flags = flagsOf(how) | constants.O_NONBLOCK;
       const fd = openSync(path, flags, 0o666);

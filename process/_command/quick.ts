@@ -19,7 +19,7 @@ import {
 import type { Plan } from "./plan.ts";
 import type { StderrSink } from "./options.ts";
 
-/** When a command began, and who is told of its end. */
+/** When a command began, and what to call at its end. */
 interface Begun {
   at: number;
   said?: (outcome: Outcome) => void;

@@ -10,7 +10,7 @@ import type { Progress } from "./options.ts";
 /** Milliseconds from one report to the next. */
 const INTERVAL = 100;
 
-/** What the reports say, and who gets them. */
+/** What the reports say, and where they go. */
 export interface Reports {
   onProgress: (progress: Progress) => unknown;
   /** How many bytes there will be, if that is known. */
@@ -25,7 +25,7 @@ export interface Reports {
  * Reports now and then, until it is told to stop. After an error there are no
  * more reports.
  *
- * @param reports What the reports say, and who gets them.
+ * @param reports What the reports say, and where they go.
  * @returns A function that stops it with a last report, and waits for that one.
  */
 export function startReports(

@@ -9,7 +9,7 @@ import { nameOf, NUMBERS } from "../../_internal/signum.ts";
 import { pipelineTextOf, quote, textOf } from "./command_line.ts";
 import type { Stage as WholeStage } from "./options.ts";
 
-/** What is to be known of a stage here. */
+/** What a result needs to know of a stage. */
 type Stage = Pick<WholeStage, "cmd" | "cwd">;
 
 /**
@@ -68,7 +68,7 @@ export interface CommandErrorInit {
   signal?: string;
   /** The end of what it wrote to its standard error, if that was captured. */
   stderr: string;
-  /** How the whole pipeline ended; by default, as far as the rest tells it. */
+  /** How the whole pipeline ended; by default, what the rest says of it. */
   result?: CommandResult;
 }
 

@@ -33,8 +33,8 @@ export interface Input {
   /** The next chunk. */
   next(): Promise<IteratorResult<Chunk, unknown>>;
   /**
-   * Ends the reading, wherever it stands: a stream is cancelled and unlocked, an
-   * iterator told to return, unless it is at its end or has failed.
+   * Ends the reading at once: a stream is cancelled and unlocked, an iterator
+   * told to return, unless it is at its end or has failed.
    *
    * @param reason Why, for a stream.
    * @returns What the source does for that; it need not come to an end.
@@ -349,7 +349,7 @@ export function concat(
   return bytes;
 }
 
-/** What is written to which stream, and who is told. */
+/** What to write to which stream, and what to call. */
 interface Feeding {
   /** Opens the source. */
   open: () => Input;
@@ -434,7 +434,7 @@ export async function closeWriter(
  * Waits until something is written to a child's standard input, or that is
  * closed: the one place where a broken pipe is no error.
  *
- * @returns Whether there is somebody who reads it.
+ * @returns Whether anybody reads it.
  */
 export async function unlessUnread(written: Promise<void>): Promise<boolean> {
   try {

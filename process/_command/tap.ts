@@ -158,9 +158,9 @@ export class Tap {
   }
 
   /**
-   * The next piece, for who has taken it.
+   * The next piece, for the taker.
    *
-   * @param keepTail Whether the end of it is to be known afterwards.
+   * @param keepTail Whether to keep the end of it.
    * @returns The bytes, or `undefined` at the end.
    */
   async read(keepTail = false): Promise<Bytes | undefined> {
@@ -190,7 +190,7 @@ export class Tap {
     this.#tail = tail;
   }
 
-  /** Reads no more, for who has taken it; a process that goes on gets SIGPIPE. */
+  /** Stops reading, for the taker; a process that goes on gets SIGPIPE. */
   async leave(): Promise<void> {
     this.#kept.length = 0;
     if (this.#ended) return;

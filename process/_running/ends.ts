@@ -23,7 +23,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /**
  * Checks that the output of a plan can be read.
  *
- * @param what What is to be had of it, for the message.
+ * @param what What the caller wants, for the message.
  * @throws {TypeError} If it goes elsewhere.
  */
 export function requireOutput(
@@ -163,7 +163,7 @@ class Ends {
           await execution.finish();
           return;
         }
-        // It never starts; its source is left all the same.
+        // It never starts; its source is left, too.
         const { source } = this.#plan;
         if (source instanceof ReadableStream) await source.cancel(reason);
       },

@@ -339,8 +339,8 @@ export class RunningPipelineSync implements Disposable {
   }
 
   /**
-   * Waits for the end of the pipeline. It can be called any number of times.
-   * Of an output that was not read to its end, the rest is in the result.
+   * Waits for the end of the pipeline. It can be called any number of times. If
+   * the output was not read to its end, the rest is in the result.
    *
    * @returns The status of every stage, and what was captured and not taken.
    * @throws {CommandError} If a stage fails, unless `check` is `false`.

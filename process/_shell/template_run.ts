@@ -125,7 +125,7 @@ function lineOf({ cmd, kind }: Step, input: string, output: string): string {
   return line;
 }
 
-/** The end of a template's pipeline that is to be read. */
+/** The output of a template's pipeline. */
 export interface TemplateReader extends AsyncDisposable {
   /** What the pipeline writes. */
   stdout: TextReader;
@@ -135,7 +135,7 @@ export interface TemplateReader extends AsyncDisposable {
   close(): Promise<number>;
 }
 
-/** The end of a template's pipeline that is to be written to. */
+/** The input of a template's pipeline. */
 export interface TemplateWriter extends AsyncDisposable {
   /** What the pipeline reads. */
   stdin: TextWriter;

@@ -138,7 +138,7 @@ export function tryPut(
  * Gets up to `n` items.
  *
  * @param patient Whether it waits for what may come back after a shutdown.
- * @param into Has an empty parcel for the item, if it is to be delivered.
+ * @param into Has an empty parcel for the item, if it goes into a delivery.
  * @param isNext Whether it comes before those in line.
  * @returns The items; none if the queue is empty.
  * @throws {ShutDown} If it is shut down and empty.
@@ -176,7 +176,10 @@ export function tryGet(
   return items;
 }
 
-/** Of so many items in the list, and those that came back: how many nobody waits for. */
+/**
+ * How many items nobody waits for, with so many in the list, and those that
+ * came back.
+ */
 function spareOf(queue: number, size: number): number {
   lock(queue + Field.mutex);
   const available = size + words[queue + QueueField.returnedCount];
@@ -186,9 +189,9 @@ function spareOf(queue: number, size: number): number {
 }
 
 /**
- * After some items were got: gets more, up to `n`, as far as there are any by
- * now, from puts that waited for room, say. What keeps it from getting one, the
- * next get will find out.
+ * After some items were got: gets more, up to `n`, if there are more by now,
+ * from puts that waited for room, say. If something keeps it from getting one,
+ * the next get finds that out.
  */
 export function getMore(
   handle: Hooked,
@@ -532,8 +535,8 @@ export async function loadModuleOf(error: unknown): Promise<void> {
 }
 
 /**
- * Ends a queue with hooks. What is to be thrown away, `_get` takes out, as far as
- * it does.
+ * Ends a queue with hooks. `_get` takes out the items to throw away, unless it
+ * throws.
  *
  * @throws What a hook throws: then the queue has ended without it.
  */

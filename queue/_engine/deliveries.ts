@@ -6,7 +6,7 @@
  * nodes that refers to the queue. It gets there in the critical section that
  * takes it out of the queue, and leaves in the one that settles it: at every
  * instant the item is in the queue, in one parcel of one thread, or done. So it
- * can neither be lost nor be there twice, wherever a thread is killed:
+ * is neither lost nor there twice, at whatever point a thread is killed:
  *
  * - killed before the section, it has not received anything; the item is still in
  *   the queue, or in the node of a wait, from where `waiters.ts` puts it back;
@@ -17,9 +17,8 @@
  * - killed after it was settled, there is nothing to do.
  *
  * A delayed item leaves the list, too, so it has nothing to do with its thread
- * any more. It belongs to the queue, and whoever comes to the queue when it is
- * due puts it back: a get, or one that sleeps there, which wakes up for that
- * (`Protocol.tick`).
+ * any more. It belongs to the queue, and the first get after it is due puts it
+ * back. One that sleeps at the queue wakes up for that (`Protocol.tick`).
  *
  * The queue must not go while an item is out: each delivery has a reference.
  *

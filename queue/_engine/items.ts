@@ -209,7 +209,7 @@ export function removeNext(queue: number): number {
  * Takes the next item out of a queue that is not empty.
  *
  * @param queue The queue.
- * @param n Where a message is to be kept.
+ * @param n Where to keep a message.
  * @returns The item, or `UNREAD` if {@linkcode taken} has it.
  */
 export function takeOut(queue: number, n = 0): unknown {
@@ -229,7 +229,7 @@ export function takeOut(queue: number, n = 0): unknown {
     : takeCell(place, messageOf(place), n);
 }
 
-/** Takes a parcel that is in no line; it is to be read and settled. */
+/** Takes a parcel that is in no line; the caller reads and settles it. */
 function takeParcel(queue: number, parcel: number): unknown {
   adopt(queue, parcel);
   taken.parcel = parcel;

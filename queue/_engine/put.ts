@@ -461,7 +461,7 @@ export function prepare(
 }
 
 /**
- * Checks how many items are to be put together.
+ * Checks the number of items of one put.
  *
  * @returns Whether there are any.
  * @throws {ShutDown} If there are none, and the queue was shut down: any number

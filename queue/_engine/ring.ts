@@ -11,11 +11,11 @@
  *
  * Everything else (waiting, growing, shutting down, other orders) needs the
  * whole queue: it takes the queue's mutex and closes the ends. It marks them as
- * closing, which everybody checks who has taken an end's mutex, and waits until
- * those are through who came before the mark. The ends stay closed while
- * somebody waits, so every put and get takes the queue's mutex then and cannot
- * miss a waiter. A waiter looks and joins its line in one section of the queue's
- * mutex, after the mark. So no wake-up is lost.
+ * closing, and waits until the threads are through that came before the mark:
+ * every thread that has taken an end's mutex checks the mark. The ends stay
+ * closed while somebody waits, so every put and get takes the queue's mutex
+ * then and cannot miss a waiter. A waiter looks and joins its line in one
+ * section of the queue's mutex, after the mark. So no wake-up is lost.
  *
  * The cells lie in a block that grows when it is full and shrinks when it is
  * nearly empty. They are wide, with room for a message each, from when the first

@@ -5,7 +5,7 @@
  * section, so it runs in a transaction:
  *
  * 1. A thread takes the queue's `Lock`, which one thread has at a time, and no
- *    mutex of the ground.
+ *    mutex of the memory layer.
  * 2. It runs the hooks of its own put or get, then those of the gets that wait
  *    and have an item by then, and of the puts that wait and have room, in order
  *    of arrival, also for other threads. What the hooks do to the list is noted
@@ -154,7 +154,7 @@ export interface Ending {
  *
  * @param handle The queue's handle.
  * @param what What is done, for messages.
- * @param work Calls the hooks, and tells what is to be done at the end.
+ * @param work Calls the hooks, and returns what to do at the end.
  * @param undo Undoes what else `work` has done.
  * @throws What they throw; the queue is as it was before.
  */
@@ -170,7 +170,7 @@ export function transact(
       `Cannot ${what}: a hook of this queue is running, and hooks must not use the queue's other methods, received ${handle.constructor.name}`,
     );
   }
-  // Hooks may use up the stack. Behind them there is as much left as here.
+  // Hooks may use up the stack. Afterwards there is as much left as here.
   requireStack(8);
   refuseDamage(queue);
   const mutex = acquire(queue);
@@ -218,7 +218,7 @@ export function transactBare(queue: number, work: () => void): void {
 /** A get of this thread that runs its hooks itself. */
 export interface OwnGet {
   node: number;
-  /** Set if the item is to be delivered. */
+  /** Set if the item goes into a delivery. */
   into: Delivering | undefined;
   /** What it got, as `_get` gave it. */
   item: unknown;
@@ -354,7 +354,7 @@ const REFUSED = -4;
  *
  * @param queue The queue.
  * @param size How many items there are.
- * @param ending What else is to be done.
+ * @param ending What else to do.
  * @param helped The puts and gets whose hooks were run.
  * @param feeds Whether to run those of more gets.
  * @returns `COMMITTED`; or `PUT_IN` or `GET_OUT`, and {@linkcode next} can put or

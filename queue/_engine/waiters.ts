@@ -1,17 +1,18 @@
 /**
  * Who waits at a queue: serving them in order of arrival, and what becomes of
  * what they were given or leave behind. All of it happens under the queue's
- * mutex with the ends closed. Whoever puts an item in, takes one out or gives up
- * a wait serves the others before it releases the mutex, so no wake-up is lost.
+ * mutex with the ends closed. A thread that puts an item in, takes one out or
+ * gives up a wait serves the others before it releases the mutex, so no wake-up
+ * is lost.
  *
  * A put that waits leaves its items in a block with its node. They go in as soon
  * as there is room, even if their thread is busy. In a queue with hooks that
  * takes code of the user's, which cannot run here: see `transaction.ts`.
  *
  * A get that waits is handed the next item as soon as there is one: it goes to
- * the node, and the get reads it from there. So what comes later goes to those
- * who come later. In a queue with hooks, taking it out is code of the user's,
- * too: the transaction that puts it in does it.
+ * the node, and the get reads it from there. So later items go to later gets.
+ * In a queue with hooks, taking it out is code of the user's, too: the
+ * transaction that puts it in does it.
  *
  * A node of a selection (`threading/_memory/selection.ts`) is claimed before it is
  * given anything. If the selection has been given something else, the next one in
@@ -26,11 +27,11 @@
  * In a queue with hooks, the thread that makes room or an item may fail to run
  * the hooks of those that wait. Then the first of these is nudged: woken to run
  * them in its own thread. It stays in line, so that nobody overtakes it, and
- * others may serve it meanwhile. As long as somebody in line could be served,
- * there is one who was nudged; if that one ends or cannot go on, it nudges the
- * next. One of a selection is called instead: it leaves the line, and if it finds
- * nothing, joins it again at the head. Others never run hooks for it, since it may
- * have been given something else by the end.
+ * others may serve it meanwhile. As long as some waiter in line could be
+ * served, there is one that was nudged; if that one ends or cannot go on, it
+ * nudges the next. One of a selection is called instead: it leaves the line,
+ * and if it finds nothing, joins it again at the head. Others never run hooks
+ * for it, since it may have been given something else by the end.
  *
  * @module
  */
