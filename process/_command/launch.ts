@@ -7,15 +7,15 @@
  * moment: a pipe does not end as long as one of them lives.
  *
  * So no descriptor is given away. A shell is started in place of the program;
- * it opens what the program needs, by name, and then becomes the program (`exec
- * "$0" "$@"`: it never parses a word of the program's). The pipes are those
- * that Deno makes itself, which no other child gets. A stage of a pipeline
- * reads the output of the one before it, which is
- * /proc/<its number>/fd/1 as long as that stage has become nothing else. So:
+ * it opens what the program needs, by name, and then becomes the program
+ * (`exec "$0" "$@"`: it never parses a word of the program's). The pipes are
+ * those that Deno makes itself, which no other child gets. A stage of a pipeline
+ * reads the output of its predecessor, which is /proc/<its number>/fd/1 until
+ * that shell becomes the program. So:
  *
- *   1. All shells are started. Each opens the output of the one before it,
- *      reports that it has, and waits at a gate: it reads a line from its
- *      standard input, a pipe that only this program writes to.
+ *   1. All shells are started. Each opens the output of its predecessor, reports
+ *      that, and waits at a gate: it reads a line from its standard input, a pipe
+ *      that only this program writes to.
  *   2. When all have reported, this program lets go of the pipes and opens the
  *      gates. The shells set up their other streams and become the programs.
  *
