@@ -6,7 +6,7 @@
 
 import { Empty, SimpleQueue } from "../queue/mod.ts";
 import { SharedArray, Thread, ThreadingError } from "../threading/mod.ts";
-import type { Settings } from "./_core/link.ts";
+import type { Settings } from "./_core/dial.ts";
 import { Moment, type Patience } from "./_core/patience.ts";
 import type { Arrival } from "./_core/queue.ts";
 import {

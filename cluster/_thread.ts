@@ -17,7 +17,8 @@ import {
   type SharedArray,
   ThreadingError,
 } from "../threading/mod.ts";
-import { Link, type Settings } from "./_core/link.ts";
+import type { Settings } from "./_core/dial.ts";
+import { Link } from "./_core/link.ts";
 import { type Hold, LockCore } from "./_core/lock.ts";
 import { MapCore } from "./_core/map.ts";
 import { Moment, Patience } from "./_core/patience.ts";
