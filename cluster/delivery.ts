@@ -188,7 +188,7 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Begins the lease anew.
+   * Renews the lease.
    *
    * @param options A timeout in milliseconds, a signal that ends the wait.
    * @throws {ThreadingError} If it has been answered before, or its lease has

@@ -39,12 +39,12 @@ export let makeLock: (
  * {@linkcode Lease} of it, which is renewed in the background; it ends when its
  * holder has died, hangs or cannot reach the servers.
  *
- * So a lock alone cannot promise that its former holder has stopped. What must
- * not be changed by two at once has to be asked for the token of the lease with
- * each change, and to refuse one that is lower than a token it has seen.
+ * So a lock alone cannot promise that its former holder has stopped. Send the
+ * token of the lease with each change of what the lock guards, and let that
+ * refuse a token that is lower than one it has seen.
  *
  * It is made by `lock()` of a {@linkcode Cluster}. It is not reentrant, and
- * nobody is served in order but those of one program.
+ * only the waiters of one program are served in order.
  *
  * @example
  * ```ts ignore

@@ -138,9 +138,9 @@ export interface DaemonizeOptions {
  * Makes a daemon of this program: a process with a session of its own, without
  * a terminal and standard streams, that outlives whoever started it.
  *
- * A running program cannot be forked. So this starts the program anew, with the
- * same arguments, and ends the one that called; in the new one the same call
- * returns at once. Call it first, before there is anything to lose.
+ * A running program cannot be forked. So this starts the program again, with
+ * the same arguments, and ends the one that called; in the new one the same
+ * call returns at once. Call it first, before there is anything to lose.
  *
  * Needs `--allow-env=SKEIN_DAEMON`, `--allow-run` for deno, `--allow-read` for
  * the main module and, with a log, `--allow-write` for it.

@@ -546,7 +546,7 @@ export class Pipeline {
    * last stage waits when nobody reads. A failure is the stream's error, after
    * the last bytes. Cancelling the stream ends the pipeline, which is no failure.
    *
-   * Each call runs the pipeline anew. What it writes to its captured standard
+   * Each call runs the pipeline again. What it writes to its captured standard
    * errors is kept for the error; send it elsewhere (`stderr`) if that is much.
    * Needs what {@linkcode Pipeline.run} needs.
    *

@@ -72,7 +72,7 @@ function together(
 ): Popen3 {
   const stdin = createTextWriter(child.stdin);
   const stdout = createTextReader(output);
-  // Without a stream of its own nobody can get at it.
+  // Without a stream of its own it could not be read.
   const stderr = error === undefined ? undefined! : createTextReader(error);
   return {
     stdin,
@@ -271,7 +271,7 @@ function startSync(
   const child = startPiped(stage, streams);
   const stdin = createTextWriterSync(child.stdin!);
   const stdout = createTextReaderSync(child.stdout!);
-  // Without a pipe of its own nobody can get at it.
+  // Without a pipe of its own it could not be read.
   const error = child.stderr && createTextReaderSync(child.stderr);
   return {
     stdin,

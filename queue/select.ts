@@ -143,7 +143,7 @@ const SELECT = "select";
  * lost. A case whose own operation would throw is ready, too: `select` throws that
  * if it is chosen. The item of a put is copied at the call.
  *
- * Those who wait in a `select` are served like all others at a queue, in order of
+ * Waits of a `select` are served like all others at a queue, in order of
  * arrival.
  *
  * @param cases What to wait for.
@@ -579,9 +579,9 @@ export function after(ms: number): Selectable<undefined> {
 }
 
 /**
- * A case of {@linkcode select} that is ready again and again, each time that so many
- * milliseconds have passed. Ticks that nobody was there for become one. It belongs
- * to this thread and cannot be sent.
+ * A case of {@linkcode select} that is ready again and again, each time that so
+ * many milliseconds have passed. Missed ticks become one. It belongs to this
+ * thread and cannot be sent.
  *
  * @param ms Milliseconds from one tick to the next, more than 0.
  * @returns The case.

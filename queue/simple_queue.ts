@@ -56,8 +56,8 @@ import { Empty, GET, PUT, ShutDown } from "./errors.ts";
  * After `SimpleQueue` of Python's queue.
  *
  * An item arrives as a copy, as if by `structuredClone`, but skein's own
- * objects in it, queues included, are shared. Each item is got exactly once, and
- * those who wait are served in order of arrival.
+ * objects in it, queues included, are shared. Each item is got exactly once,
+ * and waiters are served in order of arrival.
  *
  * @typeParam T The items.
  *

@@ -348,7 +348,7 @@ export function handlesHere(number: number): boolean {
 }
 
 /**
- * Those who sleep until a signal has been handled, in whichever thread. A sleep
+ * The waits that end when a signal has been handled, in any thread. A sleep
  * that begins while a handler runs must not be ended by the handler's own
  * signal, nor by an old message. So all threads count the signals together,
  * each before its handler runs, and a sleep ends only for a later one.

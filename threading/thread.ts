@@ -469,7 +469,7 @@ export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
     const address = addressOf(this);
     if (words[MAIN_SLOT + Slot.thread] === address) {
       throw new ThreadingError(
-        "Cannot cancel the main thread: it belongs to nobody who could, end the program with Deno.exit()",
+        "Cannot cancel the main thread: use Deno.exit() to end the process",
       );
     }
     const record = reason === undefined ? 0 : draftReason(reason);
@@ -757,7 +757,7 @@ function sweep(): void {
 }
 
 function cancelBy(thread: Thread, signal: AbortSignal): void {
-  // Its handle may have been freed, which nobody would hear of.
+  // Its handle may have been freed; that error would reach nobody.
   if (thread[ADDRESS] === FREED) return;
   try {
     thread.cancel(signal.reason);

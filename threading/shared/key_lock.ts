@@ -8,11 +8,11 @@
  *
  * A thread that finds the entry claimed waits in the map's queue, with a node
  * that names a claim that is still free but names the entry. Whoever lets go of
- * the entry gives it to the first of them, by that claim. Those who only want a
- * value are sent to look for it instead, once there is one.
+ * the entry gives it to the first of them, by that claim. Waiters that only
+ * want a value read it instead, once there is one.
  *
  * A promise-form wait whose thread blocks cannot use the entry it is given, see
- * `wait_queue.ts`: it lets go of it, and looks anew when the thread goes on.
+ * `wait_queue.ts`: it lets go of it, and tries again when the thread goes on.
  *
  * A free claim outlives the node that waits for it: it is older, and a dead
  * thread's nodes are dealt with newest first.

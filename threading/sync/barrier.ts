@@ -236,7 +236,7 @@ export class Barrier extends SharedObject {
   }
 
   /**
-   * Makes the barrier new: those that wait get a `BrokenBarrierError`.
+   * Resets the barrier: its waiters get a `BrokenBarrierError`.
    *
    * @example
    * ```ts
@@ -399,8 +399,8 @@ const barrierProtocol: Protocol = {
 };
 
 /**
- * Makes those who wait parties of this round: from now on none can give up and
- * so make the round one too small. In the critical section.
+ * Makes the waiters parties of this round: from now on none can give up and so
+ * make the round one too small. In the critical section.
  */
 function bindOthers(address: number): void {
   const parties = words[address + BarrierField.parties];

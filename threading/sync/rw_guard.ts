@@ -184,7 +184,7 @@ export class Guard implements WriteGuard {
       if (share.orphan) dropIfUnused(share);
       return;
     }
-    // Nothing may fail between the count and those who wait for it.
+    // Nothing may fail between counting down and serving the waiters.
     requireStack(0);
     this.#mode = Mode.none;
     add(node + COUNT, -1);

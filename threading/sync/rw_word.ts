@@ -49,7 +49,7 @@ import {
 // Readers have no word in common. Each thread that reads has a share of the
 // lock, a node of its own with a count of its guards. To read is to count up
 // and to look at the lock's gate: if that is open, nobody writes or waits. To
-// write is to close the gate and to look at all counts. Both are sequentially
+// write is to close the gate and to read all counts. Both are sequentially
 // consistent, so at least one of the two sees the other. A reader that finds
 // the gate closed counts down and waits in the queue; a writer that finds a
 // count waits there, too. The counts tell what a dead thread still had, which
@@ -198,7 +198,7 @@ function letReadersIn(object: number, skipOwn: boolean): void {
 
 /** Under the mutex: begins to read if that need not wait. */
 function beginRead(object: number, share: number): boolean {
-  // Nobody who could go on is left there, but for tasks of blocked threads.
+  // Only tasks of blocked threads are left there.
   if (firstOf(object) !== 0) serve(object);
   if (load(object + LockField.word) !== 0 || firstOf(object) !== 0) {
     return false;
@@ -211,7 +211,7 @@ function beginRead(object: number, share: number): boolean {
 /** Under the mutex: begins to write if that need not wait, or closes the gate. */
 function beginWrite(object: number, word: number): boolean {
   if (firstOf(object) !== 0) serve(object);
-  // Before the counts are looked at.
+  // Before the counts are read.
   store(object + RwField.gate, 1);
   if (
     load(object + LockField.word) !== 0 || firstOf(object) !== 0 ||

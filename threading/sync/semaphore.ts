@@ -95,7 +95,7 @@ const NEEDS = Node.value;
 /** Flag of a node: it had been served, and could not go on. */
 const SERVED = 1 << 8;
 
-/** Under the mutex: hands permits to those who wait, keeps the rest. */
+/** Under the mutex: hands permits to the waiters, keeps the rest. */
 function addPermits(address: number, n: number, skipOwn = false): void {
   const next = () => skipOwn ? firstOther(address) : firstOf(address);
   let left = n + words[address + SemaphoreField.reserved];
@@ -217,8 +217,8 @@ staying.set(
 
 /**
  * A counter of permits: `acquire` takes one and waits if there is none,
- * `release` gives some back. Those who wait are served in order of arrival.
- * After `Semaphore` of Python's threading.
+ * `release` gives some back. Waiters are served in order of arrival. After
+ * `Semaphore` of Python's threading.
  *
  * A permit belongs to nobody: any thread may give it back, and one that a dead
  * thread had is lost.
