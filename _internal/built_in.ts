@@ -78,8 +78,8 @@ export function pathOfUrl(url: URL): string {
 export interface Seam {
   /** The atomic operations, each a point where another thread may go on. */
   operations<T extends object>(own: T): T;
-  /** The words, each access to which is such a point. */
-  words(own: Int32Array): Int32Array;
+  /** The words or doubles, each access to which is such a point. */
+  view<T extends Int32Array | Float64Array>(own: T): T;
   /** How threads sleep and wake each other. */
   futex: Pick<Atomics, "wait" | "waitAsync" | "notify">;
   /** A block was allocated, or given back. */

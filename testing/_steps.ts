@@ -12,9 +12,9 @@
  * sees what else could have happened.
  *
  * Which accesses are no steps: those of the allocator's own tables, in its critical
- * section, which no two threads are in at once; those to the bytes and doubles of
- * records and arrays, which are written before they are linked (what the user
- * writes to a `view` is his); and all outside of a run.
+ * section, which no two threads are in at once; those to the bytes of records,
+ * which are written before they are linked (what the user writes to a `view` is
+ * his); and all outside of a run.
  *
  * @module
  */
@@ -304,24 +304,25 @@ function isAllocating(): boolean {
     (own[allocatorMutex] & 0x3fff_ffff) === slot;
 }
 
-/** The words, each plain access to which is a step. */
-function watched(raw: Int32Array): Int32Array {
-  own = raw;
+/** The words or doubles, each plain access to which is a step. */
+function watched<T extends Int32Array | Float64Array>(raw: T): T {
+  if (raw instanceof Int32Array) own = raw;
+  const wordsEach = raw.BYTES_PER_ELEMENT / 4;
   return new Proxy(raw, {
     get(target, name) {
       if (typeof name === "symbol") return Reflect.get(target, name, target);
-      const word = +name;
-      if (word !== word) {
+      const index = +name;
+      if (index !== index) {
         const value = Reflect.get(target, name, target);
         return typeof value === "function" ? value.bind(target) : value;
       }
-      if (active && !isAllocating()) before(word, 0);
-      return target[word];
+      if (active && !isAllocating()) before(index * wordsEach, 0);
+      return target[index];
     },
     set(target, name, value) {
-      const word = +(name as string);
-      if (active && !isAllocating()) before(word, W);
-      target[word] = value;
+      const index = +(name as string);
+      if (active && !isAllocating()) before(index * wordsEach, W);
+      target[index] = value;
       return true;
     },
   });
@@ -580,7 +581,7 @@ if (!role.directs) {
   };
   seam.operations = (raw) =>
     wrap(raw as unknown as Operations) as unknown as typeof raw;
-  seam.words = watched;
+  seam.view = watched;
   seam.futex = futex;
 }
 

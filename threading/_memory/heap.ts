@@ -112,19 +112,20 @@ function createMemory(): WebAssembly.Memory {
 export const memory: WebAssembly.Memory = birth?.memory ?? createMemory();
 
 /** The heap as 32-bit words; the unit of every address. */
-export const words: Int32Array<ArrayBufferLike> = madeWords();
-
-function madeWords(): Int32Array {
-  const own = new Int32Array(memory.buffer);
-  return seam.words === undefined ? own : seam.words(own);
-}
-
+export const words: Int32Array<ArrayBufferLike> = seen(
+  new Int32Array(memory.buffer),
+);
 /** The heap as bytes. */
 export const bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(memory.buffer);
 /** The heap as doubles: index is the word index divided by two. */
-export const doubles: Float64Array<ArrayBufferLike> = new Float64Array(
-  memory.buffer,
+export const doubles: Float64Array<ArrayBufferLike> = seen(
+  new Float64Array(memory.buffer),
 );
+
+function seen<T extends Int32Array | Float64Array>(own: T): T {
+  return seam.view === undefined ? own : seam.view(own);
+}
+
 /** Number of words in the heap. */
 export const WORD_COUNT: number = memory.buffer.byteLength / PAGE_BYTES *
   (PAGE_BYTES / 4);

@@ -107,6 +107,20 @@ const getTwice = sendable(
     getOne(objects);
   },
 );
+/** The first item makes the ring, the second goes into it. */
+const putIntoRing = sendable(
+  import.meta,
+  function putIntoRing({ queue }: Objects) {
+    queue.putSync(1);
+    queue.putSync(2);
+  },
+);
+const getFromRing = sendable(
+  import.meta,
+  function getFromRing({ queue }: Objects) {
+    assertEquals([queue.getSync(), queue.getSync()], [1, 2]);
+  },
+);
 const getOneAsync = sendable(
   import.meta,
   async function getOneItemAsync({ one, sum }: Objects) {
@@ -252,6 +266,7 @@ export const programs: Program[] = [
   program("SharedMap.setIfAbsent", [setIfAbsent, setIfAbsent], setOnce),
   program("SharedList.push", [push, push], pushed),
   program("Queue", [putOne, getOne], undefined),
+  program("Queue, unbounded", [putIntoRing, getFromRing], undefined),
   program("Queue, bounded", [putTwo, getTwo], sumIsThree, 1),
   program("Queue, two that get", [putTwo, getOne, getOne], sumIsThree, 1),
   program("Queue, two that put", [putOne, putOne, getTwice], sumIsTwo, 1),
