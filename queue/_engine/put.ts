@@ -187,28 +187,29 @@ export function put(
 
 /** Items on the short way into an open ring, in which no one needs a record. */
 class Tail {
+  readonly #bare: boolean;
   /** What is encoded of them, if any must be. */
-  batch: Batch | undefined;
+  readonly #batch: Batch | undefined;
 
   constructor(readonly queue: number, readonly items: readonly unknown[]) {
-    if (mayBeOpen(queue) && !areBare(items)) this.batch = encodeBatch(items);
+    this.#bare = areBare(items);
+    if (!this.#bare && mayBeOpen(queue)) this.#batch = encodeBatch(items);
   }
 
   /** Puts them in at the tail, if that is all it takes; returns a `Put`. */
   put(): number {
-    const { queue, items, batch } = this;
+    const { queue, items } = this;
     if (!mayBeOpen(queue)) return Put.closed;
-    if (batch === undefined) {
-      return areBare(items) ? putBareAtTail(queue, items) : Put.closed;
-    }
-    if (batch.other !== undefined) return Put.closed;
+    if (this.#bare) return putBareAtTail(queue, items);
+    const batch = this.#batch;
+    if (batch === undefined || batch.other !== undefined) return Put.closed;
     if (!isWide(queue)) widen(queue);
     return putBatchAtTail(queue, batch, items);
   }
 
   /** Makes a block of them. */
   draftBlock(): number {
-    return draftBlock(this.queue, this.items, this.batch);
+    return draftBlock(this.queue, this.items, this.#batch);
   }
 }
 
