@@ -310,6 +310,7 @@ function release(handle: SharedObject): void {
   handle[ADDRESS] = FREED;
   if (handle[BALLAST] !== undefined) handle[BALLAST] = undefined;
   if (fresh.get(address) === handle) fresh.delete(address);
+  else if (fresher.get(address) === handle) fresher.delete(address);
   const known = handles.get(address);
   if (known !== undefined && known.deref() === handle) handles.delete(address);
   finalizers.unregister(handle);
@@ -378,12 +379,13 @@ export function pinUntil<P extends Promise<unknown>>(
   return promise;
 }
 
-/** Handles by address, but for those in `fresh`. */
+/** Handles by address, but for those made in the running job. */
 const handles = new Map<number, WeakRef<SharedObject>>();
-/** Handles made in the running job. */
-const fresh = new Map<number, SharedObject>();
-/** More than so many are not kept: they may get a second handle. */
-const MAX_FRESH = 1024;
+/** Handles made in the running job, and the newest of them. */
+let fresh = new Map<number, SharedObject>();
+let fresher = new Map<number, SharedObject>();
+/** So many are kept at least; those before them may get a second handle. */
+const MIN_FRESH = 1024;
 let settling = false;
 
 const finalizers = new FinalizationRegistry<number>((hold) => {
@@ -396,20 +398,21 @@ const freeHolds: number[] = [];
 
 function settleFresh(): void {
   settling = false;
-  for (const [address, handle] of fresh) {
-    handles.set(address, new WeakRef(handle));
+  for (const made of [fresh, fresher]) {
+    for (const [address, handle] of made) {
+      handles.set(address, new WeakRef(handle));
+    }
+    made.clear();
   }
-  fresh.clear();
 }
 
 function remember(address: number, handle: SharedObject): void {
-  if (fresh.size >= MAX_FRESH) {
-    for (const oldest of fresh.keys()) {
-      fresh.delete(oldest);
-      break;
-    }
+  // To delete the oldest one by one would be slow: a Map skips what was deleted.
+  if (fresher.size >= MIN_FRESH) {
+    [fresh, fresher] = [fresher, fresh];
+    fresher.clear();
   }
-  fresh.set(address, handle);
+  fresher.set(address, handle);
   if (!settling) {
     settling = true;
     queueMicrotask(settleFresh);
@@ -530,7 +533,8 @@ function unusable(object: SharedObject): ThreadingError {
 }
 
 function knownHandle(address: number): SharedObject | undefined {
-  return fresh.get(address) ?? handles.get(address)?.deref();
+  return fresher.get(address) ?? fresh.get(address) ??
+    handles.get(address)?.deref();
 }
 
 /**
