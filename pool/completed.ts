@@ -13,7 +13,7 @@ import {
 } from "../_internal/options.ts";
 import { addressOf } from "../threading/_ground.ts";
 import { isSettled } from "./_engine/layout.ts";
-import { waitForAny } from "./_engine/any.ts";
+import { waitForAny, watch } from "./_engine/any.ts";
 import { Future, waitForResult } from "./future.ts";
 
 const WHAT = "wait for futures";
@@ -156,18 +156,19 @@ function* completedSync<R>(
   timeout: number,
 ): Generator<Future<R>> {
   const deadline = performance.now() + timeout;
-  const left = new Map(
-    Array.from(futures, (future) => [addressOf(future), future]),
-  );
-  while (left.size > 0) {
-    const tasks = [...left.keys()];
-    const isOne = waitForAny(tasks, deadline, WHAT);
+  let left = [...futures];
+  for (const future of left) watch(addressOf(future));
+  while (left.length > 0) {
+    // Whoever has taken one may have freed others.
+    const tasks = left.map(addressOf);
+    const isOne = waitForAny(tasks, deadline, WHAT, true);
     if (!isOne) throw timeoutError(WHAT, timeout);
-    for (const task of tasks) {
-      if (!isSettled(task)) continue;
-      const future = left.get(task)!;
-      left.delete(task);
-      yield future;
+    const done: Future<R>[] = [];
+    const rest: Future<R>[] = [];
+    for (const [i, future] of left.entries()) {
+      (isSettled(tasks[i]) ? done : rest).push(future);
     }
+    left = rest;
+    yield* done;
   }
 }

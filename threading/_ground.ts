@@ -64,10 +64,13 @@ export {
   unlockInner,
 } from "./_memory/mutex.ts";
 export {
+  admitScope,
+  callInScope,
   checkInterrupted,
   currentScope,
+  dismissScope,
   isScopeCancelled,
-  runInScope,
+  ownerOfCode,
   runSheltered,
   runShielded,
   type Scope,
@@ -113,6 +116,7 @@ export {
   onThreadEnd,
   OWN_NODE,
   prepareOwnNode,
+  sleepUntilWoken,
   type Surrender,
   waitEpoch,
   waitPromise,

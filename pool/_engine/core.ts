@@ -26,6 +26,10 @@
  *   core's queue of idle ones, or starts a worker. A worker looks into the line
  *   under the mutex before it gets into that queue, so it misses nothing. If it
  *   dies between being woken and taking the task, `abandon` wakes the next one.
+ * - A worker that finds the line empty looks on for an instant (`Core.looking`).
+ *   Nobody is woken for as many tasks as workers look: each of them takes one,
+ *   in a section in which it looks no more, before it rests. If one dies that
+ *   looks, `abandon` takes it off the count and wakes another one.
  * - Whoever takes a task out of the line wakes the submitter that waits longest
  *   for room. That puts its task in itself, in the section in which it looks.
  * - Whoever settles a task wakes all that wait at its Future.
@@ -91,6 +95,7 @@ import {
   rouse,
   settleHold,
   settleIn,
+  stopLooking,
 } from "./line.ts";
 
 /** What the rooms above do for this one. */
@@ -301,6 +306,7 @@ function abandonWorker(core: number, worker: number, cause: unknown): void {
   while (words[worker + Worker.tasks] !== 0) endTaskOf(core, worker, died);
   lock(core + Field.mutex);
   const phase = words[worker + Worker.phase];
+  stopLooking(core, worker);
   words[core + Core.workers]--;
   if (phase === Phase.leaves) {
     words[core + Core.leaving]--;

@@ -17,7 +17,7 @@ export const Core = {
   room: Field.own,
   /** Queue of those who wait for the end. */
   end: Field.own + 2,
-  /** The line of pending tasks: the first, the last, their number. */
+  /** The line of pending tasks, see `lanes.ts`: first and last lane, tasks. */
   first: Field.own + 4,
   last: Field.own + 5,
   pending: Field.own + 6,
@@ -55,9 +55,11 @@ export const Core = {
   died: Field.own + 24,
   /** How many of them in a row before they could take a task. */
   stillborn: Field.own + 25,
+  /** How many workers are about to look at the line by themselves. */
+  looking: Field.own + 26,
 } as const;
 /** Size of a core in words. */
-export const CORE_WORDS = Field.own + 26;
+export const CORE_WORDS = Field.own + 27;
 
 /** Whether a core accepts tasks. */
 export const Closed = {
@@ -76,7 +78,7 @@ export const Task = {
   job: Field.own + 2,
   /** Record of the result or error. */
   result: Field.own + 3,
-  /** In the line or the list of a worker. */
+  /** In its lane or the list of a worker. */
   next: Field.own + 4,
   previous: Field.own + 5,
   /** The node of the worker that runs it. */
@@ -100,13 +102,23 @@ export const Task = {
   updates: Field.own + 17,
   /** Set if one who helps may sleep at it, see `help.ts`. */
   helpers: Field.own + 18,
+  /** Whose lane it is in, and, if it is the first there, the rest of it. */
+  submitter: Field.own + 19,
+  nextLane: Field.own + 20,
+  previousLane: Field.own + 21,
+  lastOfLane: Field.own + 22,
+  /** The slot of the thread to be woken at its end, 0, or `MANY_WATCH`. */
+  watcher: Field.own + 23,
   /** Its scope of cancelling, `SCOPE_WORDS` words. */
-  scope: Field.own + 19,
+  scope: Field.own + 24,
   /** Queue of those who wait for what it reports. */
-  readers: Field.own + 19 + SCOPE_WORDS,
+  readers: Field.own + 24 + SCOPE_WORDS,
 } as const;
 /** Size of a task in words. */
-export const TASK_WORDS = Field.own + 19 + SCOPE_WORDS + 2;
+export const TASK_WORDS = Field.own + 24 + SCOPE_WORDS + 2;
+
+/** Several threads watch a task: all there are will look. */
+export const MANY_WATCH = -1;
 
 /** The life of a task. */
 export const TaskState = {
@@ -132,9 +144,11 @@ export const Worker = {
   phase: NODE_WORDS + 1,
   /** Which of the pool's it is, from 1. */
   number: NODE_WORDS + 2,
+  /** Whether it is counted in `Core.looking`. */
+  looks: NODE_WORDS + 3,
 } as const;
 /** Size of a worker's node in words. */
-export const WORKER_WORDS = NODE_WORDS + 3;
+export const WORKER_WORDS = NODE_WORDS + 4;
 /** Flag of a node that is a worker. */
 export const WORKER_FLAG = 0x100;
 

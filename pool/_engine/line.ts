@@ -23,16 +23,20 @@ import {
   type Protocol,
   releaseReference,
   requestHost,
+  ScopeField,
   self,
   Slot,
   slotOf,
   store,
+  tid,
   unlock,
   unlockInner,
   Wake,
   wake,
   wakeAll,
+  wakeAllSlots,
   wakeFirst,
+  wakeSlot,
   words,
 } from "../../threading/_ground.ts";
 import {
@@ -43,11 +47,13 @@ import {
   ThreadField,
 } from "../../threading/_threads.ts";
 import { commitRecord, releaseRecord } from "../../threading/_values.ts";
+import { lineUp, lineUpFirst, takeOut, takeTurn } from "./lanes.ts";
 import {
   Closed,
   Core,
   HELPER,
   isSettled,
+  MANY_WATCH,
   Offer,
   Task,
   TaskState,
@@ -60,6 +66,8 @@ export const futureProtocol: Protocol = {
     return isSettled(task) ? Wake.granted : Wake.waiting;
   },
   undo: () => true,
+  // About as long as a worker takes that is awake, and has little to do.
+  spins: 4000,
 };
 
 /** In the section: whether a task may get into the line. */
@@ -131,15 +139,15 @@ export function accept(core: number, task: number, parent: number): number {
   if (!hasRoom(core)) return Offer.full;
   add(task + Field.references, 1);
   if (parent !== 0) addChild(parent, task);
-  const last = words[core + Core.last];
-  words[task + Task.next] = 0;
-  words[task + Task.previous] = last;
-  if (last === 0) words[core + Core.first] = task;
-  else words[last + Task.next] = task;
-  words[core + Core.last] = task;
+  lineUp(core, task, submitterOf(parent));
   enter(core, task);
   if (parent !== 0) wakeHelpers(parent);
   return rouse(core) ? Offer.acceptedFirst : Offer.accepted;
+}
+
+/** Whose turn it is to be: this thread's, or that of whoever submitted its task. */
+function submitterOf(parent: number): number {
+  return parent === 0 ? tid : words[parent + Task.submitter];
 }
 
 /** So many ancestors of a task are asked whether somebody helps them. */
@@ -245,6 +253,7 @@ export function acceptHere(
   if (isOpen) {
     add(task + Field.references, 1);
     addChild(parent, task);
+    words[task + Task.submitter] = submitterOf(parent);
     lineFirst(core, task);
     claim(core, task, worker);
   }
@@ -266,7 +275,8 @@ function enter(core: number, task: number): void {
  * @returns Whether a worker is to be started, see {@linkcode wantsWorker}.
  */
 export function rouse(core: number): boolean {
-  if (words[core + Core.pending] === 0) return false;
+  // Those that look find one each.
+  if (words[core + Core.pending] <= words[core + Core.looking]) return false;
   if (wakeFirst(core, MAIN_QUEUE, Wake.retry)) return false;
   return lacksWorker(core);
 }
@@ -283,23 +293,51 @@ function mayLackWorker(core: number, more = 1): boolean {
     words[core + Core.closed] !== Closed.failed;
 }
 
-/** In the section: takes a task out of the line. */
-function unline(core: number, task: number): void {
-  const next = words[task + Task.next];
-  const previous = words[task + Task.previous];
-  if (previous === 0) words[core + Core.first] = next;
-  else words[previous + Task.next] = next;
-  if (next === 0) words[core + Core.last] = previous;
-  else words[next + Task.previous] = previous;
+/** In the section: a task has been taken out of the line. */
+function leaveLine(core: number): void {
   words[core + Core.pending]--;
   if (words[core + Core.room] !== 0 && hasRoom(core)) {
     wakeFirst(core, Core.room, Wake.retry);
   }
 }
 
+/** In the section: takes a task out of the line. */
+function unline(core: number, task: number): void {
+  takeOut(core, task);
+  leaveLine(core);
+}
+
 /** In the section: a worker runs a task that is in the line. */
-export function claim(core: number, task: number, worker: number): void {
+function claim(core: number, task: number, worker: number): void {
   unline(core, task);
+  assign(core, task, worker);
+}
+
+/**
+ * In the section: a worker runs the task whose turn it is. If there is none it
+ * looks for one, until {@linkcode stopLooking}.
+ *
+ * @returns The task, or 0.
+ */
+function claimNext(core: number, worker: number): number {
+  const task = takeTurn(core);
+  if (task === 0) {
+    words[worker + Worker.looks] = 1;
+    words[core + Core.looking]++;
+  } else {
+    leaveLine(core);
+    assign(core, task, worker);
+  }
+  return task;
+}
+
+/** In the section: the same for a worker that looks no more. */
+export function stopLooking(core: number, worker: number): void {
+  words[core + Core.looking] -= words[worker + Worker.looks];
+  words[worker + Worker.looks] = 0;
+}
+
+function assign(core: number, task: number, worker: number): void {
   const first = words[worker + Worker.tasks];
   words[task + Task.next] = first;
   words[task + Task.previous] = 0;
@@ -307,6 +345,8 @@ export function claim(core: number, task: number, worker: number): void {
   words[worker + Worker.tasks] = task;
   words[task + Task.worker] = worker;
   words[task + Task.attempt]++;
+  // The worker enters its scope. Only its own thread claims a task.
+  store(task + Task.scope + ScopeField.slot, words[worker + Node.slot]);
   words[core + Core.running]++;
   store(task + Task.state, TaskState.running);
 }
@@ -319,20 +359,35 @@ export function release(core: number, task: number): void {
   if (previous !== 0) words[previous + Task.next] = next;
   else words[words[task + Task.worker] + Worker.tasks] = next;
   words[task + Task.worker] = 0;
+  store(task + Task.scope + ScopeField.slot, 0);
   words[core + Core.running]--;
 }
 
 /**
- * Takes the next task out of the line.
+ * Takes the next task out of the line, for a worker that looks on if there is
+ * none.
  *
- * @returns The task, or 0 if there is none.
+ * @returns The task, or 0.
  */
 export function takeNext(core: number, worker: number): number {
   lock(core + Field.mutex);
-  const task = words[core + Core.first];
-  if (task !== 0) claim(core, task, worker);
+  stopLooking(core, worker);
+  const task = claimNext(core, worker);
   unlock(core + Field.mutex);
   return task;
+}
+
+/**
+ * Has a worker look no more.
+ *
+ * @returns Whether there is a task by now.
+ */
+export function endLooking(core: number, worker: number): boolean {
+  lock(core + Field.mutex);
+  stopLooking(core, worker);
+  const isThere = words[core + Core.pending] !== 0;
+  unlock(core + Field.mutex);
+  return isThere;
 }
 
 /**
@@ -356,8 +411,7 @@ export function settle(
   lock(core + Field.mutex);
   release(core, task);
   settleIn(core, task, state, result);
-  const next = worker === 0 ? 0 : words[core + Core.first];
-  if (next !== 0) claim(core, next, worker);
+  const next = worker === 0 ? 0 : claimNext(core, worker);
   unlock(core + Field.mutex);
   return next;
 }
@@ -390,6 +444,9 @@ export function settleIn(
     wakeAll(task, MAIN_QUEUE, Wake.granted);
     wakeAll(task, Task.readers, Wake.granted);
   }
+  const watcher = words[task + Task.watcher];
+  if (watcher === MANY_WATCH) wakeAllSlots();
+  else if (watcher !== 0) wakeSlot(watcher);
   unlockInner(task + Field.mutex);
   if (job !== 0) releaseRecord(job);
   releaseReference(task);
@@ -520,14 +577,10 @@ export function failFirst(core: number, error: unknown): boolean {
 
 /** In the section: puts a task at the head of the line. */
 export function lineFirst(core: number, task: number): void {
-  const first = words[core + Core.first];
-  words[task + Task.previous] = 0;
-  words[task + Task.next] = first;
-  if (first === 0) words[core + Core.last] = task;
-  else words[first + Task.previous] = task;
-  words[core + Core.first] = task;
+  lineUpFirst(core, task);
   enter(core, task);
 }
+
 /** In the section: whether all has ended. */
 export function isOver(core: number): boolean {
   return words[core + Core.closed] !== Closed.no &&

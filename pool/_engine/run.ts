@@ -10,11 +10,12 @@
  * @module
  */
 
-import type { AsyncLocalStorage } from "node:async_hooks";
 import { builtIn } from "../../_internal/built_in.ts";
 import {
-  currentScope,
-  runInScope,
+  admitScope,
+  callInScope,
+  dismissScope,
+  ownerOfCode,
   type Scope,
   type ScopeLimit,
   self,
@@ -129,11 +130,9 @@ export class Place {
   }
 }
 
-let storage: AsyncLocalStorage<Running> | undefined;
-
 /** The task that this code belongs to. */
 export function currentRunning(): Running | undefined {
-  const running = storage?.getStore();
+  const running = ownerOfCode() as Running | undefined;
   return running?.ended ? undefined : running;
 }
 
@@ -285,24 +284,37 @@ function begin(place: Place, task: number): Running {
   };
 }
 
+/** Calls the function of a task in the scope of that, which `claim` has entered. */
 function callIn(
   running: Running,
   fn: SendableFunction,
   args: unknown[],
 ): unknown {
-  storage ??= new (builtIn("node:async_hooks").AsyncLocalStorage)();
   const { task } = running;
   const timeout = words[task + Task.timeout];
   const limit = timeout < 0 ? undefined : limitOf(running, timeout);
-  return runInScope(
-    task,
-    task + Task.scope,
-    () => {
-      running.scope = currentScope();
-      return storage!.run(running, fn, ...args as never[]);
-    },
-    limit,
-  );
+  const scope = admitScope(task, task + Task.scope, limit, running);
+  running.scope = scope;
+  let value: unknown;
+  let isAsync = false;
+  try {
+    value = callInScope(scope, fn, args as never[]);
+    isAsync = isThenable(value);
+  } finally {
+    if (!isAsync) dismissScope(scope);
+  }
+  return isAsync ? dismissAfter(scope, value as PromiseLike<unknown>) : value;
+}
+
+async function dismissAfter(
+  scope: Scope,
+  promise: PromiseLike<unknown>,
+): Promise<unknown> {
+  try {
+    return await promise;
+  } finally {
+    dismissScope(scope);
+  }
 }
 
 /** Has a task cancelled when its time is up. */

@@ -9,6 +9,7 @@
 import "../future.ts";
 import {
   addressOf,
+  load,
   MAIN_QUEUE,
   Node,
   type Protocol,
@@ -40,16 +41,30 @@ import {
   suspendedProtocol,
 } from "./core.ts";
 import { Closed, Core, Phase, Worker, WORKER_FLAG } from "./layout.ts";
-import { takeNext } from "./line.ts";
+import { endLooking, takeNext } from "./line.ts";
 import { setServe } from "./start.ts";
 import { breathe, Place, run } from "./run.ts";
 
 /** After so many tasks in a row the event loop turns. */
-const TASKS_A_TURN = 64;
+const TASKS_A_TURN = 256;
 /** Or after so many milliseconds. */
 const TURN_MS = 10;
-/** How often a worker looks for a task before it lets the event loop turn. */
-const SPINS = 2000;
+/**
+ * So many milliseconds a worker looks for a task before it rests: about as long as
+ * a submitter in its event loop takes from one result to the next task. To wake
+ * the worker would take longer than what most of them have to do.
+ */
+const LOOK_MS = 0.05;
+/** How often it looks between two looks at the clock. */
+const LOOKS = 64;
+/**
+ * After so many times in vain it looks for less: where all cores are busy, looking
+ * keeps the submitter from going on.
+ */
+const TRIALS = 8;
+const LESS = 1 / 16;
+/** But every so many times it tries again whether there is something to find. */
+const PROBE = 32;
 
 /** The node of the worker that this thread is. */
 function ownNode(core: number): number {
@@ -104,30 +119,36 @@ export const servePool = sendable(
 
 setServe(servePool);
 
+/** When the event loop of this worker is to turn. */
+const turn = { count: 0, at: 0 };
+
+/** Lets the event loop turn. */
+async function takeTurn(): Promise<void> {
+  await breathe();
+  turn.count = 0;
+  turn.at = performance.now() + TURN_MS;
+}
+
 /** Runs tasks until there are none; false if the worker is to end. */
 async function work(place: Place): Promise<boolean> {
   const { core, worker } = place;
-  let count = 0;
-  let turnAt = performance.now() + TURN_MS;
   let task = takeNext(core, worker);
   while (task !== 0) {
     // While the event loop turns the worker has no task: what comes up there is
     // not the next one's fault.
-    const turns = ++count % 4 === 0 && isTime(count, turnAt);
+    const turns = ++turn.count % 4 === 0 && isTime();
     const next = run(place, task, !turns);
     if (typeof next === "number" && !turns) {
       task = next;
       continue;
     }
-    if (turns) {
-      await breathe();
-      turnAt = performance.now() + TURN_MS;
-    }
+    if (turns) await takeTurn();
     await place.whenFree();
     task = takeNext(core, worker);
   }
-  if (isThereSoon(core)) return true;
-  await breathe();
+  lookFor(core);
+  if (endLooking(core, worker)) return true;
+  await takeTurn();
   await place.whenFree();
   if (words[core + Core.pending] !== 0) return true;
   if (!place.isEmpty) {
@@ -139,15 +160,25 @@ async function work(place: Place): Promise<boolean> {
   return !leave(core, worker);
 }
 
-function isTime(count: number, turnAt: number): boolean {
-  return count % TASKS_A_TURN === 0 || performance.now() > turnAt;
+function isTime(): boolean {
+  return turn.count % TASKS_A_TURN === 0 || performance.now() > turn.at;
 }
 
-function isThereSoon(core: number): boolean {
-  for (let spin = 0; spin < SPINS; spin++) {
-    if (words[core + Core.pending] !== 0) return true;
-  }
-  return false;
+/** How many times in a row this worker has looked in vain. */
+let vain = 0;
+
+/** Blocks for an instant, until there is a task. */
+function lookFor(core: number): void {
+  const isLess = vain >= TRIALS && vain % PROBE !== 0;
+  const until = performance.now() + (isLess ? LOOK_MS * LESS : LOOK_MS);
+  do {
+    for (let look = 0; look < LOOKS; look++) {
+      if (load(core + Core.pending) === 0) continue;
+      vain = 0;
+      return;
+    }
+  } while (performance.now() < until);
+  vain++;
 }
 
 function idleTimeout(core: number): number {

@@ -71,11 +71,13 @@ export interface Scope {
   /** Whether it has been left. */
   over: boolean;
   /** Called from the event loop when it has been cancelled. */
-  readonly listeners: Set<(reason: unknown) => void>;
+  listeners: Set<(reason: unknown) => void> | undefined;
   /** The reason, once it has been read. */
   reason?: { value: unknown };
   /** When it is to be cancelled, if it is. */
   limit: ScopeLimit | undefined;
+  /** What a task of a pool is for its thread; `undefined` for a thread's scope. */
+  readonly owner: unknown;
 }
 
 /** When a scope is to be cancelled by the thread that has entered it. */
@@ -224,11 +226,11 @@ function settleHint(): void {
 /** Calls those who listen to scopes that have been cancelled. */
 export function tellListeners(): void {
   for (const scope of entered) {
-    if (scope.listeners.size === 0 || !isScopeCancelled(scope.address)) {
+    if (scope.listeners === undefined || !isScopeCancelled(scope.address)) {
       continue;
     }
     const listeners = [...scope.listeners];
-    scope.listeners.clear();
+    scope.listeners = undefined;
     for (const listener of listeners) listener(reasonOf(scope));
   }
 }
@@ -238,43 +240,73 @@ export function onCancel(
   scope: Scope,
   callback: (reason: unknown) => void,
 ): () => void {
-  scope.listeners.add(callback);
-  return () => void scope.listeners.delete(callback);
+  const listeners = scope.listeners ??= new Set();
+  listeners.add(callback);
+  return () => void listeners.delete(callback);
 }
 
-function enter(object: number, address: number, limit?: ScopeLimit): Scope {
+/**
+ * Makes a scope one of those entered here. Whoever calls this has stored the slot
+ * in it.
+ *
+ * @param object The object that has the scope.
+ * @param address The scope.
+ * @param limit When this thread is to cancel the scope.
+ * @param owner What {@linkcode ownerOfCode} gives to what runs in it.
+ */
+export function admitScope(
+  object: number,
+  address: number,
+  limit?: ScopeLimit,
+  owner?: unknown,
+): Scope {
   const scope: Scope = {
     object,
     address,
     over: false,
-    listeners: new Set(),
+    listeners: undefined,
+    reason: undefined,
     limit,
+    owner,
   };
   entered.add(scope);
   if (limit !== undefined) {
     limited++;
     store(HINT, 1);
   }
-  const isWhole = tryLock(object + Field.mutex);
-  words[address + ScopeField.slot] = self;
-  const cancelled = words[address + ScopeField.state] !== 0;
-  if (isWhole) unlock(object + Field.mutex);
-  if (cancelled) store(HINT, 1);
+  // Whoever cancels it stores its state before it looks which slot entered it.
+  if (isScopeCancelled(address)) store(HINT, 1);
   return scope;
 }
 
-function leave(scope: Scope): void {
-  const { object, address } = scope;
+/** Undoes {@linkcode admitScope}; the slot in it is the caller's business. */
+export function dismissScope(scope: Scope): void {
   // Killed or ended, the thread has left all of its scopes.
   if (scope.over) return;
   scope.over = true;
   unlimit(scope);
   entered.delete(scope);
-  scope.listeners.clear();
-  const isWhole = tryLock(object + Field.mutex);
-  words[address + ScopeField.slot] = 0;
-  if (isWhole) unlock(object + Field.mutex);
+  scope.listeners = undefined;
   if (words[HINT] !== 0) settleHint();
+}
+
+/** Stores in a scope that this thread has entered it, or has left it. */
+function mark(object: number, address: number, slot: number): void {
+  // Not just a store: a thread that is being killed must not write there.
+  const isWhole = tryLock(object + Field.mutex);
+  store(address + ScopeField.slot, slot);
+  if (isWhole) unlock(object + Field.mutex);
+}
+
+function enter(object: number, address: number, limit?: ScopeLimit): Scope {
+  mark(object, address, self);
+  return admitScope(object, address, limit);
+}
+
+function leave(scope: Scope): void {
+  if (scope.over) return;
+  mark(scope.object, scope.address, 0);
+  dismissScope(scope);
 }
 
 /** The scope of the thread that begins to run here. */
@@ -289,7 +321,7 @@ export function leaveThread(): void {
   for (const scope of entered) {
     scope.over = true;
     unlimit(scope);
-    scope.listeners.clear();
+    scope.listeners = undefined;
   }
   entered.clear();
   threadScope = undefined;
@@ -318,13 +350,28 @@ export function runInScope<T>(
   const scope = enter(object, address, limit);
   let isAsync = false;
   try {
-    const result = flows().run({ scope, shielded: false, tid }, fn);
+    const result = callInScope(scope, fn, []);
     if (!isThenable(result)) return result;
     isAsync = true;
     return leaveAfter(scope, result) as T;
   } finally {
     if (!isAsync) leave(scope);
   }
+}
+
+/** Calls a function; what it calls, awaits and starts belongs to the scope. */
+export function callInScope<A extends unknown[], R>(
+  scope: Scope,
+  fn: (...args: A) => R,
+  args: A,
+): R {
+  return flows().run({ scope, shielded: false, tid }, fn, ...args);
+}
+
+/** The owner of the scope that the code belongs to which calls this. */
+export function ownerOfCode(): unknown {
+  const flow = storage?.getStore();
+  return flow?.tid === tid ? flow.scope?.owner : undefined;
 }
 
 async function leaveAfter<T>(
