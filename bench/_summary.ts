@@ -53,6 +53,16 @@ const LINES: readonly Line[] = [
     peers: ["Node MessagePort", "Python multiprocessing.Queue"],
   },
   {
+    what: "a task in a pool, awaited",
+    row: "a trivial task in a pool, awaited, one at a time",
+    peers: ["piscina", "Python ThreadPoolExecutor"],
+  },
+  {
+    what: "one of 10 000 tasks in a pool",
+    row: "10 000 trivial tasks in a pool, submitted, then awaited",
+    peers: ["piscina", "Python ThreadPoolExecutor"],
+  },
+  {
     what: "a program that gets 30 000 objects from a thread",
     row: "30 000 small objects from a thread, whole program",
     peers: ["Node worker_threads", "Python"],

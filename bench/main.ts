@@ -7,6 +7,7 @@ import { cleanUp } from "./_programs.ts";
 import { summary } from "./_summary.ts";
 import { table, verdicts } from "./_table.ts";
 import { rows as cluster } from "./cluster.ts";
+import { rows as pool } from "./pool.ts";
 import { rows as queue } from "./queue.ts";
 import { rows as process } from "./process.ts";
 import { rows as signal } from "./signal.ts";
@@ -15,7 +16,7 @@ import { rows as whole } from "./whole.ts";
 
 /** The suites of rows in the sections of the table. */
 const SECTIONS: Record<string, Record<string, readonly Row[]>> = {
-  "Warm": { threading, queue, signal, process },
+  "Warm": { threading, queue, pool, signal, process },
   "As users meet it": { "as users meet it": whole },
   "Across machines": { cluster },
 };

@@ -5,6 +5,7 @@ import {
   deno,
   denoWithPackages,
   node,
+  nodeWithPackages,
   type Program,
   python,
   whole,
@@ -35,6 +36,7 @@ const globalWorker = among("Deno Worker", deno(here("./peers/deno/whole.ts")));
 const nodeWorkers = among("Node worker_threads", nodeProgram);
 const py = among("Python", pythonProgram);
 const multithreading = among("multithreading", packageProgram);
+const poolProgram = nodeWithPackages(here("./peers/node/pool.js"));
 
 /** What the import of a module costs beyond an empty program. */
 function importOf(
@@ -173,6 +175,19 @@ export const rows: readonly Row[] = [
       skein("memory")("waiting 100", 1.35e9),
       workers("memory")("waiting 100"),
       globalWorker("memory")("waiting 100"),
+    ],
+  },
+  {
+    name: "the first 100 tasks of 1 ms in a pool, whole program",
+    unit: "ns",
+    rehearsed: true,
+    contestants: [
+      among("skein", deno(here("./skein/whole_pool.ts")))("time")("tasks 100"),
+      among("piscina", poolProgram)("time")("piscina tasks 100", 1),
+      among("tinypool", poolProgram)("time")("tinypool tasks 100"),
+      among("workerpool", poolProgram)("time")("workerpool tasks 100"),
+      among("poolifier", poolProgram)("time")("poolifier tasks 100"),
+      py("time")("tasks 100"),
     ],
   },
   items("10 numbers", "numbers 10"),

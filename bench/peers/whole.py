@@ -6,6 +6,7 @@ import json
 import queue
 import sys
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter_ns
 
 
@@ -60,7 +61,21 @@ def items(kind, count):
     producer.join()
 
 
+def compute(ms):
+    end = perf_counter_ns() + ms * 1_000_000
+    while perf_counter_ns() < end:
+        pass
+
+
+def tasks(count):
+    # Not threads: only one of them computes at a time.
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(compute, [1] * count):
+            pass
+
+
 ROWS = {
+    "tasks": tasks,
     "thread": thread,
     "lock": lock,
     "numbers": lambda count: items("numbers", count),
