@@ -73,7 +73,6 @@ export const rows: readonly Row[] = [
       tinypool("many"),
       workerpool("many"),
       poolifier("many"),
-      multithreading("pool-many"),
       threads("many", 0.5),
       processes("many"),
       jvm("many"),

@@ -93,7 +93,7 @@ async function fib(): Promise<number> {
 }
 
 async function idle(): Promise<number> {
-  const pool = new ThreadPool({ size: 4 });
+  const pool = new ThreadPool({ size: 4, idleTimeout: Infinity });
   await Array.fromAsync(pool.map(work.compute, [20, 20, 20, 20], { chunk: 1 }));
   // What starts and ends with them is over.
   await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -103,7 +103,7 @@ async function idle(): Promise<number> {
   return Math.max(1, (user + system) * 1000);
 }
 
-const primes = () => numbers(PRIMES, 1_000_000_000);
+const primes = () => numbers(PRIMES, 1_000_000_000_000);
 
 if (import.meta.main) {
   await main({

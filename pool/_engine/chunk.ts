@@ -4,7 +4,12 @@
  * @module
  */
 
-import { sendable, type SendableFunction } from "../../threading/_values.ts";
+import {
+  encode,
+  sendable,
+  type SendableFunction,
+} from "../../threading/_values.ts";
+import { SALVAGE } from "./layout.ts";
 
 /** What a chunk has come to. */
 export interface ChunkResult {
@@ -14,6 +19,47 @@ export interface ChunkResult {
   error?: { reason: unknown };
   /** Milliseconds it took. */
   ms: number;
+}
+
+/** What a chunk has come to if something in it cannot be sent. */
+function salvage(
+  { values, error, ms }: ChunkResult,
+  settled: boolean,
+): ChunkResult {
+  for (const [i, value] of values.entries()) {
+    const outcome = value as PromiseSettledResult<unknown>;
+    try {
+      if (!settled) encode(value, "result");
+      else if (outcome.status === "fulfilled") encode(outcome.value, "result");
+      else encode(outcome.reason, "result");
+    } catch (reason) {
+      if (!settled) {
+        return { values: values.slice(0, i), error: { reason }, ms };
+      }
+      values[i] = { status: "rejected", reason };
+    }
+  }
+  if (error === undefined) return { values, ms };
+  try {
+    encode(error.reason, "result");
+    return { values, error, ms };
+  } catch (reason) {
+    return { values, error: { reason }, ms };
+  }
+}
+
+/** The result of a chunk, which is not lost as a whole. */
+function resultOf(
+  values: unknown[],
+  begun: number,
+  settled: boolean,
+  error?: { reason: unknown },
+): ChunkResult {
+  const ms = performance.now() - begun;
+  const result: ChunkResult = error === undefined
+    ? { values, ms }
+    : { values, error, ms };
+  return Object.assign(result, { [SALVAGE]: () => salvage(result, settled) });
 }
 
 /** Calls a function for each item of a chunk. */
@@ -41,7 +87,7 @@ export const runChunk = sendable(
       }
       values[i] = settled ? { status: "fulfilled", value } : value;
     }
-    return { values, ms: performance.now() - begun };
+    return resultOf(values, begun, settled);
   },
 );
 
@@ -64,7 +110,7 @@ async function goOn(
       values[i] = { status: "rejected", reason };
     }
   }
-  return { values, ms: performance.now() - begun };
+  return resultOf(values, begun, settled);
 }
 
 function failed(
@@ -74,7 +120,7 @@ function failed(
   begun: number,
 ): ChunkResult {
   values.length = at;
-  return { values, error: { reason }, ms: performance.now() - begun };
+  return resultOf(values, begun, false, { reason });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

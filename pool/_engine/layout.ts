@@ -136,6 +136,12 @@ export function isSettled(task: number): boolean {
   return load(task + Task.state) >= TaskState.returned;
 }
 
+/**
+ * What a result has that is made of several, of which one may not be sendable: a
+ * function that gives what can be sent of it.
+ */
+export const SALVAGE: unique symbol = Symbol("salvage");
+
 /** The words of a worker's node behind those of every node. */
 export const Worker = {
   /** First of its tasks. */

@@ -41,11 +41,11 @@ import {
   readRecord,
   type SendableFunction,
 } from "../../threading/_values.ts";
-import { ThreadingError } from "../../threading/errors.ts";
+import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { ThreadExit } from "../../threading/thread.ts";
 import { timeoutError } from "../../_internal/options.ts";
 import { rouseWorker, RUN } from "./core.ts";
-import { Core, Task, TaskState } from "./layout.ts";
+import { Core, SALVAGE, Task, TaskState } from "./layout.ts";
 import { settle } from "./line.ts";
 
 /** What a task is to run. */
@@ -424,11 +424,24 @@ function endReturned(
 ): number {
   let result = 0;
   try {
-    if (value !== undefined) result = draftResult(value);
+    if (value !== undefined) result = draftValue(value);
   } catch (error) {
     return endFailed(running, error, goesOn);
   }
   return end(running, TaskState.returned, result, goesOn);
+}
+
+/** The record of what a task returned, a draft. */
+function draftValue(value: unknown): number {
+  try {
+    return draftResult(value);
+  } catch (error) {
+    const { [SALVAGE]: salvage } = value as { [SALVAGE]?: () => unknown };
+    if (salvage === undefined || !(error instanceof NotSendableError)) {
+      throw error;
+    }
+    return draftResult(salvage());
+  }
 }
 
 /** The same with what it threw. */

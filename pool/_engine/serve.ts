@@ -8,6 +8,7 @@
 // The class of the tasks, which a worker may be the last to let go.
 import "../future.ts";
 import {
+  addOnWake,
   addressOf,
   load,
   MAIN_QUEUE,
@@ -195,10 +196,21 @@ function restSync(core: number): boolean {
     Wake.waiting;
 }
 
+/** The core for which this worker rests in its event loop, or 0. */
+let resting = 0;
+
+// A blocked wait does so by itself.
+addOnWake(() => {
+  if (resting !== 0) idleProtocol.tick!(resting);
+});
+
 /** The same while the event loop goes on with what tasks have left there. */
 async function rest(core: number): Promise<boolean> {
   const surrender = { timeout: idleTimeout(core), timeoutError: () => LATE };
-  return await wait(idleProtocol, core, surrender) !== LATE;
+  resting = core;
+  const end = await wait(idleProtocol, core, surrender);
+  resting = 0;
+  return end !== LATE;
 }
 
 /** Waits for a task, or until those that are suspended here have ended. */

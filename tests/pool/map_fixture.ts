@@ -43,6 +43,25 @@ export const hang = sendable(import.meta, async function hang(n: number) {
   return n;
 });
 
+/** One result, or one reason, cannot be sent. */
+export const unsendableAt = sendable(
+  import.meta,
+  function unsendableAt(n: number): unknown {
+    if (n === 3) return () => n;
+    if (n === 5) throw () => n;
+    if (n === 7) throw new RangeError("seven");
+    return n;
+  },
+);
+
+export const unsendableLater = sendable(
+  import.meta,
+  async function unsendableLater(n: number): Promise<unknown> {
+    await Promise.resolve();
+    return unsendableAt(n);
+  },
+);
+
 export const dieAt = sendable(import.meta, function dieAt(n: number) {
   if (n === 3) currentThread().terminate();
   return n;

@@ -13,7 +13,11 @@ import {
   ThreadPool,
   toThread,
 } from "../../pool/mod.ts";
-import { Event, ThreadingError } from "../../threading/mod.ts";
+import {
+  Event,
+  NotSendableError,
+  ThreadingError,
+} from "../../threading/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { waitFor } from "./pool_fixture.ts";
 import * as fixture from "./map_fixture.ts";
@@ -180,6 +184,40 @@ Deno.test("ThreadPool.map() throws at the item that failed, or gives outcomes", 
     () => Array.fromAsync(pool.map(fixture.dieAt, numbers(6), { chunk: 1 })),
     ThreadingError,
   );
+});
+
+Deno.test("ThreadPool.map() loses no other item of a chunk to one that cannot be sent", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  for (const fn of [fixture.unsendableAt, fixture.unsendableLater]) {
+    for (const chunk of [1, 4, 100] as const) {
+      const forms = [
+        await Array.fromAsync(
+          pool.map(fn, numbers(9), { chunk, settled: true }),
+        ),
+        [...pool.mapSync(fn, numbers(9), { chunk, settled: true })],
+      ];
+      for (const outcomes of forms) {
+        const seen = outcomes.map((each) =>
+          each.status === "fulfilled" ? each.value : each.reason.name
+        );
+        const no = "NotSendableError";
+        assertEquals(seen, [0, 1, 2, no, 4, no, 6, "RangeError", 8]);
+      }
+      for (const from of [0, 4]) {
+        const seen: unknown[] = [];
+        const items = numbers(9).slice(from);
+        await assertRejects(async () => {
+          for await (const n of pool.map(fn, items, { chunk })) seen.push(n);
+        }, NotSendableError);
+        assertEquals(seen, from === 0 ? [0, 1, 2] : [4]);
+        seen.length = 0;
+        assertThrows(() => {
+          for (const n of pool.mapSync(fn, items, { chunk })) seen.push(n);
+        }, NotSendableError);
+        assertEquals(seen, from === 0 ? [0, 1, 2] : [4]);
+      }
+    }
+  }
 });
 
 Deno.test("ThreadPool.map() ends with its signal, and with an error of its source", async () => {

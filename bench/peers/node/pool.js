@@ -87,7 +87,7 @@ const rows = {
   }],
   many: [2, (pool) => all(pool, "same", numbers(TASKS))],
   hash: [2, (pool) => all(pool, "hash", numbers(BUFFERS))],
-  primes: [2, (pool) => all(pool, "prime", numbers(PRIMES, 1_000_000_000))],
+  primes: [2, (pool) => all(pool, "prime", numbers(PRIMES, 1_000_000_000_000))],
   // The whole program.
   tasks: [2, async (pool, count) => {
     const items = new Array(count).fill(1);
