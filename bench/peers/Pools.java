@@ -72,9 +72,9 @@ class Pools {
     return MessageDigest.getInstance("SHA-256").digest(buffer);
   }
 
-  static boolean isPrime(long n) {
+  static boolean isPrime(int n) {
     if (n % 2 == 0) return n == 2;
-    for (long i = 3; i * i <= n; i += 2) {
+    for (int i = 3; (long) i * i <= n; i += 2) {
       if (n % i == 0) return false;
     }
     return n > 1;
@@ -110,7 +110,7 @@ class Pools {
       case "many" -> many(10_000, n -> n);
       case "map" -> map();
       case "hash" -> many(400, Pools::hash);
-      case "primes" -> many(2000, n -> isPrime(1_000_000_000_000L + n));
+      case "primes" -> many(2000, n -> isPrime(2_140_000_001 + 2 * n));
       case "fib" -> rounds(15, () -> forks.invoke(new SplitFib(25, 8)));
       default -> throw new IllegalArgumentException(
           "Cannot measure the row: it is unknown, received " + args[0]);

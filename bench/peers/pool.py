@@ -82,7 +82,7 @@ ROWS = {
     "map": map_all,
     "hash": lambda kind: mapped(kind, digest, range(400), 10, 5),
     "primes": lambda kind: mapped(
-        kind, is_prime, range(1_000_000_000_000, 1_000_000_002_000), 20, 3
+        kind, is_prime, range(2_140_000_001, 2_140_004_001, 2), 20, 3
     ),
 }
 

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { measure } from "../../bench/_harness.ts";
 import { summary } from "../../bench/_summary.ts";
 import { quantity } from "../../bench/_table.ts";
+import { rows as pool } from "../../bench/pool.ts";
 import { rows as process } from "../../bench/process.ts";
 import { rows as queue } from "../../bench/queue.ts";
 import { rows as signal } from "../../bench/signal.ts";
@@ -9,7 +10,14 @@ import { rows as threading } from "../../bench/threading.ts";
 import { rows as whole } from "../../bench/whole.ts";
 
 Deno.test("bench: the short table names rows and peers that there are", () => {
-  const rows = [...threading, ...queue, ...process, ...signal, ...whole];
+  const rows = [
+    ...threading,
+    ...queue,
+    ...pool,
+    ...process,
+    ...signal,
+    ...whole,
+  ];
   const text = summary(rows.map((row) => [
     row,
     row.contestants.map(() => ({ median: 1, least: 1, most: 1 })),
