@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ThreadPool } from "@skein/std/pool";
+import { progressBar } from "@skein/std/process";
 import { sendable } from "@skein/std/threading";
 
 /** The hash of a file, as hexadecimal digits. */
@@ -29,21 +30,13 @@ function* filesIn(folder: string): Generator<string> {
   }
 }
 
-/** Draws how far the work has come, where somebody can see it. */
-function bar(items: number, total: number): void {
-  if (!Deno.stderr.isTerminal()) return;
-  const width = Math.round(items / total * 40);
-  const text = `\r[${"#".repeat(width).padEnd(40)}] ${items}/${total}`;
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
-}
-
 if (import.meta.main) {
   const folder = Deno.args[0] ??
     fileURLToPath(new URL("../pool", import.meta.url));
   const files = [...filesIn(folder)].sort();
   await using pool = new ThreadPool();
   const hashes = pool.map(hash, files, {
-    onProgress: ({ items }) => bar(items, files.length),
+    onProgress: await progressBar("hashing"), // drawn on a terminal
   });
   let isRight = true;
   let i = 0;

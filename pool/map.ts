@@ -69,7 +69,8 @@ export interface MapSyncOptions {
   ahead?: number;
   /**
    * Whether the results are outcomes, as those of `Promise.allSettled`; if not,
-   * the first error ends the map.
+   * the first error ends the map. An item that throws, or whose result cannot be
+   * sent, fails alone; a worker that dies fails the chunk that it had.
    *
    * @default {false}
    */

@@ -116,6 +116,10 @@ export interface PoolStats {
  * while. Accepted tasks hold the process open, idle workers do not. A worker
  * that dies fails its task alone, and another one takes its place.
  *
+ * The threads that submit take turns: a single task of one waits for one task of
+ * each other, however many those have submitted. Those of one thread begin in the
+ * order in which it submitted them. What a task submits counts as its submitter's.
+ *
  * A task may give tasks to its own pool and wait for them, however deep, without
  * taking a worker from the pool: see `Future.result`.
  *

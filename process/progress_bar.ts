@@ -1,5 +1,6 @@
 /**
- * A bar that shows on a terminal how far a pipeline has come.
+ * A bar that shows on a terminal how far a pipeline, or a map over many items, has
+ * come.
  *
  * @module
  */
@@ -7,11 +8,22 @@
 import { checkString } from "../_internal/check.ts";
 import type { Progress } from "./_command/options.ts";
 
+/** How far something has come that does items, such as `map` of a ThreadPool. */
+export interface ItemProgress {
+  /** The items that were done. */
+  items: number;
+  /** How many there are, where that is known. */
+  total?: number;
+  /** Whether this is the last report. */
+  done: boolean;
+}
+
 /**
- * Makes a bar for the option `onProgress`. It is drawn on standard error, while
- * the pipeline runs, if that is a terminal; else nothing is written. Where the
- * total is known it shows the part that is done and the time that is left, and
- * where it is not, the bytes and the time so far.
+ * Makes a bar for the option `onProgress` of pipelines, and of `map` of a
+ * ThreadPool. It is drawn on standard error, while that runs, if that is a
+ * terminal; else nothing is written. Where the total is known it shows the part
+ * that is done and the time that is left, and where it is not, the bytes or items
+ * and the time so far.
  *
  * Needs no permission.
  *
@@ -35,15 +47,17 @@ import type { Progress } from "./_command/options.ts";
  */
 export async function progressBar(
   label = "",
-): Promise<(progress: Progress) => void> {
+): Promise<(progress: Progress | ItemProgress) => void> {
   checkString(label, "make a progress bar", "label");
   // Loaded here: a program without a bar does not need it.
   const { default: library } = await import("cli-progress");
   let bar: Bar | undefined;
-  return ({ bytes, total, done }) => {
-    bar ??= draw(library as Library, label, total);
-    bar.update(bytes);
-    if (!done) return;
+  return (progress) => {
+    const areItems = "items" in progress;
+    const textOf = areItems ? String : sizeText;
+    bar ??= draw(library as Library, label, progress.total, textOf);
+    bar.update(areItems ? progress.items : progress.bytes);
+    if (!progress.done) return;
     bar.stop();
     bar = undefined;
   };
@@ -87,12 +101,13 @@ function draw(
   { SingleBar, Presets }: Library,
   label: string,
   total: number | undefined,
+  textOf: (value: number) => string,
 ): Bar {
   const bar = new SingleBar({
     format: total === undefined ? UNKNOWN : KNOWN,
     // The library has it format percentages too.
     formatValue: (value, _, type) =>
-      type === "value" || type === "total" ? sizeText(value) : `${value}`,
+      type === "value" || type === "total" ? textOf(value) : `${value}`,
   }, Presets.legacy);
   bar.start(total ?? 0, 0, { label: label && `${label} ` });
   return bar;

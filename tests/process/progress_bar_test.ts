@@ -43,6 +43,23 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "progressBar() draws what map of a ThreadPool reports" +
+    (ready ? "" : " (skipped: script is not installed)"),
+  ignore: !ready,
+  fn: async () => {
+    const program = new URL("map_bar_program.ts", import.meta.url).pathname;
+    const words = ["deno", "run", "-A", "--no-check", program];
+    const [known, blocked, unknown] = await onTerminal(
+      words.map(quote).join(" "),
+    );
+    for (const line of [known, blocked]) {
+      assertMatch(line, /^squares =+ 100% \| 30 of 30 \| \S+$/);
+    }
+    assertMatch(unknown, /^squares 30 \| \d+s$/);
+  },
+});
+
 Deno.test("progressBar() writes nothing elsewhere", async () => {
   const { stdout, stderr } = await run(copying("new Uint8Array(9)"));
   assertEquals([stdout, stderr], ["", ""]);
