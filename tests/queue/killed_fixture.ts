@@ -25,6 +25,51 @@ export class Trapping extends Queue<Trap> {
   }
 }
 
+/**
+ * A queue whose hooks throw at the first look at an item that has an event: `_put`
+ * at those above 0, `_get` at those below.
+ */
+export class Refusing extends Queue<Trap> {
+  static {
+    sendable(import.meta, this);
+  }
+  protected override _put(item: Trap): void {
+    if (item.n > 0) refuse(item);
+    super._put(item);
+  }
+  protected override _get(): Trap {
+    const item = this.queue.at(0)!;
+    if (item.n < 0) refuse(item);
+    return super._get();
+  }
+}
+
+function refuse(item: Trap): void {
+  if (item.met === undefined || item.met.isSet()) return;
+  item.met.set();
+  throw new RangeError("not in this thread");
+}
+
+/** Gets by a task, and does not return to the event loop. */
+export const getByTask = sendable(
+  import.meta,
+  function getByTask(queue: Queue<Trap>, waiting: Event): void {
+    queue.get();
+    waiting.set();
+    for (;;);
+  },
+);
+
+/** Puts by a task, and does not return to the event loop. */
+export const putByTask = sendable(
+  import.meta,
+  function putByTask(queue: Queue<Trap>, item: Trap, waiting: Event): void {
+    queue.put(item);
+    waiting.set();
+    for (;;);
+  },
+);
+
 /** Compares traps, and stays with the first that it meets. */
 export const byNumber = sendable(
   import.meta,

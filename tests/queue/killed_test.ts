@@ -83,6 +83,56 @@ for (const [name, make] of Object.entries(fixture.makers)) {
   });
 }
 
+Deno.test("Queue with hooks: a get that is to run them in a thread that dies leaves that to the next", async () => {
+  const queue = new fixture.Refusing();
+  const [waiting, met] = [new Event(), new Event()];
+  const victim = start(fixture.getByTask, queue, waiting);
+  await waiting.wait(SOON);
+  const next = queue.get(SOON);
+  const last = start(fixture.get, queue);
+  untilWaiting(queue, 3);
+  // The item is in. `_get` throws here, so the thread of the first get is to run it,
+  // which it never does.
+  queue.putNowait({ n: -1, met });
+  assert(met.isSet());
+  assertEquals(queue.qsize(), 1);
+  await kill(victim);
+  assertEquals((await next).n, -1);
+  queue.putNowait({ n: 2 });
+  assertEquals(await last.join(SOON), 2);
+  for (let i = 0; i < 2; i++) queue.taskDone();
+  await queue.join(SOON);
+});
+
+Deno.test("Queue with hooks: a put that is to run them in a thread that dies is gone, and others go in", async () => {
+  const round = async () => {
+    const queue = new fixture.Refusing(1);
+    const [waiting, met] = [new Event(), new Event()];
+    queue.putNowait({ n: 1 });
+    const victim = start(fixture.putByTask, queue, { n: 2, met }, waiting);
+    await waiting.wait(SOON);
+    const next = queue.put({ n: 3 }, SOON);
+    untilWaiting(queue, 2, "putters");
+    // `_put` throws here, so the put leaves the line for its own thread to run it.
+    assertEquals(queue.getNowait().n, 1);
+    assert(met.isSet());
+    const last = start(fixture.put, queue, { n: 4 });
+    await next;
+    await kill(victim);
+    assertEquals(queue.getNowait().n, 3);
+    await last.join(SOON);
+    assertEquals(queue.getNowait().n, 4);
+    for (let i = 0; i < 3; i++) queue.taskDone();
+    await queue.join(SOON);
+    for (const object of [queue, waiting, met]) object.free();
+  };
+  await round();
+  await round();
+  const before = await settleHeap();
+  for (let i = 0; i < 3; i++) await round();
+  await assertHeapBackTo(before, 300);
+});
+
 for (const { name, make, isStack } of ofNumbers) {
   const inOrder = isStack ? [3, 2, 1] : [1, 2, 3];
 
