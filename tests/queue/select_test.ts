@@ -658,3 +658,28 @@ Deno.test("select() types the value by the case", async () => {
   // @ts-expect-error A lock is not waited for.
   assertThrows(() => selectNowait([new Lock()]), TypeError);
 });
+
+Deno.test("select() takes no ends for cases, and says what it takes", async () => {
+  const queue = new Queue<number>();
+  const producer = queue.producer();
+  const consumer = queue.consumer();
+  for (const end of [producer, consumer, [producer, 1], [consumer, 1]]) {
+    const cases = [queue, end] as never;
+    const words = "case 1 must be a queue, receiving(queue)";
+    assertThrows(() => selectSync(cases), TypeError, words);
+    assertThrows(() => selectNowait(cases), TypeError, words);
+    await assertRejects(() => select(cases), TypeError, words);
+  }
+  for (const end of [producer, consumer]) {
+    assertThrows(() => receiving(end as never), TypeError, "must be a Queue");
+  }
+  // Their own methods do the same.
+  for (const n of [1, 2, 3]) producer.putSync(n);
+  producer.close();
+  {
+    using delivery = consumer.receiveSync();
+    assertEquals(delivery.item, 1);
+    delivery.ack();
+  }
+  assertEquals([...consumer], [2, 3]);
+});
