@@ -36,6 +36,7 @@ export async function cleanUp(): Promise<void> {
  *
  * @param cmd The command and its arguments.
  * @param cwd Where it runs.
+ * @param limit The milliseconds that it may take.
  * @returns What it wrote.
  * @throws {Skipped} If it is not installed.
  * @throws {Error} If it fails.
@@ -43,6 +44,7 @@ export async function cleanUp(): Promise<void> {
 export async function output(
   [file, ...args]: readonly string[],
   cwd?: string,
+  limit = 60_000,
 ): Promise<string> {
   const decoder = new TextDecoder();
   try {
@@ -50,7 +52,7 @@ export async function output(
       args,
       cwd,
       stdin: "null",
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(limit),
     }).output();
     const text = decoder.decode(stdout) + decoder.decode(stderr);
     if (success) return text.trim();
@@ -78,6 +80,16 @@ export function c(url: URL): Program {
     const source = fileURLToPath(url);
     const binary = `${workspace()}/${basename(source, ".c")}`;
     await output(["cc", "-O2", "-pthread", source, "-o", binary]);
+    return [binary];
+  });
+}
+
+/** A Go program of one file. */
+export function go(url: URL): Program {
+  return once(async () => {
+    const source = fileURLToPath(url);
+    const binary = `${workspace()}/${basename(source, ".go")}-go`;
+    await output(["go", "build", "-o", binary, source]);
     return [binary];
   });
 }
@@ -126,8 +138,19 @@ export function nodeWithPackages(url: URL): Program {
   return once(async () => {
     await needNode();
     const copy = await copyOf(new URL(".", url));
-    return ["node", `${copy}/${basename(fileURLToPath(url))}`];
+    return [await nodeFor(copy), `${copy}/${basename(fileURLToPath(url))}`];
   });
+}
+
+/** The Node of the packages, if it runs here: some of them need a new one. */
+async function nodeFor(copy: string): Promise<string> {
+  const node = `${copy}/node_modules/.bin/node`;
+  try {
+    await output([node, "--version"]);
+    return node;
+  } catch {
+    return "node";
+  }
 }
 
 /** The same, but Deno runs the program. */
@@ -136,6 +159,21 @@ export function denoWithPackages(url: URL): Program {
     const copy = await copyOf(new URL(".", url));
     const file = `${copy}/${basename(fileURLToPath(url))}`;
     return [Deno.execPath(), "run", "-A", "-q", file];
+  });
+}
+
+/** The same, but the program runs on the Bun that is one of its packages. */
+export function bunWithPackages(url: URL): Program {
+  return once(async () => {
+    await needNode();
+    const copy = await copyOf(new URL(".", url));
+    const bun = `${copy}/node_modules/.bin/bun`;
+    try {
+      await output([bun, "--version"]);
+    } catch {
+      throw new Skipped("bun does not run here");
+    }
+    return [bun, `${copy}/${basename(fileURLToPath(url))}`];
   });
 }
 
@@ -181,7 +219,8 @@ async function makeCopy(folder: URL, copy: string): Promise<string> {
 async function install(directory: string): Promise<void> {
   const options = ["--no-audit", "--no-fund", "--fetch-retries=1"];
   try {
-    await output(["npm", "install", ...options], directory);
+    // A whole Node and Bun come with it.
+    await output(["npm", "install", ...options], directory, 300_000);
   } catch (error) {
     if (error instanceof Skipped) throw error;
     throw new Skipped("npm cannot install it here");

@@ -1,6 +1,11 @@
 // The rows of the process suite: who takes part, and what is to be reached.
 import { contestant, type Row } from "./_harness.ts";
-import { deno, nodeWithPackages, python } from "./_programs.ts";
+import {
+  bunWithPackages,
+  deno,
+  nodeWithPackages,
+  python,
+} from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const denoProgram = deno(here("./peers/deno/process.ts"));
@@ -21,6 +26,10 @@ const promises = contestant(
   "skein, promises",
   deno(here("./skein/process.ts")),
 );
+const bun = contestant(
+  "Bun",
+  bunWithPackages(here("./peers/bun/process.js")),
+);
 const py = contestant("Python subprocess", python(here("./peers/process.py")));
 
 /** The rows, in the order of the table. */
@@ -33,6 +42,7 @@ export const rows: readonly Row[] = [
       skein("pipe"),
       sh("pipe", 1 / 0.9),
       execa("pipe (execa)", 1 / 1.6),
+      bun("pipe"),
     ],
   },
   {
@@ -49,6 +59,8 @@ export const rows: readonly Row[] = [
       command("true", 1.15),
       execa("true (execa)", 1 / 2.5),
       zx("true (zx)"),
+      dax("true (dax)"),
+      bun("true"),
       py("true"),
     ],
   },
@@ -58,7 +70,11 @@ export const rows: readonly Row[] = [
     contestants: [
       skein("$ true"),
       runOfSkein("sh true", 1.1),
-      zx("true (zx)"),
+      execa("$ true (execa)"),
+      zx("$ true (zx)"),
+      dax("$ true (dax)"),
+      bun("$ true"),
+      py("$ true"),
     ],
   },
   {
@@ -91,6 +107,7 @@ export const rows: readonly Row[] = [
       command("readable", 1 / 0.95),
       execa("readable (execa)", 1 / 2),
       dax("readable (dax)"),
+      bun("readable"),
       py("readable"),
     ],
   },
@@ -113,6 +130,8 @@ export const rows: readonly Row[] = [
     contestants: [
       skein("bytes blocking"),
       promises("bytes promise", 2),
+      execa("bytes (execa)"),
+      bun("bytes"),
       py("bytes"),
     ],
   },

@@ -1,6 +1,6 @@
 // The rows of the queue suite: who takes part, and what is to be reached.
 import { contestant, type Row } from "./_harness.ts";
-import { deno, denoWithPackages, java, node, python } from "./_programs.ts";
+import { deno, denoWithPackages, go, java, node, python } from "./_programs.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 
@@ -28,6 +28,7 @@ const channel = contestant(
   "multithreading channel",
   denoWithPackages(here("./peers/node/multithreading.js")),
 );
+const channels = contestant("Go", go(here("./peers/queue.go")));
 const trips = contestant("Deno postMessage", denoThreading);
 
 /** The rows, in the order of the table. */
@@ -102,11 +103,23 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    name: "receive and ack of a small object, with the put",
+    unit: "ns",
+    contestants: [
+      skein("receive-object"),
+      contestant("skein, get and taskDone", deno(here("./skein/queue.ts")))(
+        "get-done-object",
+        2,
+      ),
+    ],
+  },
+  {
     name: "select over 4 queues, one busy, with the put",
     unit: "ns",
     contestants: [
       skein("select"),
       contestant("skein, get", deno(here("./skein/queue.ts")))("get", 2),
+      channels("select"),
     ],
   },
   {
@@ -117,6 +130,7 @@ export const rows: readonly Row[] = [
       atomics("round-trip", 1.3),
       py("hand-over"),
       jvm("hand-over"),
+      channels("hand-over"),
     ],
   },
   {
@@ -128,6 +142,7 @@ export const rows: readonly Row[] = [
         "hand-over",
         1.3,
       ),
+      channels("synchronous"),
     ],
   },
   {

@@ -87,7 +87,11 @@ export const rows: readonly Row[] = [
   {
     name: "RwLock, four threads read at once",
     unit: "ns",
-    contestants: [skein("rw-readers"), readWrite("rw-readers")],
+    contestants: [
+      skein("rw-readers"),
+      readWrite("rw-readers"),
+      contestant("multithreading RwLock", packageProgram)("rw-readers"),
+    ],
   },
   {
     name: "a deadlock of two threads, found by the second",

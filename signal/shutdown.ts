@@ -267,6 +267,7 @@ async function leave({ number, name, at }: Came): Promise<void> {
   Deno.exit(128 + number);
 }
 
+// `deadline` of @std/async would throw at the deadline, which is no error here.
 /** Runs a cleanup, but not beyond its deadline. */
 async function finish(
   { cleanup, deadline }: Shutdown,

@@ -20,6 +20,13 @@ def true():
     return (perf_counter_ns() - start) / RUNS
 
 
+def shell_true():
+    start = perf_counter_ns()
+    for _ in range(RUNS):
+        subprocess.run("true", shell=True, capture_output=True)
+    return (perf_counter_ns() - start) / RUNS
+
+
 def popen2():
     with subprocess.Popen(
         ["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -59,6 +66,7 @@ ROWS = {
     "readable": readable,
     "bytes": both,
     "true": true,
+    "$ true": shell_true,
     "popen2 blocking": popen2,
 }
 

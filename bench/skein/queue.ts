@@ -88,21 +88,31 @@ function priority(): number {
   return took * 1e6 / count;
 }
 
-function receive(): number {
-  const queue = new Queue<number>();
+/** A small object, or the number. */
+function itemOf(kind: string, i: number): unknown {
+  return kind === "number" ? i : {
+    id: i,
+    name: "spam",
+    priority: 3,
+    tags: ["a", "b"],
+  };
+}
+
+function receive(kind: string): number {
+  const queue = new Queue<unknown>();
   return perCall(5000, (turns) => {
     for (let i = 0; i < turns; i++) {
-      queue.putNowait(i);
+      queue.putNowait(itemOf(kind, i));
       queue.receiveNowait().ack();
     }
   });
 }
 
-function getDone(): number {
-  const queue = new Queue<number>();
+function getDone(kind: string): number {
+  const queue = new Queue<unknown>();
   return perCall(5000, (turns) => {
     for (let i = 0; i < turns; i++) {
-      queue.putNowait(i);
+      queue.putNowait(itemOf(kind, i));
       queue.getNowait();
       queue.taskDone();
     }
@@ -198,8 +208,10 @@ if (import.meta.main) {
     "bytes": () => oneToOne("bytes", 10_000),
     "four": fourToFour,
     "priority": priority,
-    "receive": receive,
-    "get-done": getDone,
+    "receive": () => receive("number"),
+    "get-done": () => getDone("number"),
+    "receive-object": () => receive("object"),
+    "get-done-object": () => getDone("object"),
     "select": selectOfFour,
     "get": getOfFour,
     "hand-over": () => handOver(() => new Queue()),

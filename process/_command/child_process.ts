@@ -285,6 +285,7 @@ export async function end(
   await ended;
 }
 
+// `deadline` of @std/async does it, too, and is three more modules to load.
 /** Whether the promise is still open, or says `true`, after the grace. */
 async function outlives(
   left: Promise<boolean>,

@@ -6,9 +6,16 @@ import process from "node:process";
 
 // Named by a variable: the package is only installed for the run.
 const PACKAGE = "multithreading";
-const { channel, Condvar, move, Mutex, RwLock, shutdown, spawn } = await import(
-  PACKAGE
-);
+const {
+  channel,
+  Condvar,
+  initRuntime,
+  move,
+  Mutex,
+  RwLock,
+  shutdown,
+  spawn,
+} = await import(PACKAGE);
 
 /** The value of an answer: the package returns errors and does not throw them. */
 function valueOf(result) {
@@ -88,6 +95,29 @@ function rwRead() {
   return (performance.now() - start) * 1e6 / n;
 }
 
+// In a worker, so it can use nothing around it.
+function readTogether(lock, words, threads, times) {
+  for (let i = 0; i < times; i++) lock.blockingRead().dispose();
+  Atomics.add(words, 0, 1);
+  while (Atomics.load(words, 0) < threads);
+  const start = performance.now();
+  for (let i = 0; i < times; i++) lock.blockingRead().dispose();
+  return performance.now() - start;
+}
+
+async function rwReaders() {
+  const lock = new RwLock();
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  const [threads, times] = [4, 50_000];
+  initRuntime({ maxWorkers: threads });
+  const readers = Array.from(
+    { length: threads },
+    () => spawn(move(lock, words, threads, times), readTogether),
+  );
+  const took = await Promise.all(readers.map((reader) => reader.join()));
+  return Math.max(...took.map(valueOf)) * 1e6 / (threads * times);
+}
+
 function lockUsing() {
   const mutex = new Mutex();
   const n = 100_000;
@@ -121,6 +151,7 @@ const rows = {
   objects: (count) => items("objects", count),
   "lock-pair": lockPair,
   "rw-read": rwRead,
+  "rw-readers": rwReaders,
   "lock-using": lockUsing,
   "objects-warm": () => items("objects", 80_000, 40_000),
   "pool-one": poolOne,

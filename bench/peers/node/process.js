@@ -1,4 +1,4 @@
-/** The rows of the process suite with execa and zx: node process.js ROW. */
+/** The rows of the process suite with execa, zx and dax: node process.js ROW. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { argv } from "node:process";
@@ -71,6 +71,21 @@ const rows = {
     ),
   "true (execa)": () => per(RUNS, () => execa`/bin/true`),
   "true (zx)": () => per(RUNS, () => $`/bin/true`),
+  "true (dax)": async () => {
+    const dax = await import(DAX);
+    return await per(RUNS, () => dax.default`/bin/true`.quiet());
+  },
+  // A shell has `true` itself; so has that of dax, which is no process.
+  "$ true (execa)": () => per(RUNS, () => execa({ shell: true })`true`),
+  "$ true (zx)": () => per(RUNS, () => $`true`),
+  "$ true (dax)": async () => {
+    const dax = await import(DAX);
+    return await per(RUNS, () => dax.default`true`.quiet());
+  },
+  "bytes (execa)": () =>
+    once(() =>
+      execa("cat", { input: new Uint8Array(64e6), encoding: "buffer" })
+    ),
   "lines (execa)": lines,
 };
 
