@@ -585,9 +585,14 @@ if (!role.directs) {
   seam.futex = futex;
 }
 
+/** What a new block holds. */
+const JUNK = 0x5eed5eed;
+
 seam.onBlock = (block, size, isUsed) => {
   if (block + size > WATCHED_WORDS) return;
   if (!isUsed && used[block + 2] !== 1) fault(Fault.freed, block + 2);
   // 2: it was in use and is no more.
   used.fill(isUsed ? 1 : 2, block + 2, block + size);
+  // What the run before has left there would be the right values.
+  if (isUsed && !role.directs) own.fill(JUNK, block + 2, block + size);
 };
