@@ -12,6 +12,7 @@ import {
   CASE,
   type CaseKind,
   counted,
+  CountedThings,
   createObject,
   doubles,
   Field,
@@ -535,9 +536,19 @@ export function registerQueue(
     abandon,
     protocol: getProtocol,
     look,
+    counter: COUNTER,
   });
   kinds.set(constructor, kind);
 }
+
+/** Where a queue without hooks says how many items it has. */
+const COUNTER = {
+  what: CountedThings.items,
+  length: QueueField.length,
+  opening: QueueField.opening,
+  head: QueueField.head,
+  tail: QueueField.tail,
+};
 
 /** What there is to see of a queue. */
 function look(queue: number): string[] {

@@ -111,6 +111,15 @@ export {
   SharedObject,
 } from "./_memory/shared_object.ts";
 export {
+  closeSpan,
+  CountedThings,
+  isTracing,
+  type OpenSpan,
+  openSpan,
+  SpanKind,
+  TraceBit,
+} from "./_memory/trace.ts";
+export {
   addOnWake,
   finishSync,
   onThreadEnd,

@@ -58,7 +58,8 @@ export interface Trace extends Disposable {
 /**
  * Starts to record what all threads of this process do, until `stop()`, or the
  * end of the process: their lives, each wait and who ended it, who held which
- * lock for how long, and spans.
+ * Lock, RLock or InterpreterLock for how long, the tasks of pools, and spans; and
+ * how many items the queues have, which is looked at some fifty times a second.
  *
  * The file is in the Trace Event Format, which Perfetto (`ui.perfetto.dev`),
  * `chrome://tracing` and speedscope open. It is written all the time by a thread

@@ -45,6 +45,7 @@
 
 import {
   add,
+  CountedThings,
   createObject,
   dequeue,
   discard,
@@ -171,6 +172,7 @@ export const endProtocol: Protocol = {
 
 const CORE_KIND = registerClass(import.meta, {
   constructor: PoolCore,
+  counter: { what: CountedThings.pending, length: Core.pending },
   protocol: idleProtocol,
   abandon,
   label: (_core, node) =>

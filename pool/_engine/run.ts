@@ -14,12 +14,18 @@ import { builtIn } from "../../_internal/built_in.ts";
 import {
   admitScope,
   callInScope,
+  closeSpan,
   dismissScope,
+  isTracing,
+  type OpenSpan,
+  openSpan,
   ownerOfCode,
   type Scope,
   type ScopeLimit,
   self,
   Slot,
+  SpanKind,
+  TraceBit,
   words,
 } from "../../threading/_ground.ts";
 import {
@@ -65,6 +71,8 @@ export interface Running {
   scope: Scope | undefined;
   /** What cancels it when its time is up. */
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** Its slice in the trace, if it goes on behind its call. */
+  span: OpenSpan | undefined;
   /** How many of its flows wait with its place left to others. */
   asides: number;
   /** Whether it has ended; what it left behind may go on. */
@@ -279,13 +287,34 @@ function begin(place: Place, task: number): Running {
     attempt: words[task + Task.attempt],
     scope: undefined,
     timer: undefined,
+    span: undefined,
     asides: 0,
     ended: false,
   };
 }
 
-/** Calls the function of a task in the scope of that, which `claim` has entered. */
+/** Calls the function of a task, and shows that in the trace. */
 function callIn(
+  running: Running,
+  fn: SendableFunction,
+  args: unknown[],
+): unknown {
+  if (!isTracing(TraceBit.tasks)) return callOwn(running, fn, args);
+  const kind = nested.length > 0 ? SpanKind.helping : SpanKind.task;
+  const span = openSpan(fn.name || "task", kind);
+  let goesOn = false;
+  try {
+    const value = callOwn(running, fn, args);
+    goesOn = isThenable(value);
+    if (goesOn) running.span = span;
+    return value;
+  } finally {
+    if (!goesOn) closeSpan(span);
+  }
+}
+
+/** Calls the function of a task in the scope of that, which `claim` has entered. */
+function callOwn(
   running: Running,
   fn: SendableFunction,
   args: unknown[],
@@ -472,6 +501,7 @@ function end(
   goesOn: boolean,
 ): number {
   const { place, task } = running;
+  if (running.span !== undefined) closeSpan(running.span);
   unlimit(running);
   const worker = goesOn && place.isAlone ? place.worker : 0;
   const next = settle(place.core, task, state, result, worker);

@@ -55,7 +55,16 @@ export function checkTrace(
   events: TraceEvent[],
   isWhole = true,
 ): Record<string, TraceEvent[]> {
-  const by = { M: [], X: [], b: [], e: [], s: [], f: [], i: [] } as Record<
+  const by = {
+    M: [],
+    X: [],
+    b: [],
+    e: [],
+    s: [],
+    f: [],
+    i: [],
+    C: [],
+  } as Record<
     string,
     TraceEvent[]
   >;
@@ -74,7 +83,9 @@ export function checkTrace(
   const named = by.M.filter(({ name }) => name === "thread_name");
   const names = new Set(named.map(({ tid }) => tid));
   assertEquals(names.size, named.length);
-  for (const { ph, tid } of events) assert(ph === "M" || names.has(tid));
+  for (const { ph, tid } of events) {
+    assert(ph === "M" || ph === "C" || names.has(tid));
+  }
 
   const open = new Map<string, TraceEvent>();
   for (const event of events) {
@@ -88,6 +99,10 @@ export function checkTrace(
       assert(begin.ts <= event.ts && begin.name === event.name);
       open.delete(key);
     }
+  }
+  for (const { args } of by.C) {
+    const values = Object.values(args!);
+    assert(values.length > 0 && values.every((n) => Number.isInteger(n)));
   }
   if (isWhole) assertEquals([...open.keys()], []);
 

@@ -64,7 +64,7 @@ import {
   unlock,
 } from "./mutex.ts";
 import { makeVisible } from "./looking.ts";
-import { noteMade, TRACING } from "./trace.ts";
+import { addCounter, type CounterWords, noteMade, TRACING } from "./trace.ts";
 import type { Protocol } from "./wait_queue.ts";
 import { ThreadingError } from "../errors.ts";
 
@@ -201,6 +201,8 @@ export interface SharedClass {
   label?(address: number, node: number): string;
   /** What there is to see of an object, see `looking.ts`. Must not throw. */
   look?(address: number): string[];
+  /** Where it says how much there is in it, for a trace. */
+  counter?: CounterWords;
 }
 
 const classes = new Map<number, SharedClass>();
@@ -227,6 +229,7 @@ export function registerClass(meta: ImportMeta, shared: SharedClass): number {
   const kind = intern(`${meta.url}#${shared.constructor.name}`);
   classes.set(kind, shared);
   if (shared.leave !== undefined) leavingKinds.add(kind);
+  if (shared.counter !== undefined) addCounter(kind, shared.counter);
   strangers.seen = 0;
   strangers.seenWaits = 0;
   // Its module is still being loaded: it may need what is not there yet.

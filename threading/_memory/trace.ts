@@ -49,6 +49,8 @@ export const TraceBit = {
   waits: 2,
   locks: 4,
   spans: 8,
+  queues: 16,
+  tasks: 32,
 } as const;
 
 /** Words of the region. */
@@ -78,10 +80,57 @@ export const Region = {
   flush: 15,
   flushed: 16,
   error: 18,
-  first: 80,
+  /** What is counted of which classes: `COUNTER_WORDS` for each. */
+  counters: 80,
+  first: 160,
 } as const;
 /** Room for the text of an error, in bytes. */
-export const ERROR_BYTES = (Region.first - Region.error) * 4;
+export const ERROR_BYTES = (Region.counters - Region.error) * 4;
+
+/**
+ * Where objects of a class say how many things they have. The writer looks there
+ * now and then: so the count costs those who change it nothing.
+ */
+export interface CounterWords {
+  /** What is counted: `items`. */
+  what: number;
+  /** The number of things. */
+  length: number;
+  /** While this word is odd, it is that of the tail less that of the head. */
+  opening?: number;
+  head?: number;
+  tail?: number;
+}
+/** What a counter counts. */
+export const CountedThings = { items: 1, pending: 2 } as const;
+/** The kind, what is counted, and the words; that of the length is written last. */
+export const COUNTER_WORDS = 6;
+const MAX_COUNTERS = Math.floor(
+  (Region.first - Region.counters) / COUNTER_WORDS,
+);
+/** Those that this thread knows. */
+const counters = new Map<number, CounterWords>();
+
+/** Makes the words known where a class of objects says how much there is. */
+export function addCounter(kind: number, counter: CounterWords): void {
+  counters.set(kind, counter);
+  if (words[TRACE_REGION] !== 0) tellCounter(kind, counter);
+}
+
+function tellCounter(kind: number, counter: CounterWords): void {
+  const first = words[TRACE_REGION] + Region.counters;
+  for (let i = 0; i < MAX_COUNTERS; i++) {
+    const at = first + i * COUNTER_WORDS;
+    // Taken first: the writer waits for the last word.
+    const found = compareExchange(at, 0, kind);
+    if (found === kind) return;
+    if (found !== 0) continue;
+    const { what, opening = 0, head = 0, tail = 0, length } = counter;
+    words.set([what, opening, head, tail], at + 1);
+    store(at + 5, length);
+    return;
+  }
+}
 
 /** Words of a ring. */
 export const Ring = {
@@ -121,7 +170,7 @@ export const TraceKind = {
   released: 7,
   /** The name of a span, in the cells behind it: its number. */
   text: 8,
-  /** A span: the number of its name. */
+  /** A span: the number of its name, which `SpanKind`. */
   span: 9,
   /** The same of an async function. */
   asyncSpan: 10,
@@ -130,6 +179,9 @@ export const TraceKind = {
   /** An object was made, perhaps where another one was: object, its kind. */
   made: 12,
 } as const;
+
+/** What a span is of. */
+export const SpanKind = { user: 0, task: 1, helping: 2 } as const;
 
 /** What happened to a thread. */
 export const TraceNote = {
@@ -176,6 +228,7 @@ function takeRing(): boolean {
     store(at + Ring.slot, self);
     mask = cells - 1;
     ring = at;
+    for (const [kind, counter] of counters) tellCounter(kind, counter);
     return true;
   }
   add(region + Region.homeless, 1);
@@ -417,6 +470,7 @@ function endJob(): void {
 
 /** A span that has begun. */
 export interface OpenSpan {
+  kind: number;
   began: number;
   number: number;
   epoch: number;
@@ -424,24 +478,26 @@ export interface OpenSpan {
 }
 
 /** A span begins. */
-export function openSpan(name: string): OpenSpan {
+export function openSpan(name: string, kind: number = SpanKind.user): OpenSpan {
   if (!watchesJob) {
     watchesJob = true;
     queueMicrotask(endJob);
   }
   const number = numberOf(name);
-  const began = open(TraceKind.span, number, 0);
-  return { began, number, epoch, job: jobs };
+  const began = open(TraceKind.span, number, kind);
+  return { kind, began, number, epoch, job: jobs };
 }
 
 /** It has ended. */
-export function closeSpan({ began, number, job, ...span }: OpenSpan): void {
-  const isAsync = job !== jobs;
+export function closeSpan(span: OpenSpan): void {
+  const { kind, began, number } = span;
+  const isAsync = span.job !== jobs;
   if (!isAsync) close();
   const current = words[words[TRACE_REGION] + Region.epoch];
-  if (!isTracing(TraceBit.spans) || number === 0 || span.epoch !== current) {
-    return;
-  }
-  const kind = isAsync ? TraceKind.asyncSpan : TraceKind.span;
-  record(kind, began, traceNow(), number, 0, 0, 0);
+  const isWanted = isTracing(
+    kind === SpanKind.user ? TraceBit.spans : TraceBit.tasks,
+  );
+  if (!isWanted || number === 0 || span.epoch !== current) return;
+  const cell = isAsync ? TraceKind.asyncSpan : TraceKind.span;
+  record(cell, began, traceNow(), number, kind, 0, 0);
 }

@@ -51,7 +51,13 @@ import { startWriter, TraceState, type WriterRequest } from "./writer.ts";
 const WHAT = "start a trace";
 
 /** What can be recorded, as the option `events` names it. */
-export type TraceEvents = "threads" | "waits" | "locks" | "spans";
+export type TraceEvents =
+  | "threads"
+  | "waits"
+  | "locks"
+  | "spans"
+  | "queues"
+  | "tasks";
 
 /** What `Trace.stop` tells. */
 export interface TraceSummary {
@@ -199,6 +205,7 @@ function claim(
     path,
     limit,
     hasLives: events.includes("threads"),
+    hasQueues: events.includes("queues"),
     began: traceNow(),
     lostBefore,
     program: programName(),

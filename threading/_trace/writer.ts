@@ -16,11 +16,13 @@
  */
 
 import { startHelper } from "../../_internal/worker_module.ts";
-import { Slot, SlotState, words } from "../_memory/heap.ts";
+import { Field, Slot, SlotState, words } from "../_memory/heap.ts";
 import { Wake } from "../_memory/wait_queue.ts";
 import { TEXTS } from "../_memory/shared_object.ts";
 import {
   CELL_WORDS,
+  CountedThings,
+  COUNTER_WORDS,
   ERROR_BYTES,
   MAX_NAMES,
   MAX_OPEN,
@@ -28,6 +30,7 @@ import {
   Region,
   Ring,
   ringWords,
+  SpanKind,
   TraceKind,
   TraceNote,
 } from "../_memory/trace.ts";
@@ -55,6 +58,11 @@ const LAYOUT = {
   maxOpen: MAX_OPEN,
   maxNames: MAX_NAMES,
   errorBytes: ERROR_BYTES,
+  counterWords: COUNTER_WORDS,
+  things: CountedThings,
+  helping: SpanKind.helping,
+  cats: ["span", "task", "task"],
+  kind: Field.kind,
   free: SlotState.free,
   left: SlotState.left,
   serial: Slot.serial,
@@ -72,6 +80,8 @@ export interface WriterRequest {
   limit: number;
   /** Whether the lives of threads are in it. */
   hasLives: boolean;
+  /** Whether the lengths of queues are. */
+  hasQueues: boolean;
   /** When it began, by the main thread's clock. */
   began: number;
   /** What had not fit into the rings before. */
@@ -119,7 +129,7 @@ function write(data: WriterData): void {
   const now = () => performance.now() + offset;
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
-  const count = words[region + Region.rings];
+  const rings = words[region + Region.rings];
   const cells = words[region + Region.cells];
   const ringAt = (i: number) => region + Region.first + i * data.ringWords;
 
@@ -351,6 +361,7 @@ function write(data: WriterData): void {
   }
 
   function seeWait(event: Recorded): void {
+    meet(event.a, event.b);
     const before = trying.get(event.tid);
     if (before !== undefined) {
       if (before.a === event.a && before.c === event.c) {
@@ -437,7 +448,7 @@ function write(data: WriterData): void {
 
   function see(event: Recorded): void {
     const { kind, tid } = event;
-    if (kind !== Kind.wait && kind !== Kind.wake) settle(tid);
+    if (kind !== Kind.wait && kind !== Kind.made) settle(tid);
     switch (kind) {
       case Kind.thread:
         return seeThread(event);
@@ -455,17 +466,75 @@ function write(data: WriterData): void {
         return seeNote(event);
       case Kind.made:
         labels.delete(event.b * 2 ** 32 + event.a);
-        return;
+        return meet(event.a, event.b);
     }
     const name = event.names.get(event.a);
+    const cat = at.cats[event.b];
+    const args = event.b === at.helping ? `"helping":true` : "";
     if (name === undefined) left++;
-    else if (kind === Kind.asyncSpan) asyncSlice(event, "span", name, "");
-    else slice(tid, "span", name, [event.start, event.end], "");
+    else if (kind === Kind.asyncSpan) asyncSlice(event, cat, name, args);
+    else slice(tid, cat, name, [event.start, event.end], args);
+  }
+
+  // How much there is in queues
+
+  interface Counter {
+    what: string;
+    opening: number;
+    head: number;
+    tail: number;
+    length: number;
+  }
+  const counters = new Map<number, Counter>();
+  /** Objects that have a counter, and what was written last. */
+  const counted = new Map<number, { kind: number; last: number }>();
+
+  function learnCounters(): void {
+    const { items } = at.things;
+    const end = region + Region.first - at.counterWords;
+    for (let i = region + Region.counters; i <= end; i += at.counterWords) {
+      const length = Atomics.load(words, i + 5);
+      if (length === 0) return;
+      const [kind, thing, opening, head, tail] = words.subarray(i, i + 5);
+      const what = thing === items ? "items" : "pending";
+      counters.set(kind, { what, opening, head, tail, length });
+    }
+  }
+
+  /** An object is there. */
+  function meet(object: number, kind: number): void {
+    if (data.hasQueues && counters.has(kind) && !counted.has(object)) {
+      counted.set(object, { kind, last: -1 });
+    }
+  }
+
+  /** Writes how much there is now, where that has changed. */
+  function count(): void {
+    for (const [object, known] of counted) {
+      const counter = counters.get(known.kind)!;
+      // It has been destroyed.
+      if (words[object + at.kind] !== known.kind) {
+        counted.delete(object);
+        continue;
+      }
+      const { what, opening, head, tail, length } = counter;
+      const before = opening === 0 ? 0 : Atomics.load(words, object + opening);
+      const number = before & 1
+        ? words[object + tail] - words[object + head]
+        : words[object + length];
+      const isSame = opening === 0 ||
+        Atomics.load(words, object + opening) === before;
+      if (!isSame || number < 0 || number === known.last) continue;
+      known.last = number;
+      const name = labelOf(object, known.kind);
+      const args = `,"args":{"${what}":${number}}`;
+      mark("C", 0, "queue", name, now(), args);
+    }
   }
 
   /** What a thread had begun and never ended. */
   function putOpen(tid: number | undefined, end: number): void {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < rings; i++) {
       const ring = ringAt(i);
       if (words[ring + Ring.owner] === 0) continue;
       const depth = Math.min(words[ring + Ring.depth], at.maxOpen);
@@ -480,7 +549,7 @@ function write(data: WriterData): void {
         const [a, b] = [words[open + 4], words[open + 5]];
         const isWait = words[open] === Kind.wait;
         const name = isWait ? aimOf(a, b, -1) : names[i].get(a);
-        const cat = isWait ? "wait" : "span";
+        const cat = isWait ? "wait" : at.cats[b];
         if (name !== undefined) {
           slice(of, cat, name, [start, end], `"unfinished":true`);
         }
@@ -490,7 +559,7 @@ function write(data: WriterData): void {
 
   // The rings
 
-  const names = Array.from({ length: count }, () => new Map<number, string>());
+  const names = Array.from({ length: rings }, () => new Map<number, string>());
   /** Since when the worker of a ring is gone. */
   const goneSince = new Map<number, number>();
   let lost = -data.lostBefore;
@@ -576,17 +645,19 @@ function write(data: WriterData): void {
 
   function countLost(): number {
     let all = lost + words[region + Region.homeless];
-    for (let i = 0; i < count; i++) all += words[ringAt(i) + Ring.lost];
+    for (let i = 0; i < rings; i++) all += words[ringAt(i) + Ring.lost];
     return all;
   }
 
   /** Writes what was recorded up to a moment. */
   function look(until: number): void {
-    for (let i = 0; i < count; i++) empty(i);
+    learnCounters();
+    for (let i = 0; i < rings; i++) empty(i);
     held.sort((a, b) => a.end - b.end);
     let n = 0;
     while (n < held.length && held[n].end <= until) see(held[n++]);
     held = held.slice(n);
+    count();
     flush();
   }
 
