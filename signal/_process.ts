@@ -41,6 +41,13 @@ export {
   tid,
   wakeSlot,
 } from "../threading/_ground.ts";
+export {
+  closeSpan,
+  isTracing,
+  openSpan,
+  SpanKind,
+  TraceBit,
+} from "../threading/_ground.ts";
 export { addOnWake, onThreadEnd } from "../threading/_ground.ts";
 export { linger } from "../threading/_ground.ts";
 

@@ -17,18 +17,23 @@ import { nameOf, numberOf } from "../_internal/signum.ts";
 import { ensureKeeper, keepIgnoring, stopListening } from "./_keeper.ts";
 import {
   add,
+  closeSpan,
   hasBit,
   Header,
   isHandledElsewhere,
   isMain,
+  isTracing,
   kernelIgnores,
   linger,
   load,
   noteHandling,
   onThreadEnd,
   onTold,
+  openSpan,
+  SpanKind,
   takeFromKernel,
   tell,
+  TraceBit,
   wasIgnored,
 } from "./_process.ts";
 import { catchable, type Signum } from "./signals.ts";
@@ -330,10 +335,15 @@ function deliver(entry: Entry): void {
   const count = handles ? countHandled() : 0;
   let failure: { error: unknown } | undefined;
   if (typeof action === "function") {
+    const span = isTracing(TraceBit.signals)
+      ? openSpan(`handle ${name}`, SpanKind.signal)
+      : undefined;
     try {
       action(number, name);
     } catch (error) {
       failure = { error };
+    } finally {
+      if (span !== undefined) closeSpan(span);
     }
   }
   for (const tell of watchers) tell(number, name);

@@ -9,7 +9,15 @@
 import "./current_thread.ts";
 import { checkFunction, checkOptions, shown } from "../_internal/check.ts";
 import { isMain } from "./_memory/heap.ts";
-import { closeSpan, isTracing, openSpan, TraceBit } from "./_memory/trace.ts";
+import { tracing } from "../_internal/tracing.ts";
+import {
+  closeSpan,
+  isTracing,
+  openSpan,
+  SpanKind,
+  TraceBit,
+  WITH_ARGUMENTS,
+} from "./_memory/trace.ts";
 import {
   begin,
   end,
@@ -27,10 +35,15 @@ export interface TraceOptions {
   events?: readonly TraceEvents[];
   /** How many bytes the file may have; as many as it takes by default. */
   limit?: number;
+  /**
+   * Whether commands are shown with their arguments, where secrets may be;
+   * `false` by default: then they are shown by the names of their programs.
+   */
+  args?: boolean;
 }
 
 const WHAT = "start a trace";
-const OPTIONS = ["path", "events", "limit"] as const;
+const OPTIONS = ["path", "events", "limit", "args"] as const;
 const EVENTS = Object.keys(TraceBit) as TraceEvents[];
 
 /** A trace that runs, see {@linkcode startTrace}. */
@@ -58,8 +71,8 @@ export interface Trace extends Disposable {
 /**
  * Starts to record what all threads of this process do, until `stop()`, or the
  * end of the process: their lives, each wait and who ended it, who held which
- * Lock, RLock or InterpreterLock for how long, the tasks of pools, and spans; and
- * how many items the queues have, which is looked at some fifty times a second.
+ * Lock, RLock or InterpreterLock for how long, the tasks of pools, commands and
+ * pipelines of `process`, handlers of signals, and spans; and how many items the queues have, which is looked at some fifty times a second.
  *
  * The file is in the Trace Event Format, which Perfetto (`ui.perfetto.dev`),
  * `chrome://tracing` and speedscope open. It is written all the time by a thread
@@ -92,11 +105,16 @@ export interface Trace extends Disposable {
  */
 export function startTrace(options: TraceOptions): Trace {
   checkOptions(options, WHAT, OPTIONS);
-  const { path, events = EVENTS, limit = Infinity } = options;
+  const { path, events = EVENTS, limit = Infinity, args = false } = options;
   const file = pathOf(path);
   checkEvents(events);
   checkLimit(limit);
-  const epoch = begin({ path: file, events, limit });
+  if (typeof args !== "boolean") {
+    throw new TypeError(
+      `Cannot ${WHAT}: args must be a boolean, received ${shown(args)}`,
+    );
+  }
+  const epoch = begin({ path: file, events, limit, args });
   let summary: TraceSummary | undefined;
   const stop = () => summary ??= end(epoch, file);
   return { stop, [Symbol.dispose]: () => void stop() };
@@ -141,6 +159,13 @@ function checkLimit(limit: unknown): void {
     `Cannot ${WHAT}: limit must be an integer above 0, received ${limit}`,
   );
 }
+
+tracing.command = (nameOf) => {
+  if (!isTracing(TraceBit.processes)) return undefined;
+  const name = nameOf(isTracing(WITH_ARGUMENTS));
+  const open = openSpan(name, SpanKind.command);
+  return (status) => closeSpan(open, status);
+};
 
 const NO_SPAN: Disposable = { [Symbol.dispose]() {} };
 

@@ -26,9 +26,11 @@ import {
 } from "./helper.ts";
 import type { LineSourceSync } from "../_command/lines.ts";
 import {
+  type CommandError,
   type CommandTimeout,
   madeOf,
   type Outcome,
+  showInTrace,
 } from "../_command/result.ts";
 import type { Own } from "../_command/execution.ts";
 import type { Plan, SentStage } from "../_command/plan.ts";
@@ -95,7 +97,22 @@ export function executeSync(plan: Plan): Outcome {
     return writeSync({ ...plan, sink: "capture" }, sink);
   }
   const sent = plain(plan);
-  return ended(plan, () => askLast(sent, { type: "execute", ...sent }));
+  // The helper that runs it knows nothing of traces.
+  const told = showInTrace(plan.stages);
+  let status: number | undefined;
+  try {
+    const outcome = ended(
+      plan,
+      () => askLast(sent, { type: "execute", ...sent }),
+    );
+    status = outcome.stages.find(({ status }) => status !== 0)?.status;
+    return outcome;
+  } catch (error) {
+    ({ status } = error as Partial<CommandError>);
+    throw error;
+  } finally {
+    told?.(status);
+  }
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import { nameOf, NUMBERS } from "../../_internal/signum.ts";
+import { tracing } from "../../_internal/tracing.ts";
 import { pipelineTextOf, quote, textOf } from "./command_line.ts";
 import type { Stage as WholeStage } from "./options.ts";
 
@@ -297,15 +298,44 @@ export function withResult(
 }
 
 /**
- * Says on standard error which command runs, if that is asked for.
+ * Says in a trace, and on standard error if that is asked for, which command runs.
  *
  * @returns What says how it ended.
  */
 export function announce(
   stages: readonly Stage[],
-  { verbose }: { verbose?: boolean },
+  options: { verbose?: boolean },
 ): ((outcome: Outcome) => void) | undefined {
-  if (verbose !== true) return undefined;
+  const told = showInTrace(stages);
+  const said = options.verbose === true ? say(stages) : undefined;
+  if (told === undefined) return said;
+  return (outcome) => {
+    told(outcome.stages.find(({ status }) => status !== 0)?.status);
+    said?.(outcome);
+  };
+}
+
+/**
+ * Shows a command in a trace.
+ *
+ * @returns What says that it has ended, with its status.
+ */
+export function showInTrace(
+  stages: readonly Stage[],
+): ((status?: number) => void) | undefined {
+  return tracing.command((withArguments) =>
+    withArguments
+      ? pipelineTextOf(stages.map(({ cmd }) => cmd))
+      : stages.map(({ cmd }) => programOf(cmd)).join(" | ")
+  );
+}
+
+function programOf(cmd: Stage["cmd"]): string {
+  if (typeof cmd === "string") return "sh";
+  return String(cmd[0]).split("/").at(-1)!;
+}
+
+function say(stages: readonly Stage[]): (outcome: Outcome) => void {
   const text = stages.length === 1 && stages[0].cwd === undefined
     ? pipelineTextOf([stages[0].cmd])
     : stages.map(({ cmd, cwd }) => {

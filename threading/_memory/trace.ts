@@ -51,7 +51,11 @@ export const TraceBit = {
   spans: 8,
   queues: 16,
   tasks: 32,
+  processes: 64,
+  signals: 128,
 } as const;
+/** Beside them: whether commands are shown with their arguments. */
+export const WITH_ARGUMENTS = 1 << 16;
 
 /** Words of the region. */
 export const Region = {
@@ -170,7 +174,7 @@ export const TraceKind = {
   released: 7,
   /** The name of a span, in the cells behind it: its number. */
   text: 8,
-  /** A span: the number of its name, which `SpanKind`. */
+  /** A span: the number of its name, which `SpanKind`, a status. */
   span: 9,
   /** The same of an async function. */
   asyncSpan: 10,
@@ -181,7 +185,21 @@ export const TraceKind = {
 } as const;
 
 /** What a span is of. */
-export const SpanKind = { user: 0, task: 1, helping: 2 } as const;
+export const SpanKind = {
+  user: 0,
+  task: 1,
+  helping: 2,
+  command: 3,
+  signal: 4,
+} as const;
+/** Which of them are recorded. */
+const SPAN_BITS = [
+  TraceBit.spans,
+  TraceBit.tasks,
+  TraceBit.tasks,
+  TraceBit.processes,
+  TraceBit.signals,
+];
 
 /** What happened to a thread. */
 export const TraceNote = {
@@ -489,15 +507,13 @@ export function openSpan(name: string, kind: number = SpanKind.user): OpenSpan {
 }
 
 /** It has ended. */
-export function closeSpan(span: OpenSpan): void {
+export function closeSpan(span: OpenSpan, status = 0): void {
   const { kind, began, number } = span;
   const isAsync = span.job !== jobs;
   if (!isAsync) close();
   const current = words[words[TRACE_REGION] + Region.epoch];
-  const isWanted = isTracing(
-    kind === SpanKind.user ? TraceBit.spans : TraceBit.tasks,
-  );
+  const isWanted = isTracing(SPAN_BITS[kind]);
   if (!isWanted || number === 0 || span.epoch !== current) return;
   const cell = isAsync ? TraceKind.asyncSpan : TraceKind.span;
-  record(cell, began, traceNow(), number, kind, 0, 0);
+  record(cell, began, traceNow(), number, kind, status, 0);
 }

@@ -37,6 +37,7 @@ import {
   traceNow,
   TRACING,
   wakeWriter,
+  WITH_ARGUMENTS,
 } from "../_memory/trace.ts";
 import { addOnWake } from "../_memory/wait.ts";
 import {
@@ -57,7 +58,9 @@ export type TraceEvents =
   | "locks"
   | "spans"
   | "queues"
-  | "tasks";
+  | "tasks"
+  | "processes"
+  | "signals";
 
 /** What `Trace.stop` tells. */
 export interface TraceSummary {
@@ -76,6 +79,8 @@ export interface TraceSummary {
 /** What a trace is started with. */
 export interface TraceStart {
   path: string;
+  /** Whether commands are shown with their arguments. */
+  args: boolean;
   events: readonly TraceEvents[];
   limit: number;
 }
@@ -149,7 +154,8 @@ function runs(epoch: number): boolean {
  * @throws {HeapExhaustedError} If there is no room for what is recorded.
  * @throws What opening the file throws.
  */
-export function begin({ path, events, limit }: TraceStart): number {
+export function begin(start: TraceStart): number {
+  const { path } = start;
   const region = requireRegion();
   const state = region + Region.state;
   if (load(state) !== TraceState.idle) throw twice();
@@ -163,7 +169,7 @@ export function begin({ path, events, limit }: TraceStart): number {
       return;
     }
     try {
-      epoch = claim(region, { path, limit }, events);
+      epoch = claim(region, start);
     } catch (reason) {
       error = reason;
       store(TRACING, 0);
@@ -188,8 +194,7 @@ function tryToOpen(path: string): void {
 
 function claim(
   region: number,
-  { path, limit }: { path: string; limit: number },
-  events: readonly TraceEvents[],
+  { path, limit, events, args }: TraceStart,
 ): number {
   const epoch = ++words[region + Region.epoch];
   let lostBefore = words[region + Region.homeless];
@@ -224,7 +229,8 @@ function claim(
     store(region + Region.state, TraceState.wanted);
     wakeSlot(MAIN_SLOT);
   }
-  store(TRACING, events.reduce((bits, name) => bits | TraceBit[name], 0));
+  const more = args ? WITH_ARGUMENTS : 0;
+  store(TRACING, events.reduce((bits, name) => bits | TraceBit[name], more));
   // Those that begin from now on tell it themselves.
   for (let i = 0; i < words[Header.usedSlots]; i++) {
     const slot = slotAt(i);

@@ -61,7 +61,8 @@ const LAYOUT = {
   counterWords: COUNTER_WORDS,
   things: CountedThings,
   helping: SpanKind.helping,
-  cats: ["span", "task", "task"],
+  cats: ["span", "task", "task", "process", "signal"],
+  command: SpanKind.command,
   kind: Field.kind,
   free: SlotState.free,
   left: SlotState.left,
@@ -470,7 +471,11 @@ function write(data: WriterData): void {
     }
     const name = event.names.get(event.a);
     const cat = at.cats[event.b];
-    const args = event.b === at.helping ? `"helping":true` : "";
+    const args = event.b === at.helping
+      ? `"helping":true`
+      : event.b === at.command
+      ? `"status":${event.c}`
+      : "";
     if (name === undefined) left++;
     else if (kind === Kind.asyncSpan) asyncSlice(event, cat, name, args);
     else slice(tid, cat, name, [event.start, event.end], args);

@@ -415,6 +415,7 @@ export const threadingTable: Table = {
       () => startTrace({ path: "/tmp/x", events: bad.text }),
       () => startTrace({ path: "/tmp/x", events: [bad.text] }),
       () => startTrace({ path: "/tmp/x", limit: bad.text }),
+      () => startTrace({ path: "/tmp/x", args: bad.text }),
       () => startTrace({ path: "/tmp/x", limits: 1 } as never),
     ],
     RangeError: [-1, 0, 0.5, NaN].map((limit) => () =>
