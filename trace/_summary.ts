@@ -137,6 +137,8 @@ class Summary {
       if (name === "trace") this.#lost = Number(args?.lost);
       return;
     }
+    // The lengths of queues belong to no thread.
+    if (ph === "C") return;
     this.#from = Math.min(this.#from, ts);
     this.#to = Math.max(this.#to, ts + dur);
     const thread = this.#threadOf(tid);

@@ -79,6 +79,7 @@ Deno.test("summarize() adds up waits, holds, and what is left", async () => {
       "[",
       JSON.stringify({ ...named, args: { name: "A" } }) + ",",
       JSON.stringify({ ...named, tid: 2, args: { name: "B" } }) + ",",
+      JSON.stringify({ ...named, ph: "C", tid: 0, ts: 5, args: {} }) + ",",
       JSON.stringify({ ...lock, ph: "b", ts: 0, args: { by: "B" } }) + ",",
       slice("wait for Lock 1", "wait", 0, 480_000, { by: "B" }) + ",",
       JSON.stringify({ ...lock, ph: "e", ts: 480_000 }) + ",",
@@ -91,8 +92,9 @@ Deno.test("summarize() adds up waits, holds, and what is left", async () => {
   const lines = (await summarize(path)).split("\n");
   assertEquals(
     lines[0],
-    `${path}: 7 events in 960.0 ms; the program died before its end was written`,
+    `${path}: 8 events in 960.0 ms; the program died before its end was written`,
   );
+  assertEquals(lines.filter((line) => line.startsWith("thread ")), []);
   const bar = `${"!".repeat(24)}${".".repeat(12)}${"#".repeat(12)}`;
   assertEquals(
     lines.find((line) => line.startsWith("A ")),
