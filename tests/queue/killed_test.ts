@@ -126,11 +126,7 @@ Deno.test("Queue with hooks: a put that is to run them in a thread that dies is 
     await queue.join(SOON);
     for (const object of [queue, waiting, met]) object.free();
   };
-  await round();
-  await round();
-  const before = await settleHeap();
-  for (let i = 0; i < 3; i++) await round();
-  await assertHeapBackTo(before, 300);
+  await assertKeepsHeap(round, { warm: 2, times: 3, slack: 300 });
 });
 
 for (const { name, make, isStack } of ofNumbers) {
