@@ -191,19 +191,23 @@ function isClosed(circle: Link[]): boolean {
   const lent = circle.filter(({ object }) => isLent(object));
   if (lent.length === 0) return true;
   const stuck = new Set(circle.map((link) => link.tid));
-  const others: number[] = [];
+  /** The slots of those that cannot release it, and who runs there, if anybody. */
+  const idle = new Map([[MAIN_SLOT, load(MAIN_SLOT + Slot.tid)]]);
   const used = load(Header.usedSlots);
   for (let i = 1; i < used; i++) {
     const other = load(slotAt(i) + Slot.tid);
-    if (other === 0 || stuck.has(other) || leadsInto(other, stuck)) continue;
-    others.push(slotAt(i));
+    if (other === 0 || stuck.has(other) || leadsInto(other, stuck)) {
+      idle.set(slotAt(i), other);
+    }
   }
-  return others.length === 0 || lent.every(({ object }) => {
-    if (others.some((slot) => countHandles(slot, object) > 0)) return false;
+  if (idle.size === used) return true;
+  // A thread that reads its arguments has a handle before the record of them is
+  // given back. So of what the others have, something is counted at any moment.
+  return lent.every(({ object }) => {
     let handles = 0;
-    for (let i = 0; i < used; i++) handles += countHandles(slotAt(i), object);
+    for (const slot of idle.keys()) handles += countHandles(slot, object);
     return load(object + Field.references) <= handles;
-  });
+  }) && [...idle].every(([slot, tid]) => load(slot + Slot.tid) === tid);
 }
 
 /**
