@@ -44,6 +44,7 @@ import {
 } from "./deliveries.ts";
 import { takeFromNode, takeOut } from "./items.ts";
 import {
+  NO_ROOM,
   Put,
   QueueField,
   readReceived,
@@ -201,10 +202,15 @@ export function getOneSync(
   timeout: number,
   patient = false,
 ): unknown {
+  const hasRoom = words[queue + QueueField.limit] !== NO_ROOM;
   let value = tryGet(queue, patient);
-  if (value === NOTHING) value = spin(queue, patient);
+  if (value === NOTHING && hasRoom) value = spin(queue, patient);
   if (value !== NOTHING) return value === UNREAD ? readTaken(queue) : value;
-  const protocol = patient ? patientProtocol : getProtocol;
+  const protocol = patient
+    ? patientProtocol
+    : hasRoom
+    ? getProtocol
+    : roomlessProtocol;
   const end = waitSync(protocol, queue, QueueField.getters, timeout, GET);
   if (end === Wake.granted) {
     got.fresh = false;
@@ -481,6 +487,11 @@ function protocolOf(patient: boolean): Protocol {
 
 /** How a get waits; what it gets is in {@linkcode got}. */
 export const getProtocol: Protocol = protocolOf(false);
+/**
+ * The same at a queue without room. A put hands its item only to somebody in line,
+ * so a get looks for it from there, before it sleeps.
+ */
+const roomlessProtocol: Protocol = { ...getProtocol, spins: 2000 };
 /** How a get waits that goes on after a shutdown while items may come back. */
 const patientProtocol = protocolOf(true);
 

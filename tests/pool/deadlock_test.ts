@@ -33,6 +33,7 @@ import {
   setInLoop,
   takeOne,
 } from "./deadlock_fixture.ts";
+import { runDeno } from "../threading/run_program.ts";
 import { SEED, STRESS, waitFor } from "../threading/shared_support.ts";
 
 /** Whether so many other threads wait for something. */
@@ -227,4 +228,18 @@ Deno.test(`no DeadlockError: tasks under contention (SKEIN_SEED=${SEED})`, () =>
   }
   assertEquals(sums[0].value + sums[1].value, done);
   assertEquals(done, 2 * 30 * seeds.length);
+});
+
+Deno.test("no DeadlockError: the main thread joins a circle that one of it ends, beside stuck pools", async () => {
+  const url = new URL("beside_stuck_program.ts", import.meta.url);
+  const { stdout, stderr } = await runDeno([
+    "run",
+    "-A",
+    "--no-check",
+    url.pathname,
+    `${2000 * STRESS}`,
+  ]);
+  const { circles, wrong } = JSON.parse(stdout || "{}");
+  assertEquals(wrong, [], stderr);
+  assert(circles > 0, "there was no circle");
 });

@@ -38,7 +38,9 @@
  *
  * If all threads sleep, the main thread's wait throws. The last one to fall asleep
  * finds that all others do; if it is not the main thread, it wakes that one, which
- * looks again. What was handed to a task of a blocked thread is not settled: the
+ * looks again. A thread is asleep only when it has looked for a circle itself since
+ * it was woken last, and found none (`Slot.looked`): until then it may be about to
+ * throw, and what it holds would go to others. What was handed to a task of a blocked thread is not settled: the
  * thread wakes and passes it on. So such a thread does not count as asleep.
  *
  * Who counts as a thread that may still do something: each one in a slot that does
@@ -93,6 +95,9 @@ let found: Link[] = [];
 /** Whether these are all threads. */
 let foundAll = false;
 
+/** `Slot.blocked` of the wait in which this thread looked last. */
+let lastWait = 0;
+
 /** Longer circles are not followed. */
 const MAX_LENGTH = 256;
 
@@ -100,6 +105,7 @@ const MAX_LENGTH = 256;
 export function beginBlocking(node: number): void {
   if (words[self + Slot.blocked] & 1) return;
   words[self + Slot.blockedNode] = node;
+  store(self + Slot.looked, load(self + Slot.event) - 1);
   add(self + Slot.blocked, 1);
 }
 
@@ -133,6 +139,12 @@ function isSame(link: Link): boolean {
   return now?.serial === link.serial && now.object === link.object;
 }
 
+/** Whether a thread sleeps, and has looked at all that it was woken for. */
+function isAsleep({ slot }: Link): boolean {
+  return slot === self ||
+    load(slot + Slot.looked) === load(slot + Slot.event);
+}
+
 /** Who has what a thread waits for. */
 function holdersOf({ object, node }: Link): number[] {
   return classOf(object)?.holders?.(object, node) ?? [];
@@ -153,9 +165,10 @@ function isUnsettled(slot: number): boolean {
  *
  * @param path The threads on the way, this one first.
  * @param seen The threads that lead nowhere, or into other circles.
+ * @param isFirst Whether this thread has not looked in this wait before.
  * @returns Whether it came back to the first.
  */
-function follow(path: Link[], seen: Set<number>): boolean {
+function follow(path: Link[], seen: Set<number>, isFirst: boolean): boolean {
   const last = path[path.length - 1];
   for (const holder of holdersOf(last)) {
     if (holder === path[0].tid) {
@@ -164,14 +177,16 @@ function follow(path: Link[], seen: Set<number>): boolean {
     }
     if (seen.has(holder)) {
       // A circle without this thread: those in it may look again, see `isLent`.
-      if (path.some((link) => link.tid === holder)) wakeSlot(slotOf(holder));
+      if (isFirst && path.some((link) => link.tid === holder)) {
+        wakeSlot(slotOf(holder));
+      }
       continue;
     }
     seen.add(holder);
     const next = linkOf(holder);
     if (next === undefined || path.length === MAX_LENGTH) continue;
     path.push(next);
-    if (follow(path, seen)) return true;
+    if (follow(path, seen, isFirst)) return true;
     path.pop();
   }
   return false;
@@ -268,16 +283,20 @@ function handlesOf(slot: number): number[] {
  *
  * @param object What it waits for; 0 if it may give up only with the whole
  * program.
+ * @param event `Slot.event`, as it was before this thread began to look.
  * @returns Whether it must not: then it counts as awake again, and
  * {@linkcode deadlockError} says why.
  */
-export function isDeadlock(object: number): boolean {
+export function isDeadlock(object: number, event: number): boolean {
   const own = linkOf(tid);
   if (own === undefined) return false;
   if (own.object === object && classOf(object)?.holders !== undefined) {
     const path = [own];
-    if (follow(path, new Set([tid])) && claim(path)) return true;
+    const isFirst = lastWait !== own.serial;
+    lastWait = own.serial;
+    if (follow(path, new Set([tid]), isFirst) && claim(path)) return true;
   }
+  store(self + Slot.looked, event);
   if (isMain) return areAllAsleep(true);
   if (load(MAIN_SLOT + Slot.blocked) & 1 && areAllAsleep(false)) {
     wakeSlot(MAIN_SLOT);
@@ -326,17 +345,16 @@ function areAllAsleep(leave: boolean): boolean {
       continue;
     }
     const link = linkOf(other);
-    if (link === undefined || (isIdle(link) && !endsInSilence(link))) {
-      return false;
-    }
+    if (link === undefined || !isAsleep(link)) return false;
+    if (isIdle(link) && !endsInSilence(link)) return false;
     links.push(link);
   }
   // Those that begin or end are counted, but may not be in a slot.
   if (links.length !== load(Header.allThreads) + 1) return false;
   // All of them slept when the first round was over: nobody handed anything over.
-  if (!links.every((link) => isSame(link) && !isUnsettled(link.slot))) {
-    return false;
-  }
+  const sleeps = (link: Link) =>
+    isSame(link) && isAsleep(link) && !isUnsettled(link.slot);
+  if (!links.every(sleeps)) return false;
   if (leave) {
     endBlocking();
     found = links.filter((link) => !isIdle(link));

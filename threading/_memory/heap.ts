@@ -308,6 +308,8 @@ export const Slot = {
   blockedNode: 53,
   /** Of the main thread: the ground mutex of whoever finds a circle of waits. */
   deadlockMutex: 54,
+  /** Up to which `event` a blocked thread has looked for a deadlock. */
+  looked: 55,
   /** The wait node of blocking waits. */
   node: 64,
   /** (shared) The serial number of the worker, once it holds its web lock. */

@@ -605,7 +605,7 @@ function sleep(
     if (due === Infinity && (deadline === Infinity || protocol?.idle)) {
       beginBlocking(node);
       // What was moved has been notified, and has to have its lock again.
-      if (isDeadlock(interruptible ? object : 0)) return false;
+      if (isDeadlock(interruptible ? object : 0, event)) return false;
     } else {
       endBlocking();
     }
