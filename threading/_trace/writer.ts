@@ -246,7 +246,8 @@ function write(data: WriterData): void {
   ): void {
     const id = ++lastFlow;
     const time = Math.min(start, end);
-    slice(from, "wake", name, [time, time + 1e-4], "");
+    // Arrows begin in slices; a longer one might reach into the next.
+    slice(from, "wake", name, [time, time + 1e-6], "");
     mark("s", from, "wake", name, time, `,"id":${id}`);
     mark("f", to, "wake", name, end, `,"id":${id},"bp":"e"`);
   }
