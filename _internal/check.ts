@@ -14,6 +14,12 @@ export function shown(value: unknown): string {
   return String(value);
 }
 
+/** Whether a value is a promise, or is awaited like one. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
+    "function";
+}
+
 function wrong(what: string, rule: string, value: unknown): TypeError {
   return new TypeError(`Cannot ${what}: ${rule}, received ${shown(value)}`);
 }

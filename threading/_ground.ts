@@ -65,12 +65,11 @@ export {
 } from "./_memory/mutex.ts";
 export {
   admitScope,
-  callInScope,
   checkInterrupted,
   currentScope,
-  dismissScope,
   isScopeCancelled,
   ownerOfCode,
+  runInScope,
   runSheltered,
   runShielded,
   type Scope,

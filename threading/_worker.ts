@@ -48,6 +48,7 @@ import {
   textOf,
 } from "./_runtime/reaper.ts";
 import { builtIn } from "../_internal/built_in.ts";
+import { isThenable } from "../_internal/check.ts";
 import {
   type CallJob,
   type InstanceJob,
@@ -292,11 +293,6 @@ async function finishAsync(promise: PromiseLike<unknown>): Promise<void> {
 function listenWhileRunning(): void {
   const listening = thread;
   listen(() => words[self + Slot.thread] === listening);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
 }
 
 /** Calls what the job says. */

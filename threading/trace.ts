@@ -7,7 +7,12 @@
 
 // Before anything here runs, the main thread has to have its name.
 import "./current_thread.ts";
-import { checkFunction, checkOptions, shown } from "../_internal/check.ts";
+import {
+  checkFunction,
+  checkOptions,
+  isThenable,
+  shown,
+} from "../_internal/check.ts";
 import { isMain } from "./_memory/heap.ts";
 import { tracing } from "../_internal/tracing.ts";
 import {
@@ -240,11 +245,6 @@ function callIn<T>(name: string, fn: () => T): T {
   } finally {
     if (!isAsync) closeSpan(open);
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
 }
 
 async function endLater(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isThenable } from "../../_internal/check.ts";
 import {
   encode,
   sendable,
@@ -121,11 +122,6 @@ function failed(
 ): ChunkResult {
   values.length = at;
   return resultOf(values, begun, false, { reason });
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
 }
 
 /** So long a chunk is to take, in milliseconds. */

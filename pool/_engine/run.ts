@@ -13,13 +13,12 @@
 import { builtIn } from "../../_internal/built_in.ts";
 import {
   admitScope,
-  callInScope,
   closeSpan,
-  dismissScope,
   isTracing,
   type OpenSpan,
   openSpan,
   ownerOfCode,
+  runInScope,
   type Scope,
   type ScopeLimit,
   self,
@@ -49,6 +48,7 @@ import {
 } from "../../threading/_values.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { ThreadExit } from "../../threading/thread.ts";
+import { isThenable } from "../../_internal/check.ts";
 import { timeoutError } from "../../_internal/options.ts";
 import { rouseWorker, RUN } from "./core.ts";
 import { Core, SALVAGE, Task, TaskState } from "./layout.ts";
@@ -172,11 +172,6 @@ export async function aside<T>(
       if (words[core + Core.pending] !== 0) rouseWorker(core);
     }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
 }
 
 /**
@@ -324,26 +319,7 @@ function callOwn(
   const limit = timeout < 0 ? undefined : limitOf(running, timeout);
   const scope = admitScope(task, task + Task.scope, limit, running);
   running.scope = scope;
-  let value: unknown;
-  let isAsync = false;
-  try {
-    value = callInScope(scope, fn, args as never[]);
-    isAsync = isThenable(value);
-  } finally {
-    if (!isAsync) dismissScope(scope);
-  }
-  return isAsync ? dismissAfter(scope, value as PromiseLike<unknown>) : value;
-}
-
-async function dismissAfter(
-  scope: Scope,
-  promise: PromiseLike<unknown>,
-): Promise<unknown> {
-  try {
-    return await promise;
-  } finally {
-    dismissScope(scope);
-  }
+  return runInScope(scope, fn, args as never[]);
 }
 
 /** Has a task cancelled when its time is up. */

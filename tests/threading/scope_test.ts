@@ -14,10 +14,13 @@ import {
   sleepSync,
   Thread,
 } from "../../threading/mod.ts";
+import { self, store } from "../../threading/_memory/heap.ts";
 import {
+  admitScope,
   currentScope,
   isScopeCancelled,
   runInScope,
+  ScopeField,
 } from "../../threading/_memory/scope.ts";
 import { addressOf } from "../../threading/_memory/shared_object.ts";
 import {
@@ -35,7 +38,8 @@ class TestScope {
   readonly #address = this.#object + ThreadField.scope;
 
   run<T>(fn: () => T): T {
-    return runInScope(this.#object, this.#address, fn);
+    store(this.#address + ScopeField.slot, self);
+    return runInScope(admitScope(this.#object, this.#address), fn, []);
   }
 
   cancel(reason?: unknown): boolean {

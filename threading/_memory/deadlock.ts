@@ -40,8 +40,9 @@
  * finds that all others do; if it is not the main thread, it wakes that one, which
  * looks again. A thread is asleep only when it has looked for a circle itself since
  * it was woken last, and found none (`Slot.looked`): until then it may be about to
- * throw, and what it holds would go to others. What was handed to a task of a blocked thread is not settled: the
- * thread wakes and passes it on. So such a thread does not count as asleep.
+ * throw, and what it holds would go to others. What was handed to a task of a
+ * blocked thread is not settled: the thread wakes and passes it on. So such a
+ * thread does not count as asleep.
  *
  * Who counts as a thread that may still do something: each one in a slot that does
  * not sleep, one that boots included; each one that is counted and in no slot, or

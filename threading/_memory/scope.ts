@@ -11,12 +11,15 @@
  * a task reaches neither its thread nor a task that is further down or up on the
  * stack.
  *
- *     import { runInScope, SCOPE_WORDS, checkCancelled } from "_memory/scope.ts";
+ *     import { admitScope, runInScope, SCOPE_WORDS } from "_memory/scope.ts";
  *     import { cancelScope, draftReason, signalOfScope } from
  *       ".../_runtime/cancelling.ts";
  *
  *     // words [address + Own.scope, + SCOPE_WORDS) of the object are 0 at first
- *     runInScope(address, address + Own.scope, () => run(task)); // fn may be async
+ *     store(address + Own.scope + ScopeField.slot, self);
+ *     const scope = admitScope(address, address + Own.scope);
+ *     runInScope(scope, run, [task]); // run may be async
+ *     store(address + Own.scope + ScopeField.slot, 0);
  *     // in any thread:
  *     cancelScope(address, address + Own.scope, draftReason(reason));
  *     // in `destroy`:
@@ -38,6 +41,7 @@
 
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { builtIn } from "../../_internal/built_in.ts";
+import { isThenable } from "../../_internal/check.ts";
 import {
   exchange,
   Field,
@@ -280,7 +284,7 @@ export function admitScope(
 }
 
 /** Undoes {@linkcode admitScope}; the slot in it is the caller's business. */
-export function dismissScope(scope: Scope): void {
+function dismissScope(scope: Scope): void {
   // Killed or ended, the thread has left all of its scopes.
   if (scope.over) return;
   scope.over = true;
@@ -290,7 +294,7 @@ export function dismissScope(scope: Scope): void {
   if (words[HINT] !== 0) settleHint();
 }
 
-/** Stores in a scope that this thread has entered it, or has left it. */
+/** Stores in a thread's scope that it has entered it, or has left it. */
 function mark(object: number, address: number, slot: number): void {
   // Not just a store: a thread that is being killed must not write there.
   const isWhole = tryLock(object + Field.mutex);
@@ -298,26 +302,19 @@ function mark(object: number, address: number, slot: number): void {
   if (isWhole) unlock(object + Field.mutex);
 }
 
-function enter(object: number, address: number, limit?: ScopeLimit): Scope {
-  mark(object, address, self);
-  return admitScope(object, address, limit);
-}
-
-function leave(scope: Scope): void {
-  if (scope.over) return;
-  mark(scope.object, scope.address, 0);
-  dismissScope(scope);
-}
-
 /** The scope of the thread that begins to run here. */
 export function enterThread(object: number, address: number): void {
   store(HINT, 0);
-  threadScope = enter(object, address);
+  mark(object, address, self);
+  threadScope = admitScope(object, address);
 }
 
 /** The thread that ran here has ended, and with it all that it entered. */
 export function leaveThread(): void {
-  if (threadScope !== undefined) leave(threadScope);
+  if (threadScope !== undefined) {
+    mark(threadScope.object, threadScope.address, 0);
+    dismissScope(threadScope);
+  }
   for (const scope of entered) {
     scope.over = true;
     unlimit(scope);
@@ -332,40 +329,30 @@ function flows(): AsyncLocalStorage<Flow> {
 }
 
 /**
- * Runs a function in a scope, which this thread enters, and leaves when the
- * function has returned, or its promise is settled.
+ * Runs a function in a scope that was admitted; what it calls, awaits and starts
+ * belongs to that. The scope is dismissed when the function has returned, or its
+ * promise is settled.
  *
- * @param object The object that has the scope.
- * @param address The scope.
+ * @param scope The scope.
  * @param fn The function.
- * @param limit When this thread is to cancel the scope.
+ * @param args What it is called with.
  * @returns What it returns.
  */
-export function runInScope<T>(
-  object: number,
-  address: number,
-  fn: () => T,
-  limit?: ScopeLimit,
-): T {
-  const scope = enter(object, address, limit);
-  let isAsync = false;
-  try {
-    const result = callInScope(scope, fn, []);
-    if (!isThenable(result)) return result;
-    isAsync = true;
-    return leaveAfter(scope, result) as T;
-  } finally {
-    if (!isAsync) leave(scope);
-  }
-}
-
-/** Calls a function; what it calls, awaits and starts belongs to the scope. */
-export function callInScope<A extends unknown[], R>(
+export function runInScope<A extends unknown[], R>(
   scope: Scope,
   fn: (...args: A) => R,
   args: A,
 ): R {
-  return flows().run({ scope, shielded: false, tid }, fn, ...args);
+  let isAsync = false;
+  try {
+    const flow = { scope, shielded: false, tid };
+    const result = flows().run(flow, fn, ...args);
+    if (!isThenable(result)) return result;
+    isAsync = true;
+    return dismissAfter(scope, result as PromiseLike<unknown>) as R;
+  } finally {
+    if (!isAsync) dismissScope(scope);
+  }
 }
 
 /** The owner of the scope that the code belongs to which calls this. */
@@ -374,20 +361,15 @@ export function ownerOfCode(): unknown {
   return flow?.tid === tid ? flow.scope?.owner : undefined;
 }
 
-async function leaveAfter<T>(
+async function dismissAfter<T>(
   scope: Scope,
   promise: PromiseLike<T>,
 ): Promise<T> {
   try {
     return await promise;
   } finally {
-    leave(scope);
+    dismissScope(scope);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then ===
-    "function";
 }
 
 /** Runs a function, which may be async, whose waits are not cancelled. */
