@@ -1,10 +1,11 @@
 // Measures skein and its peers side by side: deno task bench [filter]
 // [--rounds=N] [--write]. A filter picks the rows whose names contain it.
+// --draw measures nothing and draws the picture from the tables as they are.
 import { fileURLToPath } from "node:url";
+import { chart } from "./_chart.ts";
 import { measure, type Outcome, type Row } from "./_harness.ts";
 import { machine } from "./_machine.ts";
 import { cleanUp } from "./_programs.ts";
-import { summary } from "./_summary.ts";
 import { table, verdicts } from "./_table.ts";
 import { rows as cluster } from "./cluster.ts";
 import { rows as pool } from "./pool.ts";
@@ -25,11 +26,8 @@ const TABLE: Marks = {
   begin: "<!-- results: begin -->",
   end: "<!-- results: end -->",
 };
-const SUMMARY: Marks = {
-  file: new URL("../README.md", import.meta.url),
-  begin: "<!-- bench: begin -->",
-  end: "<!-- bench: end -->",
-};
+/** The picture in the README of the project. */
+const CHART = new URL("../docs/bench.svg", import.meta.url);
 
 /** A place in a file that is written anew. */
 interface Marks {
@@ -42,18 +40,20 @@ interface Options {
   filter: string;
   rounds: number;
   write: boolean;
+  draw: boolean;
 }
 
 function parse(args: readonly string[]): Options {
-  const options = { filter: "", rounds: 5, write: false };
+  const options = { filter: "", rounds: 5, write: false, draw: false };
   for (const arg of args) {
     const rounds = /^--rounds=([1-9]\d*)$/.exec(arg);
     if (rounds) options.rounds = Number(rounds[1]);
     else if (arg === "--write") options.write = true;
+    else if (arg === "--draw") options.draw = true;
     else if (!arg.startsWith("-")) options.filter = arg.toLowerCase();
     else {
       throw new TypeError(
-        `Cannot run the bench: there are --rounds=N and --write, received ${arg}`,
+        `Cannot run the bench: there are --rounds=N, --write and --draw, received ${arg}`,
       );
     }
   }
@@ -121,26 +121,36 @@ async function write(marks: Marks, text: string): Promise<void> {
   }).output();
 }
 
+/** Draws what the tables say. */
+async function draw(): Promise<void> {
+  await Deno.writeTextFile(CHART, chart(await Deno.readTextFile(TABLE.file)));
+}
+
+/** Measures, and prints or writes what came out. */
+async function bench(options: Options): Promise<void> {
+  const sections = await run(options);
+  const results = [...sections.values()].flat();
+  const text = [
+    ...[...sections].map(([title, rows]) => `### ${title}\n\n${table(rows)}`),
+    verdicts(results),
+    `Medians of ${options.rounds} rounds (at most 3 where threads or items are many). ` +
+    "The range is from the best round to the worst.",
+    await machine(),
+  ].join("\n\n");
+  console.log(text);
+  if (failed(results)) {
+    console.error("Some programs failed; the tables are not to be kept.");
+    Deno.exitCode = 1;
+  } else if (options.write) {
+    await write(TABLE, text);
+    await draw();
+  }
+}
+
 if (import.meta.main) {
   const options = parse(Deno.args);
   try {
-    const sections = await run(options);
-    const results = [...sections.values()].flat();
-    const text = [
-      ...[...sections].map(([title, rows]) => `### ${title}\n\n${table(rows)}`),
-      verdicts(results),
-      `Medians of ${options.rounds} rounds (at most 3 where threads or items are many). ` +
-      "The range is from the best round to the worst.",
-      await machine(),
-    ].join("\n\n");
-    console.log(text);
-    if (failed(results)) {
-      console.error("Some programs failed; the table is not for the README.");
-      Deno.exitCode = 1;
-    } else if (options.write) {
-      await write(TABLE, text);
-      await write(SUMMARY, summary(results));
-    }
+    await (options.draw ? draw() : bench(options));
   } finally {
     await cleanUp();
   }

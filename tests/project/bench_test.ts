@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { chart, LINES } from "../../bench/_chart.ts";
 import { measure } from "../../bench/_harness.ts";
-import { summary } from "../../bench/_summary.ts";
 import { quantity } from "../../bench/_table.ts";
 import { rows as pool } from "../../bench/pool.ts";
 import { rows as process } from "../../bench/process.ts";
@@ -9,7 +9,7 @@ import { rows as signal } from "../../bench/signal.ts";
 import { rows as threading } from "../../bench/threading.ts";
 import { rows as whole } from "../../bench/whole.ts";
 
-Deno.test("bench: the short table names rows and peers that there are", () => {
+Deno.test("bench: the picture has rows and peers that there are", () => {
   const rows = [
     ...threading,
     ...queue,
@@ -18,11 +18,22 @@ Deno.test("bench: the short table names rows and peers that there are", () => {
     ...signal,
     ...whole,
   ];
-  const text = summary(rows.map((row) => [
-    row,
-    row.contestants.map(() => ({ median: 1, least: 1, most: 1 })),
-  ]));
-  assertEquals(text.match(/—/g), null);
+  for (const { row, peers } of LINES) {
+    const names = rows.find(({ name }) => name === row)?.contestants
+      .map(({ name }) => name) ?? [];
+    const missing = Object.keys(peers).filter((peer) => !names.includes(peer));
+    assertEquals([row, names[0], ...missing], [row, "skein"]);
+  }
+});
+
+Deno.test("bench: the picture says what the tables say", async () => {
+  const read = (path: string) =>
+    Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  // `deno task bench --draw` draws it anew.
+  assertEquals(
+    await read("docs/bench.svg"),
+    chart(await read("bench/README.md")),
+  );
 });
 
 /** A program that says that it took one number after the other. */
