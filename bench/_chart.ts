@@ -294,7 +294,8 @@ export function chart(markdown: string): string {
   aria-labelledby="title desc" font-family="Helvetica, Arial, sans-serif"
   font-size="14">
   <title id="title">How skein compares</title>
-  <desc id="desc">${
+  <desc
+    id="desc">${
     lines.map(({ what, own, peers }) =>
       `${what}: skein ${own}${
         peers.map(({ name, times }) => `, ${name} ${rounded(times)} times that`)
@@ -303,25 +304,63 @@ export function chart(markdown: string): string {
     ).join("\n")
   }</desc>
   <style>
-    .page { fill: #f8fafc }
-    .lead { fill: #e0e7ff }
-    text { fill: #1f2937 }
-    .mark, .label { fill: #475569; font-size: 12px }
-    .title { font-weight: bold }
-    .grid { stroke: #cbd5e1 }
-    .one { stroke: #475569; stroke-width: 1.5 }
-    .ahead { fill: #4f46e5 }
-    .behind { fill: #c2410c }
-    @media (prefers-color-scheme: dark) {
-      .page { fill: #0f172a }
-      .lead { fill: #1e1b4b }
-      text { fill: #e2e8f0 }
-      .mark, .label { fill: #a8b5c8 }
-      .grid { stroke: #334155 }
-      .one { stroke: #94a3b8 }
-      .ahead { fill: #a5b4fc }
-      .behind { fill: #fb923c }
+  .page {
+    fill: #f8fafc;
+  }
+  .lead {
+    fill: #e0e7ff;
+  }
+  text {
+    fill: #1f2937;
+  }
+  .mark,
+  .label {
+    fill: #475569;
+    font-size: 12px;
+  }
+  .title {
+    font-weight: bold;
+  }
+  .grid {
+    stroke: #cbd5e1;
+  }
+  .one {
+    stroke: #475569;
+    stroke-width: 1.5;
+  }
+  .ahead {
+    fill: #4f46e5;
+  }
+  .behind {
+    fill: #c2410c;
+  }
+  @media (prefers-color-scheme: dark) {
+    .page {
+      fill: #0f172a;
     }
+    .lead {
+      fill: #1e1b4b;
+    }
+    text {
+      fill: #e2e8f0;
+    }
+    .mark,
+    .label {
+      fill: #a8b5c8;
+    }
+    .grid {
+      stroke: #334155;
+    }
+    .one {
+      stroke: #94a3b8;
+    }
+    .ahead {
+      fill: #a5b4fc;
+    }
+    .behind {
+      fill: #fb923c;
+    }
+  }
   </style>
   <rect class="page" width="${WIDTH}" height="${bottom + 36}" rx="14" />
   <rect class="lead" x="${one}" y="${TOP - 6}" width="${

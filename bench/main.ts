@@ -116,6 +116,10 @@ async function write(marks: Marks, text: string): Promise<void> {
   const head = before.slice(0, begin + marks.begin.length);
   const tail = before.slice(end);
   await Deno.writeTextFile(file, `${head}\n\n${text}\n\n${tail}`);
+  await format(file);
+}
+
+async function format(file: URL): Promise<void> {
   await new Deno.Command(Deno.execPath(), {
     args: ["fmt", "-q", fileURLToPath(file)],
   }).output();
@@ -124,6 +128,7 @@ async function write(marks: Marks, text: string): Promise<void> {
 /** Draws what the tables say. */
 async function draw(): Promise<void> {
   await Deno.writeTextFile(CHART, chart(await Deno.readTextFile(TABLE.file)));
+  await format(CHART);
 }
 
 /** Measures, and prints or writes what came out. */
