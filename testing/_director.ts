@@ -167,7 +167,7 @@ function runThreads(plan: Plan, explain: boolean): void {
   control.fill(0, At.ready, At.threads);
   control.fill(0, At.step, At.since + 1);
   control.fill(0, At.sleepers, At.sleepers + 1);
-  control.fill(0, At.explains, At.strayed + 1);
+  control.fill(0, At.explains, At.faultThread + 1);
   control.fill(0, At.gate, At.priority);
   control.fill(0, At.reported, At.slept);
   control.fill(0, At.clock, At.change);
@@ -368,6 +368,7 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
     await searchRandomly(strategy, attempt);
     return result;
   }
+  let strayed = false;
   for (let bound = 0; bound <= strategy.preemptions; bound++) {
     const tree = new Exhaustive(bound, threads.length);
     for (;;) {
@@ -377,9 +378,10 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
       if (!await attempt(plan)) return result;
       tree.learn();
     }
+    strayed ||= tree.strayed;
     if (!tree.skipped) break;
   }
-  result.complete = true;
+  result.complete = !strayed;
   return result;
 }
 

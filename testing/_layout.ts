@@ -71,9 +71,7 @@ export const At = {
   fault: 20,
   faultWord: 21,
   faultThread: 22,
-  /** Set when a planned thread could not go on. */
-  strayed: 23,
-  seed: 24,
+  seed: 23,
   /** One for each thread. */
   gate: 32,
   sleepsAt: 40,
@@ -120,6 +118,8 @@ export const Step = {
   thread: 7,
   /** Set if it wrote, woke or went to sleep. */
   writes: 8,
+  /** Set if the thread goes on since its timeout is over. */
+  late: 16,
   enabledShift: 8,
   timedShift: 16,
 } as const;

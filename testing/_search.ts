@@ -18,6 +18,11 @@ export function threadAt(step: number): number {
   return trace[2 * step + 1] & Step.thread;
 }
 
+/** Whether the thread of a step went on since its timeout was over. */
+function isLateAt(step: number): boolean {
+  return (trace[2 * step + 1] & Step.late) !== 0;
+}
+
 /** Where the last run switched. */
 export function lastPlan(): Plan {
   const plan: Plan = [];
@@ -25,7 +30,8 @@ export function lastPlan(): Plan {
   let thread = 0;
   for (let step = 0; step < steps; step++) {
     const now = threadAt(step);
-    if (now !== thread) plan.push(step, now);
+    // A thread that has gone to sleep may be the next to go on, too.
+    if (now !== thread || isLateAt(step)) plan.push(step, now);
     thread = now;
   }
   return plan;
@@ -73,12 +79,16 @@ const places = new Int32Array(WATCHED_WORDS);
 export class Exhaustive {
   /** Whether schedules were left out for their preemptions. */
   skipped = false;
+  /** Whether a run did not go as planned: something else than the order differs. */
+  strayed = false;
   #bound: number;
   #threads: number;
   #length = 0;
   #begun = false;
   #chosen: number[] = [];
+  /** The threads that could go on by themselves, and those with a timeout. */
   #choices: number[] = [];
+  #timed: number[] = [];
   #back: number[] = [];
   #done: number[] = [];
   /** Up to and with each step, how many preemptions there were. */
@@ -137,7 +147,8 @@ export class Exhaustive {
     let thread = 0;
     for (let step = 0; step < this.#length; step++) {
       const now = this.#chosen[step];
-      if (now !== thread) plan.push(step, now);
+      const isLate = !(this.#choices[step] & 1 << now);
+      if (now !== thread || isLate) plan.push(step, now);
       thread = now;
     }
     return plan;
@@ -151,14 +162,20 @@ export class Exhaustive {
       known < Math.min(this.#length, steps) &&
       this.#chosen[known] === threadAt(known)
     ) known++;
+    const strays = known < this.#length;
+    if (strays) this.strayed = true;
     for (let step = 0; step < steps; step++) {
       const kind = trace[2 * step + 1];
       const thread = kind & Step.thread;
-      this.#choices[step] = kind >> Step.enabledShift & 0xff;
+      const late = kind & Step.late ? 1 << thread : 0;
+      this.#choices[step] = kind >> Step.enabledShift & 0xff & ~late;
+      this.#timed[step] = kind >> Step.timedShift & 0xff | late;
       if (step >= known) {
+        // What was tried there is not tried again.
+        const before = strays && step === known ? this.#done[step] : 0;
         this.#chosen[step] = thread;
         this.#back[step] = 0;
-        this.#done[step] = 1 << thread;
+        this.#done[step] = before | 1 << thread;
       }
       const isStart = step === 0 || this.#chosen[step - 1] !== thread;
       const before = step === 0 ? 0 : this.#preemptions[step - 1];
@@ -172,9 +189,8 @@ export class Exhaustive {
 
   /** Lets a thread go on before a step, too. */
   #retry(step: number, thread: number): void {
-    const kind = trace[2 * step + 1];
-    const enabled = kind >> Step.enabledShift & 0xff;
-    const timed = kind >> Step.timedShift & 0xff;
+    const enabled = this.#choices[step];
+    const timed = this.#timed[step];
     this.#back[step] |= (enabled | timed) & 1 << thread ? 1 << thread : enabled;
   }
 

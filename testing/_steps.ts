@@ -110,7 +110,6 @@ function planned(): number {
   if (!isDue) return -1;
   const thread = control[At.plan + 2 * at + 1];
   if ((control[At.enabled] | control[At.timed]) & 1 << thread) return thread;
-  control[At.strayed] = 1;
   return -1;
 }
 
@@ -218,9 +217,9 @@ function before(word: number, writes: number): void {
   }
 }
 
-function note(word: number, writes: number): void {
+function note(word: number, how: number): void {
   trace[2 * step] = word;
-  trace[2 * step + 1] = me | writes |
+  trace[2 * step + 1] = me | how |
     control[At.enabled] << Step.enabledShift |
     control[At.timed] << Step.timedShift;
   step++;
@@ -351,8 +350,9 @@ function sleepAt(word: number, ms: number): boolean {
   if (to < 0) abort(Over.stuck);
   handOver(to);
   control[At.sleepsAt + me] = 0;
-  note(word, 0);
-  return control[At.timedOut + me] === 0;
+  const isLate = control[At.timedOut + me] !== 0;
+  note(word, isLate ? Step.late : 0);
+  return !isLate;
 }
 
 function wakeAt(word: number, count: number): number {

@@ -137,6 +137,16 @@ Deno.test("explore has timeouts pass by its own clock", async () => {
   assert(performance.now() - begun < 100_000);
 });
 
+Deno.test("explore has a timeout pass before anybody else goes on", async () => {
+  const { failure } = await explore({
+    setup: faulty.makeMailbox,
+    threads: [faulty.expectInTime, faulty.sendLater],
+  }, { preemptions: 0 });
+  assertEquals(failure?.kind, "error");
+  // Thread 1 goes on behind itself.
+  assertMatch(failure!.schedule, /^\d+>1\b/);
+});
+
 Deno.test("explore tries random schedules, the same ones for a seed", async () => {
   const options = { depth: 2, seed: 7, schedules: 500 };
   const first = await explore(unlocked, options);

@@ -167,6 +167,26 @@ export const waitForLetter = sendable(
   },
 );
 
+/** Takes for granted that the other one begins within a second. */
+export const expectInTime = sendable(
+  import.meta,
+  function expectInTime({ letters, event }: Mailbox) {
+    try {
+      event.waitSync({ timeout: 1000 });
+    } catch {
+      assertEquals(letters.value, 1);
+    }
+  },
+);
+
+export const sendLater = sendable(
+  import.meta,
+  function sendLater({ letters, event }: Mailbox) {
+    letters.value = 1;
+    event.set();
+  },
+);
+
 /** A bounded buffer with one Condition, where two are needed. */
 export class Buffer {
   static {

@@ -66,11 +66,9 @@ for (const name of names) {
       }
       mutate(mutant, folder);
       const { explore } = await import(`${folder}testing/mod.ts`);
-      const programs: Program[] = [];
-      for (const file of ["sync", "data"]) {
-        const url = `${folder}tests/testing/programs/${file}.ts`;
-        programs.push(...(await import(url)).programs);
-      }
+      const { programs } = await import(
+        `${folder}tests/testing/programs/mod.ts`
+      ) as { programs: Program[] };
       const program = programs.find(({ name }) => name === mutant.program);
       assert(program, `no program ${mutant.program}`);
       const { setup, threads, check, preemptions } = program;

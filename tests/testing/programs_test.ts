@@ -1,29 +1,53 @@
-import { assertEquals } from "@std/assert";
-import { explore } from "../../testing/mod.ts";
-import { programs as data } from "./programs/data.ts";
+// What skein promises, in every order of the steps of small programs: for each
+// program all schedules with as many preemptions as it names.
+//
+// SKEIN_EXPLORE=1 tries one preemption more as well, up to 100 000 schedules of
+// each program, and as many random ones as a tenth of that; SKEIN_EXPLORE=10 ten
+// times as many.
+import { assert, assertEquals } from "@std/assert";
+import { explore, type ExploreOptions } from "../../testing/mod.ts";
 import type { Program } from "./programs/program.ts";
-import { programs as sync } from "./programs/sync.ts";
+import { programs } from "./programs/mod.ts";
 
-/** Set to explore one preemption more, without a bound on the schedules. */
-const DEEP = Deno.env.get("SKEIN_EXPLORE") !== undefined;
+const DEPTH = Number(Deno.env.get("SKEIN_EXPLORE") ?? 0);
+/** More than any program needs for the preemptions that it names. */
+const MOST = 10_000;
 
-async function holds(program: Program): Promise<void> {
-  const { preemptions = 2 } = program;
-  const { failure } = await explore(functionsOf(program), {
-    preemptions: DEEP ? preemptions + 1 : preemptions,
-    schedules: DEEP ? 10_000_000 : 3000,
-  });
+async function explored(
+  { setup, threads, check }: Program,
+  options: ExploreOptions,
+): Promise<boolean> {
+  const { complete, schedules, failure } = await explore(
+    { setup, threads, check },
+    options,
+  );
   assertEquals(
     failure,
     undefined,
     `${failure?.kind} ${failure?.schedule}\n${failure?.error.stack}\n${failure?.table}`,
   );
+  if (DEPTH > 0) {
+    const how = complete ? "all" : "not all";
+    console.log(JSON.stringify(options), `${schedules} schedules, ${how}`);
+  }
+  return complete;
 }
 
-function functionsOf({ setup, threads, check }: Program) {
-  return { setup, threads, check };
-}
-
-for (const program of [...sync, ...data]) {
-  Deno.test(`explored: ${program.name}`, () => holds(program));
+for (const program of programs) {
+  const { name, preemptions } = program;
+  Deno.test(`explored: ${name}`, async () => {
+    assert(
+      await explored(program, { preemptions, schedules: MOST }),
+      `not all schedules with ${preemptions} preemptions were tried`,
+    );
+  });
+  Deno.test({
+    name: `explored deeper: ${name}`,
+    ignore: !(DEPTH > 0),
+    async fn() {
+      const schedules = 100_000 * DEPTH;
+      await explored(program, { preemptions: preemptions + 1, schedules });
+      await explored(program, { depth: 4, schedules: schedules / 10 });
+    },
+  });
 }

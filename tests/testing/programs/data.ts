@@ -17,7 +17,7 @@ import {
   SynchronousQueue,
 } from "../../../queue/mod.ts";
 import { assert, assertEquals } from "@std/assert";
-import type { Program } from "./program.ts";
+import { type Program, programsFrom } from "./program.ts";
 
 export class Objects {
   static {
@@ -253,37 +253,37 @@ const selectDelivery = sendable(
   },
 );
 
-const program = (
-  name: string,
-  threads: Program["threads"],
-  check: Program["check"],
-  preemptions?: number,
-): Program => ({ name, setup, threads, check, preemptions });
+const program = programsFrom(setup);
 
 export const programs: Program[] = [
-  program("SharedMap.getOrCreateSync", [getOrCreate, getOrCreate], createdOnce),
-  program("SharedMap.updateSync", [update, update], updatedTwice),
-  program("SharedMap.setIfAbsent", [setIfAbsent, setIfAbsent], setOnce),
-  program("SharedList.push", [push, push], pushed),
-  program("Queue", [putOne, getOne], undefined),
-  program("Queue, unbounded", [putIntoRing, getFromRing], undefined),
-  program("Queue, bounded", [putTwo, getTwo], sumIsThree, 1),
-  program("Queue, two that get", [putTwo, getOne, getOne], sumIsThree, 1),
-  program("Queue, two that put", [putOne, putOne, getTwice], sumIsTwo, 1),
+  program(
+    "SharedMap.getOrCreateSync",
+    2,
+    [getOrCreate, getOrCreate],
+    createdOnce,
+  ),
+  program("SharedMap.updateSync", 2, [update, update], updatedTwice),
+  program("SharedMap.setIfAbsent", 2, [setIfAbsent, setIfAbsent], setOnce),
+  program("SharedList.push", 2, [push, push], pushed),
+  program("Queue", 2, [putOne, getOne]),
+  program("Queue, unbounded", 2, [putIntoRing, getFromRing]),
+  program("Queue, bounded", 2, [putTwo, getTwo], sumIsThree),
+  program("Queue, two that get", 1, [putTwo, getOne, getOne], sumIsThree),
+  program("Queue, two that put", 1, [putOne, putOne, getTwice], sumIsTwo),
   program(
     "Queue, in promise form",
+    1,
     [putTwo, getOne, getOneAsync],
     sumIsThree,
-    1,
   ),
-  program("Queue, with a timeout", [putTwo, getInTime, getOne], sumIsThree, 1),
-  program("Queue, shut down", [getUntilEnd, shutDown], undefined),
-  program("Queue, emptied", [getUntilEnd, putThenShutDown], sumIsThree),
-  program("Queue, deliveries", [receiveOne, putOne], undefined, 1),
-  program("Queue, nak", [receiveAndReturn, putOne], returned, 1),
-  program("Queue, other kinds", [putKinds, getKinds], sumIsSix, 1),
-  program("SynchronousQueue", [handOver, takeOver], sumIsThree, 1),
-  program("select", [selectOne, putOne, putElsewhere], oneIsLeft, 1),
-  program("select, twice", [selectBoth, putOne, putElsewhere], oneIsLeft, 1),
-  program("select, a delivery", [selectDelivery, putOne], undefined, 1),
+  program("Queue, with a timeout", 1, [putTwo, getInTime, getOne], sumIsThree),
+  program("Queue, shut down", 2, [getUntilEnd, shutDown]),
+  program("Queue, emptied", 2, [getUntilEnd, putThenShutDown], sumIsThree),
+  program("Queue, deliveries", 2, [receiveOne, putOne]),
+  program("Queue, nak", 2, [receiveAndReturn, putOne], returned),
+  program("Queue, other kinds", 2, [putKinds, getKinds], sumIsSix),
+  program("SynchronousQueue", 2, [handOver, takeOver], sumIsThree),
+  program("select", 1, [selectOne, putOne, putElsewhere], oneIsLeft),
+  program("select, twice", 1, [selectBoth, putOne, putElsewhere], oneIsLeft),
+  program("select, a delivery", 2, [selectDelivery, putOne]),
 ];

@@ -7,6 +7,16 @@ export interface Program {
   threads: ((objects: any) => unknown)[];
   // deno-lint-ignore no-explicit-any
   check?: (objects: any) => unknown;
-  /** Preemptions, 2 by default. */
-  preemptions?: number;
+  /** All of its schedules with so many preemptions are tried. */
+  preemptions: number;
+}
+
+/** Makes programs that begin with the same objects. */
+export function programsFrom(setup: Program["setup"]) {
+  return (
+    name: string,
+    preemptions: number,
+    threads: Program["threads"],
+    check?: Program["check"],
+  ): Program => ({ name, setup, threads, check, preemptions });
 }

@@ -13,7 +13,7 @@ import {
   SharedNumber,
 } from "../../../threading/mod.ts";
 import { assert, assertEquals } from "@std/assert";
-import type { Program } from "./program.ts";
+import { type Program, programsFrom } from "./program.ts";
 
 export class Objects {
   static {
@@ -359,55 +359,45 @@ const readAndWritten = sendable(
   },
 );
 
-const program = (
-  name: string,
-  threads: Program["threads"],
-  check: Program["check"],
-  preemptions?: number,
-): Program => ({ name, setup, threads, check, preemptions });
+const program = programsFrom(setup);
 
 export const programs: Program[] = [
-  program("Lock", [lockPair, lockPair], two, 3),
-  program("Lock, again and again", [lockTwice, lockPair], three),
-  program("Lock, of three", [lockPair, lockPair, lockPair], three, 1),
-  program("Lock, in promise form", [lockPairAsync, lockPair], two),
-  program("Lock, with a timeout", [lockInTime, lockPair], noneLeft),
+  program("Lock", 3, [lockPair, lockPair], two),
+  program("Lock, again and again", 2, [lockTwice, lockPair], three),
+  program("Lock, of three", 2, [lockPair, lockPair, lockPair], three),
+  program("Lock, in promise form", 2, [lockPairAsync, lockPair], two),
+  program("Lock, with a timeout", 2, [lockInTime, lockPair], noneLeft),
   program(
     "Lock, timeout of three",
+    1,
     [lockInTime, lockPair, lockPair],
     allThree,
-    1,
   ),
-  program("Lock, without waiting", [lockNowait, lockPair], noneLeft),
-  program("Lock, freed", [freed, freed], two),
-  program("RLock", [recursive, recursive], two),
-  program("Condition", [wait, notify], oneWoken),
-  program("Condition, in promise form", [waitAsync, notify], oneWoken),
-  program("Condition, all", [wait, wait, notifyAll], twoWoken, 1),
+  program("Lock, without waiting", 2, [lockNowait, lockPair], noneLeft),
+  program("Lock, freed", 2, [freed, freed], two),
+  program("RLock", 2, [recursive, recursive], two),
+  program("Condition", 2, [wait, notify], oneWoken),
+  program("Condition, in promise form", 2, [waitAsync, notify], oneWoken),
+  program("Condition, all", 1, [wait, wait, notifyAll], twoWoken),
   program(
     "Condition, with a timeout",
+    1,
     [takeInTime, take, giveTwo],
     noneLeft,
-    1,
   ),
-  program("Semaphore", [permit, permit], two, 3),
-  program("Semaphore, with a timeout", [permitInTime, permit], noneLeft),
-  program("Semaphore, in promise form", [permitAsync, permit], two),
-  program("Semaphore, several", [twoPermits, onePermit, onePermit], three, 1),
-  program("Event", [waitForEvent, waitForEvent, setEvent], eventSet, 1),
-  program(
-    "Event, in promise form",
-    [
-      waitForEventAsync,
-      waitForEvent,
-      setEvent,
-    ],
-    eventSet,
-    1,
-  ),
-  program("Barrier", [meet, meet], met),
-  program("Barrier, with a timeout", [meetInTime, meetInTime], bothOrNone),
-  program("RwLock", [read, read, write], readAndWritten, 1),
-  program("RwLock, downgrade", [downgrade, read, read], readAndWritten, 1),
-  program("one permit at a time", [permit, permit, permit], three, 1),
+  program("Semaphore", 3, [permit, permit], two),
+  program("Semaphore, with a timeout", 2, [permitInTime, permit], noneLeft),
+  program("Semaphore, in promise form", 2, [permitAsync, permit], two),
+  program("Semaphore, several", 1, [twoPermits, onePermit, onePermit], three),
+  program("Event", 1, [waitForEvent, waitForEvent, setEvent], eventSet),
+  program("Event, in promise form", 1, [
+    waitForEventAsync,
+    waitForEvent,
+    setEvent,
+  ], eventSet),
+  program("Barrier", 2, [meet, meet], met),
+  program("Barrier, with a timeout", 2, [meetInTime, meetInTime], bothOrNone),
+  program("RwLock", 1, [read, read, write], readAndWritten),
+  program("RwLock, downgrade", 1, [downgrade, read, read], readAndWritten),
+  program("one permit at a time", 2, [permit, permit, permit], three),
 ];
