@@ -215,6 +215,7 @@ function claim(
     lostBefore,
     program: programName(),
     pid: Deno.pid,
+    mainTid: words[MAIN_SLOT + Slot.tid],
   };
   if (isMain) {
     startWriter(region, request, clockPair());

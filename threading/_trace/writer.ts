@@ -1,16 +1,12 @@
 /**
  * The writer of a trace: a worker without modules that is never blocked by the
  * program. It empties the rings of all threads (`_memory/trace.ts`) every few
- * milliseconds, and writes what they say as Trace Event JSON, a line an event.
+ * milliseconds, and makes events of what they say, which `format.ts` writes.
  *
  * The order of the events: all that is recorded is given out in the order of
  * time, but only up to a moment shortly before the writer began to look. If one
  * thing caused another, in whichever thread, it was in its ring first; so when the
  * later one is given out, the earlier has been.
- *
- * A line ends with its event, and the comma comes with the next line: whatever
- * becomes of the program, what was written lacks no more than the last bracket,
- * which the format lets be missing.
  *
  * @module
  */
@@ -35,6 +31,7 @@ import {
   TraceNote,
 } from "../_memory/trace.ts";
 import { ThreadStage } from "../_runtime/thread_table.ts";
+import { openOutput, type OutputRequest } from "./format.ts";
 
 /** What a trace is doing: `Region.state`. */
 export const TraceState = {
@@ -75,20 +72,13 @@ const LAYOUT = {
 } as const;
 
 /** What a trace is to be. */
-export interface WriterRequest {
-  path: string;
-  /** How many bytes the file may have, or `Infinity`. */
-  limit: number;
+export interface WriterRequest extends OutputRequest {
   /** Whether the lives of threads are in it. */
   hasLives: boolean;
   /** Whether the lengths of queues are. */
   hasQueues: boolean;
-  /** When it began, by the main thread's clock. */
-  began: number;
   /** What had not fit into the rings before. */
   lostBefore: number;
-  program: string;
-  pid: number;
 }
 
 interface WriterData extends WriterRequest {
@@ -115,13 +105,18 @@ interface Recorded {
 }
 
 /** What the writer runs; only its text gets there, so it is one function. */
-function write(data: WriterData): void {
+function write(data: WriterData, open: typeof openOutput): void {
   const LOOK_MS = 20;
   const MARGIN_MS = 1;
   const FALLOW_MS = 1000;
   const KEPT = 10_000;
-  const CHUNK = 1 << 16;
-  const { at, region, path, limit, began, pid } = data;
+  /**
+   * Slices lie in each other by so much at least, and by more than readers cut
+   * off. What was recorded does by itself, since a look at the clock takes longer.
+   */
+  const STEP_MS = 3e-6;
+  const MAX_STEPS = 40;
+  const { at, region, path, began, mainTid } = data;
   const { Region, Ring, Kind } = at;
   const words = new Int32Array(data.buffer);
   const doubles = new Float64Array(data.buffer);
@@ -133,124 +128,20 @@ function write(data: WriterData): void {
   const rings = words[region + Region.rings];
   const cells = words[region + Region.cells];
   const ringAt = (i: number) => region + Region.first + i * data.ringWords;
-
-  // The file
-
-  let file: Deno.FsFile | undefined;
-  let out = "";
-  let size = 0;
-  let events = 0;
-  let left = 0;
-  let isFirst = true;
-  let isFull = false;
-
-  function fail(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    console.error(
-      `The trace can no longer be written to ${path}: ${text}; the program goes on`,
-    );
-    const { written } = encoder.encodeInto(
-      text,
-      bytes.subarray(
-        (region + Region.error) * 4,
-        (region + Region.error) * 4 + at.errorBytes,
-      ),
-    );
-    words[region + Region.errorLength] = written;
-    file = undefined;
-  }
-
-  function flush(): void {
-    if (out === "") return;
-    const all = encoder.encode(out);
-    out = "";
-    try {
-      for (let done = 0; file !== undefined && done < all.length;) {
-        done += file.writeSync(all.subarray(done));
-      }
-      size += all.length;
-    } catch (error) {
-      fail(error);
-    }
-  }
-
-  function put(line: string, always = false): void {
-    isFull ||= size + out.length + line.length > limit;
-    if (file === undefined || (isFull && !always)) {
-      left++;
-      return;
-    }
-    out += isFirst ? `[\n${line}` : `,\n${line}`;
-    isFirst = false;
-    events++;
-    if (out.length > CHUNK) flush();
-  }
-
-  // The format
-
-  const us = (time: number) =>
-    Math.max(0, Math.round((time - began) * 1e6) / 1e3);
   const quote = (text: string) => JSON.stringify(text);
 
-  function slice(
-    tid: number,
-    cat: string,
-    name: string,
-    [start, end]: [number, number],
-    args: string,
-  ): void {
-    const from = us(start);
-    const dur = Math.max(0, Math.round((us(end) - from) * 1e3) / 1e3);
-    put(
-      `{"ph":"X","cat":"${cat}","name":${
-        quote(name)
-      },"pid":${pid},"tid":${tid},"ts":${from},"dur":${dur},"args":{${args}}}`,
+  function fail(reason: string): void {
+    console.error(
+      `The trace can no longer be written to ${path}: ${reason}; the program goes on`,
     );
+    const start = (region + Region.error) * 4;
+    const room = bytes.subarray(start, start + at.errorBytes);
+    words[region + Region.errorLength] =
+      encoder.encodeInto(reason, room).written;
   }
 
-  function mark(
-    ph: string,
-    tid: number,
-    cat: string,
-    name: string,
-    time: number,
-    more: string,
-  ): void {
-    put(
-      `{"ph":"${ph}","cat":"${cat}","name":${
-        quote(name)
-      },"pid":${pid},"tid":${tid},"ts":${us(time)}${more}}`,
-    );
-  }
-
-  let lastId = 0;
-
-  function asyncSlice(
-    event: Recorded,
-    cat: string,
-    name: string,
-    args: string,
-  ): void {
-    const id = `"id":"${cat}${++lastId}"`;
-    mark("b", event.tid, cat, name, event.start, `,${id},"args":{${args}}`);
-    mark("e", event.tid, cat, name, event.end, `,${id}`);
-  }
-
-  let lastFlow = 0;
-
-  /** An arrow from what one thread did to what another one was doing. */
-  function arrow(
-    name: string,
-    [from, start]: [number, number],
-    [to, end]: [number, number],
-  ): void {
-    const id = ++lastFlow;
-    const time = Math.min(start, end);
-    // Arrows begin in slices; a longer one might reach into the next.
-    slice(from, "wake", name, [time, time + 1e-6], "");
-    mark("s", from, "wake", name, time, `,"id":${id}`);
-    mark("f", to, "wake", name, end, `,"id":${id},"bp":"e"`);
-  }
+  const output = open(data, fail);
+  const { slice, mark, asyncSlice, arrow } = output;
 
   // Names
 
@@ -322,7 +213,7 @@ function write(data: WriterData): void {
   /** Waits that may go on: a thread that was woken to try again. */
   const trying = new Map<number, Recorded>();
   /** Who has which lock. */
-  const holds = new Map<number, Recorded>();
+  const holds = new Map<number, { label: string; tid: number }>();
 
   /** Takes the wake-up that ended a wait. */
   function takeWake(node: number, until: number): Recorded | undefined {
@@ -345,12 +236,12 @@ function write(data: WriterData): void {
       wake.start >= start - SKEW_MS;
     const by = isWoken ? `"by":${quote(nameOf(wake.tid))}` : "";
     if (event.kind === Kind.task) {
-      asyncSlice(event, "wait", name, by);
+      asyncSlice(tid, "wait", name, [start, end], by);
       return;
     }
     slice(tid, "wait", name, [start, end], by);
     if (isWoken && wake.tid !== tid) {
-      const to = Math.max(start, end - 1e-6);
+      const to = Math.max(start, end - STEP_MS);
       arrow(`wake ${nameOf(tid)}`, [wake.tid, wake.start], [tid, to]);
     }
   }
@@ -377,26 +268,22 @@ function write(data: WriterData): void {
     else putWait(event);
   }
 
-  function release(event: Recorded, time: number): void {
-    const { a, b, c } = event;
-    holds.delete(a);
-    const label = labelOf(a, b);
-    mark("e", c, "lock", label, time, `,"id":${quote(label)}`);
+  function release(object: number, time: number): void {
+    const { label, tid } = holds.get(object)!;
+    holds.delete(object);
+    mark("e", tid, "lock", label, time, `,"id":${quote(label)}`);
   }
 
-  function seeTaken(event: Recorded): void {
-    const { a, b, c, start } = event;
-    const before = holds.get(a);
-    if (before !== undefined) release(before, start);
-    holds.set(a, event);
+  function seeTaken({ a, b, c, start }: Recorded): void {
+    if (holds.has(a)) release(a, start);
     const label = labelOf(a, b);
+    holds.set(a, { label, tid: c });
     const args = `"args":{"by":${quote(nameOf(c))}}`;
     mark("b", c, "lock", label, start, `,"id":${quote(label)},${args}`);
   }
 
   function seeReleased({ a, c, start }: Recorded): void {
-    const before = holds.get(a);
-    if (before?.c === c) release(before, start);
+    if (holds.get(a)?.tid === c) release(a, start);
   }
 
   function seeThread({ tid, a, start, text }: Recorded): void {
@@ -414,12 +301,9 @@ function write(data: WriterData): void {
         break;
       }
     }
-    const name = `"args":{"name":${quote(text)}}`;
-    put(
-      `{"ph":"M","name":"thread_name","pid":${pid},"tid":${tid},${name}}`,
-    );
+    output.nameThread(tid, text);
     const by = known?.startedBy;
-    if (by !== undefined) arrow(`start ${text}`, by, [tid, start]);
+    if (by !== undefined) arrow(`start ${text}`, by, [tid, start + STEP_MS]);
   }
 
   function seeEnded({ a, b, end }: Recorded): void {
@@ -430,8 +314,8 @@ function write(data: WriterData): void {
     known.hasEnded = true;
     // One that never came to run has left nothing else either.
     if (known.name === "") return;
-    const how = b === at.Stage.returned ? "returned" : "failed";
-    slice(a, "thread", known.name, [known.began, end], `"ended":"${how}"`);
+    const how = b === at.Stage.returned ? "" : `"ended":"failed"`;
+    slice(a, "thread", known.name, [known.began, end], how);
   }
 
   function seeNote({ tid, start, a, b }: Recorded): void {
@@ -477,9 +361,10 @@ function write(data: WriterData): void {
       : event.b === at.command
       ? `"status":${event.c}`
       : "";
-    if (name === undefined) left++;
-    else if (kind === Kind.asyncSpan) asyncSlice(event, cat, name, args);
-    else slice(tid, cat, name, [event.start, event.end], args);
+    if (name === undefined) output.leaveOut();
+    else if (kind === Kind.asyncSpan) {
+      asyncSlice(tid, cat, name, [event.start, event.end], args);
+    } else slice(tid, cat, name, [event.start, event.end], args);
   }
 
   // How much there is in queues
@@ -534,7 +419,7 @@ function write(data: WriterData): void {
       known.last = number;
       const name = labelOf(object, known.kind);
       const args = `,"args":{"${what}":${number}}`;
-      mark("C", 0, "queue", name, now(), args);
+      mark("C", mainTid, "queue", name, now(), args);
     }
   }
 
@@ -547,17 +432,22 @@ function write(data: WriterData): void {
       for (let j = 0; j < depth; j++) {
         const open = ring + Ring.open + j * at.openWords;
         const of = words[open + 1];
-        const start = Math.max(doubles[open + 2 >> 1], began);
+        // Within what was opened before.
+        const start = Math.max(
+          doubles[open + 2 >> 1],
+          began + (j + 1) * STEP_MS,
+        );
+        const until = end - (j + 1) * STEP_MS;
         if (tid === undefined ? threads.get(of)?.hasEnded : of !== tid) {
           continue;
         }
-        if (start > end) continue;
+        if (start > until) continue;
         const [a, b] = [words[open + 4], words[open + 5]];
         const isWait = words[open] === Kind.wait;
         const name = isWait ? aimOf(a, b, -1) : names[i].get(a);
         const cat = isWait ? "wait" : at.cats[b];
         if (name !== undefined) {
-          slice(of, cat, name, [start, end], `"unfinished":true`);
+          slice(of, cat, name, [start, until], `"unfinished":true`);
         }
       }
     }
@@ -581,6 +471,16 @@ function write(data: WriterData): void {
       text.set(bytes.subarray(start, start + part), i);
     }
     return decoder.decode(text);
+  }
+
+  const clipped = new Map<number, number>();
+
+  /** Where something starts that had begun before the trace. */
+  function clip({ tid, end }: Recorded): number {
+    // What was around it ends later.
+    const steps = Math.min((clipped.get(tid) ?? 0) + 1, MAX_STEPS);
+    clipped.set(tid, steps);
+    return Math.min(end, began + (MAX_STEPS + 1 - steps) * STEP_MS);
   }
 
   function empty(i: number): void {
@@ -618,7 +518,7 @@ function write(data: WriterData): void {
         prune(wakes);
       } else if (event.end >= began) {
         // Of the trace before, if it came late.
-        event.start = Math.max(event.start, began);
+        if (event.start < began) event.start = clip(event);
         held.push(event);
       }
     }
@@ -664,7 +564,7 @@ function write(data: WriterData): void {
     while (n < held.length && held[n].end <= until) see(held[n++]);
     held = held.slice(n);
     count();
-    flush();
+    output.flush();
   }
 
   /** Writes what has not ended, and the end of the file. */
@@ -673,30 +573,16 @@ function write(data: WriterData): void {
     const end = now();
     for (const tid of [...trying.keys()]) settle(tid);
     putOpen(undefined, end);
-    for (const hold of holds.values()) release(hold, end);
+    for (const object of [...holds.keys()]) release(object, end);
     for (const [tid, { name, began, hasEnded }] of threads) {
       if (data.hasLives && name !== "" && !hasEnded) {
-        slice(tid, "thread", name, [began, end], `"alive":true`);
+        slice(tid, "thread", name, [began, end]);
       }
     }
-    // However full it is: what is missing has to be told.
-    const more = { lost: countLost() + left, ended: new Date().toISOString() };
-    put(
-      `{"ph":"M","name":"trace","pid":${pid},"tid":0,"args":${
-        JSON.stringify(more)
-      }}`,
-      true,
-    );
-    out += "\n]\n";
-    flush();
-    try {
-      file?.close();
-    } catch (error) {
-      fail(error);
-    }
-    doubles[region + Region.events >> 1] = events;
-    doubles[region + Region.lost >> 1] = countLost() + left;
-    doubles[region + Region.bytes >> 1] = size;
+    const told = output.finish(countLost());
+    doubles[region + Region.events >> 1] = told.events;
+    doubles[region + Region.lost >> 1] = told.lost;
+    doubles[region + Region.bytes >> 1] = told.bytes;
     Atomics.store(words, region + Region.state, at.idle);
     Atomics.notify(words, region + Region.state);
     globalThis.close();
@@ -728,14 +614,6 @@ function write(data: WriterData): void {
     }
   }
 
-  try {
-    file = Deno.openSync(path, { write: true, create: true, truncate: true });
-  } catch (error) {
-    fail(error);
-  }
-  const program = `"args":{"name":${quote(data.program)}}`;
-  put(`{"ph":"M","name":"process_name","pid":${pid},"tid":0,${program}}`);
-  flush();
   run();
 }
 
@@ -759,5 +637,6 @@ export function startWriter(
     clock,
     at: LAYOUT,
   };
-  startHelper("trace of @skein/std", `const main = ${write};`, data);
+  const source = `const main = (data) => (${write})(data, ${openOutput});`;
+  startHelper("trace of @skein/std", source, data);
 }
