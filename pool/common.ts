@@ -16,7 +16,7 @@ import {
   words,
 } from "../threading/_ground.ts";
 import type { MapOptions, MapSyncOptions } from "./map.ts";
-import type { TaskArguments } from "./options.ts";
+import type { TaskArguments } from "./submit.ts";
 import { ThreadPool } from "./thread_pool.ts";
 
 /** The pool that all threads of the process share; it is never shut down. */

@@ -45,15 +45,14 @@ import {
 import { HeapExhaustedError, ThreadingError } from "../threading/errors.ts";
 import { currentThread } from "../threading/current_thread.ts";
 import { reportUncaught } from "../threading/excepthook.ts";
-import { cancel } from "./_engine/cancel.ts";
 import {
+  cancel,
   type Cursor,
   readerProtocol,
   releaseUpdates,
   shareUpdate,
-} from "./_engine/updates.ts";
-import { help, helperFor } from "./_engine/help.ts";
-import { aside } from "./_engine/run.ts";
+} from "./task.ts";
+import { aside, help, helperFor } from "./_engine/run.ts";
 import { isSettled, Task, TASK_WORDS, TaskState } from "./_engine/layout.ts";
 import { futureProtocol } from "./_engine/line.ts";
 

@@ -36,6 +36,6 @@ export type {
   TaskArguments,
   TaskOptions,
   ThreadPoolOptions,
-} from "./options.ts";
+} from "./submit.ts";
 export { type CurrentTask, currentTask } from "./task.ts";
 export { type PoolStats, ThreadPool } from "./thread_pool.ts";

@@ -45,11 +45,19 @@ import { currentIn, type Job } from "./_engine/run.ts";
 import {
   holdTask,
   letGo,
+  MAKE,
   type Order,
+  orderOf,
+  type PoolParts,
+  readPoolOptions,
+  type ShutdownOptions,
+  type ShutdownSyncOptions,
   submit,
   submitNowait,
   submitSync,
-} from "./_engine/submit.ts";
+  type TaskArguments,
+  type ThreadPoolOptions,
+} from "./submit.ts";
 import {
   type Future,
   loadResult,
@@ -58,12 +66,7 @@ import {
   waitForResult,
   waitForResultSync,
 } from "./future.ts";
-import {
-  draftTaskReason,
-  followSignal,
-  watchSignal,
-} from "./_engine/cancel.ts";
-
+import { draftTaskReason, followSignal, watchSignal } from "./task.ts";
 import {
   mapItems,
   mapItemsSync,
@@ -71,16 +74,6 @@ import {
   type MapSyncOptions,
   planMap,
 } from "./map.ts";
-import {
-  MAKE,
-  orderOf,
-  type PoolParts,
-  readPoolOptions,
-  type ShutdownOptions,
-  type ShutdownSyncOptions,
-  type TaskArguments,
-  type ThreadPoolOptions,
-} from "./options.ts";
 
 const CORE = Field.own;
 const POOL_WORDS = Field.own + 1;

@@ -63,7 +63,7 @@ import {
   type Received,
   tryReceive,
   undo,
-} from "./_engine/receive.ts";
+} from "./delivery.ts";
 import { close, open, sizeOf } from "./_engine/ring.ts";
 import { undoWake, withdraw } from "./_engine/waiters.ts";
 import { explained, GET, getShutDown, PUT } from "./errors.ts";

@@ -1,6 +1,6 @@
 /**
- * What the two ends of a queue have in common, producers (`producer.ts`) and
- * consumers (`consumer.ts`): objects that close by themselves.
+ * What the two ends of a queue have in common, producers and consumers (`ends.ts`):
+ * objects that close by themselves.
  *
  * An end is a shared object. It refers to its queue by a record, so that a thread
  * that meets it gets the queue with its own class. The queue counts the ends that
@@ -40,7 +40,7 @@ import { close, leave } from "./_engine/ring.ts";
 import { shutDown } from "./_engine/waiters.ts";
 import type { Delivery } from "./delivery.ts";
 import { explained, putShutDown, ShutDown } from "./errors.ts";
-import type { QueueItems } from "./iteration.ts";
+import type { QueueItems } from "./_engine/get_many.ts";
 
 /** The methods of a queue that its ends have. */
 interface Both<T> extends SharedObject {

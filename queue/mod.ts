@@ -45,7 +45,7 @@
  * @module
  */
 
-export type { Consumer } from "./consumer.ts";
+export type { Consumer, Producer } from "./ends.ts";
 export { type Delivery, type NakOptions } from "./delivery.ts";
 export { Empty, Full, ShutDown } from "./errors.ts";
 export {
@@ -55,7 +55,7 @@ export {
   Queue,
   type ShutDownOptions,
 } from "./queue.ts";
-export type { QueueItems } from "./iteration.ts";
+export type { QueueItems } from "./_engine/get_many.ts";
 export {
   after,
   every,
@@ -73,6 +73,5 @@ export {
   type SelectSyncOptions,
 } from "./select.ts";
 export type { Puttable, Receivable } from "./_cases.ts";
-export type { Producer } from "./producer.ts";
 export { SimpleQueue } from "./simple_queue.ts";
 export { SynchronousQueue } from "./synchronous_queue.ts";

@@ -43,23 +43,22 @@ import {
 import { endCustom } from "./_engine/custom_order.ts";
 import { Order, PlaceShift, QueueField } from "./_engine/layout.ts";
 import {
+  Delivery,
   RECEIVE,
   receive,
   receiveNowait,
   receiveSync,
-} from "./_engine/receive.ts";
+} from "./delivery.ts";
 import { enter, leave, sizeOf } from "./_engine/ring.ts";
 import { finishOne, joinProtocol, shutDown, tick } from "./_engine/waiters.ts";
 import { RECEIVE_CASE, receiveCase } from "./_cases.ts";
-import { Consumer } from "./consumer.ts";
-import { Delivery } from "./delivery.ts";
+import { Consumer, Producer } from "./ends.ts";
 import {
   eachItem,
   eachItemSync,
   itemsOf,
   type QueueItems,
-} from "./iteration.ts";
-import { Producer } from "./producer.ts";
+} from "./_engine/get_many.ts";
 import {
   checkMaxsize,
   keepAlive,

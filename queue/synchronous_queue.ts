@@ -26,7 +26,7 @@ import {
   eachItemSync,
   itemsOf,
   type QueueItems,
-} from "./iteration.ts";
+} from "./_engine/get_many.ts";
 import type { ShutDownOptions } from "./queue.ts";
 import { createQueue, keepAlive, registerQueue } from "./simple_queue.ts";
 

@@ -45,10 +45,14 @@
 
 import {
   add,
+  ADDRESS,
+  addressOf,
+  allocateZeroed,
   CountedThings,
   createObject,
   dequeue,
   discard,
+  doWholly,
   Field,
   firstOther,
   isScopeCancelled,
@@ -69,10 +73,20 @@ import {
   wakeAll,
   words,
 } from "../../threading/_ground.ts";
-import { draftError, graceTime } from "../../threading/_threads.ts";
-import { commitRecord, releaseRecord } from "../../threading/_values.ts";
+import {
+  draftError,
+  graceTime,
+  launchThread,
+  requirePermissions,
+} from "../../threading/_threads.ts";
+import {
+  commitRecord,
+  readRecord,
+  releaseRecord,
+} from "../../threading/_values.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { timeoutError } from "../../_internal/options.ts";
+import { Thread } from "../../threading/thread.ts";
 import {
   Closed,
   Core,
@@ -82,6 +96,7 @@ import {
   TaskState,
   Worker,
   WORKER_FLAG,
+  WORKER_WORDS,
 } from "./layout.ts";
 import {
   close,
@@ -98,12 +113,6 @@ import {
   settleIn,
   stopLooking,
 } from "./line.ts";
-
-/** What the rooms above do for this one. */
-export const hooks = {
-  /** Starts a worker that {@linkcode wantsWorker} has asked for. */
-  startWorker(_core: number): void {},
-};
 
 /** The handle of a core, which only workers are given. */
 export class PoolCore extends SharedObject {
@@ -270,7 +279,7 @@ export function rouseWorker(core: number): void {
   lock(core + Field.mutex);
   const wanted = rouse(core);
   unlock(core + Field.mutex);
-  if (wanted) hooks.startWorker(core);
+  if (wanted) startWorker(core);
 }
 
 /** For messages. */
@@ -323,7 +332,7 @@ function abandonWorker(core: number, worker: number, cause: unknown): void {
   const wanted = rouse(core);
   unlock(core + Field.mutex);
   if (isHopeless) fail(core, cause ?? died);
-  else if (wanted) hooks.startWorker(core);
+  else if (wanted) startWorker(core);
   lock(self + Slot.mutex);
   releaseReference(core);
   unlock(self + Slot.mutex);
@@ -361,4 +370,69 @@ function endTaskOf(core: number, worker: number, died: unknown): void {
   }
   unlock(core + Field.mutex);
   if (!isUsed && result !== 0) discard(result);
+}
+
+const SERVE_URL = new URL("./serve.ts", import.meta.url).href;
+
+/** What a worker runs. */
+let servePool: ((core: PoolCore) => Promise<void>) | undefined;
+
+/**
+ * Sets what workers run. `serve.ts` does so, since it stands on this file.
+ */
+export function setServe(serve: (core: PoolCore) => Promise<void>): void {
+  servePool = serve;
+}
+
+/**
+ * Makes sure that workers can be started.
+ *
+ * @param moduleUrl The module of a task, if it is known.
+ * @throws {Deno.errors.NotCapable} If what they import may not be read.
+ */
+export function checkWorkers(moduleUrl: string | undefined): void {
+  requirePermissions(SERVE_URL);
+  if (moduleUrl !== undefined) requirePermissions(moduleUrl);
+}
+
+/** A handle to be sent and not kept: this thread holds nothing by it. */
+function standIn(core: number): PoolCore {
+  const handle = Object.create(PoolCore.prototype) as PoolCore;
+  handle[ADDRESS] = core;
+  return handle;
+}
+
+/** Starts a worker if the core needs one, from whichever thread finds so. */
+export function startWorker(core: number): void {
+  // Killed in the middle, this thread would leave a worker that is counted but
+  // not there.
+  doWholly(() => {
+    const number = addWorker(core);
+    if (number !== 0) launch(core, number);
+  });
+}
+
+function launch(core: number, number: number): void {
+  let node = 0;
+  try {
+    const name = `${readRecord(words[core + Core.name])}-${number}`;
+    const args = [standIn(core)];
+    const thread = new Thread({ name, daemon: true });
+    node = allocateZeroed(WORKER_WORDS);
+    words[node + Node.object] = core;
+    words[node + Node.queue] = MAIN_QUEUE;
+    words[node + Node.state] = Wake.granted;
+    words[node + Node.flags] = WORKER_FLAG;
+    words[node + Worker.number] = number;
+    launchThread(
+      addressOf(thread),
+      { target: servePool, args },
+      SERVE_URL,
+      node,
+    );
+    thread.free();
+  } catch (error) {
+    if (node !== 0) discard(node);
+    if (removeWorker(core) === 0) failPending(core, error);
+  }
 }

@@ -47,14 +47,17 @@ import {
   ThreadField,
 } from "../../threading/_threads.ts";
 import { commitRecord, releaseRecord } from "../../threading/_values.ts";
-import { lineUp, lineUpFirst, takeOut, takeTurn } from "./lanes.ts";
 import {
   Closed,
   Core,
   HELPER,
   isSettled,
+  lineUp,
+  lineUpFirst,
   MANY_WATCH,
   Offer,
+  takeOut,
+  takeTurn,
   Task,
   TaskState,
   Worker,
@@ -272,7 +275,7 @@ function enter(core: number, task: number): void {
 /**
  * In the section: has somebody look at the line.
  *
- * @returns Whether a worker is to be started, see {@linkcode wantsWorker}.
+ * @returns Whether a worker is to be started, see `startWorker`.
  */
 export function rouse(core: number): boolean {
   // Those that look find one each.

@@ -39,11 +39,11 @@ import {
   idleProtocol,
   leave,
   type PoolCore,
+  setServe,
   suspendedProtocol,
 } from "./core.ts";
 import { Closed, Core, Phase, Worker, WORKER_FLAG } from "./layout.ts";
 import { endLooking, takeNext } from "./line.ts";
-import { setServe } from "./start.ts";
 import { breathe, Place, run } from "./run.ts";
 
 /** After so many tasks in a row the event loop turns. */

@@ -2,7 +2,7 @@
  * Deliveries: items that are out with the thread that received them, until it
  * acknowledges them or gives them back.
  *
- * The item lies in a parcel (`parcels.ts`), a node in the list of its thread's
+ * The item lies in a parcel (`items.ts`), a node in the list of its thread's
  * nodes that refers to the queue. It gets there in the critical section that
  * takes it out of the queue, and leaves in the one that settles it: at every
  * instant the item is in the queue, in one parcel of one thread, or done. So it
@@ -59,7 +59,19 @@ import {
   ModuleNotLoaded,
   readRecord,
 } from "../../threading/_values.ts";
-import { copyFromNode, releasePlace, removeNext } from "./items.ts";
+import {
+  copyFromNode,
+  copyPlace,
+  delayParcel,
+  nextParcel,
+  own,
+  Parcel,
+  PARCEL_WORDS,
+  releasePlace,
+  removeNext,
+  returnParcel,
+  unlinkParcel,
+} from "./items.ts";
 import {
   bareIn,
   isBare,
@@ -75,16 +87,6 @@ import {
   writeParcel,
   writeRecord,
 } from "./layout.ts";
-import {
-  copyPlace,
-  delayParcel,
-  nextParcel,
-  own,
-  Parcel,
-  PARCEL_WORDS,
-  returnParcel,
-  unlinkParcel,
-} from "./parcels.ts";
 import { messageOfEntry, SlotField } from "./priority_heap.ts";
 import { enter, leave } from "./ring.ts";
 import {

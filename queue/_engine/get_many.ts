@@ -1,13 +1,17 @@
 /**
- * Getting several items, in all forms: up to `n` of those that are there, after
- * a wait for the first.
+ * Getting several items, in all forms: a batch of those that are there, after a
+ * wait for the first, or one after the other by iterating.
  *
- * They are taken in rounds, as many as can be taken before one must be read.
+ * A batch is taken in rounds, as many items as can be taken before one must be
+ * read.
  *
  * @module
  */
 
 import {
+  ADDRESS,
+  addressOf,
+  checkInterrupted,
   doubles,
   type SharedObject,
   store,
@@ -15,7 +19,8 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import { readRecord, refersToNothing } from "../../threading/_values.ts";
-import { explained } from "../errors.ts";
+import { timeoutOf, type WaitOptions } from "../../_internal/options.ts";
+import { explained, ShutDown } from "../errors.ts";
 import { hooked, isCustom } from "./custom_list.ts";
 import { readDelivery, settle, undoDelivery } from "./deliveries.ts";
 import {
@@ -23,12 +28,14 @@ import {
   drop,
   enterClosed,
   enterHead,
+  get,
   getCustom,
   getCustomNowait,
   getCustomSync,
   getOne,
   getOneNowait,
   getOneSync,
+  getSync,
 } from "./get.ts";
 import { takeOut } from "./items.ts";
 import {
@@ -229,4 +236,74 @@ function note(value: unknown, items: unknown[], unread: Unread[]): boolean {
   if (value !== UNREAD) return true;
   return unread.length < MAX_RECEIVED && taken.parcel === 0 &&
     (taken.record === 0 || refersToNothing(taken.record));
+}
+
+const ITERATE = "iterate the items of a queue";
+
+/** What {@linkcode Queue.items} gives: what `for` and `for await` iterate. */
+export interface QueueItems<T> {
+  /** Gets the items in the promise form. */
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
+  /** Gets the items in the blocking form. */
+  [Symbol.iterator](): Generator<T, void, void>;
+}
+
+/** The items of a queue, one after the other, in the promise form. */
+export async function* eachItem<T>(
+  handle: SharedObject,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, void> {
+  for (;;) {
+    let item: T;
+    signal?.throwIfAborted();
+    checkInterrupted();
+    try {
+      const queue = addressOf(handle);
+      item = await get(handle, queue, timeout, signal, true) as T;
+      // The handle must not be collected as garbage meanwhile.
+      void handle[ADDRESS];
+    } catch (error) {
+      if (error instanceof ShutDown) return;
+      throw error;
+    }
+    yield item;
+  }
+}
+
+/** The same in the blocking form. */
+export function* eachItemSync<T>(
+  handle: SharedObject,
+  timeout: number,
+): Generator<T, void, void> {
+  for (;;) {
+    let item: T;
+    checkInterrupted();
+    try {
+      item = getSync(handle, addressOf(handle), timeout, true) as T;
+    } catch (error) {
+      if (error instanceof ShutDown) return;
+      throw error;
+    }
+    yield item;
+  }
+}
+
+/** What iterates the items of a queue, with options, in both forms. */
+export function itemsOf<T>(
+  handle: SharedObject,
+  options: WaitOptions | undefined,
+): QueueItems<T> {
+  const timeout = timeoutOf(options, ITERATE);
+  const signal = options?.signal;
+  addressOf(handle);
+  return {
+    [Symbol.asyncIterator]: () => eachItem<T>(handle, timeout, signal),
+    [Symbol.iterator]: () => {
+      if (signal === undefined) return eachItemSync<T>(handle, timeout);
+      throw new TypeError(
+        `Cannot ${ITERATE}: a signal cannot end a wait that blocks the thread, use for await, received an AbortSignal`,
+      );
+    },
+  };
 }

@@ -6,15 +6,14 @@
  *     layout.ts          words, cells, the item at hand
  *     ring.ts            cells in a ring, with one mutex for each end
  *     priority_heap.ts   keys, and a binary heap of them
- *     parcels.ts         items that were received and came back
- *     items.ts           items into and out of a queue, in its order
+ *     items.ts           items into and out of a queue, in its order, and back
  *     blocks.ts          several items at once, and one that waits for room
  *     waiters.ts         who waits, and who is served; tasks; the end
  *     deliveries.ts      items that are out with a thread until it acknowledges
  *     custom_list.ts     the list of a queue with hooks, and its journal
  *     transaction.ts     hooks and `compare` run in transactions
  *     custom_order.ts    puts and gets that do that
- *     put.ts, get.ts, get_many.ts, receive.ts   what the faces call, in all forms
+ *     put.ts, get.ts, get_many.ts   what the faces call, in all forms
  *
  * An item lies in a cell of two words. A number is there as a double. Everything
  * else is marked by a high word that no number has; the low word is then the
@@ -285,7 +284,7 @@ export function messageLengthIn(cell: number): number {
   return words[cell + 1] === MESSAGE ? words[cell] : 0;
 }
 
-/** Writes the address of a parcel, see `parcels.ts`. */
+/** Writes the address of a parcel, see `items.ts`. */
 export function writeParcel(cell: number, parcel: number): void {
   words[cell] = parcel;
   words[cell + 1] = PARCEL;

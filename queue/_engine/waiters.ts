@@ -74,6 +74,8 @@ import {
   releaseFromNode,
   releaseItems,
   releaseParcels,
+  returnParcel,
+  untilDue,
 } from "./items.ts";
 import {
   END_SHIFT,
@@ -88,7 +90,6 @@ import {
   taken,
   WaitFlag,
 } from "./layout.ts";
-import { returnParcel, untilDue } from "./parcels.ts";
 import {
   close,
   enter,

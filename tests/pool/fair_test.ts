@@ -5,7 +5,7 @@ import {
   lineUpFirst,
   takeOut,
   takeTurn,
-} from "../../pool/_engine/lanes.ts";
+} from "../../pool/_engine/layout.ts";
 import {
   Core,
   CORE_WORDS,
