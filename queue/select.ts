@@ -75,7 +75,8 @@ export type Selected<C extends readonly SelectCase[]> = {
 
 /**
  * What {@linkcode select} gives with `settled`: the value of the case that took
- * effect, or the error that it threw.
+ * effect, or the error that it threw, which is never `undefined`: so
+ * `error === undefined` tells that there is a value.
  *
  * @typeParam C The cases.
  */
@@ -88,7 +89,7 @@ export type SelectSettled<C extends readonly SelectCase[]> = {
     }
     | {
       index: I extends `${infer N extends number}` ? N : number;
-      error: unknown;
+      error: NonNullable<unknown> | null;
       value?: undefined;
     };
 }[number];
@@ -346,8 +347,9 @@ function check(
 function settle(outcome: Outcome, settled: boolean | undefined): unknown {
   const { index, value, error, failed } = outcome;
   if (!failed) return { index, value };
-  if (settled) return { index, error };
-  throw error;
+  if (!settled) throw error;
+  if (error !== undefined) return { index, error };
+  return { index, error: new Error("The case threw undefined") };
 }
 
 /** How a case is waited for, or `undefined` if it is none. */

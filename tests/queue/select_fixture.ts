@@ -146,3 +146,10 @@ export const blockBehindSelect = sendable(
     return [value, (await task).value];
   },
 );
+
+export const throwUndefined = sendable(
+  import.meta,
+  function throwUndefined() {
+    throw undefined;
+  },
+);

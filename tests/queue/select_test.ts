@@ -165,6 +165,19 @@ Deno.test("select() with settled gives the error with the index of its case", as
   assertEquals(await select([open], { settled: true }), { index: 0, value: 1 });
 });
 
+Deno.test("select() with settled gives an error for what threw undefined", async () => {
+  const thread = new Thread({ target: fixture.throwUndefined });
+  thread.start();
+  const chosen = await select([thread], { settled: true });
+  assert(chosen.error instanceof Error);
+  assert(!("value" in chosen));
+  const thrown = await select([thread]).then(
+    () => assert(false),
+    (reason) => reason,
+  );
+  assertEquals(thrown, undefined);
+});
+
 Deno.test("select() ends when a queue in which it waits is shut down", async () => {
   const queue = new Queue<number>(1);
   const full = new Queue<number>(1);
@@ -650,6 +663,9 @@ Deno.test("select() types the value by the case", async () => {
   if (either?.index === 0 && !("error" in either)) {
     either.value satisfies number;
   }
+  const few = selectNowait([numbers, numbers].slice(0, 1), { settled: true });
+  if (few?.error === undefined) few?.value satisfies number | undefined;
+  if (few !== undefined && few.error === undefined) few.value satisfies number;
   const many = selectNowait([numbers, numbers].slice(0, 1));
   many?.value satisfies number | undefined;
   many?.index satisfies number | undefined;
