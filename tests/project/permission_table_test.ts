@@ -62,7 +62,7 @@ const PROGRAMS: Record<string, string> = {
     skein.runSync(["sort"], { input: "b\\na\\n", timeout: 10_000 });
     skein.pipeline(["sort"]).from("a").textSync();
   `,
-  "`umask`, `getStatus`": `
+  "`umask`": `
     await skein.run(["sort"], { umask: 0o077, input: "a" });
   `,
   "`which`": `
