@@ -27,6 +27,7 @@ const reentrant = contestant("Java ReentrantLock", javaProgram);
 const atomics = contestant("Deno Atomics", denoProgram);
 const messages = contestant("Deno postMessage", denoProgram);
 const worker = contestant("Deno Worker", denoProgram);
+const clockTime = contestant("performance.now()", denoProgram);
 const map = contestant("Deno Map, no lock", denoProgram);
 const readWrite = contestant("Java ReentrantReadWriteLock", javaProgram);
 const packageProgram = denoWithPackages(
@@ -170,5 +171,20 @@ export const rows: readonly Row[] = [
       py("semaphore"),
       jvm("semaphore"),
     ],
+  },
+  {
+    name: "a trace that is off, in the lock pair",
+    unit: "ns",
+    contestants: [skein("trace-off", 1)],
+  },
+  {
+    name: "an event of a trace, of a lock",
+    unit: "ns",
+    contestants: [skein("trace-lock"), clockTime("clock", 2)],
+  },
+  {
+    name: "an event of a trace, of a span",
+    unit: "ns",
+    contestants: [skein("trace-span"), clockTime("clock", 2)],
   },
 ];
