@@ -91,7 +91,8 @@ export interface Trace extends Disposable {
  *
  * @param options The file, what is to be in it, and how large it may get.
  * @returns The trace, to be stopped, or disposed of by `using`.
- * @throws {ThreadingError} If another one runs.
+ * @throws {ThreadingError} If another one runs; so it does if the whole program
+ * is traced, by the command `trace` or `SKEIN_TRACE`.
  * @throws {TypeError} If an option is of the wrong type, or does not exist.
  * @throws {RangeError} If `limit` is not an integer above 0.
  * @throws {HeapExhaustedError} If the shared heap has no room.
@@ -109,6 +110,10 @@ export interface Trace extends Disposable {
  * ```
  */
 export function startTrace(options: TraceOptions): Trace {
+  return startFor(options, false);
+}
+
+function startFor(options: TraceOptions, isAsked: boolean): Trace {
   checkOptions(options, WHAT, OPTIONS);
   const { path, events = EVENTS, limit = Infinity, args = false } = options;
   const file = pathOf(path);
@@ -119,7 +124,7 @@ export function startTrace(options: TraceOptions): Trace {
       `Cannot ${WHAT}: args must be a boolean, received ${shown(args)}`,
     );
   }
-  const epoch = begin({ path: file, events, limit, args });
+  const epoch = begin({ path: file, events, limit, args, isAsked });
   let summary: TraceSummary | undefined;
   const stop = () => summary ??= end(epoch, file);
   return { stop, [Symbol.dispose]: () => void stop() };
@@ -269,7 +274,7 @@ function startAsked(): void {
   if (!path) return;
   // Programs that this one starts must not write to the same file.
   Deno.env.delete(VARIABLE);
-  startTrace({ path });
+  startFor({ path }, true);
 }
 
 if (isMain) startAsked();

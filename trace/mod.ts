@@ -10,7 +10,8 @@
  * the time of each thread went, the locks that were waited for most, with their
  * holders and waiters, and the longest waits. The program needs no change, but it
  * must import skein; it gets the permissions that the command has been given as a
- * whole, and its exit status is the command's.
+ * whole, and its exit status is the command's. One that calls `startTrace` itself
+ * is to be run without the command: that call throws a `ThreadingError` there.
  *
  * Without the command: the environment variable `SKEIN_TRACE` names the file in
  * which a program is traced, and {@linkcode summarize} sums it up.

@@ -15,13 +15,15 @@ export const work = sendable(import.meta, function work(ready: Event) {
 });
 
 const CASES: Record<string, (path: string) => void> = {
-  /** A signal that nothing can be done about, with the main thread blocked. */
-  killed(path) {
-    startTrace({ path });
-    startWork();
-    sleepSync(100);
-    Deno.kill(Deno.pid, "SIGKILL");
-    for (;;);
+  SIGKILL: (path) => dieBy("SIGKILL", path),
+  SIGTERM: (path) => dieBy("SIGTERM", path),
+  /** The environment asks for a trace, and so does the program. */
+  twice(path) {
+    try {
+      startTrace({ path });
+    } catch (error) {
+      console.log(String(error));
+    }
   },
   exits(path) {
     startTrace({ path });
@@ -47,6 +49,15 @@ const CASES: Record<string, (path: string) => void> = {
     console.log(trace.stop().lost);
   },
 };
+
+/** A signal that nobody handles, with the main thread blocked. */
+function dieBy(signal: Deno.Signal, path: string): void {
+  startTrace({ path });
+  startWork();
+  sleepSync(100);
+  Deno.kill(Deno.pid, signal);
+  for (;;);
+}
 
 function startWork(): void {
   const ready = new Event();

@@ -159,6 +159,8 @@ Deno.test("startTrace() refuses a file that cannot be written, at the call", () 
     () => startTrace({ path: "/not_allowed.json" }),
     Deno.errors.NotCapable,
   );
+  const error = assertThrows(() => startTrace({ path: folder }), Error);
+  assertMatch(error.message, /^Cannot start a trace: Is a directory/);
   startTrace({ path: newPath() }).stop();
 });
 
@@ -284,6 +286,27 @@ Deno.test("startTrace() counts what does not fit, into the rings or the limit", 
   assertEquals(by.M.at(-1)!.args!.lost, lost);
 });
 
+Deno.test("startTrace() needs no more memory for more events", () => {
+  const path = newPath();
+  const trace = startTrace({ path, events: ["spans"] });
+  const run = (count: number) => {
+    const threads_ = [1, 2].map(() =>
+      new Thread({ target: threads.makeSpans, args: [count / 2, 0] })
+    );
+    for (const thread of threads_) thread.start();
+    for (const thread of threads_) thread.joinSync();
+    return Deno.memoryUsage().rss;
+  };
+  const before = run(400_000);
+  const growth = run(1_600_000) - before;
+  const { events, lost } = trace.stop();
+  // The names of the process and of five threads, and the end.
+  assertEquals(events - 7 + lost, 2_000_000);
+  // The cells alone that were recorded meanwhile had 64 MB.
+  assert(growth < 64e6, `${growth} bytes more`);
+  assertEquals(readTrace(path).length, events);
+});
+
 Deno.test("startTrace() keeps its limit with names of any characters", () => {
   const path = newPath();
   const trace = startTrace({ path, events: ["spans"], limit: 20_000 });
@@ -329,14 +352,16 @@ Deno.test("startTrace() has the clocks of threads that began later in step", () 
   }
 });
 
-Deno.test("startTrace() leaves a file that can be read when a signal kills the program", async () => {
-  const path = newPath();
-  const program = fixture("trace_program.ts");
-  const { code } = await runDeno(["run", "-A", program, "killed", path]);
-  assertEquals(code, 128 + 9);
-  const by = read(path, false);
-  assertEquals(named(by.X, "work").length, 50);
-});
+for (const [name, number] of [["SIGKILL", 9], ["SIGTERM", 15]] as const) {
+  Deno.test(`startTrace() leaves a file that can be read when ${name} kills the program`, async () => {
+    const path = newPath();
+    const program = fixture("trace_program.ts");
+    const { code } = await runDeno(["run", "-A", program, name, path]);
+    assertEquals(code, 128 + number);
+    const by = read(path, false);
+    assertEquals(named(by.X, "work").length, 50);
+  });
+}
 
 for (
   const [name, status] of [["exits", 3], ["fails", 1]] as const
@@ -393,6 +418,22 @@ Deno.test("SKEIN_TRACE traces a program as it is, but none that it starts", asyn
   ], { env: { SKEIN_TRACE: path } });
   assertEquals([code, stdout.trim()], [0, "undefined"], stderr);
   assertEquals(named(read(path).X, "a whole program").length, 1);
+});
+
+Deno.test("startTrace() in a program that is traced as a whole says why it cannot", async () => {
+  const paths = [newPath(), newPath()];
+  const program = fixture("trace_program.ts");
+  const { code, stdout, stderr } = await runDeno(
+    ["run", "-A", program, "twice", paths[0]],
+    { env: { SKEIN_TRACE: paths[1] } },
+  );
+  assertEquals(code, 0, stderr);
+  assertMatch(
+    stdout,
+    /^ThreadingError: Cannot start a trace: the whole program is traced, as SKEIN_TRACE /,
+  );
+  assertThrows(() => Deno.statSync(paths[0]), Deno.errors.NotFound);
+  read(paths[1]);
 });
 
 Deno.test("span() gives what the function gives, traced or not", async () => {

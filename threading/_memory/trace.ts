@@ -62,7 +62,7 @@ export const Region = {
   /** How many rings there are, and how many cells each has: a power of two. */
   rings: 0,
   cells: 1,
-  /** Events of threads that found no ring. */
+  /** Events of threads that found no ring, and counters that found no place. */
   homeless: 2,
   /** Bumped when the writer has something to do; it sleeps on it. */
   signal: 3,
@@ -83,10 +83,12 @@ export const Region = {
   /** The number of the last flush asked for, and of the last one done. */
   flush: 15,
   flushed: 16,
+  /** Set if the environment asked for the trace, of the whole program. */
+  isAsked: 17,
   error: 18,
   /** What is counted of which classes: `COUNTER_WORDS` for each. */
   counters: 80,
-  first: 160,
+  first: 464,
 } as const;
 /** Room for the text of an error, in bytes. */
 export const ERROR_BYTES = (Region.counters - Region.error) * 4;
@@ -134,6 +136,8 @@ function tellCounter(kind: number, counter: CounterWords): void {
     store(at + 5, length);
     return;
   }
+  // There are more classes than anybody looks at.
+  add(words[TRACE_REGION] + Region.homeless, 1);
 }
 
 /** Words of a ring. */

@@ -83,6 +83,8 @@ export interface TraceStart {
   args: boolean;
   events: readonly TraceEvents[];
   limit: number;
+  /** Whether the environment asks for it, not the program. */
+  isAsked: boolean;
 }
 
 /** The region of the rings: the first trace allocates it, and it stays. */
@@ -133,10 +135,11 @@ function ringIn(region: number, i: number): number {
   return region + Region.first + i * ringWords(cells);
 }
 
-function twice(): ThreadingError {
-  return new ThreadingError(
-    `Cannot ${WHAT}: another one runs; stop that one first`,
-  );
+function twice(region: number): ThreadingError {
+  const why = words[region + Region.isAsked] === 0
+    ? "another one runs; stop that one first"
+    : "the whole program is traced, as SKEIN_TRACE or the command that started it asks; run it by itself";
+  return new ThreadingError(`Cannot ${WHAT}: ${why}`);
 }
 
 /** Whether the trace of that number runs. */
@@ -158,14 +161,14 @@ export function begin(start: TraceStart): number {
   const { path } = start;
   const region = requireRegion();
   const state = region + Region.state;
-  if (load(state) !== TraceState.idle) throw twice();
+  if (load(state) !== TraceState.idle) throw twice(region);
   tryToOpen(path);
   let epoch = 0;
   let error: unknown;
   // Killed in the middle of it, this thread would leave a trace that never ends.
   doWholly(() => {
     if (compareExchange(state, TraceState.idle, TraceState.claimed) !== 0) {
-      error = twice();
+      error = twice(region);
       return;
     }
     try {
@@ -194,7 +197,7 @@ function tryToOpen(path: string): void {
 
 function claim(
   region: number,
-  { path, limit, events, args }: TraceStart,
+  { path, limit, events, args, isAsked }: TraceStart,
 ): number {
   const epoch = ++words[region + Region.epoch];
   let lostBefore = words[region + Region.homeless];
@@ -204,6 +207,7 @@ function claim(
     lostBefore += words[ring + Ring.lost];
   }
   words[region + Region.stop] = 0;
+  words[region + Region.isAsked] = isAsked ? 1 : 0;
   words[region + Region.errorLength] = 0;
   words[region + Region.flushed] = words[region + Region.flush];
   const request: WriterRequest = {
