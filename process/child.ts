@@ -6,7 +6,8 @@
 
 import { cancelling } from "../_internal/cancelling.ts";
 import { sendSignal } from "./_command/child_process.ts";
-import { endOf } from "./_command/result.ts";
+import type { Command } from "./_command/command_line.ts";
+import { endOf, showProcess } from "./_command/result.ts";
 import type { HelpedProcess } from "./_blocking/helped_process.ts";
 import {
   timeoutError,
@@ -51,8 +52,8 @@ async function within<T>(
   }
 }
 
-/** Watches a process. */
-export let createChild: (child: Deno.ChildProcess) => Child;
+/** Watches a process, which runs this command. */
+export let createChild: (child: Deno.ChildProcess, cmd: Command) => Child;
 
 /**
  * A process that {@linkcode popen2} or one of its relatives started.
@@ -72,12 +73,16 @@ export class Child {
   #status?: number;
 
   static {
-    createChild = (child) => new Child(child);
+    createChild = (child, cmd) => new Child(child, cmd);
   }
 
-  private constructor(child: Deno.ChildProcess) {
+  private constructor(child: Deno.ChildProcess, cmd: Command) {
     this.#child = child;
-    this.#ended = endOf(child).then((status) => this.#status = status);
+    const told = showProcess(cmd);
+    this.#ended = endOf(child).then((status) => {
+      told?.(status);
+      return this.#status = status;
+    });
   }
 
   /** Its number. */

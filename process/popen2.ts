@@ -66,6 +66,7 @@ function start(
 }
 
 function together(
+  cmd: Command,
   child: Deno.ChildProcess,
   output: ReadableStream<Uint8Array>,
   error?: ReadableStream<Uint8Array>,
@@ -78,7 +79,7 @@ function together(
     stdin,
     stdout,
     stderr,
-    process: createChild(child),
+    process: createChild(child, cmd),
     async [Symbol.asyncDispose]() {
       // At once: the child may read no more before it can write.
       await Promise.all([
@@ -128,7 +129,7 @@ function together(
  */
 export function popen2(cmd: Command, options: PopenOptions = {}): Popen2 {
   const child = start(argvOf(cmd), options, "inherit");
-  return together(child, child.stdout);
+  return together(cmd, child, child.stdout);
 }
 
 /**
@@ -158,7 +159,7 @@ export function popen2(cmd: Command, options: PopenOptions = {}): Popen2 {
  */
 export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
   const child = start(argvOf(cmd), options, "piped");
-  return together(child, child.stdout, child.stderr);
+  return together(cmd, child, child.stdout, child.stderr);
 }
 
 /**
@@ -193,7 +194,7 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
 export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
   if (typeof cmd === "string") {
     const child = start(mergedArgvOf(cmd), options, "null");
-    return together(child, child.stdout);
+    return together(cmd, child, child.stdout);
   }
   const argv = argvOf(cmd);
   const place = checkPlace(options);
@@ -208,12 +209,12 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
     : undefined;
   if (wrapped !== undefined) {
     const child = spawn(wrapped.argv, wrapped.options, wrapped.name);
-    return together(child, child.stdout);
+    return together(cmd, child, child.stdout);
   }
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
   if (pipe === undefined) {
     const child = start(argv, place, "piped");
-    return together(child, join(child.stdout, child.stderr));
+    return together(cmd, child, join(child.stdout, child.stderr));
   }
   const { reader, writer } = pipe;
   try {
@@ -225,7 +226,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
       stderr: "null",
     });
     try {
-      return together(start(argv, place, writer, writer), cat.stdout);
+      return together(cmd, start(argv, place, writer, writer), cat.stdout);
     } catch (error) {
       cat.stdout.cancel().catch(() => {});
       throw error;

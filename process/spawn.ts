@@ -102,7 +102,7 @@ export async function spawn(
   checkMode(mode);
   if (mode === P_WAIT) return await system(cmd, options);
   if (mode === P_DETACH) return detach(cmd, options);
-  const child = createChild(startChild(argvOf(cmd), inheriting(options)));
+  const child = createChild(startChild(argvOf(cmd), inheriting(options)), cmd);
   children.set(child.pid, child);
   return child.pid;
 }

@@ -17,11 +17,16 @@ import {
 } from "../threading/_values.ts";
 import {
   checkDying,
+  DeliveryEnd,
   load,
   Node,
+  noteReceived,
+  noteSettled,
   type Protocol,
   type SharedObject,
   store,
+  tid,
+  TRACING,
   unlock,
   waitEpoch,
   waitSync,
@@ -111,8 +116,14 @@ let settling = false;
 const finalizers = new FinalizationRegistry<Parcel>((parcel) => {
   if (parcel.settledBy !== undefined || isGone(parcel)) return;
   parcel.settledBy = "nak()";
+  showEnd(parcel, DeliveryEnd.dropped);
   bringBack(parcel.queue, parcel.parcel, 0);
 });
+
+/** Shows in a trace how a delivery ended. */
+function showEnd({ parcel }: Parcel, how: number): void {
+  if (words[TRACING] !== 0) noteSettled(parcel, tid, how);
+}
 
 /** Whether its thread has ended: others have given it back, or will. */
 function isGone(parcel: Parcel): boolean {
@@ -205,6 +216,7 @@ export class Delivery<T> {
       delivery: this,
     };
     remember(this.#parcel);
+    if (words[TRACING] !== 0) noteReceived(parcel, queue, this.deliveries);
   }
 
   /**
@@ -226,7 +238,7 @@ export class Delivery<T> {
    * ```
    */
   ack(): void {
-    const { queue, parcel } = this.#settle("ack()");
+    const { queue, parcel } = this.#settle("ack()", DeliveryEnd.ack);
     if (settle(queue, parcel, true)) return;
     throw new ThreadingError(
       "Cannot acknowledge an item: taskDone() was called more often than items were put",
@@ -262,7 +274,7 @@ export class Delivery<T> {
       delay = options.delay ?? 0;
     }
     checkDuration(delay, GIVE_BACK, "delay");
-    const { queue, parcel } = this.#settle("nak()");
+    const { queue, parcel } = this.#settle("nak()", DeliveryEnd.nak);
     bringBack(queue, parcel, delay);
   }
 
@@ -272,7 +284,7 @@ export class Delivery<T> {
     if (settledBy === undefined && !isGone(this.#parcel)) this.nak();
   }
 
-  #settle(how: "ack()" | "nak()"): Parcel {
+  #settle(how: "ack()" | "nak()", end: number): Parcel {
     const parcel = this.#parcel;
     if (parcel.settledBy !== undefined) {
       throw new ThreadingError(
@@ -288,6 +300,7 @@ export class Delivery<T> {
     }
     parcel.settledBy = how;
     forget(parcel);
+    showEnd(parcel, end);
     return parcel;
   }
 }

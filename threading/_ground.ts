@@ -112,11 +112,15 @@ export {
 export {
   closeSpan,
   CountedThings,
+  DeliveryEnd,
   isTracing,
+  noteReceived,
+  noteSettled,
   type OpenSpan,
   openSpan,
   SpanKind,
   TraceBit,
+  TRACING,
 } from "./_memory/trace.ts";
 export {
   addOnWake,

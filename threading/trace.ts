@@ -16,7 +16,9 @@ import {
 import { isMain } from "./_memory/heap.ts";
 import { tracing } from "../_internal/tracing.ts";
 import {
+  beginProcess,
   closeSpan,
+  endProcess,
   isTracing,
   openSpan,
   SpanKind,
@@ -175,6 +177,12 @@ tracing.command = (nameOf) => {
   const name = nameOf(isTracing(WITH_ARGUMENTS));
   const open = openSpan(name, SpanKind.command);
   return (status) => closeSpan(open, status);
+};
+
+tracing.process = (nameOf) => {
+  if (!isTracing(TraceBit.processes)) return undefined;
+  const process = beginProcess(nameOf(isTracing(WITH_ARGUMENTS)));
+  return (status) => endProcess(process, status);
 };
 
 const NO_SPAN: Disposable = { [Symbol.dispose]() {} };

@@ -8,6 +8,7 @@
 import { cancelling, type WakeWord } from "../../_internal/cancelling.ts";
 import { makeFifos, mayReadProc } from "../_system/descriptors.ts";
 import { plainOptions } from "./sent.ts";
+import { showProcess } from "../_command/result.ts";
 import { ask, sleepUntilChanged, wakeAsker } from "./helper.ts";
 import { type End, type FileEnd, type Part, wrap } from "../_command/launch.ts";
 import type { SpawnOptions } from "../_command/child_process.ts";
@@ -32,6 +33,8 @@ const STATUS = 1;
 /** A process that this thread can block for. */
 export class HelpedProcess {
   readonly #state = new Int32Array(new SharedArrayBuffer(8));
+  /** Called when its end is seen. */
+  #told: ((status: number) => void) | undefined;
   /** Its number. */
   readonly pid: number;
 
@@ -49,6 +52,7 @@ export class HelpedProcess {
       fifos,
       state: this.#state.buffer,
     }) as number;
+    if (this.pid >= 0) this.#told = showProcess(part.stage.cmd);
   }
 
   /**
@@ -62,7 +66,10 @@ export class HelpedProcess {
   /** Its status, or `undefined` as long as it runs. */
   poll(): number | undefined {
     if (Atomics.load(this.#state, DONE) === 0) return undefined;
-    return Atomics.load(this.#state, STATUS);
+    const status = Atomics.load(this.#state, STATUS);
+    this.#told?.(status);
+    this.#told = undefined;
+    return status;
   }
 
   /** Its status, waited for; or `undefined` if the time passes first. */

@@ -40,6 +40,7 @@ import {
   errorOfBranches,
   failed,
   type Outcome,
+  showProcess,
   withResult,
 } from "./result.ts";
 import {
@@ -346,8 +347,19 @@ export class Execution {
       throw error;
     }
     this.#statuses = Promise.all(this.#children.map(endOf));
+    this.#showStages();
     this.#jobs = jobs;
     for (const signal of this.#pending.splice(0)) this.kill(signal);
+  }
+
+  /** Shows each stage in a trace, if there are several. */
+  #showStages(): void {
+    const { stages } = this.#plan;
+    if (stages.length === 1) return;
+    for (const [i, { cmd }] of stages.entries()) {
+      const told = showProcess(cmd);
+      if (told !== undefined) endOf(this.#children[i]).then(told);
+    }
   }
 
   /** Sets what ends the pipeline early. */

@@ -330,6 +330,15 @@ export function showInTrace(
   );
 }
 
+/** Shows a process that runs beside others in a trace, until that is called. */
+export function showProcess(
+  cmd: Stage["cmd"],
+): ((status: number) => void) | undefined {
+  return tracing.process((withArguments) =>
+    withArguments ? pipelineTextOf([cmd]) : programOf(cmd)
+  );
+}
+
 function programOf(cmd: Stage["cmd"]): string {
   if (typeof cmd === "string") return "sh";
   return String(cmd[0]).split("/").at(-1)!;

@@ -177,7 +177,7 @@ function start(
 ) {
   try {
     const child = spawn(argvOf(script), { ...inheriting({}), ...piped });
-    const process = createChild(child);
+    const process = createChild(child, script);
     // The files go when the shell does, whether anybody waits for that or not.
     const ended = process.wait().finally(() => remove(folder));
     ended.catch(() => {});

@@ -31,6 +31,7 @@ import {
   allocateNode,
   bytes,
   deallocate,
+  DeliveryEnd,
   doubles,
   Field,
   firstOf,
@@ -39,11 +40,13 @@ import {
   load,
   lock,
   Node,
+  noteSettled,
   referenceDraft,
   releaseReference,
   self,
   Slot,
   store,
+  TRACING,
   unlistNode,
   unlock,
   waitEpoch,
@@ -430,6 +433,9 @@ export function abandon(queue: number, node: number, state: number): boolean {
   enter(queue);
   let isLast = false;
   for (const parcel of parcels) {
+    if (words[TRACING] !== 0) {
+      noteSettled(parcel, words[parcel + Node.tid], DeliveryEnd.death);
+    }
     sendBack(queue, parcel, 0);
     isLast = releaseQueue(queue);
   }

@@ -34,7 +34,7 @@ const FIELDS: Record<string, string[]> = {
   M: ["args"],
   X: ["cat", "ts", "dur", "args?"],
   b: ["cat", "ts", "id", "args?"],
-  e: ["cat", "ts", "id"],
+  e: ["cat", "ts", "id", "args?"],
   s: ["cat", "ts", "id"],
   f: ["cat", "ts", "id", "bp"],
   i: ["cat", "ts", "s"],

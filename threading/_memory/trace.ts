@@ -173,7 +173,7 @@ export const TraceKind = {
   task: 4,
   /** Somebody was woken: thread, node, object and its kind. */
   wake: 5,
-  /** A lock was taken or released: object, its kind, thread. */
+  /** A lock was taken or released: object, its kind, thread, `hold`. */
   taken: 6,
   released: 7,
   /** The name of a span, in the cells behind it: its number. */
@@ -182,11 +182,20 @@ export const TraceKind = {
   span: 9,
   /** The same of an async function. */
   asyncSpan: 10,
-  /** What happened to a thread: thread, which `TraceNote`, thread. */
+  /** What happened to a thread: thread, which `TraceNote`, object, its kind. */
   note: 11,
   /** An object was made, perhaps where another one was: object, its kind. */
   made: 12,
+  /**
+   * What goes on by itself begins: its number, which `SpanKind`, then the number
+   * of its name, or a queue, its kind and how often the item was delivered.
+   */
+  begun: 13,
+  /** And ends: its number, its `SpanKind`, how, and the thread that began it. */
+  done: 14,
 } as const;
+/** In `begun`: the kind of the object is above the `SpanKind`. */
+export const KIND_SHIFT = 8;
 
 /** What a span is of. */
 export const SpanKind = {
@@ -195,6 +204,9 @@ export const SpanKind = {
   helping: 2,
   command: 3,
   signal: 4,
+  /** Not of a thread: a process, an item that is out. */
+  process: 5,
+  delivery: 6,
 } as const;
 /** Which of them are recorded. */
 const SPAN_BITS = [
@@ -203,7 +215,22 @@ const SPAN_BITS = [
   TraceBit.tasks,
   TraceBit.processes,
   TraceBit.signals,
+  TraceBit.processes,
+  TraceBit.queues,
 ];
+
+/** How a delivery has ended. */
+export const DeliveryEnd = {
+  ack: 1,
+  nak: 2,
+  /** Nobody had it any more. */
+  dropped: 3,
+  /** Its thread has ended. */
+  death: 4,
+} as const;
+
+/** Instead of the state of a wait: it was cancelled. */
+export const CANCELLED = -3;
 
 /** What happened to a thread. */
 export const TraceNote = {
@@ -257,12 +284,16 @@ function takeRing(): boolean {
   return false;
 }
 
+/** Cells that only the lives of threads may fill: all else stands on them. */
+const RESERVE = 16;
+
 /** Whether there is room for so many cells; counts what there is none for. */
-function hasRoom(cells: number): boolean {
+function hasRoom(cells: number, reserve = RESERVE): boolean {
   if (ring === 0 && !takeRing()) return false;
-  if ((head - tail | 0) + cells <= mask + 1) return true;
+  const room = mask + 1 - reserve - cells;
+  if ((head - tail | 0) <= room) return true;
   tail = load(ring + Ring.tail);
-  if ((head - tail | 0) + cells <= mask + 1) return true;
+  if ((head - tail | 0) <= room) return true;
   words[ring + Ring.lost]++;
   return false;
 }
@@ -292,8 +323,9 @@ function record(
   b: number,
   c: number,
   d: number,
+  reserve = RESERVE,
 ): void {
-  if (!hasRoom(1)) return;
+  if (!hasRoom(1, reserve)) return;
   const cell = ring + Ring.cells + (head & mask) * CELL_WORDS;
   words[cell] = kind;
   words[cell + 1] = tid;
@@ -322,7 +354,8 @@ function recordText(
 ): boolean {
   const { written } = encoder.encodeInto(name, text);
   const more = Math.ceil(written / CELL_BYTES);
-  if (!hasRoom(1 + more)) return false;
+  const reserve = kind === TraceKind.thread ? 0 : RESERVE;
+  if (!hasRoom(1 + more, reserve)) return false;
   const cell = ring + Ring.cells + (head & mask) * CELL_WORDS;
   words[cell] = kind;
   words[cell + 1] = of;
@@ -407,27 +440,78 @@ export function noteWake(of: number, node: number, object: number): void {
 
 // Locks
 
-/** A thread has got a lock. */
-export function noteTaken(object: number, by: number): void {
+/**
+ * A thread has got a lock.
+ *
+ * @param hold Names what it has, if others can have it of the same object.
+ */
+export function noteTaken(object: number, by: number, hold = 0): void {
   if (!isTracing(TraceBit.locks)) return;
   const kind = words[object + Field.kind];
   const now = traceNow();
-  record(TraceKind.taken, now, now, object, kind, by, 0);
+  record(TraceKind.taken, now, now, object, kind, by, hold);
 }
 
 /** A thread, or what is left of it, is about to lose a lock. */
-export function noteReleased(object: number, by: number): void {
+export function noteReleased(object: number, by: number, hold = 0): void {
   if (!isTracing(TraceBit.locks)) return;
   const kind = words[object + Field.kind];
   const now = traceNow();
-  record(TraceKind.released, now, now, object, kind, by, 0);
+  record(TraceKind.released, now, now, object, kind, by, hold);
+}
+
+// What goes on by itself
+
+/** An item of a queue is out with this thread. */
+export function noteReceived(
+  parcel: number,
+  queue: number,
+  deliveries: number,
+): void {
+  if (!isTracing(TraceBit.queues)) return;
+  const what = SpanKind.delivery | words[queue + Field.kind] << KIND_SHIFT;
+  const now = traceNow();
+  record(TraceKind.begun, now, now, parcel, what, queue, deliveries);
+}
+
+/** It is so no longer, see `DeliveryEnd`; `by` is the thread that had it. */
+export function noteSettled(parcel: number, by: number, how: number): void {
+  if (!isTracing(TraceBit.queues)) return;
+  const now = traceNow();
+  record(TraceKind.done, now, now, parcel, SpanKind.delivery, how, by);
+}
+
+let lastProcess = 0;
+
+/** A process of this thread runs. Returns its number here. */
+export function beginProcess(name: string): number {
+  const number = numberOf(name);
+  const now = traceNow();
+  lastProcess = lastProcess + 1 & 0x3fff_ffff;
+  record(
+    TraceKind.begun,
+    now,
+    now,
+    lastProcess,
+    SpanKind.process,
+    number,
+    0,
+  );
+  return lastProcess;
+}
+
+/** It has ended. */
+export function endProcess(process: number, status: number): void {
+  if (!isTracing(TraceBit.processes)) return;
+  const now = traceNow();
+  record(TraceKind.done, now, now, process, SpanKind.process, status, tid);
 }
 
 // Threads
 
 /**
- * A thread has begun, now or when the trace did. Always recorded: its name is
- * needed for whatever it does.
+ * A thread has begun, now or when the trace did. Always recorded, as its end is:
+ * its name is needed for whatever it does.
  */
 export function noteThread(
   of: number,
@@ -442,16 +526,20 @@ export function noteThread(
 
 /** A thread has ended, by itself or not. */
 export function noteEnded(of: number, stage: number): void {
-  if (!isTracing(TraceBit.threads)) return;
+  if (words[TRACING] === 0) return;
   const now = traceNow();
-  record(TraceKind.ended, now, now, of, stage, 0, 0);
+  record(TraceKind.ended, now, now, of, stage, 0, 0, 0);
 }
 
-/** This thread did something to another one: a `TraceNote`. */
-export function noteDone(note: number, of: number): void {
+/**
+ * This thread did something to another one, or to an object that runs in it: a
+ * `TraceNote`.
+ */
+export function noteDone(note: number, of: number, object = 0): void {
   if (!isTracing(TraceBit.threads)) return;
+  const kind = object === 0 ? 0 : words[object + Field.kind];
   const now = traceNow();
-  record(TraceKind.note, now, now, of, note, 0, 0);
+  record(TraceKind.note, now, now, of, note, object, kind);
 }
 
 // Spans

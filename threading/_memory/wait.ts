@@ -74,6 +74,7 @@ import {
 } from "./wait_queue.ts";
 import {
   beginWait,
+  CANCELLED,
   endTask,
   endWait,
   isTracing,
@@ -194,7 +195,7 @@ function proceed(wait: PendingWait): void {
   const moved = words[wait.node + Node.object] !== wait.object;
   const { scope } = wait;
   if (!moved && isCancelled(scope) && undo(wait.protocol, wait.node)) {
-    endPending(wait);
+    endPending(wait, CANCELLED);
     wait.reject(reasonOf(scope));
     return;
   }
@@ -239,7 +240,7 @@ function giveUp(wait: PendingWait, reason: unknown): void {
     wait.giveUpLate ??= () => giveUp(wait, reason);
     return;
   }
-  endPending(wait);
+  endPending(wait, isCancelled(wait.scope) ? CANCELLED : Wake.waiting);
   wait.reject(reason);
 }
 
@@ -272,11 +273,14 @@ function takeOrEnqueue(wait: PendingWait, again: boolean): number {
   return end;
 }
 
-function endPending(wait: PendingWait): void {
+function endPending(
+  wait: PendingWait,
+  state: number = words[wait.node + Node.state],
+): void {
   const { inspect, node, token, object, pins } = wait;
   inspect?.(node);
   if (wait.began !== 0) {
-    endTask(wait.began, object, node, words[node + Node.state]);
+    endTask(wait.began, object, node, state);
   }
   pending.delete(token);
   freeNode(node);
@@ -564,12 +568,16 @@ export function sleepUntilWoken(
 ): boolean {
   const object = words[node + Node.object];
   const began = isTracing(TraceBit.waits) ? beginWait(object) : 0;
-  let woken: boolean;
+  let woken = true;
   try {
     woken = sleep(node, deadline, protocol, interruptible);
   } finally {
     endBlocking();
-    if (began !== 0) endWait(began, object, node, words[node + Node.state]);
+    if (began !== 0) {
+      const isEndedEarly = !woken && interruptible && isInterrupted();
+      const state = isEndedEarly ? CANCELLED : words[node + Node.state];
+      endWait(began, object, node, state);
+    }
   }
   // Nothing else may be left to keep the event loop alive until it looks.
   if (load(self + Slot.ready) !== 0) scheduleDrain();

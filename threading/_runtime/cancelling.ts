@@ -92,9 +92,10 @@ export function cancelScope(
       if (reason !== 0) commitRecord(reason);
       store(address + ScopeField.state, 1);
       const slot = words[address + ScopeField.slot];
+      const of = slot === 0 ? 0 : words[slot + Slot.tid];
+      noteDone(TraceNote.cancelled, of, object);
       if (slot !== 0) {
         store(slot + Slot.cancels, 1);
-        noteDone(TraceNote.cancelled, words[slot + Slot.tid]);
         wakeSlot(slot);
       }
     }

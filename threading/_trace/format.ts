@@ -61,9 +61,10 @@ export interface Output {
   ): void;
   /**
    * Puts an arrow from what one thread did to what another one was doing, which
-   * has begun before that time, and goes on.
+   * has begun before that time, and goes on; or, if it is to be anchored, to an
+   * instant on the track of that one.
    */
-  arrow(name: string, from: Place, to: Place): void;
+  arrow(name: string, from: Place, to: Place, isAnchored?: boolean): void;
   /** Puts the name of a thread. */
   nameThread(tid: number, name: string): void;
   /** Counts what is left out for another reason. */
@@ -188,12 +189,18 @@ export function openOutput(
     mark("e", tid, cat, name, end, id);
   }
 
-  function arrow(name: string, [from, start]: Place, [to, end]: Place): void {
+  function arrow(
+    name: string,
+    [from, start]: Place,
+    [to, end]: Place,
+    isAnchored = false,
+  ): void {
     const id = `,"id":${++lastFlow}`;
     const time = Math.min(start, end);
     // Arrows begin in slices; a longer one might reach into the next.
     slice(from, "wake", name, [time, time + INSTANT_MS]);
     mark("s", from, "wake", name, time, id);
+    if (isAnchored) slice(to, "wake", name, [end, end + INSTANT_MS]);
     mark("f", to, "wake", name, end, `${id},"bp":"e"`);
   }
 

@@ -16,10 +16,13 @@ import { Field, Slot, SlotState, words } from "../_memory/heap.ts";
 import { Wake } from "../_memory/wait_queue.ts";
 import { TEXTS } from "../_memory/shared_object.ts";
 import {
+  CANCELLED,
   CELL_WORDS,
   CountedThings,
   COUNTER_WORDS,
+  DeliveryEnd,
   ERROR_BYTES,
+  KIND_SHIFT,
   MAX_NAMES,
   MAX_OPEN,
   OPEN_WORDS,
@@ -31,7 +34,7 @@ import {
   TraceNote,
 } from "../_memory/trace.ts";
 import { ThreadStage } from "../_runtime/thread_table.ts";
-import { openOutput, type OutputRequest } from "./format.ts";
+import { openOutput, type OutputRequest, type Place } from "./format.ts";
 
 /** What a trace is doing: `Region.state`. */
 export const TraceState = {
@@ -58,8 +61,12 @@ const LAYOUT = {
   counterWords: COUNTER_WORDS,
   things: CountedThings,
   helping: SpanKind.helping,
-  cats: ["span", "task", "task", "process", "signal"],
+  cats: ["span", "task", "task", "process", "signal", "process", "queue"],
   command: SpanKind.command,
+  delivery: SpanKind.delivery,
+  kindShift: KIND_SHIFT,
+  settled: DeliveryEnd,
+  cancelled: CANCELLED,
   kind: Field.kind,
   free: SlotState.free,
   left: SlotState.left,
@@ -167,7 +174,8 @@ function write(data: WriterData, open: typeof openOutput): void {
     name: string;
     began: number;
     hasEnded: boolean;
-    startedBy?: [number, number];
+    startedBy?: Place;
+    terminatedBy?: Place;
   }
   const threads = new Map<number, Known>();
   /** The names of threads by the addresses of their objects. */
@@ -213,7 +221,10 @@ function write(data: WriterData, open: typeof openOutput): void {
   /** Waits that may go on: a thread that was woken to try again. */
   const trying = new Map<number, Recorded>();
   /** Who has which lock. */
-  const holds = new Map<number, { label: string; tid: number }>();
+  const holds = new Map<
+    number,
+    { label: string; id: string; tid: number }[]
+  >();
 
   /** Takes the wake-up that ended a wait. */
   function takeWake(node: number, until: number): Recorded | undefined {
@@ -234,16 +245,33 @@ function write(data: WriterData, open: typeof openOutput): void {
     const wake = takeWake(c, end + SKEW_MS);
     const isWoken = d !== at.waiting && wake !== undefined &&
       wake.start >= start - SKEW_MS;
-    const by = isWoken ? `"by":${quote(nameOf(wake.tid))}` : "";
-    if (event.kind === Kind.task) {
-      asyncSlice(tid, "wait", name, [start, end], by);
-      return;
-    }
-    slice(tid, "wait", name, [start, end], by);
-    if (isWoken && wake.tid !== tid) {
-      const to = Math.max(start, end - STEP_MS);
-      arrow(`wake ${nameOf(tid)}`, [wake.tid, wake.start], [tid, to]);
-    }
+    const isCancelled = d === at.cancelled;
+    const args = isCancelled
+      ? `"ended":"cancelled"`
+      : isWoken
+      ? `"by":${quote(nameOf(wake.tid))}`
+      : "";
+    const isTask = event.kind === Kind.task;
+    (isTask ? asyncSlice : slice)(tid, "wait", name, [start, end], args);
+    const cause = isCancelled
+      ? takeCancel(tid)
+      : isWoken
+      ? [wake.tid, wake.start] as const
+      : undefined;
+    if (cause === undefined || cause[0] === tid) return;
+    const verb = isCancelled ? "cancel" : "wake";
+    // One in the promise form has no slice on the track of its thread.
+    const to = isTask ? end : Math.max(start, end - STEP_MS);
+    arrow(`${verb} ${nameOf(tid)}`, cause, [tid, to], isTask);
+  }
+
+  /** Who has cancelled what runs in a thread, and when. */
+  const cancels = new Map<number, Place>();
+
+  function takeCancel(tid: number): Place | undefined {
+    const cancel = cancels.get(tid);
+    cancels.delete(tid);
+    return cancel;
   }
 
   function settle(tid: number): void {
@@ -268,23 +296,68 @@ function write(data: WriterData, open: typeof openOutput): void {
     else putWait(event);
   }
 
-  function release(object: number, time: number): void {
-    const { label, tid } = holds.get(object)!;
-    holds.delete(object);
-    mark("e", tid, "lock", label, time, `,"id":${quote(label)}`);
+  let lastHold = 0;
+
+  /** The end of a hold that others may have at the same time, too, or not. */
+  function release(key: number, time: number): void {
+    const list = holds.get(key)!;
+    const { label, id, tid } = list.pop()!;
+    if (list.length === 0) holds.delete(key);
+    mark("e", tid, "lock", label, time, `,"id":${quote(id)}`);
   }
 
-  function seeTaken({ a, b, c, start }: Recorded): void {
-    if (holds.has(a)) release(a, start);
+  function seeTaken({ a, b, c, d, start }: Recorded): void {
     const label = labelOf(a, b);
-    holds.set(a, { label, tid: c });
+    const key = d || a;
+    // Of those that one thread has alone, it is the only one.
+    if (d === 0 && holds.has(key)) release(key, start);
+    const id = d === 0 ? label : `${label}, ${++lastHold}`;
+    const list = holds.get(key) ?? [];
+    list.push({ label, id, tid: c });
+    holds.set(key, list);
     const args = `"args":{"by":${quote(nameOf(c))}}`;
-    mark("b", c, "lock", label, start, `,"id":${quote(label)},${args}`);
+    mark("b", c, "lock", label, start, `,"id":${quote(id)},${args}`);
   }
 
-  function seeReleased({ a, c, start }: Recorded): void {
-    if (holds.get(a)?.tid === c) release(a, start);
+  function seeReleased({ a, c, d, start }: Recorded): void {
+    const key = d || a;
+    if (holds.get(key)?.at(-1)?.tid === c) release(key, start);
   }
+
+  /** What goes on by itself: processes, and items that are out. */
+  const going = new Map<string, { id: string; name: string; tid: number }>();
+  let lastGoing = 0;
+
+  function seeBegun({ tid, a, b, c, d, start, names }: Recorded): void {
+    const what = b & (1 << at.kindShift) - 1;
+    const isDelivery = what === at.delivery;
+    const name = isDelivery
+      ? `item of ${labelOf(c, b >> at.kindShift)}`
+      : names.get(c);
+    if (name === undefined) return output.leaveOut();
+    const key = `${what} ${tid} ${a}`;
+    if (going.has(key)) seeDone(key, start, "");
+    const id = `${at.cats[what]}, ${++lastGoing}`;
+    going.set(key, { id, name, tid });
+    // Of so many nobody sees the one that began first.
+    if (going.size > KEPT) seeDone(going.keys().next().value!, start, "");
+    const args = isDelivery ? `,"args":{"deliveries":${d}}` : "";
+    mark("b", tid, at.cats[what], name, start, `,"id":${quote(id)}${args}`);
+  }
+
+  function seeDone(key: string, time: number, args: string): void {
+    const known = going.get(key);
+    if (known === undefined) return;
+    going.delete(key);
+    const { id, name, tid } = known;
+    const cat = id.slice(0, id.indexOf(","));
+    mark("e", tid, cat, name, time, `,"id":${quote(id)}${args}`);
+  }
+
+  /** What became of an item. */
+  const ENDS = Object.fromEntries(
+    Object.entries(at.settled).map(([name, end]) => [end, name]),
+  );
 
   function seeThread({ tid, a, start, text }: Recorded): void {
     if (a !== 0) {
@@ -314,11 +387,22 @@ function write(data: WriterData, open: typeof openOutput): void {
     known.hasEnded = true;
     // One that never came to run has left nothing else either.
     if (known.name === "") return;
-    const how = b === at.Stage.returned ? "" : `"ended":"failed"`;
-    slice(a, "thread", known.name, [known.began, end], how);
+    const isDeath = b !== at.Stage.returned;
+    const terminate = known.terminatedBy;
+    if (isDeath && data.hasLives) {
+      mark("i", a, "thread", `death of ${known.name}`, end, `,"s":"t"`);
+      if (terminate !== undefined) {
+        arrow(`terminate ${known.name}`, terminate, [a, end - STEP_MS]);
+      }
+    }
+    cancels.delete(a);
+    if (data.hasLives) {
+      const how = isDeath ? `"ended":"failed"` : "";
+      slice(a, "thread", known.name, [known.began, end], how);
+    }
   }
 
-  function seeNote({ tid, start, a, b }: Recorded): void {
+  function seeNote({ tid, start, a, b, c, d }: Recorded): void {
     if (b === at.Note.started) {
       threads.set(a, {
         name: "",
@@ -328,8 +412,16 @@ function write(data: WriterData, open: typeof openOutput): void {
       });
       return;
     }
-    const verb = b === at.Note.cancelled ? "cancel" : "terminate";
-    mark("i", tid, "thread", `${verb} ${nameOf(a)}`, start, `,"s":"t"`);
+    const known = threads.get(a);
+    if (b === at.Note.terminated) {
+      if (known !== undefined) known.terminatedBy = [tid, start];
+      mark("i", tid, "thread", `terminate ${nameOf(a)}`, start, `,"s":"t"`);
+      return;
+    }
+    if (known !== undefined) cancels.set(a, [tid, start]);
+    // A thread, or what runs in one.
+    const aim = ends.get(c) ?? (c === 0 ? nameOf(a) : labelOf(c, d));
+    mark("i", tid, "thread", `cancel ${aim}`, start, `,"s":"t"`);
   }
 
   function see(event: Recorded): void {
@@ -350,6 +442,16 @@ function write(data: WriterData, open: typeof openOutput): void {
         return seeReleased(event);
       case Kind.note:
         return seeNote(event);
+      case Kind.begun:
+        return seeBegun(event);
+      case Kind.done: {
+        const { a, b, c, d, end } = event;
+        const how = b === at.delivery ? quote(ENDS[c]) : c;
+        const args = `,"args":{"${
+          b === at.delivery ? "end" : "status"
+        }":${how}}`;
+        return seeDone(`${b} ${d} ${a}`, end, args);
+      }
       case Kind.made:
         labels.delete(event.b * 2 ** 32 + event.a);
         return meet(event.a, event.b);
@@ -438,9 +540,9 @@ function write(data: WriterData, open: typeof openOutput): void {
           began + (j + 1) * STEP_MS,
         );
         const until = end - (j + 1) * STEP_MS;
-        if (tid === undefined ? threads.get(of)?.hasEnded : of !== tid) {
-          continue;
-        }
+        // The ring of a thread that was killed keeps it beyond its trace.
+        const isGone = threads.get(of)?.hasEnded ?? true;
+        if (tid === undefined ? isGone : of !== tid) continue;
         if (start > until) continue;
         const [a, b] = [words[open + 4], words[open + 5]];
         const isWait = words[open] === Kind.wait;
@@ -573,7 +675,10 @@ function write(data: WriterData, open: typeof openOutput): void {
     const end = now();
     for (const tid of [...trying.keys()]) settle(tid);
     putOpen(undefined, end);
-    for (const object of [...holds.keys()]) release(object, end);
+    for (const key of [...holds.keys()]) {
+      while (holds.has(key)) release(key, end);
+    }
+    for (const key of [...going.keys()]) seeDone(key, end, "");
     for (const [tid, { name, began, hasEnded }] of threads) {
       if (data.hasLives && name !== "" && !hasEnded) {
         slice(tid, "thread", name, [began, end]);

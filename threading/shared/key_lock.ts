@@ -31,6 +31,7 @@ import {
 import { add, Field, isLiveTid, tid, words } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import { giveBack } from "../_memory/shared_object.ts";
+import { noteReleased, noteTaken, TRACING } from "../_memory/trace.ts";
 import {
   allocateNode,
   dequeue,
@@ -151,6 +152,7 @@ function grant(map: number, entry: number, claim: number): void {
   words[claim + Node.state] = Wake.granted;
   words[claim + ENTRY] = entry;
   add(map + Field.references, 1);
+  if (words[TRACING] !== 0) noteTaken(map, words[claim + Node.tid], claim);
 }
 
 /**
@@ -162,6 +164,7 @@ function grant(map: number, entry: number, claim: number): void {
  */
 function letGo(map: number, claim: number): number {
   const entry = words[claim + ENTRY];
+  if (words[TRACING] !== 0) noteReleased(map, words[claim + Node.tid], claim);
   words[claim + Node.object] = 0;
   addDraft(referenceDraft(map));
   words[entry + Entry.claim] = 0;

@@ -6,8 +6,9 @@
  */
 
 import { ThreadingError } from "../errors.ts";
-import { add, load, self, Slot, words } from "../_memory/heap.ts";
+import { add, load, self, Slot, tid, words } from "../_memory/heap.ts";
 import { requireStack } from "../_memory/mutex.ts";
+import { noteReleased, noteTaken, TRACING } from "../_memory/trace.ts";
 import { onThreadEnd } from "../_memory/wait.ts";
 import { staying } from "../_codec/writer.ts";
 import {
@@ -155,6 +156,11 @@ export interface WriteGuard extends ReadGuard {
 
 export const Mode = { none: 0, read: 1, write: 2 } as const;
 
+/** Names in a trace what a guard has: a writer has it alone. */
+function holdOf({ node }: Share, mode: number): number {
+  return mode === Mode.write ? 0 : node;
+}
+
 /** Holds the lock for one caller in one thread. */
 export class Guard implements WriteGuard {
   #share: Share;
@@ -167,7 +173,11 @@ export class Guard implements WriteGuard {
   /** The guard holds the lock from now on. @ignore */
   static begin(guard: Guard, mode: number): Guard {
     guard.#mode = mode;
-    if (mode === Mode.write) guard.#share.writes = true;
+    const share = guard.#share;
+    if (mode === Mode.write) share.writes = true;
+    if (words[TRACING] !== 0) {
+      noteTaken(share.object, tid, holdOf(share, mode));
+    }
     return guard;
   }
 
@@ -177,6 +187,7 @@ export class Guard implements WriteGuard {
     const share = this.#share;
     const { node, object } = share;
     if (node === 0) return;
+    if (words[TRACING] !== 0) noteReleased(object, tid, holdOf(share, mode));
     if (mode === Mode.write) {
       endWrite(object, 0);
       share.writes = false;
@@ -201,9 +212,10 @@ export class Guard implements WriteGuard {
         }`,
       );
     }
+    if (words[TRACING] !== 0) noteReleased(share.object, tid);
     endWrite(share.object, share.node);
     share.writes = false;
-    this.#mode = Mode.read;
+    Guard.begin(this, Mode.read);
     return this;
   }
 

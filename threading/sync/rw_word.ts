@@ -21,6 +21,7 @@ import {
 import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
 import { giveBack } from "../_memory/shared_object.ts";
+import { noteReleased, TRACING } from "../_memory/trace.ts";
 import {
   allocateNode,
   dequeue,
@@ -269,6 +270,11 @@ export const writeProtocol: Protocol = {
 /** What a dead thread had, or had been handed, goes to the next. */
 export function abandonRw(object: number, node: number, state: number): void {
   const isShare = (words[node + Node.flags] & SHARE_FLAG) !== 0;
+  if (isShare && words[TRACING] !== 0) {
+    for (let count = load(node + COUNT); count > 0; count--) {
+      noteReleased(object, words[node + Node.tid], node);
+    }
+  }
   lock(object + Field.mutex);
   if (isShare) unlinkShare(object, node);
   else if (state === Wake.granted) undoGrant(object, node);

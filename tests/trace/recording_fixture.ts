@@ -1,0 +1,82 @@
+import {
+  type Event,
+  type RwLock,
+  sendable,
+  type SharedMap,
+  type SharedNumber,
+  sleepSync,
+} from "../../threading/mod.ts";
+import type { Queue } from "../../queue/mod.ts";
+
+/** Reads with two guards until it is told, or killed. */
+export const read = sendable(
+  import.meta,
+  function read(lock: RwLock, ready: Event, end: Event) {
+    using _ = lock.acquireReadSync();
+    using __ = lock.acquireReadSync();
+    ready.set();
+    end.waitSync();
+  },
+);
+
+/** Writes once, and says before that it is about to. */
+export const write = sendable(
+  import.meta,
+  function write(lock: RwLock, ready: Event) {
+    ready.set();
+    lock.acquireWriteSync().release();
+  },
+);
+
+/** Makes the value of a key, and takes its time. */
+export const make = sendable(
+  import.meta,
+  function make(map: SharedMap<string, number>, ready: Event, ms: number) {
+    return map.getOrCreateSync("key", () => {
+      ready.set();
+      sleepSync(ms);
+      return 1;
+    });
+  },
+);
+
+/** Receives so many items, keeps them, and is killed or returns. */
+export const receive = sendable(
+  import.meta,
+  function receive(queue: Queue<number>, count: number, ready: Event) {
+    const kept = Array.from({ length: count }, () => queue.receiveSync());
+    ready.set();
+    return kept.length;
+  },
+);
+
+/** Computes until it is killed. */
+export const spin = sendable(
+  import.meta,
+  function spin(ready: Event, steps: SharedNumber) {
+    ready.set();
+    for (;;) steps.add(1);
+  },
+);
+
+/** Waits in the promise form. */
+export const wait = sendable(
+  import.meta,
+  async function wait(ready: Event, event: Event) {
+    ready.set();
+    await event.wait();
+  },
+);
+
+/** Sets an event a little later. */
+export const setLater = sendable(
+  import.meta,
+  function setLater(event: Event, ms: number) {
+    sleepSync(ms);
+    event.set();
+  },
+);
+
+export const fail = sendable(import.meta, function fail() {
+  throw new Error("as it should");
+});
