@@ -125,6 +125,15 @@ export const rows: readonly Row[] = [
     contestants: [skein("fib"), alone("fib-alone", 1 / 1.7), jvm("fib")],
   },
   {
+    name: "fib(32), split to depth 8, two workers that help",
+    unit: "ns",
+    contestants: [
+      skein("fib-large"),
+      alone("fib-large-alone", 1 / 1.7),
+      jvm("fib-large"),
+    ],
+  },
+  {
     name: "an idle pool of 4 workers, CPU in 10 s",
     unit: "ns",
     rounds: 3,

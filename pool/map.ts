@@ -61,7 +61,8 @@ export interface MapSyncOptions {
    */
   ordered?: boolean;
   /**
-   * How many items one task does; `"auto"` chooses by the time they take.
+   * How many items one task does; `"auto"` chooses by the time they take, and has
+   * a task leave the rest of its items to others if they take much longer.
    *
    * @default {"auto"}
    */
@@ -143,6 +144,7 @@ export function planMap(
     settled,
     ahead: ahead ?? Infinity,
     size: new ChunkSize(
+      fn as SendableFunction,
       chunk === "auto" ? undefined : Math.min(chunk, ahead ?? Infinity),
       Math.max(1, Math.floor((ahead ?? Infinity) / workers)),
     ),
@@ -178,7 +180,7 @@ function countOf(items: unknown): number | undefined {
 /** A chunk that was given to the pool. */
 interface Batch {
   held: Held;
-  count: number;
+  items: unknown[];
   /** Whether the pool has it; until then, whoever gives it lets it go. */
   isGiven: boolean;
 }
@@ -209,20 +211,20 @@ class Flow {
     );
   }
 
-  /** A task for a chunk, which this thread holds. */
+  /** A task for items from the source, which this thread holds. */
   batch(items: unknown[]): Batch {
     this.taken += items.length;
     this.outstanding += items.length;
-    const batch = { held: holdTask(), count: items.length, isGiven: false };
+    const batch = { held: holdTask(), items, isGiven: false };
     this.batches.push(batch);
     return batch;
   }
 
-  order(items: unknown[]) {
-    const { fn, settled } = this.plan;
+  order({ items }: Batch) {
+    const { fn, settled, size } = this.plan;
     return {
       fn: runChunk as SendableFunction,
-      args: [fn, items, settled],
+      args: [fn, items, settled, size.limit],
       timeout: -1,
       grace: -1,
       attempts: 1,
@@ -230,9 +232,16 @@ class Flow {
     };
   }
 
-  /** The results of a batch that has ended. */
-  read(batch: Batch): ChunkResult {
-    this.batches.splice(this.batches.indexOf(batch), 1);
+  /**
+   * The results of a batch that has ended. If it has not come to all of its items
+   * in its time, the others are in new batches at its place.
+   *
+   * @param give Gives these to the pool.
+   */
+  read(batch: Batch, give: (batches: Batch[]) => void): ChunkResult {
+    const place = this.batches.indexOf(batch);
+    this.batches.splice(place, 1);
+    const { items } = batch;
     let result: ChunkResult;
     try {
       result = resultOf(batch.held.task) as ChunkResult;
@@ -240,17 +249,37 @@ class Flow {
       if (!this.plan.settled) throw reason;
       // Its worker died, or a value cannot be sent.
       const values = Array.from(
-        { length: batch.count },
+        { length: items.length },
         () => ({ status: "rejected", reason }),
       );
       result = { values, ms: 0 };
     } finally {
       letGo(batch.held);
     }
-    if (result.ms > 0) this.plan.size.learn(result.values.length, result.ms);
-    this.#done += batch.count;
+    const count = result.values.length;
+    if (result.ms > 0) this.plan.size.learn(count, result.ms);
+    if (result.error !== undefined) {
+      this.outstanding -= items.length - count;
+      this.#done += items.length;
+    } else {
+      this.#done += count;
+      if (count < items.length) give(this.#split(items.slice(count), place));
+    }
     this.#report(false);
     return result;
+  }
+
+  /** New batches for items that were in one. */
+  #split(items: unknown[], place: number): Batch[] {
+    const batches: Batch[] = [];
+    for (let at = 0; at < items.length;) {
+      const left = items.length - at;
+      const count = this.plan.size.next(left, this.#workers);
+      const part = items.slice(at, at += count);
+      batches.push({ held: holdTask(), items: part, isGiven: false });
+    }
+    this.batches.splice(place, 0, ...batches);
+    return batches;
   }
 
   #report(done: boolean): void {
@@ -287,6 +316,12 @@ export function* mapItemsSync(
 ): Generator<unknown> {
   const flow = new Flow(plan);
   const source = items[Symbol.iterator]();
+  const give = (batches: Batch[]) => {
+    for (const batch of batches) {
+      batch.isGiven = true;
+      submitSync(plan.core, batch.held.task, flow.order(batch));
+    }
+  };
   let isOpen = true;
   try {
     for (;;) {
@@ -303,18 +338,15 @@ export function* mapItemsSync(
           chunk.push(next.value);
         }
         if (chunk.length === 0) break;
-        const batch = flow.batch(chunk);
-        batch.isGiven = true;
-        submitSync(plan.core, batch.held.task, flow.order(chunk));
+        give([flow.batch(chunk)]);
       }
       if (flow.batches.length === 0) return;
       const batch = nextSync(flow);
-      const { values, error } = flow.read(batch);
+      const { values, error } = flow.read(batch, give);
       for (const value of values) {
         yield value;
         flow.outstanding--;
       }
-      flow.outstanding -= batch.count - values.length;
       if (error !== undefined) throw error.reason;
     }
   } finally {
@@ -341,6 +373,11 @@ export async function* mapItems(
   const feeder = new Feeder(flow, items);
   const { signal } = plan;
   const onAbort = () => feeder.fail(signal!.reason);
+  const give = (batches: Batch[]) => {
+    for (const batch of batches) {
+      feeder.give(batch).catch((reason) => feeder.fail(reason));
+    }
+  };
   signal?.throwIfAborted();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -349,14 +386,13 @@ export async function* mapItems(
       if (batch === undefined) return;
       const loading = loadResult(batch.held.task);
       if (loading !== undefined) await loading;
-      const { values, error } = flow.read(batch);
+      const { values, error } = flow.read(batch, give);
       for (const value of values) {
         yield value;
         flow.outstanding--;
         signal?.throwIfAborted();
         feeder.wake();
       }
-      flow.outstanding -= batch.count - values.length;
       if (error !== undefined) throw error.reason;
       feeder.wake();
     }
@@ -444,7 +480,7 @@ class Feeder {
       }
       const chunk = await this.#take(room);
       if (this.#isStopped) return;
-      if (chunk.length > 0) await this.#give(chunk);
+      if (chunk.length > 0) await this.give(this.#flow.batch(chunk));
     }
     this.#isOver = true;
     this.#wakeTaker?.();
@@ -472,13 +508,13 @@ class Feeder {
     return chunk;
   }
 
-  async #give(chunk: unknown[]): Promise<void> {
+  /** Gives a batch to the pool. */
+  async give(batch: Batch): Promise<void> {
     const flow = this.#flow;
-    const batch = flow.batch(chunk);
     const { task } = batch.held;
     const { signal } = this.#stopping;
     try {
-      await submit(flow.plan.core, task, { ...flow.order(chunk), signal });
+      await submit(flow.plan.core, task, { ...flow.order(batch), signal });
       signal.throwIfAborted();
     } catch (error) {
       flow.drop(batch);
@@ -495,7 +531,7 @@ class Feeder {
 
 /** What a chunk has come to. */
 export interface ChunkResult {
-  /** What was returned for each item, or the outcomes. */
+  /** What was returned for each item that was done, or the outcomes. */
   values: unknown[];
   /** What an item threw that is to end the map; those behind it were not done. */
   error?: { reason: unknown };
@@ -533,7 +569,7 @@ function salvage(
 /** What a chunk has come to, which is not lost as a whole. */
 function chunkResult(
   values: unknown[],
-  begun: number,
+  { begun }: Watch,
   settled: boolean,
   error?: { reason: unknown },
 ): ChunkResult {
@@ -544,32 +580,58 @@ function chunkResult(
   return Object.assign(result, { [SALVAGE]: () => salvage(result, settled) });
 }
 
-/** Calls a function for each item of a chunk. */
+/**
+ * Looks whether the time of a chunk is up: at the first items, and then about once
+ * a millisecond, since a look at the clock takes longer than many an item.
+ */
+class Watch {
+  readonly begun = performance.now();
+  /** How many items are done when it is looked at next. */
+  next: number;
+
+  constructor(readonly limit: number) {
+    this.next = limit === Infinity ? Infinity : 1;
+  }
+
+  /** Whether the time is up when so many items are done. */
+  isUp(done: number): boolean {
+    const ms = performance.now() - this.begun;
+    this.next = done + Math.ceil(done / Math.max(ms, 1));
+    return ms >= this.limit;
+  }
+}
+
+/** Calls a function for each item of a chunk, for so many milliseconds. */
 export const runChunk = sendable(
   import.meta,
   function runChunk(
     fn: SendableFunction,
     items: unknown[],
     settled: boolean,
+    limit: number,
   ): ChunkResult | Promise<ChunkResult> {
-    const begun = performance.now();
+    const watch = new Watch(limit);
     const values: unknown[] = new Array(items.length);
     const call = fn as (item: unknown) => unknown;
     for (let i = 0; i < items.length; i++) {
+      if (i >= watch.next && watch.isUp(i)) {
+        values.length = i;
+        break;
+      }
       let value: unknown;
       try {
         value = call(items[i]);
         if (isThenable(value)) {
-          return goOn(call, items, settled, begun, values, i, value);
+          return goOn(call, items, settled, watch, values, i, value);
         }
       } catch (reason) {
-        if (!settled) return failed(values, i, reason, begun);
+        if (!settled) return failed(values, i, reason, watch);
         values[i] = { status: "rejected", reason };
         continue;
       }
       values[i] = settled ? { status: "fulfilled", value } : value;
     }
-    return chunkResult(values, begun, settled);
+    return chunkResult(values, watch, settled);
   },
 );
 
@@ -578,38 +640,52 @@ async function goOn(
   call: (item: unknown) => unknown,
   items: unknown[],
   settled: boolean,
-  begun: number,
+  watch: Watch,
   values: unknown[],
   from: number,
   first: unknown,
 ): Promise<ChunkResult> {
   for (let i = from; i < items.length; i++) {
+    if (i > from && i >= watch.next && watch.isUp(i)) {
+      values.length = i;
+      break;
+    }
     try {
       const value = await (i === from ? first : call(items[i]));
       values[i] = settled ? { status: "fulfilled", value } : value;
     } catch (reason) {
-      if (!settled) return failed(values, i, reason, begun);
+      if (!settled) return failed(values, i, reason, watch);
       values[i] = { status: "rejected", reason };
     }
   }
-  return chunkResult(values, begun, settled);
+  return chunkResult(values, watch, settled);
 }
 
 function failed(
   values: unknown[],
   at: number,
   reason: unknown,
-  begun: number,
+  watch: Watch,
 ): ChunkResult {
   values.length = at;
-  return chunkResult(values, begun, false, { reason });
+  return chunkResult(values, watch, false, { reason });
 }
 
 /** So long a chunk is to take, in milliseconds. */
 const CHUNK_MS = 4;
+/**
+ * After so many it ends, and what it has not come to is done by other tasks: its
+ * items take longer than those before them.
+ */
+const LIMIT_MS = 4 * CHUNK_MS;
 const MAX_CHUNK = 16_384;
 /** A chunk is at most so many times as large as the one before. */
 const GROWTH = 16;
+/** The last chunks are not smaller than this part: each costs something, too. */
+const SMALLEST = 1 / 16;
+
+/** How many items of each function made a chunk in the last map. */
+const sizes = new WeakMap<SendableFunction, number>();
 
 /** Chooses how many items a task does, by the time that the last ones took. */
 export class ChunkSize {
@@ -617,19 +693,31 @@ export class ChunkSize {
   readonly #fixed: boolean;
 
   /**
+   * @param fn What is called for each item.
    * @param chunk The number that was asked for, `undefined` to choose.
    * @param most The most.
    */
-  constructor(chunk: number | undefined, readonly most: number) {
+  constructor(
+    readonly fn: SendableFunction,
+    chunk: number | undefined,
+    readonly most: number,
+  ) {
     this.#fixed = chunk !== undefined;
-    this.#size = chunk ?? 1;
+    this.#size = chunk ?? sizes.get(fn) ?? 1;
+  }
+
+  /** Milliseconds after which a task leaves the rest of its items to others. */
+  get limit(): number {
+    return this.#fixed ? Infinity : LIMIT_MS;
   }
 
   /** How many items the next task does. */
   next(left: number, workers: number): number {
     if (this.#fixed) return this.#size;
     // The last chunks are smaller, so that all workers end at about one time.
-    const fair = Math.ceil(left / (2 * workers));
+    const fair = Math.ceil(
+      Math.max(left / (2 * workers), this.#size * SMALLEST),
+    );
     return Math.max(1, Math.min(this.#size, fair, this.most));
   }
 
@@ -642,5 +730,6 @@ export class ChunkSize {
     this.#size = larger > this.#size
       ? larger
       : Math.max(1, (this.#size + larger) >> 1);
+    sizes.set(this.fn, this.#size);
   }
 }

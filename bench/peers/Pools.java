@@ -15,13 +15,18 @@ import java.util.stream.IntStream;
 class Pools {
   static final int SIZE = 2;
 
-  /** The median time of several rounds; the first five warm up. */
+  /** So many nanoseconds each program warms up, in at least five rounds. */
+  static final long WARM_UP = 1_000_000_000;
+
+  /** The median time of several rounds, after a warm-up. */
   static double rounds(int count, Callable<?> round) throws Exception {
+    long until = System.nanoTime() + WARM_UP;
+    for (int i = 0; i < 5 || System.nanoTime() < until; i++) round.call();
     long[] took = new long[count];
-    for (int i = -5; i < count; i++) {
+    for (int i = 0; i < count; i++) {
       long start = System.nanoTime();
       round.call();
-      if (i >= 0) took[i] = System.nanoTime() - start;
+      took[i] = System.nanoTime() - start;
     }
     Arrays.sort(took);
     return took[count / 2];
@@ -112,6 +117,7 @@ class Pools {
       case "hash" -> many(400, Pools::hash);
       case "primes" -> many(2000, n -> isPrime(2_140_000_001 + 2 * n));
       case "fib" -> rounds(15, () -> forks.invoke(new SplitFib(25, 8)));
+      case "fib-large" -> rounds(15, () -> forks.invoke(new SplitFib(32, 8)));
       default -> throw new IllegalArgumentException(
           "Cannot measure the row: it is unknown, received " + args[0]);
     };

@@ -31,14 +31,21 @@ def is_prime(n):
     return n > 1
 
 
+# So many nanoseconds each program warms up, in at least one round.
+WARM_UP = 1_000_000_000
+
+
 def rounds(count, once):
-    """The median time of several rounds; the first one warms up."""
+    """The median time of several rounds, after a warm-up."""
+    until = perf_counter_ns() + WARM_UP
+    once()
+    while perf_counter_ns() < until:
+        once()
     took = []
-    for i in range(-1, count):
+    for _ in range(count):
         begin = perf_counter_ns()
         once()
-        if i >= 0:
-            took.append(perf_counter_ns() - begin)
+        took.append(perf_counter_ns() - begin)
     return sorted(took)[len(took) // 2]
 
 

@@ -2,7 +2,7 @@
 // Run: deno run -A pool.ts ROW; prints {"name", "ns"}.
 import process from "node:process";
 import { type Future, ThreadPool } from "../../pool/mod.ts";
-import { main, perTurn } from "../_measure.ts";
+import { main } from "../_measure.ts";
 import * as work from "./pool_workers.ts";
 
 const SIZE = 2;
@@ -13,25 +13,30 @@ const PRIMES = 2000;
 
 const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
 
-/** The median time of several rounds, in nanoseconds; the first two warm up. */
+/** So many milliseconds each program warms up, in at least two rounds. */
+const WARM_UP = 1000;
+
+/** The median time of several rounds, in nanoseconds, after a warm-up. */
 async function rounds(
   count: number,
   round: () => unknown,
 ): Promise<number> {
+  const until = performance.now() + WARM_UP;
+  for (let i = 0; i < 2 || performance.now() < until; i++) await round();
   const took: number[] = [];
-  for (let i = -2; i < count; i++) {
+  for (let i = 0; i < count; i++) {
     const start = performance.now();
     await round();
-    if (i >= 0) took.push(performance.now() - start);
+    took.push(performance.now() - start);
   }
   return took.sort((a, b) => a - b)[took.length >> 1] * 1e6;
 }
 
 async function one(): Promise<number> {
   const pool = new ThreadPool({ size: 1 });
-  return await perTurn(500, async () => {
-    await pool.run(work.same, [7]);
-  });
+  return await rounds(9, async () => {
+    for (let i = 0; i < 500; i++) await pool.run(work.same, [7]);
+  }) / 500;
 }
 
 async function oneSync(): Promise<number> {
@@ -86,9 +91,9 @@ async function alone<T>(
   return await rounds(5, () => items.map((n) => fn(n))) / items.length;
 }
 
-async function fib(): Promise<number> {
+async function fib(n: number): Promise<number> {
   const pool = new ThreadPool({ size: SIZE });
-  return await rounds(15, () => pool.run(work.splitFib, [pool, 25, 8]));
+  return await rounds(15, () => pool.run(work.splitFib, [pool, n, 8]));
 }
 
 async function idle(): Promise<number> {
@@ -116,8 +121,10 @@ if (import.meta.main) {
     "hash-alone": () => alone(work.hash, numbers(BUFFERS)),
     "primes": () => mapped(work.isPrime, primes()),
     "primes-alone": () => alone(work.isPrime, primes()),
-    "fib": fib,
+    "fib": () => fib(25),
     "fib-alone": () => rounds(15, () => work.fib(25)),
+    "fib-large": () => fib(32),
+    "fib-large-alone": () => rounds(15, () => work.fib(32)),
     "idle": idle,
   });
 }

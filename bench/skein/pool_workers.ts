@@ -1,5 +1,5 @@
 // What the tasks of the pool rows do. Their workers import this file.
-import { createHash } from "node:crypto";
+import { builtIn } from "../../_internal/built_in.ts";
 import type { ThreadPool } from "../../pool/mod.ts";
 import { sendable } from "../../threading/mod.ts";
 
@@ -8,10 +8,12 @@ export const same = sendable(import.meta, (n: number) => n);
 
 const buffer = new Uint8Array(65_536);
 
-/** The SHA-256 of 64 KiB. */
+/** The SHA-256 of 64 KiB. Only who calls it loads what it needs. */
 export const hash = sendable(
   import.meta,
-  (n: number) => createHash("sha256").update(buffer.fill(n)).digest("hex"),
+  (n: number) =>
+    builtIn("node:crypto").createHash("sha256").update(buffer.fill(n))
+      .digest("hex"),
 );
 
 /** Whether a number is prime, by trial. */

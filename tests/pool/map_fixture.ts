@@ -34,6 +34,20 @@ export const slowFirst = sendable(
   },
 );
 
+/** Keeps its thread busy, and gives back the milliseconds. */
+export const spin = sendable(import.meta, function spin(ms: number): number {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+  return ms;
+});
+
+/** The same, in the event loop from the second item on. */
+export const spinLater = sendable(
+  import.meta,
+  (ms: number): number | Promise<number> =>
+    ms === 0 ? 0 : Promise.resolve(ms).then(spin),
+);
+
 export const hang = sendable(import.meta, async function hang(n: number) {
   if (n < 2) return n;
   const { signal } = currentTask()!;

@@ -268,6 +268,40 @@ Deno.test("ThreadPool.map() tells how far it has come", async () => {
   assertEquals(told, [{ items: 2, done: false }, { items: 2, done: true }]);
 });
 
+Deno.test("ThreadPool.map() gives to others what a task does not come to in its time", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  for (const fn of [fixture.spin, fixture.spinLater]) {
+    // What the first map learns of the function is wrong for the second one. Of
+    // an iterator nobody knows how many items are left.
+    const quick = numbers(5000).fill(0);
+    const slow = numbers(80).map((i) => 1 + i / 1000);
+    for (const ordered of [true, false]) {
+      assertEquals((await Array.fromAsync(pool.map(fn, quick))).length, 5000);
+      const before = pool.stats().completed;
+      const told: number[] = [];
+      const seen = await Array.fromAsync(pool.map(fn, slow.values(), {
+        ordered,
+        onProgress: ({ items }) => told.push(items),
+      }));
+      assertEquals(ordered ? seen : seen.sort((a, b) => a - b), slow);
+      assertEquals(told, told.toSorted((a, b) => a - b));
+      assertEquals(told.at(-1), 80);
+      assert(pool.stats().completed >= before + 3);
+      assertEquals([...pool.mapSync(fn, quick, { ordered })], quick);
+      const again = [...pool.mapSync(fn, slow.values(), { ordered })];
+      assertEquals(again.sort((a, b) => a - b), slow);
+    }
+    assertEquals([...pool.mapSync(fn, quick)], quick);
+    let count = 0;
+    for (const _ of pool.mapSync(fn, slow.values())) if (++count === 5) break;
+    for await (const _ of pool.map(fn, slow.values())) if (++count === 9) break;
+    // As many as were asked for are done by one task, however long they take.
+    await using other = new ThreadPool({ size: 1 });
+    const all = [...other.mapSync(fn, slow, { chunk: 80 })];
+    assertEquals([all, other.stats().completed], [slow, 1]);
+  }
+});
+
 Deno.test("ThreadPool.map() works in tasks of the same pool", async () => {
   for (const size of [1, 2]) {
     await using pool = new ThreadPool({ size, maxPending: 3 });

@@ -135,8 +135,11 @@ function lockUsing() {
  */
 async function poolOne() {
   const n = 500;
+  const until = performance.now() + 1000;
   let start = 0;
   for (let i = -n; i < n; i++) {
+    // It warms up as long as the others.
+    if (i === -1 && performance.now() < until) i = -n;
     if (i === 0) start = performance.now();
     valueOf(await spawn(move(i), (i) => i).join());
   }

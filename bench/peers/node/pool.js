@@ -56,13 +56,18 @@ function like(Pool, size) {
   };
 }
 
-/** The median time of several rounds, in nanoseconds; the first two warm up. */
+/** So many milliseconds each program warms up, in at least two rounds. */
+const WARM_UP = 1000;
+
+/** The median time of several rounds, in nanoseconds, after a warm-up. */
 async function rounds(count, round) {
+  const until = performance.now() + WARM_UP;
+  for (let i = 0; i < 2 || performance.now() < until; i++) await round();
   const took = [];
-  for (let i = -2; i < count; i++) {
+  for (let i = 0; i < count; i++) {
     const start = performance.now();
     await round();
-    if (i >= 0) took.push(performance.now() - start);
+    took.push(performance.now() - start);
   }
   return took.sort((a, b) => a - b)[took.length >> 1] * 1e6;
 }

@@ -1,11 +1,14 @@
 // What the tasks of the pools do.
-import { createHash } from "node:crypto";
+import process from "node:process";
 
 const buffer = new Uint8Array(65_536);
 
 const works = {
   same: (n) => n,
-  hash: (n) => createHash("sha256").update(buffer.fill(n)).digest("hex"),
+  // Only who calls it loads what it needs.
+  hash: (n) =>
+    process.getBuiltinModule("node:crypto").createHash("sha256")
+      .update(buffer.fill(n)).digest("hex"),
   prime(n) {
     if (n % 2 === 0) return n === 2;
     for (let i = 3; i * i <= n; i += 2) {
