@@ -45,7 +45,7 @@
 
 // Threads
 export { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
-export { checkCancelled, shield } from "./cancel.ts";
+export { checkCancelled, shield } from "./current_thread.ts";
 export {
   activeCount,
   currentThread,
@@ -67,7 +67,7 @@ export {
 // Locks and what else threads wait for
 export { Lock } from "./sync/lock.ts";
 export { RLock } from "./sync/rlock.ts";
-export type { ReadGuard, WriteGuard } from "./sync/rw_guard.ts";
+export type { ReadGuard, WriteGuard } from "./sync/rw_lock.ts";
 export { RwLock } from "./sync/rw_lock.ts";
 export { Condition } from "./sync/condition.ts";
 export { BoundedSemaphore, type Permits, Semaphore } from "./sync/semaphore.ts";
@@ -76,7 +76,7 @@ export {
   Barrier,
   type BarrierAction,
   type BarrierOptions,
-} from "./sync/barrier.ts";
+} from "./sync/event.ts";
 export { InterpreterLock } from "./sync/interpreter_lock.ts";
 
 // Shared data

@@ -123,7 +123,7 @@ Deno.test("layout: the rooms of threading stand on each other", () => {
     sync: /^(_memory|_codec)\//,
     shared: /^(_memory|_codec)\//,
     _runtime: /^(_memory|_codec|sync\/lock_word)/,
-    _trace: /^(_memory|_codec|_runtime)\//,
+    _trace: /^(_memory|_runtime)\//,
   };
   for (const [room, allowed] of Object.entries(below)) {
     for (const path of sources(`threading/${room}/`)) {

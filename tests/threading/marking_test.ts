@@ -6,10 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { SimpleQueue } from "../../queue/mod.ts";
-import {
-  isUnderMain,
-  privateNameOf,
-} from "../../threading/_codec/mark_check.ts";
+import { isUnderMain, privateNameOf } from "../../threading/_codec/sendable.ts";
 import {
   NotSendableError,
   sendable,

@@ -1,5 +1,6 @@
 /**
- * Recording what a thread does, for a trace (`_trace/` starts one and writes it).
+ * Recording what a thread does, for a trace. `threading/trace.ts` starts one,
+ * `threading/_trace/writer.ts` writes it.
  *
  * While no trace runs, {@linkcode TRACING} is 0: the slow paths look at that one
  * word and do nothing more. The fast paths of locks look at it, too, since a hold
@@ -66,7 +67,7 @@ export const Region = {
   homeless: 2,
   /** Bumped when the writer has something to do; it sleeps on it. */
   signal: 3,
-  /** What the trace is doing: see `_trace/start.ts`. */
+  /** What the trace is doing: see `trace.ts`. */
   state: 4,
   /** Counts the traces. */
   epoch: 5,

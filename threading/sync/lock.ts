@@ -69,6 +69,7 @@ import {
   tracedBit,
   traceTaken,
   WAITERS,
+  wordOf,
 } from "./lock_word.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import { noteReleased, TRACING } from "../_memory/trace.ts";
@@ -428,12 +429,6 @@ export function refuseSelfDeadlock(address: number, what: string): void {
 // see also `wait_queue.ts`.
 
 const PATIENCE_MS = 1;
-
-/** The lock word of a lock that a node's thread holds in the node's form. */
-export function wordOf(node: number): number {
-  const promise = words[node + Node.flags] & NodeFlag.promise ? PROMISE : 0;
-  return words[node + Node.tid] << 2 | promise;
-}
 
 /** How to wait for a lock. */
 export const lockProtocol: Protocol = {
