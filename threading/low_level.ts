@@ -45,7 +45,7 @@ import { Thread, ThreadExit } from "./thread.ts";
  * ```
  */
 export function startNewThread<A extends readonly unknown[]>(
-  fn: (...args: [...A]) => unknown,
+  fn: (...args: A) => unknown,
   args: Readonly<A>,
 ): number;
 /**
@@ -75,13 +75,16 @@ export function startNewThread<A extends readonly unknown[]>(
  */
 export function startNewThread(fn: () => unknown): number;
 export function startNewThread<A extends readonly unknown[]>(
-  fn: (...args: [...A]) => unknown,
+  fn: (...args: A) => unknown,
   args?: Readonly<A>,
 ): number {
   checkFunction(fn, "start a new thread", "fn");
   if (args !== undefined) checkArray(args, "start a new thread", "args");
-  const target = fn as (...args: unknown[]) => unknown;
-  const thread = new Thread({ target, args, daemon: true });
+  const thread = new Thread<unknown>({
+    target: fn,
+    args: args ?? [],
+    daemon: true,
+  });
   thread.start();
   return thread.ident!;
 }

@@ -3,15 +3,55 @@
  * barriers, and shared data, for workers on Deno. After `threading` and
  * `thread` of Python.
  *
+ * A thread is made with {@linkcode Thread}, from a function that is marked with
+ * {@linkcode sendable} where it is defined, or as a subclass. skein's own objects
+ * are shared wherever they are sent, in arguments, fields, items and values, at any
+ * depth; all other values are copied, as `structuredClone` does.
+ *
+ * Which to choose:
+ *
+ * | you want                                                | use                                                 |
+ * | ------------------------------------------------------- | --------------------------------------------------- |
+ * | a function that runs at the same time as the rest       | {@linkcode Thread}                                  |
+ * | one that starts later, unless it is cancelled           | {@linkcode Timer}                                   |
+ * | many small tasks, and their results                     | `ThreadPool` of `@skein/std/pool`                   |
+ * | to hand work or results from thread to thread           | `Queue` of `@skein/std/queue`                       |
+ * | one thread at a time in a stretch of code               | {@linkcode Lock}                                    |
+ * | the same, in functions that call each other             | {@linkcode RLock}                                   |
+ * | many readers, or one writer                             | {@linkcode RwLock}                                  |
+ * | to wait until something is so that a lock guards        | {@linkcode Condition}                               |
+ * | so many threads at a time, and no more                  | {@linkcode Semaphore}, {@linkcode BoundedSemaphore} |
+ * | to tell all who wait that something has happened        | {@linkcode Event}                                   |
+ * | threads that wait for each other, round by round        | {@linkcode Barrier}                                 |
+ * | one thread at a time in all code that takes part        | {@linkcode InterpreterLock}                         |
+ * | a counter, or an array of numbers, that all threads see | {@linkcode SharedNumber}, {@linkcode SharedArray}   |
+ * | a list or a map that all threads see                    | {@linkcode SharedList}, {@linkcode SharedMap}       |
+ * | a value of its own in each thread                       | {@linkcode Local}                                   |
+ *
+ * Besides there are:
+ *
+ * - what a thread knows of itself and the others: {@linkcode currentThread},
+ *   {@linkcode mainThread}, {@linkcode enumerate}, {@linkcode activeCount},
+ *   {@linkcode getIdent}, and {@linkcode sleepSync};
+ * - cancelling: {@linkcode Thread.cancel} asks a thread to stop,
+ *   {@linkcode checkCancelled} tells a loop that it is to, {@linkcode shield} lets
+ *   cleaning up wait undisturbed;
+ * - looking: {@linkcode threadStates} tells what each thread waits for and holds,
+ *   {@linkcode startTrace} and {@linkcode span} draw a timeline, and `console.log`
+ *   shows the state of every shared object;
+ * - the chapter's `thread` module: {@linkcode startNewThread},
+ *   {@linkcode allocateLock}, {@linkcode exit}, {@linkcode interruptMain},
+ *   {@linkcode stackSize};
+ * - errors, all of them a {@linkcode ThreadingError}: {@linkcode OwnerDiedError} if
+ *   a thread died with a lock, {@linkcode DeadlockError} if a wait could never end,
+ *   {@linkcode BrokenBarrierError}, {@linkcode NotSendableError},
+ *   {@linkcode HeapExhaustedError}. {@linkcode setExcepthook} is told of what no
+ *   thread caught, {@linkcode isTimeout} knows the errors of a timeout.
+ *
  * Everything that waits has three forms: `op()` returns a promise and leaves
  * the event loop running, `opSync()` blocks the thread, `opNowait()` never
  * waits. Timeouts are in milliseconds and throw a `DOMException` named
  * `TimeoutError`. A lock is its own guard: `using _ = lock.acquireSync();`.
- *
- * A function or class that more than one thread must know is marked with
- * {@linkcode sendable} where it is defined. skein's own objects are shared
- * wherever they are sent; all other values are copied, as `structuredClone`
- * does.
  *
  * @example A counter that two threads increment
  * ```ts
@@ -44,7 +84,14 @@
  */
 
 // Threads
-export { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
+export {
+  type CancelOptions,
+  type PlainThread,
+  Thread,
+  type ThreadCall,
+  type ThreadOptions,
+  type ThreadSettings,
+} from "./thread.ts";
 export { checkCancelled, shield } from "./current_thread.ts";
 export {
   activeCount,

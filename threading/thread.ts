@@ -166,8 +166,11 @@ const STARTER: unique symbol = Symbol("starter");
  * });
  * ```
  */
-export class Thread<R = unknown, A extends readonly unknown[] = unknown[]>
-  extends SharedObject {
+export class Thread<
+  R = unknown,
+  // deno-lint-ignore no-explicit-any
+  A extends readonly unknown[] = any[],
+> extends SharedObject {
   /** @ignore */
   declare [TARGET]: SendableFunction | undefined;
   /** @ignore */
@@ -636,51 +639,72 @@ export function equip(
 
 // What a thread is made of.
 
+/** What any thread can be made with. */
+export interface ThreadSettings {
+  /**
+   * The name, for people.
+   *
+   * @default {"Thread-1"}, `Thread-2`, ...
+   */
+  name?: string;
+  /**
+   * Whether the process may end while the thread runs.
+   *
+   * @default {false}, in a daemon true
+   */
+  daemon?: boolean;
+  /**
+   * Cancels the thread when it is aborted, with its reason. Whoever starts the
+   * thread listens, so that one's event loop must turn; if it has been aborted
+   * before, the thread does not run.
+   */
+  signal?: AbortSignal;
+}
+
 /**
- * What a thread is made of.
+ * What a thread with a target and arguments is made of.
  *
  * @typeParam R What the target returns.
  * @typeParam A The target's arguments.
  */
+export interface ThreadCall<R, A extends readonly unknown[]>
+  extends ThreadSettings {
+  /**
+   * The function to run, marked with `sendable`. Without one, `run` of a
+   * subclass is.
+   */
+  // A method: as a function it would refuse that of a generic caller.
+  target?(...args: [...A]): R | PromiseLike<R>;
+  /** What the target is called with; copied, shared objects shared. */
+  args: Readonly<A>;
+}
+
+/**
+ * What a thread is made of whose target needs no arguments, or that has none.
+ *
+ * @typeParam R What the target returns.
+ */
+export interface PlainThread<R> extends ThreadSettings {
+  /**
+   * The function to run, marked with `sendable`. Without one, `run` of a
+   * subclass is.
+   */
+  target?(): R | PromiseLike<R>;
+  /** None. */
+  args?: readonly [];
+}
+
+/**
+ * What a thread is made of.
+ *
+ * @typeParam R What the target returns.
+ * @typeParam A The target's arguments; any, if they are not given.
+ */
 export type ThreadOptions<
   R = unknown,
-  A extends readonly unknown[] = unknown[],
-> =
-  & {
-    /**
-     * The function to run, marked with `sendable`. Without one, `run` of a
-     * subclass is.
-     */
-    // A method, whose parameters are not checked against `unknown`: so that
-    // `Thread<string>` takes any function that returns a string.
-    target?(...args: [...A]): R | PromiseLike<R>;
-    /**
-     * The name, for people.
-     *
-     * @default {"Thread-1"}, `Thread-2`, ...
-     */
-    name?: string;
-    /**
-     * Whether the process may end while the thread runs.
-     *
-     * @default {false}, in a daemon true
-     */
-    daemon?: boolean;
-    /**
-     * Cancels the thread when it is aborted, with its reason. Whoever starts the
-     * thread listens, so that one's event loop must turn; if it has been aborted
-     * before, the thread does not run.
-     */
-    signal?: AbortSignal;
-  }
-  & ([] extends A ? {
-      /** What the target is called with; copied, shared objects shared. */
-      args?: Readonly<A>;
-    }
-    : {
-      /** What the target is called with; copied, shared objects shared. */
-      args: Readonly<A>;
-    });
+  // deno-lint-ignore no-explicit-any
+  A extends readonly unknown[] = any[],
+> = ThreadCall<R, A> | PlainThread<R>;
 
 /** The options of a thread, of the right types. */
 interface CheckedOptions {

@@ -10,7 +10,7 @@ import { checkDuration } from "../_internal/options.ts";
 import { isInterrupted } from "./_memory/scope.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { sendable } from "./_codec/sendable.ts";
-import { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
+import { type CancelOptions, Thread } from "./thread.ts";
 
 /**
  * A thread that runs a function once, after a while, unless it is cancelled
@@ -38,8 +38,11 @@ import { type CancelOptions, Thread, type ThreadOptions } from "./thread.ts";
  * });
  * ```
  */
-export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
-  extends Thread<R | undefined> {
+export class Timer<
+  R = unknown,
+  // deno-lint-ignore no-explicit-any
+  A extends readonly unknown[] = any[],
+> extends Thread<R | undefined> {
   static {
     sendable(import.meta, this);
   }
@@ -59,7 +62,7 @@ export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
    */
   constructor(
     ms: number,
-    fn: Required<ThreadOptions<R, A>>["target"],
+    fn: (...args: A) => R | PromiseLike<R>,
     args: Readonly<A>,
   );
   /**
@@ -73,13 +76,13 @@ export class Timer<R = unknown, A extends readonly unknown[] = unknown[]>
   constructor(ms: number, fn: () => R | PromiseLike<R>);
   constructor(
     ms: number,
-    fn: Required<ThreadOptions<R, A>>["target"],
+    fn: (...args: A) => R | PromiseLike<R>,
     args?: Readonly<A>,
   ) {
     checkDuration(ms, "make a Timer", "ms");
     checkFunction(fn, "make a Timer", "fn");
     if (args !== undefined) checkArray(args, "make a Timer", "args");
-    super({ target: fn as () => R | PromiseLike<R>, args });
+    super({ target: fn, args: args ?? [] });
     this._ms = ms;
     this._finished = new Event();
   }

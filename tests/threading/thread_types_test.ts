@@ -23,6 +23,12 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends
   (<T>() => T extends B ? 1 : 2) ? true : false;
 function same<A, B>(..._: Same<A, B> extends true ? [] : [never]): void {}
 
+class PassesOn extends Thread<string> {
+  constructor(options: ThreadOptions<string>) {
+    super(options);
+  }
+}
+
 class Subclass extends Thread<string> {
   static {
     sendable(import.meta, this);
@@ -96,6 +102,18 @@ Deno.test("Timer's types need no type arguments, and one at most", () => {
   assertEquals(all.length, 7);
 });
 
+/** What a function of the user's passes on. Not called. */
+export function passOn<R, A extends unknown[]>(
+  fn: (...args: A) => R,
+  ...args: A
+): void {
+  const thread: Thread<R> = new Thread({ target: fn, args });
+  const timer: Timer<R> = new Timer(1, fn, args);
+  const one: Thread<string> = new PassesOn({ target: greet, args: ["a"] });
+  startNewThread(fn, args);
+  void [thread, timer, one];
+}
+
 /** Not called. */
 export function wrong(): void {
   // @ts-expect-error The argument is of another type.
@@ -112,6 +130,14 @@ export function wrong(): void {
   new Thread({ target: zero, nam: "x" });
   // @ts-expect-error It is no function.
   new Thread({ target: 1 });
+  // @ts-expect-error The argument is missing.
+  new Thread<string>({ target: greet });
+  // @ts-expect-error There are no such arguments.
+  new Thread<string, [string]>({ target: greet, args: ["a", 2] });
+  // @ts-expect-error The daemon is of another type.
+  new Thread({ target: zero, daemon: "yes" });
+  // @ts-expect-error The result is of another type.
+  new Timer<number>(1, greet, ["a"]);
   // @ts-expect-error The argument is of another type.
   new Timer(1, greet, [1]);
   // @ts-expect-error The argument is missing.
