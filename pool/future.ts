@@ -32,7 +32,6 @@ import {
   Wake,
   words,
 } from "../threading/_ground.ts";
-import { releaseScope } from "../threading/_threads.ts";
 import {
   dropRecord,
   loadModulesOf,
@@ -40,8 +39,9 @@ import {
   readRecord,
   readShared,
   releaseRecord,
+  releaseScope,
   takeRecord,
-} from "../threading/_values.ts";
+} from "../threading/_threads.ts";
 import { HeapExhaustedError, ThreadingError } from "../threading/errors.ts";
 import { currentThread } from "../threading/current_thread.ts";
 import { reportUncaught } from "../threading/excepthook.ts";

@@ -21,7 +21,7 @@ import {
   encode,
   sendable,
   type SendableFunction,
-} from "../threading/_values.ts";
+} from "../threading/_threads.ts";
 import { Core, isSettled, SALVAGE } from "./_engine/layout.ts";
 import { waitForAny } from "./completed.ts";
 import { cancel } from "./task.ts";

@@ -38,10 +38,11 @@ import {
   draftEncoded,
   encode,
   readRecord,
+  refuseWhileLoading,
   sendableEntry,
   type SendableFunction,
-} from "../threading/_values.ts";
-import { refuseWhileLoading, settleKeepAlive } from "../threading/_threads.ts";
+  settleKeepAlive,
+} from "../threading/_threads.ts";
 import { Full, ShutDown } from "../queue/errors.ts";
 import {
   aside,

@@ -13,7 +13,14 @@
  * @module
  */
 
-import { draftReason, signalOfScope } from "../threading/_threads.ts";
+import {
+  commitRecord,
+  draftReason,
+  draftRecord,
+  releaseRecord,
+  shareRecord,
+  signalOfScope,
+} from "../threading/_threads.ts";
 import {
   allocateZeroed,
   deallocate,
@@ -31,12 +38,6 @@ import {
   wakeAll,
   words,
 } from "../threading/_ground.ts";
-import {
-  commitRecord,
-  draftRecord,
-  releaseRecord,
-  shareRecord,
-} from "../threading/_values.ts";
 import { currentRunning } from "./_engine/run.ts";
 import { isSettled, Task } from "./_engine/layout.ts";
 import { cancelTask, futureProtocol } from "./_engine/line.ts";

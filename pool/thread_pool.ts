@@ -36,7 +36,7 @@ import {
   draftRecord,
   encode,
   readRecord,
-} from "../threading/_values.ts";
+} from "../threading/_threads.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { endProtocol, PoolCore } from "./_engine/core.ts";
 import { Core } from "./_engine/layout.ts";

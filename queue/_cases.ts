@@ -21,7 +21,7 @@ import {
   Wake,
   words,
 } from "../threading/_ground.ts";
-import { ModuleNotLoaded } from "../threading/_values.ts";
+import { ModuleNotLoaded } from "../threading/_threads.ts";
 import { Delivery } from "./delivery.ts";
 import { draftBlock, linkBlock, unlinkBlock } from "./_engine/blocks.ts";
 import { hooked, isCustom } from "./_engine/custom_list.ts";

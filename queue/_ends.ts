@@ -34,7 +34,7 @@ import {
   ModuleNotLoaded,
   readRecord,
   releaseRecord,
-} from "../threading/_values.ts";
+} from "../threading/_threads.ts";
 import { QueueField } from "./_engine/layout.ts";
 import { close, leave } from "./_engine/ring.ts";
 import { shutDown } from "./_engine/waiters.ts";

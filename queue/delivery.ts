@@ -14,7 +14,7 @@ import {
   loadModulesOf,
   ModuleNotLoaded,
   staying,
-} from "../threading/_values.ts";
+} from "../threading/_threads.ts";
 import {
   checkDying,
   DeliveryEnd,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ModuleNotLoaded, sendable } from "../threading/_values.ts";
+import { ModuleNotLoaded, sendable } from "../threading/_threads.ts";
 import { timeoutError } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/errors.ts";
 

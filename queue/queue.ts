@@ -28,7 +28,11 @@ import {
   Wake,
   words,
 } from "../threading/_ground.ts";
-import { commitRecord, draftRecord, readRecord } from "../threading/_values.ts";
+import {
+  commitRecord,
+  draftRecord,
+  readRecord,
+} from "../threading/_threads.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import type { SharedList } from "../threading/shared/list.ts";
 import { registerEnds } from "./_ends.ts";

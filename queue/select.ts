@@ -23,7 +23,7 @@ import {
   selectBlocked,
   selectInTask,
 } from "../threading/_ground.ts";
-import { staying } from "../threading/_values.ts";
+import { staying } from "../threading/_threads.ts";
 import {
   PUT_CASE,
   type Puttable,

@@ -24,7 +24,7 @@ import {
   waitTimeout,
   words,
 } from "../threading/_ground.ts";
-import { releaseRecord } from "../threading/_values.ts";
+import { releaseRecord } from "../threading/_threads.ts";
 import { destroyJournal } from "./_engine/custom_list.ts";
 import { abandon } from "./_engine/deliveries.ts";
 import { get, getNowait, getProtocol, getSync } from "./_engine/get.ts";

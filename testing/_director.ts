@@ -17,7 +17,7 @@ import {
   words,
 } from "../threading/_ground.ts";
 import { DeadlockError } from "../threading/errors.ts";
-import { draftRecord, loadModule, sendableOf } from "../threading/_values.ts";
+import { draftRecord, loadModule, sendableOf } from "../threading/_threads.ts";
 import { Thread } from "../threading/mod.ts";
 import {
   Exhaustive,

@@ -7,7 +7,7 @@
 
 import { builtIn } from "../_internal/built_in.ts";
 import { Header, objectAt, self, Slot, words } from "../threading/_ground.ts";
-import { loadModulesOf, readRecord, sendable } from "../threading/_values.ts";
+import { loadModulesOf, readRecord, sendable } from "../threading/_threads.ts";
 import { At } from "./_layout.ts";
 import {
   awaitRun,

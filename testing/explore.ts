@@ -12,7 +12,7 @@ import {
   checkString,
 } from "../_internal/check.ts";
 import { NotSendableError } from "../threading/errors.ts";
-import { sendableEntry } from "../threading/_values.ts";
+import { sendableEntry } from "../threading/_threads.ts";
 import type { Named, Program, Result, Strategy } from "./_director.ts";
 import { withGroup } from "./_group.ts";
 import { MAX_THREADS } from "./_layout.ts";

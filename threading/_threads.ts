@@ -1,10 +1,41 @@
 /**
- * What a pool needs of how threads run: starting workers, cancelling scopes, the
- * ends of threads, and what they leave. It imports nothing else of `_runtime/`.
+ * What the other modules may use of values as bytes and of how threads run:
+ * encoding and decoding, records on the heap, and marks; starting workers,
+ * cancelling scopes, the ends of threads, and what they leave. They import nothing
+ * else of `_codec/` and `_runtime/`.
  *
  * @module
  */
 
+export { decode } from "./_codec/decode.ts";
+export { encode, type Encoded } from "./_codec/encode.ts";
+export {
+  commitRecord,
+  draftEncoded,
+  draftRecord,
+  draftResult,
+  dropRecord,
+  glance,
+  loadModulesOf,
+  missingModuleOf,
+  readRecord,
+  readShared,
+  refersToNothing,
+  releaseRecord,
+  shareRecord,
+  takeRecord,
+  UNREAD,
+} from "./_codec/record.ts";
+export {
+  checkMarks,
+  loadModule,
+  ModuleNotLoaded,
+  sendable,
+  sendableEntry,
+  type SendableFunction,
+  sendableOf,
+} from "./_codec/sendable.ts";
+export { staying } from "./_codec/writer.ts";
 export {
   launchThread,
   refuseWhileLoading,

@@ -74,16 +74,14 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import {
+  commitRecord,
   draftError,
   graceTime,
   launchThread,
-  requirePermissions,
-} from "../../threading/_threads.ts";
-import {
-  commitRecord,
   readRecord,
   releaseRecord,
-} from "../../threading/_values.ts";
+  requirePermissions,
+} from "../../threading/_threads.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { timeoutError } from "../../_internal/options.ts";
 import { Thread } from "../../threading/thread.ts";

@@ -41,12 +41,13 @@ import {
 } from "../../threading/_ground.ts";
 import {
   cancelScope,
+  commitRecord,
   draftError,
+  releaseRecord,
   setGrace,
   terminateAfter,
   ThreadField,
 } from "../../threading/_threads.ts";
-import { commitRecord, releaseRecord } from "../../threading/_values.ts";
 import {
   Closed,
   Core,

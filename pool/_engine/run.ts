@@ -54,21 +54,19 @@ import {
   cancelScope,
   draftError,
   draftReason,
+  draftResult,
   graceTime,
+  loadModulesOf,
+  missingModuleOf,
   needsTurn,
   noteBroken,
+  readRecord,
+  type SendableFunction,
   setGrace,
   terminateAfter,
   textOf,
   whileLoading,
 } from "../../threading/_threads.ts";
-import {
-  draftResult,
-  loadModulesOf,
-  missingModuleOf,
-  readRecord,
-  type SendableFunction,
-} from "../../threading/_values.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { ThreadExit } from "../../threading/thread.ts";
 import { isThenable } from "../../_internal/check.ts";

@@ -24,15 +24,13 @@ import {
 } from "../../threading/_ground.ts";
 import {
   hasOpenEnds,
-  noteLoaded,
-  whileLoading,
-} from "../../threading/_threads.ts";
-import {
   loadModulesOf,
+  noteLoaded,
   readRecord,
   sendable,
   type SendableFunction,
-} from "../../threading/_values.ts";
+  whileLoading,
+} from "../../threading/_threads.ts";
 import {
   arrive,
   fail,

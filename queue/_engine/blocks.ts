@@ -37,7 +37,7 @@ import {
   commitRecord,
   draftEncoded,
   readRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import { mismatch } from "../errors.ts";
 import {
   discardOffer,

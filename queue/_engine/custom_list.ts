@@ -52,7 +52,7 @@ import {
   sendable,
   shareRecord,
   UNREAD,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import { Lock } from "../../threading/sync/lock.ts";
 import { Order, QueueField } from "./layout.ts";
 

@@ -14,7 +14,7 @@ import {
   loadModule,
   ModuleNotLoaded,
   takeRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import {
   ADDRESS,
   addressOf,

@@ -61,7 +61,7 @@ import {
   loadModulesOf,
   ModuleNotLoaded,
   readRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import {
   copyFromNode,
   copyPlace,

@@ -32,7 +32,7 @@ import {
   loadModulesOf,
   ModuleNotLoaded,
   readRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import { empty, explained, GET, getShutDown } from "../errors.ts";
 import { type Hooked, hooked, isCustom } from "./custom_list.ts";
 import {

@@ -18,7 +18,7 @@ import {
   unlock,
   words,
 } from "../../threading/_ground.ts";
-import { readRecord, refersToNothing } from "../../threading/_values.ts";
+import { readRecord, refersToNothing } from "../../threading/_threads.ts";
 import { timeoutOf, type WaitOptions } from "../../_internal/options.ts";
 import { explained, ShutDown } from "../errors.ts";
 import { hooked, isCustom } from "./custom_list.ts";

@@ -61,7 +61,7 @@ import {
   type Encoded,
   refersToNothing,
   releaseRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import {
   CELL_WORDS,
   copyCell,

@@ -33,7 +33,7 @@ import {
   encode,
   type Encoded,
   takeRecord,
-} from "../../threading/_values.ts";
+} from "../../threading/_threads.ts";
 import { doubles, Field, Node, Wake, words } from "../../threading/_ground.ts";
 
 /**

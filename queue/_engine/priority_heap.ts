@@ -24,7 +24,7 @@
  */
 
 import { allocate, doubles, words } from "../../threading/_ground.ts";
-import type { Encoded } from "../../threading/_values.ts";
+import type { Encoded } from "../../threading/_threads.ts";
 import { describe, incomparable } from "../errors.ts";
 import {
   messageWords,

@@ -41,7 +41,7 @@ import {
   unlockInner,
   words,
 } from "../../threading/_ground.ts";
-import { commitRecord } from "../../threading/_values.ts";
+import { commitRecord } from "../../threading/_threads.ts";
 import {
   type Batch,
   copyCell,

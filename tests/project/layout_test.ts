@@ -60,20 +60,20 @@ Deno.test("layout: files are named in snake_case", () => {
 
 /**
  * What the modules may import of one another. What queue, pool and signal need
- * of threading's inside stands in `_ground.ts`, `_threads.ts` and `_values.ts`.
+ * of threading's inside stands in `_ground.ts` and `_threads.ts`.
  */
 const ARROWS: Record<string, RegExp> = {
   _internal: /^$/,
   threading: /^_internal\//,
   queue:
-    /^(_internal\/|threading\/(_ground|_values|errors|(sync|shared)\/[a-z]+)\.ts$)/,
+    /^(_internal\/|threading\/(_ground|_threads|errors|(sync|shared)\/[a-z]+)\.ts$)/,
   pool:
-    /^(_internal\/|threading\/((_ground|_threads|_values|[a-z][a-z_]*)\.ts$|(sync|shared)\/)|queue\/[a-z]+\.ts$)/,
+    /^(_internal\/|threading\/((_ground|_threads|[a-z][a-z_]*)\.ts$|(sync|shared)\/)|queue\/[a-z]+\.ts$)/,
   process: /^(_internal\/|signal\/signals\.ts$)/,
   cluster: /^(_internal\/|(threading|queue)\/mod\.ts$)/,
   signal: /^(_internal\/|threading\/(_ground|errors)\.ts$)/,
   trace: /^_internal\//,
-  testing: /^(_internal\/|threading\/(_ground|_values|errors|mod)\.ts$)/,
+  testing: /^(_internal\/|threading\/(_ground|_threads|errors|mod)\.ts$)/,
 };
 
 Deno.test("layout: arrows run one way, to public faces", () => {
