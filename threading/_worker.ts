@@ -10,7 +10,6 @@
 import "./shared/list.ts";
 import "./shared/map.ts";
 import "./shared/numbers.ts";
-import "./sync/event.ts";
 import "./sync/condition.ts";
 import "./sync/event.ts";
 import "./sync/interpreter_lock.ts";
