@@ -51,7 +51,6 @@ export {
   wakeSlot,
   words,
 } from "./_memory/heap.ts";
-export { counted, lookAtWaiters } from "./_memory/looking.ts";
 export {
   checkDying,
   damagedError,
@@ -93,10 +92,15 @@ export {
   type WaitingCase,
 } from "./_memory/selection.ts";
 export {
+  classOf,
+  counted,
+  lookAtWaiters,
+  registerClass,
+} from "./_memory/shared_class.ts";
+export {
   ADDRESS,
   addressOf,
   borrow,
-  classOf,
   createObject,
   finishSection,
   giveBack,
@@ -104,7 +108,6 @@ export {
   objectAt,
   objectAtAs,
   pinUntil,
-  registerClass,
   releaseHold,
   releaseReference,
   SharedObject,

@@ -30,14 +30,13 @@ import {
 } from "./_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "./_memory/mutex.ts";
 import { checkInterrupted, runShielded } from "./_memory/scope.ts";
+import { classOf, registerClass } from "./_memory/shared_class.ts";
 import {
   addressOf,
   borrow,
-  classOf,
   createObject,
   giveBack,
   objectAt,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import { onThreadEnd, sleepFor } from "./_memory/wait.ts";

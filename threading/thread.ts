@@ -35,12 +35,12 @@ import {
   loadModulesOf,
   readRecord,
 } from "./_codec/record.ts";
+import { registerClass } from "./_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
   pinUntil,
-  registerClass,
   SharedObject,
 } from "./_memory/shared_object.ts";
 import {

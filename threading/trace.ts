@@ -35,8 +35,8 @@ import {
   wakeSlot,
   words,
 } from "./_memory/heap.ts";
-import { naming } from "./_memory/looking.ts";
 import { checkDying, doWholly, lock, unlock } from "./_memory/mutex.ts";
+import { naming } from "./_memory/shared_class.ts";
 import {
   beginProcess,
   closeSpan,
@@ -62,6 +62,7 @@ import {
   type WriterRequest,
 } from "./_trace/writer.ts";
 import { HeapExhaustedError, ThreadingError } from "./errors.ts";
+
 // Before anything here runs, the main thread has to have its name.
 import "./current_thread.ts";
 

@@ -16,10 +16,12 @@ import {
   sendableEntry,
 } from "../../threading/_codec/sendable.ts";
 import {
-  createObject,
   intern,
   interned,
   registerClass,
+} from "../../threading/_memory/shared_class.ts";
+import {
+  createObject,
   SharedObject,
 } from "../../threading/_memory/shared_object.ts";
 import { Field } from "../../threading/_memory/heap.ts";

@@ -5,9 +5,8 @@
  * @module
  */
 
+import { classOf, classUrl } from "../_memory/shared_class.ts";
 import {
-  classOf,
-  classUrl,
   objectAt,
   objectAtAs,
   type SharedObject,

@@ -62,12 +62,8 @@ import {
   VIEW,
   VIEWS,
 } from "./format.ts";
-import {
-  addressOf,
-  classOf,
-  encoding,
-  SharedObject,
-} from "../_memory/shared_object.ts";
+import { classOf } from "../_memory/shared_class.ts";
+import { addressOf, encoding, SharedObject } from "../_memory/shared_object.ts";
 
 /** Writes the built-in part of `object`, below the classes of the user. */
 type WriteBuiltIn = (w: Writer, object: object, marked: boolean) => void;

@@ -21,12 +21,12 @@ import {
   tryLock,
   unlock,
 } from "../_memory/mutex.ts";
+import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
   objectAt,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import {

@@ -55,12 +55,8 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import {
-  addressOf,
-  classOf,
-  classUrl,
-  releaseReference,
-} from "../_memory/shared_object.ts";
+import { classOf, classUrl } from "../_memory/shared_class.ts";
+import { addressOf, releaseReference } from "../_memory/shared_object.ts";
 
 const Record = {
   length: 0,

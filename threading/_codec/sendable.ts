@@ -9,8 +9,8 @@
 import { builtIn, pathOfUrl } from "../../_internal/built_in.ts";
 import { shown } from "../../_internal/check.ts";
 import { isClass, isOfPlatform, nameOf } from "./writer.ts";
-import { intern, interned } from "../_memory/shared_object.ts";
 import { NotSendableError, ThreadingError } from "../errors.ts";
+import { intern, interned } from "../_memory/shared_class.ts";
 import * as errors from "../errors.ts";
 
 /** A marked function or class. */

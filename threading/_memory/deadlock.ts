@@ -76,10 +76,9 @@ import {
   WORD_COUNT,
   words,
 } from "./heap.ts";
-import { naming } from "./looking.ts";
 import { lock, lockInner, unlock, unlockInner } from "./mutex.ts";
-import { classOf } from "./shared_object.ts";
 import { hasWaits, Node, NODE_WORDS, NodeFlag, Wake } from "./wait_queue.ts";
+import { classOf, naming } from "./shared_class.ts";
 
 /** One thread of a circle, or of all that sleep, and what it waits for. */
 interface Link {

@@ -1,6 +1,5 @@
 /**
- * Shared objects: blocks on the heap that threads hold handles of, and their
- * classes.
+ * Shared objects: blocks on the heap that threads hold handles of.
  *
  * Every object starts with the words of `Field`. `references` counts the
  * handles of all threads and the records that refer to the object; at 0 it is
@@ -13,21 +12,13 @@
  * end of the job, so in a thread that never returns to its event loop, WeakRefs
  * made at once would leak every handle, freed ones too.
  *
- * A class, as every marked function, is known to all threads by the number of
- * its name, `url#name`. The names are in a list on the heap that only grows, the
- * newest first: word 0 of an entry is the next, word 1 the number, word 2 the
- * length in bytes, then the text in UTF-8. A thread looks into the list only for
- * what it has not met before.
- *
  * @module
  */
 
 import {
   addDraft,
   addressAround,
-  allocate,
   allocateZeroed,
-  ALLOCATOR_END,
   deallocate,
   discard,
   payloadWords,
@@ -37,7 +28,6 @@ import {
 } from "./allocator.ts";
 import {
   add,
-  bytes,
   compareExchange,
   exchange,
   Field,
@@ -49,7 +39,6 @@ import {
   SLOTS_END,
   store,
   wakeAllSlots,
-  wakeSlot,
   words,
 } from "./heap.ts";
 import {
@@ -63,190 +52,15 @@ import {
   takeToClose,
   unlock,
 } from "./mutex.ts";
-import { makeVisible } from "./looking.ts";
-import { addCounter, type CounterWords, noteMade, TRACING } from "./trace.ts";
-import type { Protocol } from "./wait_queue.ts";
+import {
+  classOf,
+  classUrl,
+  leavingKinds,
+  makeVisible,
+  strangers,
+} from "./shared_class.ts";
+import { noteMade, TRACING } from "./trace.ts";
 import { ThreadingError } from "../errors.ts";
-
-const FIRST = ALLOCATOR_END;
-const Text = { next: 0, id: 1, length: 2, bytes: 3 } as const;
-/** Where the names are, for the writer of a trace. */
-export const TEXTS = { first: FIRST, ...Text } as const;
-
-const ids = new Map<string, number>();
-const texts: string[] = [];
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-/** Learns what other threads have added. */
-function catchUp(): void {
-  let entry = words[FIRST];
-  while (entry !== 0 && texts[words[entry + Text.id]] === undefined) {
-    const start = (entry + Text.bytes) * 4;
-    const text = decoder.decode(
-      bytes.slice(start, start + words[entry + Text.length]),
-    );
-    ids.set(text, words[entry + Text.id]);
-    texts[words[entry + Text.id]] = text;
-    entry = words[entry + Text.next];
-  }
-}
-
-/**
- * The number of a text; the same in every thread.
- *
- * @param text The text.
- * @returns Its number, from 1.
- */
-export function intern(text: string): number {
-  let id = ids.get(text);
-  if (id !== undefined) return id;
-  const utf8 = encoder.encode(text);
-  const entry = allocate(Text.bytes + (utf8.length + 3 >> 2));
-  bytes.set(utf8, (entry + Text.bytes) * 4);
-  words[entry + Text.length] = utf8.length;
-  lock(Header.internMutex);
-  catchUp();
-  id = ids.get(text);
-  if (id === undefined) {
-    id = ++words[Header.internCount];
-    words[entry + Text.id] = id;
-    words[entry + Text.next] = words[FIRST];
-    words[FIRST] = entry;
-    removeDraft(entry);
-    ids.set(text, id);
-    texts[id] = text;
-    unlock(Header.internMutex);
-  } else {
-    unlock(Header.internMutex);
-    discard(entry);
-  }
-  return id;
-}
-
-/**
- * The text of a number that {@linkcode intern} returned in any thread.
- *
- * @param id The number.
- * @returns The text.
- */
-export function interned(id: number): string {
-  if (texts[id] === undefined) {
-    lock(Header.internMutex);
-    catchUp();
-    unlock(Header.internMutex);
-  }
-  return texts[id];
-}
-
-/** What the memory layer must know of a class of shared objects. */
-export interface SharedClass {
-  /** The class; its prototype becomes that of handles. */
-  // deno-lint-ignore ban-types
-  constructor: Function & { prototype: SharedObject };
-  /**
-   * Gives back what the object owns, before its own block goes. Runs in a
-   * critical section: no user code, no ground mutex but inner ones.
-   */
-  destroy?(address: number): void;
-  /**
-   * Does a last thing once nobody refers to the object any more, before it is
-   * destroyed. Outside of critical sections, in some thread; must not throw.
-   */
-  leave?(address: number): void;
-  /**
-   * Undoes what a dead thread's wait in the object had been given: `state` is
-   * the state its node was woken with, `cause` what the thread died of, if that
-   * is known. Outside of critical sections.
-   *
-   * @returns `true` if the node belongs to the object now, and has left the list
-   * of its thread.
-   */
-  abandon?(
-    address: number,
-    node: number,
-    state: number,
-    cause?: unknown,
-  ): boolean | void;
-  /**
-   * Lets another one go on in place of a waiter that was moved from the object's
-   * queue to that of another object, and whose thread has ended since. Outside
-   * of critical sections.
-   */
-  replace?(address: number): void;
-  /**
-   * Takes a node of this thread back into its queue that was moved from there to
-   * the queue of another object, and woken, if the waiter of another thread, or
-   * the thread itself, can go on in its place. Outside of critical sections.
-   *
-   * @returns Whether it did.
-   */
-  takeBack?(address: number, node: number): boolean;
-  /** Set for locks that only their owner can release. */
-  reentrant?: true;
-  /** How to wait for the object, if that is possible. */
-  protocol?: Protocol;
-  /**
-   * The threads that must all do something before the wait of a node can end,
-   * see `deadlock.ts`. The words are read while others change them, in a
-   * critical section: it must neither throw nor wait.
-   */
-  holders?(address: number, node: number): number[];
-  /** Set if other threads than its holder can release it, too. */
-  lent?: true;
-  /**
-   * What a message calls the object that a node waits at, if not by its class and
-   * a number.
-   */
-  label?(address: number, node: number): string;
-  /** What there is to see of an object, see `looking.ts`. Must not throw. */
-  look?(address: number): string[];
-  /** Where it says how much there is in it, for a trace. */
-  counter?: CounterWords;
-}
-
-const classes = new Map<number, SharedClass>();
-/** The kinds of those whose objects have a last thing to do. */
-const leavingKinds = new Set<number>();
-
-/** What this thread has seen of what waits for a thread that knows its class. */
-export const strangers = {
-  /** The first of the objects to be destroyed, when none was known here. */
-  seen: 0,
-  /** `Header.leftWaits`, when none of the waits was at an object known here. */
-  seenWaits: 0,
-};
-
-/**
- * Registers a class of shared objects in this thread.
- *
- * @param meta The `import.meta` of its module: a thread that meets an object of
- * a class it does not know imports the module.
- * @param shared The class.
- * @returns The kind, for {@linkcode createObject}.
- */
-export function registerClass(meta: ImportMeta, shared: SharedClass): number {
-  const kind = intern(`${meta.url}#${shared.constructor.name}`);
-  classes.set(kind, shared);
-  if (shared.leave !== undefined) leavingKinds.add(kind);
-  if (shared.counter !== undefined) addCounter(kind, shared.counter);
-  strangers.seen = 0;
-  strangers.seenWaits = 0;
-  // Its module is still being loaded: it may need what is not there yet.
-  if (load(Header.leftWaits) !== 0) wakeSlot(self);
-  return kind;
-}
-
-/** The class of an object, or undefined if its module is not loaded here. */
-export function classOf(address: number): SharedClass | undefined {
-  return classes.get(words[address + Field.kind]);
-}
-
-/** The URL of the module of an object's class. */
-export function classUrl(address: number): string {
-  const name = interned(words[address + Field.kind]);
-  return name.slice(0, name.lastIndexOf("#"));
-}
 
 /** Key of a handle's address. */
 export const ADDRESS: unique symbol = Symbol("address");

@@ -34,8 +34,8 @@ import {
   tryLock,
   unlock,
 } from "./mutex.ts";
+import { classOf } from "./shared_class.ts";
 import {
-  classOf,
   finishLeaving,
   forgetPins,
   pin,

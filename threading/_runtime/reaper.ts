@@ -43,14 +43,13 @@ import {
   releaseDraftsOf,
   releaseRecord,
 } from "../_codec/record.ts";
+import { classOf, strangers } from "../_memory/shared_class.ts";
 import {
-  classOf,
   finishLeaving,
   finishSection,
   giveBack,
   releaseHoldsOf,
   releaseLeavingOf,
-  strangers,
 } from "../_memory/shared_object.ts";
 import {
   deallocateNode,

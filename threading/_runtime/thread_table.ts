@@ -30,7 +30,6 @@ import { SCOPE_WORDS, ScopeField } from "../_memory/scope.ts";
 import { addDraft, referenceDraft, removeDraft } from "../_memory/allocator.ts";
 import { HeapExhaustedError, ThreadingError } from "../errors.ts";
 import { lookAgain } from "../_memory/deadlock.ts";
-import { naming } from "../_memory/looking.ts";
 import {
   commitRecord,
   glanceText,
@@ -38,6 +37,7 @@ import {
   releaseRecord,
 } from "../_codec/record.ts";
 import { noteDone, noteEnded, TraceNote } from "../_memory/trace.ts";
+import { naming } from "../_memory/shared_class.ts";
 import { borrow } from "../_memory/shared_object.ts";
 import {
   hasWaits,

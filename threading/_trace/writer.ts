@@ -14,7 +14,7 @@
 import { startHelper } from "../../_internal/worker_module.ts";
 import { Field, Slot, SlotState, words } from "../_memory/heap.ts";
 import { Wake } from "../_memory/wait_queue.ts";
-import { TEXTS } from "../_memory/shared_object.ts";
+import { TEXTS } from "../_memory/shared_class.ts";
 import {
   CANCELLED,
   CELL_WORDS,

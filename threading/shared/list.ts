@@ -6,11 +6,10 @@
 
 import { checkInteger, checkIterable } from "../../_internal/check.ts";
 import { Field, load, words } from "../_memory/heap.ts";
-import { counted } from "../_memory/looking.ts";
+import { counted, registerClass } from "../_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import {

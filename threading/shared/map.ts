@@ -10,12 +10,15 @@ import {
   checkNotThenable,
 } from "../../_internal/check.ts";
 import { load } from "../_memory/heap.ts";
-import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
+import {
+  counted,
+  lookAtWaiters,
+  registerClass,
+} from "../_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import {

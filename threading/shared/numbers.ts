@@ -13,10 +13,10 @@ import {
   storeDouble,
   words,
 } from "../_memory/heap.ts";
+import { registerClass } from "../_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { VIEWS } from "../_codec/format.ts";

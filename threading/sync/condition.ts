@@ -15,7 +15,6 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
-import { lookAtWaiters } from "../_memory/looking.ts";
 import { lock, lockInner, unlock, unlockInner } from "../_memory/mutex.ts";
 import {
   timeoutError,
@@ -23,13 +22,16 @@ import {
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
 import {
+  classOf,
+  lookAtWaiters,
+  registerClass,
+} from "../_memory/shared_class.ts";
+import {
   ADDRESS,
   addressOf,
-  classOf,
   createObject,
   objectAt,
   pinUntil,
-  registerClass,
   releaseReference,
   SharedObject,
 } from "../_memory/shared_object.ts";

@@ -14,15 +14,14 @@ import {
 } from "../../_internal/options.ts";
 import { loadSendableSync, sendableId } from "../_codec/sendable.ts";
 import { Field, load, store, words } from "../_memory/heap.ts";
-import { lookAtWaiters } from "../_memory/looking.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import { CASE, type CaseKind, settlingCase } from "../_memory/selection.ts";
+import { lookAtWaiters, registerClass } from "../_memory/shared_class.ts";
 import {
   addressOf,
   createObject,
   pin,
   type Pins,
-  registerClass,
   SharedObject,
   unpin,
 } from "../_memory/shared_object.ts";

@@ -40,12 +40,12 @@ import {
   words,
 } from "../_memory/heap.ts";
 import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
+import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
   pinUntil,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import {

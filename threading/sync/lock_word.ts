@@ -47,9 +47,14 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
-import { counted, lookAtWaiters, naming } from "../_memory/looking.ts";
 import { lock, tryLock, unlock } from "../_memory/mutex.ts";
-import { classOf, giveBack } from "../_memory/shared_object.ts";
+import {
+  classOf,
+  counted,
+  lookAtWaiters,
+  naming,
+} from "../_memory/shared_class.ts";
+import { giveBack } from "../_memory/shared_object.ts";
 import {
   isTracing,
   noteReleased,

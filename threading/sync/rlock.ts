@@ -18,11 +18,11 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
+import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { MAIN_QUEUE, type Protocol } from "../_memory/wait_queue.ts";

@@ -13,14 +13,14 @@ import {
 import { staying } from "../_codec/writer.ts";
 import { add, load, self, Slot, tid, words } from "../_memory/heap.ts";
 import { requireStack } from "../_memory/mutex.ts";
-import { noteReleased, noteTaken, TRACING } from "../_memory/trace.ts";
+import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
+import { noteReleased, noteTaken, TRACING } from "../_memory/trace.ts";
 import {
   onThreadEnd,
   surrenderOf,

@@ -15,7 +15,6 @@ import {
   store,
   words,
 } from "../_memory/heap.ts";
-import { counted, lookAtWaiters } from "../_memory/looking.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
 import {
   timeoutError,
@@ -24,9 +23,13 @@ import {
   type WaitSyncOptions,
 } from "../../_internal/options.ts";
 import {
+  counted,
+  lookAtWaiters,
+  registerClass,
+} from "../_memory/shared_class.ts";
+import {
   addressOf,
   createObject,
-  registerClass,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import { surrenderOf, waitPromise, waitSync } from "../_memory/wait.ts";
