@@ -273,7 +273,9 @@ function loadError(job: number, error: unknown): unknown {
   return new ThreadingError(
     `Cannot run the thread ${nameOf(thread)}: the module ${
       missingModuleOf(job)
-    } cannot be loaded in a thread, received ${textOf(error)}`,
+    } cannot be loaded in a thread, where its top level runs once more; what is for the program alone goes under if (import.meta.main), received ${
+      textOf(error)
+    }`,
     { cause: error },
   );
 }

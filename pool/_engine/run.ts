@@ -406,7 +406,9 @@ function loadError(job: number, error: unknown): unknown {
   return new ThreadingError(
     `Cannot run a task: the module ${
       missingModuleOf(job)
-    } cannot be loaded in a thread, received ${textOf(error)}`,
+    } cannot be loaded in a thread, where its top level runs once more; what is for the program alone goes under if (import.meta.main), received ${
+      textOf(error)
+    }`,
     { cause: error },
   );
 }

@@ -72,7 +72,7 @@ for (const [name, { make, free }] of Object.entries(KINDS)) {
       const message = assertStuck(() => future.resultSync());
       assertMatch(
         message,
-        /^Cannot get the result of a task: this would never end, since every thread waits\n {4}MainThread .*waits for the result of a task\n {4}ThreadPool-\d+-1 waits for (Event|Lock|Queue) \d$/,
+        /^Cannot get the result of a task: this would never end, since every thread waits, and the timers and promises of a blocked thread stand still\n {4}MainThread .*waits for the result of a task\n {4}ThreadPool-\d+-1 waits for (Event|Lock|Queue) \d$/,
       );
       assertStuck(() => future.resultSync());
       free(what as never);

@@ -184,3 +184,8 @@ Deno.test("encode() says of classes of the platform what they are", () => {
     );
   }
 });
+
+Deno.test("encode() says of a promise that it was not awaited", () => {
+  const message = refused(Promise.resolve());
+  assert(message.includes("await it, and send its value"), message);
+});

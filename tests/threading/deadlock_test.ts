@@ -327,7 +327,7 @@ Deno.test("DeadlockError: every thread waits", async () => {
   const [first, ...lines] = message.split("\n");
   assertEquals(
     first,
-    "Cannot wait for an Event: this would never end, since every thread waits",
+    "Cannot wait for an Event: this would never end, since every thread waits, and the timers and promises of a blocked thread stand still",
   );
   assertEquals(lines.sort(), [
     "    MainThread waits for Event 1",

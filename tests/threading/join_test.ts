@@ -113,6 +113,7 @@ Deno.test("Thread.join() says which module cannot be loaded in a thread, and why
     assertInstanceOf(error, ThreadingError);
     assertStringIncludes(error.message, "broken_module_fixture.ts");
     assertStringIncludes(error.message, "this module fails in threads");
+    assertStringIncludes(error.message, "under if (import.meta.main)");
     assertInstanceOf(error.cause, SyntaxError);
     assertEquals(error.cause.message, "this module fails in threads");
     assertStringIncludes(error.cause.stack!, "broken_module_fixture.ts");

@@ -15,7 +15,12 @@ import { SHORT_TEXT, TEXT16, TEXT8 } from "./format.ts";
  * reason, for messages.
  */
 // deno-lint-ignore ban-types
-export const staying = new Map<Function, string>();
+export const staying = new Map<Function, string>([
+  [
+    Promise,
+    "a promise settles in one thread only; await it, and send its value",
+  ],
+]);
 
 /** Whether a value is a Proxy. */
 export const isProxy: (value: unknown) => boolean = types().isProxy;

@@ -402,7 +402,7 @@ export function deadlockError(what: string): DeadlockError {
   const links = found;
   if (links.length < 2 && foundAll) return neverEnds(what);
   const why = foundAll
-    ? "every thread waits"
+    ? "every thread waits, and the timers and promises of a blocked thread stand still"
     : links.length === 1
     ? "this thread waits for itself"
     : "these threads wait for one another";
