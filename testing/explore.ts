@@ -91,7 +91,10 @@ export interface ExploreFailure {
   schedule: string;
   /** The error that was thrown, or that says what was found. */
   error: Error;
-  /** What the threads did, a column a thread. */
+  /**
+   * What the threads did, a column a thread, a row a call. A call that was
+   * interrupted by another thread has one more row where it goes on.
+   */
   table: string;
 }
 
