@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { compile, type Outcome, runDeno } from "../threading/run_program.ts";
 import { serveRegistry } from "./_registry.ts";
@@ -107,6 +108,33 @@ Deno.test("stranger: the types come with the package", async () => {
       "Type 'string' is not assignable to type 'number'",
     );
   });
+});
+
+Deno.test("stranger: a project uses a checkout as the README says", async () => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const readme = await Deno.readTextFile(`${root}README.md`);
+  const [, config] = /^```json\n(.*?)^```$/ms.exec(readme) ?? [];
+  const folder = await Deno.makeTempDir({ dir: "/tmp" });
+  try {
+    await Deno.writeTextFile(
+      `${folder}/deno.json`,
+      config.replaceAll("../skein/", root).replaceAll("../skein", root),
+    );
+    await Deno.writeTextFile(`${folder}/main.ts`, PROGRAM);
+    const check = await runDeno(["check", "main.ts"], { cwd: folder });
+    assertEquals(check.code, 0, check.stderr);
+    const { stdout, stderr } = await runDeno([
+      "run",
+      "--no-prompt",
+      `--allow-read=.,${root},/tmp`,
+      "--allow-write=/tmp",
+      "--allow-run=printf,sort,mkfifo",
+      "main.ts",
+    ], { cwd: folder });
+    assertEquals(stdout, OUTPUT, stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 const compiled = await inProject(
