@@ -56,11 +56,8 @@ import {
   WITH_ARGUMENTS,
 } from "./_memory/trace.ts";
 import { addOnWake } from "./_memory/wait.ts";
-import {
-  startWriter,
-  TraceState,
-  type WriterRequest,
-} from "./_trace/writer.ts";
+import { TraceState, type WriterRequest } from "./_trace/events.ts";
+import { startWriter } from "./_trace/writer.ts";
 import { HeapExhaustedError, ThreadingError } from "./errors.ts";
 
 // Before anything here runs, the main thread has to have its name.

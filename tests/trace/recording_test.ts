@@ -5,6 +5,7 @@ import {
   Event,
   Lock,
   RwLock,
+  setExcepthook,
   SharedMap,
   SharedNumber,
   sleepSync,
@@ -206,9 +207,11 @@ Deno.test("startTrace() shows the deaths of threads, and who killed them", () =>
   ready.waitSync();
   victim.terminate();
   assertThrows(() => victim.joinSync(), ThreadingError);
+  setExcepthook(() => {});
   const failing = new Thread({ target: threads.fail, name: "failing" });
   failing.start();
   assertThrows(() => failing.joinSync(), Error, "as it should");
+  setExcepthook(undefined);
   trace.stop();
   const by = read();
   assertEquals(named(by.i, "death of victim").length, 1);
