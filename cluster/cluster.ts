@@ -4,8 +4,7 @@
  * @module
  */
 
-import { checkOptions, shown } from "../_internal/check.ts";
-import type { WaitOptions } from "../_internal/options.ts";
+import { checkOptions, shown, type WaitOptions } from "../_internal/check.ts";
 import { ThreadingError } from "../threading/mod.ts";
 import { Channel } from "./_channel.ts";
 import type { Host } from "./_handle.ts";

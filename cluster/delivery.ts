@@ -4,13 +4,13 @@
  * @module
  */
 
-import { cancelling } from "../_internal/cancelling.ts";
-import { shown } from "../_internal/check.ts";
+import { cancelling } from "../_internal/hooks.ts";
 import {
   checkDuration,
+  shown,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import { ThreadingError } from "../threading/mod.ts";
 import { sentOf } from "./_channel.ts";
 import { decode } from "./_wire/decode.ts";

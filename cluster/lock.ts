@@ -4,9 +4,12 @@
  * @module
  */
 
-import { cancelling } from "../_internal/cancelling.ts";
-import { checkOptions } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import { cancelling } from "../_internal/hooks.ts";
+import {
+  checkOptions,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/check.ts";
 import { getIdent, SharedArray } from "../threading/mod.ts";
 import { LockCore, lostError } from "./_core/lock.ts";
 import { checkLease, checkName, type Host } from "./_handle.ts";

@@ -4,8 +4,12 @@
  * @module
  */
 
-import { checkFunction, shown } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import {
+  checkFunction,
+  shown,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/check.ts";
 import { decode } from "./_wire/decode.ts";
 import { encode } from "./_wire/encode.ts";
 import { type Entry, MapCore } from "./_core/map.ts";

@@ -49,4 +49,4 @@ export {
   type ClusterWatchOptions,
 } from "./map.ts";
 export { register, type Registered } from "./registry.ts";
-export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+export type { WaitOptions, WaitSyncOptions } from "../_internal/check.ts";

@@ -10,8 +10,9 @@ import {
   checkOptions,
   checkString,
   shown,
+  type WaitOptions,
+  type WaitSyncOptions,
 } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
 import { ShutDown } from "../queue/mod.ts";
 import { arrivalOf, sentOf } from "./_channel.ts";
 import { encode } from "./_wire/encode.ts";

@@ -13,13 +13,14 @@
  * @module
  */
 
-import { checkIterable, shown } from "../_internal/check.ts";
 import {
+  checkIterable,
+  shown,
   timeoutError,
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   addressOf,
   type CaseKind,

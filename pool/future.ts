@@ -4,13 +4,13 @@
  * @module
  */
 
-import { checkOptions } from "../_internal/check.ts";
 import {
+  checkOptions,
   durationOf,
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   addressOf,
   CASE,

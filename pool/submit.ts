@@ -12,12 +12,10 @@ import {
   checkOptions,
   checkSignal,
   checkString,
-} from "../_internal/check.ts";
-import {
   durationOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   add,
   discard,

@@ -4,8 +4,13 @@
  * @module
  */
 
-import { checkOptions, checkSignal, shown } from "../_internal/check.ts";
-import { durationOf, timeoutError } from "../_internal/options.ts";
+import {
+  checkOptions,
+  checkSignal,
+  durationOf,
+  shown,
+  timeoutError,
+} from "../_internal/check.ts";
 import {
   add,
   addressOf,

@@ -49,10 +49,10 @@
 // Commands and pipelines, `system`, and the chapter's `commands` module
 export * from "./run.ts";
 export { Pipeline, pipeline } from "./pipeline.ts";
-export type { ReadableOptions } from "./_running/ends.ts";
+export type { ReadableOptions } from "./_running/running_pipeline.ts";
 export { RunningPipeline } from "./_running/running_pipeline.ts";
 export { RunningPipelineSync } from "./_running/running_pipeline_sync.ts";
-export * from "./dollar.ts";
+export { $, type Dollar, ShellCommand, type ShellValue } from "./dollar.ts";
 export {
   CommandError,
   type CommandErrorInit,
@@ -60,17 +60,18 @@ export {
   type CommandTimeout,
   type StageResult,
 } from "./_command/result.ts";
-export * from "./progress_bar.ts";
+export { type ItemProgress, progressBar } from "./progress.ts";
 export { mkarg, quote } from "./_command/command_line.ts";
 
 // The chapter's `pipes` module
-export * from "./template.ts";
-export type {
-  TemplateReader,
-  TemplateReaderSync,
-  TemplateWriter,
-  TemplateWriterSync,
-} from "./_shell/template_run.ts";
+export {
+  type StepKind,
+  Template,
+  type TemplateReader,
+  type TemplateReaderSync,
+  type TemplateWriter,
+  type TemplateWriterSync,
+} from "./template.ts";
 
 // The chapter's `popen2` module: a child and its streams
 export * from "./popen2.ts";
@@ -83,9 +84,8 @@ export {
 export { Child, ChildSync } from "./child.ts";
 
 // What `os` has for processes
-export * from "./spawn.ts";
-export * from "./exec.ts";
-export * from "./which.ts";
+export * from "./os.ts";
+export { which, type WhichOptions, whichSync } from "./_command/program.ts";
 // The one function of the chapter that `signal` has too.
 export { kill } from "../signal/signals.ts";
 
@@ -110,7 +110,7 @@ export type {
   SyncSource,
   TextOptions,
 } from "./_command/options.ts";
-export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+export type { WaitOptions, WaitSyncOptions } from "../_internal/check.ts";
 export type { Signum } from "../_internal/signum.ts";
 
 // For nothing but to have it in the program: a helper that had to download it

@@ -10,30 +10,26 @@ import {
   checkSource,
   checkStages,
   checkTextOptions,
+  type Chunk,
+  type Command,
+  type CommandOptions,
+  type Sink,
+  type Source,
   splitOptions,
-} from "./_command/check_options.ts";
-import type {
-  Chunk,
-  Command,
-  CommandOptions,
-  Sink,
-  Source,
-  Stage,
-  TextOptions,
+  type Stage,
+  type TextOptions,
 } from "./_command/options.ts";
 import { execute, Execution } from "./_command/execution.ts";
-import { Lines, linesSync } from "./_command/lines.ts";
+import { Lines, linesSync } from "./_command/output.ts";
 import {
   checkReadable,
   readableOf,
   type ReadableOptions,
   requireInput,
   requireOutput,
-  transformOf,
-} from "./_running/ends.ts";
-import {
   type RunningPipeline,
   startRunning,
+  transformOf,
 } from "./_running/running_pipeline.ts";
 import {
   type RunningPipelineSync,

@@ -6,18 +6,18 @@
 
 import { builtIn } from "../_internal/built_in.ts";
 import { argvOf, type Command, mergedArgvOf } from "./_command/command_line.ts";
-import { checkPlace } from "./_command/check_options.ts";
-import type { PopenOptions } from "./_command/options.ts";
+import { checkPlace, type PopenOptions } from "./_command/options.ts";
 import { join, unlessUnread } from "./_command/streams.ts";
-import { CAT, mayRun, takePipes } from "./_system/descriptors.ts";
-import { exists, wrap } from "./_command/launch.ts";
+import { CAT, mayRun, takePipes } from "./_command/descriptors.ts";
+import { exists } from "./_command/program.ts";
+import { wrap } from "./_command/launch.ts";
 import { spawn, type Stdio } from "./_command/child_process.ts";
-import { startPiped } from "./_blocking/helped_process.ts";
 import {
   type Child,
   type ChildSync,
   createChild,
   createChildSync,
+  startPiped,
 } from "./child.ts";
 import {
   createTextReader,

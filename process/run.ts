@@ -10,16 +10,14 @@ import {
   checkSink,
   checkSource,
   checkStages,
+  type Command,
+  type CommandOptions,
+  type CommandSyncOptions,
+  type Sink,
+  type Source,
   splitOptions,
-} from "./_command/check_options.ts";
-import type {
-  Command,
-  CommandOptions,
-  CommandSyncOptions,
-  Sink,
-  Source,
-  SyncSink,
-  SyncSource,
+  type SyncSink,
+  type SyncSource,
 } from "./_command/options.ts";
 import { execute } from "./_command/execution.ts";
 import { type Plan, withAll } from "./_command/plan.ts";

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../_internal/check.ts";
 import {
   ADDRESS,
   addressOf,

@@ -8,8 +8,7 @@
  * @module
  */
 
-import { checkDuration } from "../_internal/options.ts";
-import { checkOptions } from "../_internal/check.ts";
+import { checkDuration, checkOptions } from "../_internal/check.ts";
 import {
   loadModulesOf,
   ModuleNotLoaded,

@@ -5,9 +5,12 @@
  * @module
  */
 
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import {
+  blockingIterables,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/check.ts";
 import { ADDRESS, addressOf, SharedObject } from "../threading/_ground.ts";
-import { blockingIterables } from "../_internal/check.ts";
 import {
   callLater,
   closeEnd,

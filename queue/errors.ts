@@ -6,7 +6,7 @@
  */
 
 import { ModuleNotLoaded, sendable } from "../threading/_threads.ts";
-import { timeoutError } from "../_internal/options.ts";
+import { timeoutError } from "../_internal/check.ts";
 import { ThreadingError } from "../threading/errors.ts";
 
 /**

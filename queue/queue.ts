@@ -8,12 +8,10 @@ import {
   blockingIterables,
   checkFunction,
   checkOptions,
-} from "../_internal/check.ts";
-import {
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   addressOf,
   type CaseKind,

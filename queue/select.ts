@@ -4,12 +4,14 @@
  * @module
  */
 
-import { checkOptions, checkSignal, shown } from "../_internal/check.ts";
 import {
   checkDuration,
+  checkOptions,
+  checkSignal,
   durationOf,
+  shown,
   timeoutError,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   CASE,
   type CaseKind,

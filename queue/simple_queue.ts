@@ -4,8 +4,13 @@
  * @module
  */
 
-import { checkInteger, checkIterable, shown } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import {
+  checkInteger,
+  checkIterable,
+  shown,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/check.ts";
 import {
   ADDRESS,
   addressOf,

@@ -4,8 +4,12 @@
  * @module
  */
 
-import { blockingIterables, checkOptions } from "../_internal/check.ts";
-import type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+import {
+  blockingIterables,
+  checkOptions,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../_internal/check.ts";
 import {
   addressOf,
   CASE,

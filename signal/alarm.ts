@@ -14,8 +14,12 @@
  * @module
  */
 
-import { checkInteger, shown } from "../_internal/check.ts";
-import { checkDuration, TIMEOUT_MAX } from "../_internal/options.ts";
+import {
+  checkDuration,
+  checkInteger,
+  shown,
+  TIMEOUT_MAX,
+} from "../_internal/check.ts";
 import {
   ALARM,
   type AlarmView,

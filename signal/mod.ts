@@ -61,7 +61,7 @@ export {
 // Waiting
 export { pause, sigwait, sleep, type SleepOptions } from "./wait.ts";
 
-export type { WaitOptions, WaitSyncOptions } from "../_internal/options.ts";
+export type { WaitOptions, WaitSyncOptions } from "../_internal/check.ts";
 
 // Ending in good order
 export { abortOn, onShutdown, type OnShutdownOptions } from "./shutdown.ts";

@@ -5,11 +5,11 @@
  */
 
 import {
+  checkDuration,
   checkFunction,
   checkIterable,
   checkOptions,
 } from "../_internal/check.ts";
-import { checkDuration } from "../_internal/options.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import {
   ensureKeeper,

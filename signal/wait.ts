@@ -4,15 +4,16 @@
  * @module
  */
 
-import { cancelling } from "../_internal/cancelling.ts";
-import { checkIterable, checkOptions } from "../_internal/check.ts";
+import { cancelling } from "../_internal/hooks.ts";
 import {
   checkDuration,
+  checkIterable,
+  checkOptions,
   TIMEOUT_MAX,
   timeoutError,
   timeoutOf,
   type WaitOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import { onHandled, subscribe } from "./handler.ts";
 import { catchable, type Signum } from "./signals.ts";
 

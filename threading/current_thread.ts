@@ -5,8 +5,7 @@
  * @module
  */
 
-import { checkFunction } from "../_internal/check.ts";
-import { checkDuration } from "../_internal/options.ts";
+import { checkDuration, checkFunction } from "../_internal/check.ts";
 import {
   commitRecord,
   draftRecord,

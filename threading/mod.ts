@@ -157,7 +157,7 @@ export {
   TIMEOUT_MAX,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 export type { Selectable } from "./_memory/selection.ts";
 export type { SharedObject } from "./_memory/shared_object.ts";
 

@@ -24,11 +24,16 @@ import {
 } from "./_memory/heap.ts";
 import { callbacks, checkDying, lock, unlock } from "./_memory/mutex.ts";
 import {
+  checkArray,
+  checkFunction,
+  checkOptions,
+  checkSignal,
+  checkString,
   durationOf,
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../_internal/options.ts";
+} from "../_internal/check.ts";
 import {
   commitRecord,
   draftRecord,
@@ -79,13 +84,6 @@ import {
 } from "./_runtime/cancelling.ts";
 import { discard } from "./_memory/allocator.ts";
 import { scopeOfThread } from "./_memory/scope.ts";
-import {
-  checkArray,
-  checkFunction,
-  checkOptions,
-  checkSignal,
-  checkString,
-} from "../_internal/check.ts";
 import { encode } from "./_codec/encode.ts";
 
 const TARGET: unique symbol = Symbol("target");

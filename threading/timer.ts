@@ -4,9 +4,12 @@
  * @module
  */
 
-import { checkArray, checkFunction } from "../_internal/check.ts";
+import {
+  checkArray,
+  checkDuration,
+  checkFunction,
+} from "../_internal/check.ts";
 import { Event } from "./sync/event.ts";
-import { checkDuration } from "../_internal/options.ts";
 import { isInterrupted } from "./_memory/scope.ts";
 import { addressOf } from "./_memory/shared_object.ts";
 import { sendable } from "./_codec/sendable.ts";

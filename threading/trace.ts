@@ -12,7 +12,7 @@ import {
   isThenable,
   shown,
 } from "../_internal/check.ts";
-import { tracing } from "../_internal/tracing.ts";
+import { tracing } from "../_internal/hooks.ts";
 import {
   commitRecord,
   draftRecord,

@@ -10,14 +10,15 @@
  * @module
  */
 
-import { cancelling } from "../../_internal/cancelling.ts";
-import { checkOptions, checkSignal } from "../../_internal/check.ts";
+import { cancelling } from "../../_internal/hooks.ts";
 import {
+  checkOptions,
+  checkSignal,
   durationOf,
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../../_internal/options.ts";
+} from "../../_internal/check.ts";
 
 /**
  * The time that has passed since a moment. The steady clock stands still while

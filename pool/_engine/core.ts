@@ -83,7 +83,7 @@ import {
   requirePermissions,
 } from "../../threading/_threads.ts";
 import { ThreadingError } from "../../threading/errors.ts";
-import { timeoutError } from "../../_internal/options.ts";
+import { timeoutError } from "../../_internal/check.ts";
 import { Thread } from "../../threading/thread.ts";
 import {
   Closed,

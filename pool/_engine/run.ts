@@ -69,8 +69,7 @@ import {
 } from "../../threading/_threads.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { ThreadExit } from "../../threading/thread.ts";
-import { isThenable } from "../../_internal/check.ts";
-import { timeoutError } from "../../_internal/options.ts";
+import { isThenable, timeoutError } from "../../_internal/check.ts";
 import { runAsFlow } from "../../threading/sync/rlock.ts";
 import { rouseWorker, RUN } from "./core.ts";
 import { Core, HELPER, isSettled, SALVAGE, Task, TaskState } from "./layout.ts";

@@ -8,6 +8,7 @@
 import { builtIn } from "../../_internal/built_in.ts";
 import {
   type Answer,
+  flatten,
   HELPER,
   type HelperData,
   type Hungry,
@@ -17,18 +18,19 @@ import {
   type Request,
   type Sent,
   type SentInput,
+  sentOutcome,
+  settle,
+  type SharedBytes,
   SOURCE_FAILED,
   wakeAsker,
   Word,
 } from "./helper.ts";
-import { settle } from "./helped_process.ts";
-import { flatten, sentOutcome, type SharedBytes } from "./sent.ts";
 import { Execution } from "../_command/execution.ts";
-import { errorStream } from "../_command/tap.ts";
+import { errorStream } from "../_command/output.ts";
 import { sendSignal, spawn, standIn } from "../_command/child_process.ts";
 import { endOf } from "../_command/result.ts";
-import { openGates, type Part, wrap } from "../_command/launch.ts";
-import { Files, numbered, type SentPlan } from "../_command/plan.ts";
+import { numbered, openGates, type Part, wrap } from "../_command/launch.ts";
+import { Files, type SentPlan } from "../_command/plan.ts";
 
 const children = new Map<number, Deno.ChildProcess>();
 /** The pipelines that an asker reads from and writes to. */

@@ -4,27 +4,25 @@
  * @module
  */
 
-import { cancelling } from "../../_internal/cancelling.ts";
-import { descriptorOf } from "../_system/descriptors.ts";
-import {
-  plainOptions,
-  received,
-  type SentOutcome,
-  share,
-  type SharedBytes,
-} from "./sent.ts";
+import { cancelling } from "../../_internal/hooks.ts";
+import { descriptorOf } from "../_command/descriptors.ts";
 import {
   ask,
   leave,
   type Opened,
   type OutputName,
+  plainOptions,
+  received,
   type Request,
   sendInput,
   type Sent,
+  type SentOutcome,
+  share,
+  type SharedBytes,
   SOURCE_FAILED,
   WINDOW,
 } from "./helper.ts";
-import type { LineSourceSync } from "../_command/lines.ts";
+import type { LineSourceSync } from "../_command/output.ts";
 import {
   type CommandError,
   type CommandTimeout,
@@ -36,8 +34,7 @@ import type { Own } from "../_command/execution.ts";
 import type { Plan, SentStage } from "../_command/plan.ts";
 import { isQuick, quickSync } from "../_command/quick.ts";
 import { type CheckedSyncSource, writeAllSync } from "../_command/streams.ts";
-import { pathOf } from "../_command/check_options.ts";
-import type { FilePath } from "../_command/options.ts";
+import { type FilePath, pathOf } from "../_command/options.ts";
 
 /**
  * Checks that nothing of a plan needs the event loop of this thread.

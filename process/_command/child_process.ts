@@ -1,18 +1,22 @@
 /**
- * One child: starting it with an error that names it, ending it (and its children),
- * and passing on the signals that this program gets.
+ * One child: starting it with an error that names it, ending it (and its children,
+ * as far as the system tells them), and passing on the signals that this program
+ * gets.
  *
  * @module
  */
 
-import { checkPlace } from "./check_options.ts";
-import type { CommandSyncOptions, PopenOptions } from "./options.ts";
+import {
+  checkPlace,
+  type CommandSyncOptions,
+  type PopenOptions,
+} from "./options.ts";
 import { delay } from "@std/async/delay";
-import { durationOf } from "../../_internal/options.ts";
-import { isAlive, listProcesses, ProcessTree } from "../_system/processes.ts";
-import { mayReadProc } from "../_system/descriptors.ts";
+import { durationOf } from "../../_internal/check.ts";
+import { mayReadProc } from "./descriptors.ts";
 import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
 import { endOf } from "./result.ts";
+import { explain } from "./program.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
 export type Stdio = "inherit" | "null" | "piped" | number;
@@ -67,140 +71,6 @@ export function spawn(
     }).spawn();
   } catch (error) {
     throw explain(error, name, options);
-  }
-}
-
-/**
- * The same error, saying which command could not be run and why. The system
- * says "no such file" of a program, of its interpreter and of the folder it is
- * to run in.
- */
-export function explain(
-  error: unknown,
-  file: string,
-  { cwd, uid, gid }: Pick<SpawnOptions, "cwd" | "uid" | "gid">,
-): unknown {
-  if ((error as { code?: unknown }).code === "E2BIG") {
-    return new RangeError(
-      `Cannot run a command: its arguments and environment are too long for the system, received "${file}" with them`,
-      { cause: error },
-    );
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return new Deno.errors.PermissionDenied(
-      `Cannot run a command: the file cannot be executed${
-        cwd === undefined ? "" : `, or not in "${cwd}"`
-      }${
-        (uid ?? gid) === undefined ? "" : ", or not as that user or group"
-      }, received "${file}"`,
-      { cause: error },
-    );
-  }
-  if (
-    !(error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory)
-  ) return error;
-  const { NotFound, NotADirectory } = Deno.errors;
-  const { message } = error;
-  if (message.includes("failed resolving cwd")) {
-    return new NotFound(
-      `Cannot run "${file}": the current directory is gone, received ${
-        cwd === undefined ? "no cwd" : `cwd "${cwd}"`
-      }`,
-      { cause: error },
-    );
-  }
-  const folder = cwd === undefined ? "there" : lookAtFolder(message, cwd);
-  if (folder === "missing") {
-    return new NotFound(
-      `Cannot run "${file}": there is no such working directory, received "${cwd}"`,
-      { cause: error },
-    );
-  }
-  if (folder === "a file") {
-    return new NotADirectory(
-      `Cannot run "${file}": the working directory is a file, received "${cwd}"`,
-      { cause: error },
-    );
-  }
-  // The whole path, also of a program that was looked for in PATH.
-  const path = /^Failed to spawn '(.*)': /s.exec(message)?.[1] ?? file;
-  const program = path.includes("/") ? statOf(path) : "missing";
-  if (program !== undefined && program !== "missing") {
-    return new NotFound(
-      `Cannot run "${file}": its interpreter is missing, received ${
-        interpreterOf(path)
-      }`,
-      { cause: error },
-    );
-  }
-  const why = [
-    "no such program",
-    ...program === undefined ? ["no interpreter for it"] : [],
-    ...folder === "unknown" ? [`no such working directory as "${cwd}"`] : [],
-  ];
-  return new NotFound(
-    `Cannot run a command: there is ${why.join(", or ")}, received "${file}"`,
-    { cause: error },
-  );
-}
-
-type Look = "there" | "missing" | "a file" | "unknown";
-
-/** What is the matter with the working directory of a child. */
-function lookAtFolder(message: string, cwd: string | URL): Look {
-  // Some ways to start a child say it. A program that is not found in PATH gets
-  // a message of its own, before anybody looks at the folder.
-  if (message.includes("No such cwd")) return "missing";
-  if (message.includes("cwd is not a directory")) return "a file";
-  if (message.includes("entity not found")) return "there";
-  const stat = statOf(cwd);
-  if (stat === undefined || stat === "missing") return stat ?? "unknown";
-  return stat.isDirectory ? "there" : "a file";
-}
-
-/** The interpreter that a program names, as it is shown in a message. */
-function interpreterOf(path: string): string {
-  const line = firstLineOf(path);
-  return line?.startsWith("#!")
-    ? JSON.stringify(line.slice(2).trim())
-    : "a program without #!";
-}
-
-/** What is at a path; `undefined` if this program may not look. */
-function statOf(path: string | URL): Deno.FileInfo | "missing" | undefined {
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return undefined;
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound ? "missing" : undefined;
-  }
-}
-
-/**
- * Whether the system seems able to run a program by itself: a shell would take
- * a script without `#!` for its own, and has an exit status where Deno has an
- * error when an interpreter is missing.
- */
-export function runsByItself(path: string): boolean {
-  if (statOf(path) === undefined) return true;
-  const line = firstLineOf(path);
-  if (line === undefined || line.startsWith("\x7fELF")) return true;
-  const [, interpreter] = /^#!\s*(\S+)/.exec(line) ?? [];
-  if (interpreter === undefined) return false;
-  const stat = statOf(interpreter);
-  return stat !== undefined && stat !== "missing";
-}
-
-function firstLineOf(path: string): string | undefined {
-  try {
-    using file = Deno.openSync(path);
-    const bytes = new Uint8Array(256);
-    const length = file.readSync(bytes) ?? 0;
-    return new TextDecoder().decode(bytes.subarray(0, length)).split("\n")[0];
-  } catch {
-    return undefined; // It may be executed, but not read.
   }
 }
 
@@ -475,5 +345,172 @@ function ignoredSignals(): readonly Deno.Signal[] {
     );
   } catch {
     return [];
+  }
+}
+
+/** A process, as the system shows it. */
+export interface SystemProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  /** What it does; `Z` and `X` are those that have ended. */
+  readonly state: string;
+  /** When it started: a number may come back, but not with the same time. */
+  readonly started: string;
+}
+
+/**
+ * The processes of this machine. A zombie, which was not reaped yet, is one.
+ *
+ * @returns The processes; `undefined` if this program cannot know.
+ */
+export async function listProcesses(): Promise<SystemProcess[] | undefined> {
+  return mayReadProc() ? listProc() : await listByPs();
+}
+
+/** Whether a process has not ended. */
+export function isAlive({ state }: SystemProcess): boolean {
+  return !/^[ZX]/.test(state);
+}
+
+/** As Linux tells them. */
+function listProc(): SystemProcess[] | undefined {
+  try {
+    return Array.from(Deno.readDirSync("/proc"), ({ name }) => name)
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap(readStat);
+  } catch {
+    return undefined;
+  }
+}
+
+function readStat(pid: string): SystemProcess[] {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    // `pid (name) state parent group ...`; there may be anything in the name.
+    const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, parent, group] = words;
+    return [{
+      pid: Number(pid),
+      parent: Number(parent),
+      group: Number(group),
+      state,
+      started: words[19],
+    }];
+  } catch {
+    return []; // It is gone by now.
+  }
+}
+
+/** As a program tells them, for which there must be the permission. */
+async function listByPs(): Promise<SystemProcess[] | undefined> {
+  try {
+    const names = ["pid", "ppid", "pgid", "stat", "lstart"];
+    const { success, stdout } = await new Deno.Command("ps", {
+      args: ["-A", ...names.flatMap((name) => ["-o", `${name}=`])],
+      cwd: "/",
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    if (!success) return undefined;
+    return new TextDecoder().decode(stdout).trimEnd().split("\n")
+      .map((line): SystemProcess => {
+        const [pid, parent, group, state, ...started] = line.trim()
+          .split(/\s+/);
+        return {
+          pid: Number(pid),
+          parent: Number(parent),
+          group: Number(group),
+          state,
+          started: started.join(" "),
+        };
+      });
+  } catch {
+    return undefined; // There is no ps.
+  }
+}
+
+/**
+ * A child of this program and what it has started. Who belongs to it is seen by
+ * following the parents; one whose parent has ended before is not found.
+ */
+export class ProcessTree {
+  readonly #root: number;
+  readonly #toRoot: (signal: Deno.Signal) => boolean;
+  /** Those that were found, by their numbers, with their starts. */
+  readonly #found = new Map<number, string>();
+
+  /**
+   * Takes a child.
+   *
+   * @param root Its number.
+   * @param toRoot Sends it a signal, and says whether it runs: when it has ended,
+   * its number may soon be another one's.
+   */
+  constructor(root: number, toRoot: (signal: Deno.Signal) => boolean) {
+    this.#root = root;
+    this.#toRoot = toRoot;
+  }
+
+  /**
+   * Sends all of them a signal. They are stopped first, so that none starts
+   * another one while they are looked for.
+   *
+   * @returns Whether one of them runs.
+   * @throws {Deno.errors.PermissionDenied} If the child may not be signalled.
+   */
+  async signal(signal: Deno.Signal): Promise<boolean> {
+    // At once: all stages of a pipeline are stopped before one of them ends.
+    const runs = this.#toRoot("SIGSTOP");
+    const stopped = new Set<number>();
+    for (let before = -1; stopped.size > before;) {
+      before = stopped.size;
+      for (const { pid } of await this.#look()) {
+        if (pid !== this.#root && !stopped.has(pid)) send(pid, "SIGSTOP");
+        stopped.add(pid);
+      }
+    }
+    stopped.delete(this.#root);
+    const toAll = (signal: Deno.Signal) => {
+      this.#toRoot(signal);
+      for (const pid of stopped) send(pid, signal);
+    };
+    toAll(signal);
+    if (signal !== "SIGKILL") toAll("SIGCONT");
+    return runs || stopped.size > 0;
+  }
+
+  /** Whether one of those that were found lives, but for the child. */
+  async lives(): Promise<boolean> {
+    return (await this.#look()).some(({ pid }) => pid !== this.#root);
+  }
+
+  /** Those that live. What is found once is known, whoever its parent is then. */
+  async #look(): Promise<SystemProcess[]> {
+    const alive = (await listProcesses() ?? []).filter(isAlive);
+    const tree = alive.filter(({ pid, parent, started }) =>
+      this.#found.has(pid)
+        ? this.#found.get(pid) === started
+        : pid === this.#root && parent === Deno.pid
+    );
+    // It grows while it is read.
+    for (const { pid } of tree) {
+      tree.push(
+        ...alive.filter((one) => one.parent === pid && !tree.includes(one)),
+      );
+    }
+    for (const { pid, started } of tree) this.#found.set(pid, started);
+    return tree;
+  }
+}
+
+/** Sends a signal to a process, which may have ended or be somebody else's. */
+function send(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (error) {
+    const { NotFound, PermissionDenied } = Deno.errors;
+    if (error instanceof NotFound || error instanceof PermissionDenied) return;
+    throw error;
   }
 }

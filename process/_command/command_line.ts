@@ -165,33 +165,3 @@ export function mkarg(text: string): string {
   const word = quote(text);
   return word === text ? ` '${text}'` : ` ${word}`;
 }
-
-/**
- * The files that a name stands for on Windows: one of those that end as programs
- * do. A name that ends so itself is tried as it is first, as `shutil.which` of
- * Python does.
- *
- * @param name The name.
- * @param path The folders, which may be in quotes; empty ones are none.
- * @param pathext The endings of programs, in their order.
- */
-export function windowsPlaces(
-  name: string,
-  path: () => string,
-  pathext = ".COM;.EXE;.BAT;.CMD",
-): string[] {
-  const endings = pathext.split(";").filter((ending) => ending !== "");
-  const whole = endings.some((ending) =>
-    name.toLowerCase().endsWith(ending.toLowerCase())
-  );
-  const names = [
-    ...whole ? [name] : [],
-    ...endings.map((ending) => name + ending),
-  ];
-  // `C:prog` is one in the folder where that drive is.
-  if (/[\\/:]/.test(name)) return names;
-  const folders = (path().match(/(?:"[^"]*"?|[^;"])+/g) ?? [])
-    .map((folder) => folder.replaceAll('"', "").replace(/[\\/]+$/, ""))
-    .filter((folder) => folder !== "");
-  return folders.flatMap((folder) => names.map((name) => `${folder}\\${name}`));
-}

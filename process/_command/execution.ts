@@ -19,16 +19,8 @@ import {
   openInput,
   Sinks,
   streamToAll,
-  unlessUnread,
 } from "./streams.ts";
-import {
-  end,
-  type Ending,
-  endingOf,
-  sendSignal,
-  signalTo,
-  spawn,
-} from "./child_process.ts";
+import { type Ending, endingOf } from "./child_process.ts";
 import {
   announce,
   type BranchOutcome,
@@ -40,28 +32,16 @@ import {
   errorOfBranches,
   failed,
   type Outcome,
-  showProcess,
   withResult,
 } from "./result.ts";
-import {
-  argvAfter,
-  GO,
-  type Job,
-  openGates,
-  type Part,
-  requireMasked,
-  teeJob,
-  wrap,
-  type WrappedJob,
-} from "./launch.ts";
-import { Files, numbered, partsOf, type Plan, type SentPlan } from "./plan.ts";
+import { Files, partsOf, type Plan, type SentPlan } from "./plan.ts";
+import { Processes } from "./processes.ts";
 import { isQuick, quick } from "./quick.ts";
-import { fanOut, Tap } from "./tap.ts";
-import { lengthOf, startReports } from "./reports.ts";
-import { cancelling } from "../../_internal/cancelling.ts";
-import { durationOf, timeoutError } from "../../_internal/options.ts";
-import { NUMBERS } from "../../_internal/signum.ts";
-import type { CheckedSource } from "./check_options.ts";
+import { awaitTee, fanOut, Tap } from "./output.ts";
+import { lengthOf, startReports } from "../progress.ts";
+import { cancelling } from "../../_internal/hooks.ts";
+import { durationOf, timeoutError } from "../../_internal/check.ts";
+import type { CheckedSource } from "./options.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Writer = WritableStreamDefaultWriter<Uint8Array>;
@@ -91,8 +71,7 @@ export interface Own {
 export class Execution {
   readonly #plan: SentPlan;
   readonly #own: Own;
-  #ending!: Ending;
-  readonly #children: Deno.ChildProcess[] = [];
+  readonly #processes = new Processes();
   /** The pipeline waits for these before it ends. None of them rejects. */
   readonly #tasks: Promise<void>[] = [];
   /** What the holder reads. Neither do these. */
@@ -107,10 +86,8 @@ export class Execution {
   readonly #waits: Interruptible[] = [];
   /** Whether the children were ended. */
   #over = false;
-  #jobs: readonly Job[] = [];
   /** The bytes of the source that a child has got from this program. */
   #fed = 0;
-  #statuses!: Promise<number[]>;
   /** Gets a copy of the output, if set. */
   #copy?: Writer;
   /** The streams of the user's and open files that get output. */
@@ -122,9 +99,6 @@ export class Execution {
   #failure?: { error: unknown; early?: Early };
   #overflow?: { stage: number; name: string };
   #killing?: Promise<void>;
-  #stopped = false;
-  /** Resolved when it is stopped. */
-  readonly #stopping = Promise.withResolvers<void>();
 
   /** The output, for the holder. */
   readonly stdout: Tap;
@@ -132,14 +106,8 @@ export class Execution {
   readonly stderr: readonly Tap[];
   /** Resolves when all processes run; rejects if they could not be started. */
   readonly started: Promise<void>;
-  /** Signals for processes that are not there yet. */
-  readonly #pending: Deno.Signal[] = [];
   /** The pipelines that get the output. */
   readonly #branches: Execution[] = [];
-  /** Whether the last process sends it to them, and not this program. */
-  #teed = false;
-  /** Whether the first stage waits for the holder to open its gate. */
-  #atGate = false;
   /** Whether nobody read the output to its end, and that was no failure. */
   #unread = false;
   #finished?: Promise<Outcome>;
@@ -186,11 +154,11 @@ export class Execution {
     const plan = this.#plan;
     try {
       const { options } = plan;
-      this.#ending = endingOf(options);
+      const ending = endingOf(options);
       options.signal?.throwIfAborted();
       cancelling.check();
       const timeout = durationOf(options.timeout, WHAT, "timeout");
-      await this.#startProcesses(timeout);
+      await this.#startProcesses(timeout, ending);
     } catch (error) {
       for (const tap of [this.stdout, ...this.stderr]) tap.end();
       const errors = plan.stages.map(({ stderr }) => stderr);
@@ -199,7 +167,7 @@ export class Execution {
     }
   }
 
-  async #startProcesses(timeout: number): Promise<void> {
+  async #startProcesses(timeout: number, ending: Ending): Promise<void> {
     const files = new Files();
     try {
       const parts = partsOf(this.#plan, files);
@@ -208,14 +176,17 @@ export class Execution {
         const own = { stdin: true, gate: true };
         this.#branches.push(Execution.begin(plan, own));
       }
-      // Nothing is awaited before the processes are there, if that can be.
-      const teed = this.#withTee(parts);
-      if (teed === undefined || !await this.#startWithTee(teed)) {
-        const gate = parts.length > 1 || this.#own.gate === true;
-        const jobs = wrap(parts, { gate });
-        if (jobs === undefined || !await this.#startWrapped(jobs)) {
-          await this.#startNumbered(parts, files);
-        }
+      await this.#processes.start({
+        parts,
+        files,
+        ending,
+        held: this.#own.gate === true,
+        branches: this.#branches.map((branch) => branch.#processes),
+        branchesStarted: () => this.#branchesStarted(),
+      });
+      const { statuses } = this.#processes;
+      if (this.#children.length === 0 && this.#failure !== undefined) {
+        throw this.#error(this.#outcome(await statuses));
       }
       if (this.#children.length > 0) this.#report(files);
     } catch (error) {
@@ -230,135 +201,12 @@ export class Execution {
     this.#connect();
   }
 
-  /**
-   * Starts the processes as shells first.
-   *
-   * @param before What is waited for before they become programs; it may say that
-   * they are not to.
-   * @returns Whether there are programs.
-   */
-  async #startWrapped(
-    jobs: readonly WrappedJob[],
-    before?: () => Promise<boolean>,
-  ): Promise<boolean> {
-    const held = this.#atGate = this.#own.gate === true && jobs[0].gated;
-    await this.#spawnAll(jobs);
-    const stopped = () => this.#stopped;
-    if (await openGates(jobs, this.#children, stopped, before, held)) {
-      return true;
-    }
-    this.#atGate = false;
-    await this.#statuses;
-    this.#children.length = 0;
-    requireMasked(jobs);
-    return false;
-  }
-
-  /**
-   * The processes as shells, with one after them that sends the output to the
-   * branches: so the kernel moves the bytes. All branches have started and wait at
-   * their gates by then, and only the first line that comes through opens these; so
-   * the one in between has opened its outputs before any branch runs.
-   *
-   * @returns The processes, or `undefined` if that is not possible here.
-   */
-  #withTee(parts: readonly Part[]): WrappedJob[] | undefined {
-    const branches = this.#branches;
-    if (branches.length === 0 || !branches.every((one) => one.#atGate)) {
-      return undefined;
-    }
-    const through = parts.map((part, i): Part =>
-      i < parts.length - 1 ? part : { ...part, stdout: "joint", passes: true }
-    );
-    const readers = branches.map((branch) => branch.#children[0].pid);
-    return wrap(through, { gate: true })
-      ?.concat(teeJob(readers, parts[0].detached === true));
-  }
-
-  /** Starts them; says whether there are programs. */
-  async #startWithTee(jobs: readonly WrappedJob[]): Promise<boolean> {
-    this.#teed = true;
-    return this.#teed = await this.#startWrapped(jobs, async () => {
-      await this.#branchesStarted();
-      return this.#branches.every((branch) => branch.#atGate);
-    });
-  }
-
   /** Waits until the branches run; if one cannot, the pipeline fails. */
   async #branchesStarted(): Promise<void> {
     try {
       await Promise.all(this.#branches.map(({ started }) => started));
     } catch (error) {
       this.fail(error);
-    }
-  }
-
-  /** Starts the processes with descriptors. */
-  async #startNumbered(parts: readonly Part[], files: Files): Promise<void> {
-    const ends = parts.flatMap(({ stdin, stdout, stderr }) => [
-      stdin,
-      stderr,
-      stdout,
-    ]);
-    if (ends.some((end) => typeof end === "object" && end.fd === undefined)) {
-      await files.openRest(ends, this.#stopping.promise);
-    }
-    // It may have taken long.
-    if (this.#stopped) {
-      const statuses = parts.map(() => -NUMBERS[this.#ending.signal]);
-      if (this.#failure !== undefined) {
-        throw this.#error(this.#outcome(statuses));
-      }
-      this.#statuses = Promise.resolve(statuses);
-      return;
-    }
-    await this.#spawnAll(numbered(parts, files));
-  }
-
-  async #spawnAll(jobs: readonly (Job | WrappedJob)[]): Promise<void> {
-    try {
-      for (const job of jobs) {
-        this.#children.push(
-          "gated" in job
-            ? spawn(
-              argvAfter(job, this.#children.at(-1)),
-              job.options,
-              job.name,
-            )
-            : spawn(job.argv, job.options),
-        );
-      }
-    } catch (error) {
-      // The other stages are ended: they are of no use without this one.
-      const children = this.#children;
-      await Promise.all(children.map((child, i) => {
-        const { stdin, stdout, stderr } = jobs[i].options;
-        return Promise.all([
-          end(child, this.#ending),
-          stdin === "piped" ? child.stdin.abort().catch(() => {}) : undefined,
-          stdout === "piped"
-            ? child.stdout.cancel().catch(() => {})
-            : undefined,
-          stderr === "piped"
-            ? child.stderr.cancel().catch(() => {})
-            : undefined,
-        ]);
-      }));
-      throw error;
-    }
-    this.#statuses = Promise.all(this.#children.map(endOf));
-    this.#showStages();
-    this.#jobs = jobs;
-    for (const signal of this.#pending.splice(0)) this.kill(signal);
-  }
-
-  /** Shows each stage in a trace, if there are several. */
-  #showStages(): void {
-    const { stages } = this.#plan;
-    if (stages.length === 1) return;
-    for (const [i, { cmd }] of stages.entries()) {
-      const told = showProcess(cmd);
-      if (told !== undefined) endOf(this.#children[i]).then(told);
     }
   }
 
@@ -386,7 +234,7 @@ export class Execution {
   #report(files: Files): void {
     const { sink, options: { onProgress } } = this.#plan;
     if (onProgress === undefined) return;
-    const fed = this.#jobs[0].serves.stdin;
+    const fed = this.#processes.jobs[0].serves.stdin;
     const kept = fed ? undefined : files.keepSink();
     if (kept !== undefined) {
       this.#cleanups.push(() => builtIn("node:fs").closeSync(kept));
@@ -407,16 +255,16 @@ export class Execution {
     const last = children.length - 1;
     if (last < 0) return this.#endTaps();
     const piped = (i: number, name: "stdin" | "stdout" | "stderr") =>
-      this.#jobs[i].serves[name];
+      this.#processes.jobs[i].serves[name];
     const output = (i: number) => {
       const child = children[i];
-      return this.#jobs[i].joins
+      return this.#processes.jobs[i].joins
         ? join(child.stdout, child.stderr)
         : child.stdout;
     };
     for (let i = 0; i <= last; i++) {
       this.#stderr.push([]);
-      if (piped(i, "stderr") && !this.#jobs[i].joins) {
+      if (piped(i, "stderr") && !this.#processes.jobs[i].joins) {
         const { stderr } = children[i];
         const to = this.#plan.stages[i]?.stderr;
         const kept = to === undefined || to === "capture" || to === "tee";
@@ -436,12 +284,12 @@ export class Execution {
     }
     if (piped(0, "stdin") && !this.#own.stdin) {
       const until = this.#sourceWait;
-      this.#statuses.then(() => until.interrupt());
+      this.#processes.statuses.then(() => until.interrupt());
       const open = () =>
         openInput(source as Exclude<CheckedSource, URL | { path: string }>);
       this.#feed(0, open, until, (bytes) => this.#fed += bytes);
     }
-    if (this.#teed) this.#task(this.#seeToTee(children[last]));
+    if (this.#processes.teed) this.#task(this.#awaitTee());
     if (!piped(last, "stdout")) return this.stdout.end();
     if (this.#plan.branches !== undefined) {
       return this.#task(this.#branchOut(output(last)));
@@ -513,74 +361,43 @@ export class Execution {
     const reader = stream.getReader();
     this.#readers.push(reader);
     await this.#branchesStarted();
-    const writers = this.#branchInputs();
-    if (!this.#stopped) {
-      this.#branches.forEach((branch, i) => {
-        if (branch.#atGate) writers[i]?.write(GO).catch(() => {});
-      });
-    }
-    const read = await fanOut({
-      reader,
-      writers: writers.filter((writer) => writer !== undefined),
-      until: this.#interruptible(),
-      complete: () => !this.#stopped,
-    });
-    if (!read) this.#unread = true;
+    if (!await fanOut(reader, this.#toBranches())) this.#unread = true;
   }
 
-  /** The inputs of the branches that have started. */
-  #branchInputs(): (Writer | undefined)[] {
-    return this.#branches.map((branch) => {
-      const writer = branch.stdin?.getWriter();
-      // An input that is not complete stays open as long as somebody reads it.
-      if (writer !== undefined) {
-        branch.ended(0).then(() => writer.abort(nobodyReads())).catch(() => {});
-      }
-      return writer;
-    });
-  }
-
-  /**
-   * Waits for the process that sends the output to the branches. Their inputs stay
-   * open in this program too, so that only an output that is complete ends them.
-   */
-  async #seeToTee(tee: Deno.ChildProcess): Promise<void> {
-    const inputs = this.#branchInputs();
+  /** Waits for the process that gives the output to the branches. */
+  async #awaitTee(): Promise<void> {
     // Its reader has ended; whether that was early, it knew.
     this.#unread = true;
-    let left = this.#branches.length;
-    let unread = false;
-    for (const branch of this.#branches) {
-      branch.ended(0).catch(() => {}).then(() => {
-        if (--left > 0) return;
-        // It may wait for output that nobody would read.
-        unread = true;
-        sendSignal(tee, "SIGKILL");
-      });
-    }
-    const status = await endOf(tee);
-    // It has a status of 1 when a reader was gone before it began, and some kinds
-    // of it when one has ended.
-    const failed = status < 0 || status >= 126;
-    if (failed && !unread && !this.#stopped) {
-      this.fail(
-        new Error(
-          `Cannot send the output to several pipelines: the tee between them failed, received ${
-            status < 0 ? `signal ${-status}` : `exit status ${status}`
-          }`,
-        ),
-      );
-    }
-    if (this.#stopped) return;
-    await this.#interruptible().wait(
-      Promise.all(
-        inputs.map((input) => input && unlessUnread(closeWriter(input))),
-      ),
-    );
+    const status = endOf(this.#children.at(-1)!);
+    const kill = () => this.#processes.killTee();
+    await awaitTee(status, kill, this.#toBranches());
+  }
+
+  #toBranches(): Parameters<typeof fanOut>[1] {
+    return {
+      branches: this.#branches,
+      until: this.#interruptible(),
+      stopped: () => this.#stopped,
+    };
   }
 
   #stopBranches(): void {
     for (const branch of this.#branches) branch.stop();
+  }
+
+  /** Its processes. */
+  get #children(): readonly Deno.ChildProcess[] {
+    return this.#processes.children;
+  }
+
+  /** Whether it was told to end. */
+  get #stopped(): boolean {
+    return this.#processes.stopped;
+  }
+
+  /** Whether the first stage waits for the holder to open its gate. */
+  get atGate(): boolean {
+    return this.#processes.atGate;
   }
 
   /** The numbers of the processes of the stages that are there. */
@@ -598,7 +415,7 @@ export class Execution {
   async ended(stage: number): Promise<number> {
     await this.started;
     return this.#children.length === 0
-      ? (await this.#statuses)[stage]
+      ? (await this.#processes.statuses)[stage]
       : await endOf(this.#children[stage]);
   }
 
@@ -611,12 +428,7 @@ export class Execution {
 
   /** Sends a signal to all processes, those too that are about to start. */
   kill(signal: Deno.Signal): void {
-    if (this.#children.length === 0) this.#pending.push(signal);
-    const children = this.#teed ? this.#children.slice(0, -1) : this.#children;
-    // The last stage first, as in `stop`.
-    for (const child of children.toReversed()) {
-      signalTo(child, signal, this.#ending);
-    }
+    this.#processes.kill(signal);
     for (const branch of this.#branches) branch.kill(signal);
   }
 
@@ -664,7 +476,7 @@ export class Execution {
       open,
       stdin: this.#children[stage].stdin,
       until,
-      ended: this.#statuses,
+      ended: this.#processes.statuses,
       report,
       fail: (error) => this.fail(error),
       reason: () => this.#failure?.error,
@@ -697,15 +509,11 @@ export class Execution {
 
   /** Ends the pipeline, without an error. */
   stop(): void {
-    this.#stopped = true;
-    this.#stopping.resolve();
     this.#sourceWait.interrupt();
     this.#stopBranches();
-    // The last stage first: when a stage ends, the next one reads the end of its
-    // input and would take that for complete.
-    this.#killing ??= Promise.all(
-      this.#children.toReversed().map((child) => end(child, this.#ending)),
-    ).then(() => {}, (error) => void (this.#failure ??= { error })).then(() => {
+    this.#killing ??= this.#processes.stop().catch(
+      (error) => void (this.#failure ??= { error }),
+    ).then(() => {
       // Children of theirs may have the pipes still open.
       this.#over = true;
       for (const wait of this.#waits) wait.interrupt();
@@ -756,7 +564,7 @@ export class Execution {
 
   async #finish(): Promise<Outcome> {
     await this.started;
-    const statuses = await this.#statuses;
+    const statuses = await this.#processes.statuses;
     await this.#killing;
     await Promise.all([...this.#tasks, ...this.#taps]);
     await this.#killing;
@@ -789,7 +597,7 @@ export class Execution {
    */
   async verdict(): Promise<void> {
     await this.started;
-    const statuses = await this.#statuses;
+    const statuses = await this.#processes.statuses;
     await this.#killing;
     await Promise.all(this.#tasks);
     await Promise.all(this.stderr.map(({ settled }) => settled));

@@ -27,14 +27,16 @@
  * @module
  */
 
-import { argvOf, isLong, SHELL } from "./command_line.ts";
-import { granted, kernelPipes, mayRun } from "../_system/descriptors.ts";
+import { argvOf, isLong, mergedArgvOf, SHELL } from "./command_line.ts";
+import { CAT, granted, kernelPipes, mayRun, takePipes } from "./descriptors.ts";
 import {
+  exists,
   explain,
+  mayRunIn,
+  requireFound,
   runsByItself,
-  type SpawnOptions,
-  type Stdio,
-} from "./child_process.ts";
+} from "./program.ts";
+import type { SpawnOptions, Stdio } from "./child_process.ts";
 import type { Stage } from "./options.ts";
 
 /** A file that a process opens, or gets as the descriptor. */
@@ -137,22 +139,6 @@ export function wrap(
 
 function mayWrap(): boolean {
   return kernelPipes.enabled && kernelPipes.wrapped && mayRun(SHELL);
-}
-
-/**
- * Whether this program may run another one in a given folder and environment.
- * In another PATH or folder the name may find another program than the allowed
- * one; so Deno is asked, which knows.
- */
-export function mayRunIn(
-  file: string,
-  { cwd, env, clearEnv }: Part["stage"],
-): boolean {
-  if (granted({ name: "run" })) return true;
-  const elsewhere = file.includes("/")
-    ? !file.startsWith("/") && cwd !== undefined
-    : env?.PATH !== undefined || clearEnv === true;
-  return !elsewhere && mayRun(file);
 }
 
 /** Stands for the output of the process before. */
@@ -347,22 +333,6 @@ function pathFor(path: string, cwd: unknown): string | undefined {
 }
 
 /**
- * Whether the program of a command is known to exist, so that it need not be
- * reported. Without permission to look it is not known.
- */
-export function exists({ cmd, cwd, env, clearEnv }: Part["stage"]): boolean {
-  const [file] = argvOf(cmd);
-  if (file.includes("/")) {
-    return (file.startsWith("/") || cwd === undefined) && isProgram(file);
-  }
-  const path = env?.PATH ?? (clearEnv ||
-      !granted({ name: "env", variable: "PATH" })
-    ? ""
-    : Deno.env.get("PATH") ?? "");
-  return path.split(":").some((folder) => isProgram(`${folder}/${file}`));
-}
-
-/**
  * Sees that none of the programs is missing which a shell has to start, when one
  * of all was not found.
  *
@@ -373,56 +343,6 @@ export function requireMasked(jobs: readonly WrappedJob[]): void {
     if (masked === undefined || exists(masked)) continue;
     const error = new Deno.errors.NotFound("entity not found");
     throw explain(error, name, masked);
-  }
-}
-
-/**
- * Sees that the program of a command is not missing, before a shell is started that
- * would become it and has nowhere to report to. What may not be looked at is left
- * to the shell, whose status is 127 then.
- *
- * @throws {Deno.errors.NotFound} If it is.
- */
-export function requireFound(stage: Part["stage"]): void {
-  const { cwd, env, clearEnv } = stage;
-  const [file] = argvOf(stage.cmd);
-  let folders = [""];
-  if (!file.includes("/")) {
-    // A shell has a PATH of its own where there is none.
-    const path = env?.PATH ?? (clearEnv ||
-        !granted({ name: "env", variable: "PATH" })
-      ? undefined
-      : Deno.env.get("PATH"));
-    if (path === undefined) return;
-    folders = path.split(":").map((folder) => `${folder || "."}/`);
-  }
-  const paths = folders.map((folder) => folder + file).map((path) =>
-    path.startsWith("/") || cwd === undefined ? path : `${cwd}/${path}`
-  );
-  if (!paths.every(isMissing)) return;
-  const error = new Deno.errors.NotFound("entity not found");
-  throw explain(error, file, stage);
-}
-
-/** Whether it can be seen that there is no such file. */
-function isMissing(path: string): boolean {
-  if (!granted({ name: "read", path })) return false;
-  try {
-    Deno.statSync(path);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-  }
-}
-
-function isProgram(path: string): boolean {
-  if (!granted({ name: "read", path })) return false;
-  try {
-    const { isFile, mode } = Deno.statSync(path);
-    return isFile && (mode ?? 0) % 2 === 1;
-  } catch {
-    return false;
   }
 }
 
@@ -514,4 +434,100 @@ export async function openGates(
     }));
   }
   return found;
+}
+
+/**
+ * Starts of processes that get descriptors where they need them, for when no
+ * shells can be made of them. Each has what it gets a second time.
+ *
+ * @param parts The processes, whose files are open.
+ * @param files What is opened goes in here.
+ * @returns The processes, and cat after them if there is a pipe to it.
+ */
+export function numbered(
+  parts: readonly Part[],
+  files: { add(...descriptors: number[]): void },
+): Job[] {
+  const { stage, stdout, stderr } = parts[parts.length - 1];
+  const tail = stderr === "merge" && stdout === "piped" &&
+    typeof stage.cmd !== "string" && mayRun(CAT);
+  const pipes = takePipes(parts.length - 1 + (tail ? 1 : 0));
+  for (const { reader, writer } of pipes ?? []) files.add(reader, writer);
+  const jobs = parts.map((part, i): Job => {
+    const stdin = part.stdin === "joint"
+      ? pipes?.[i - 1].reader ?? "piped"
+      : numberOf(part.stdin);
+    const stdout = pipes?.[i]?.writer ??
+      (part.stdout === "joint" ? "piped" : numberOf(part.stdout));
+    return numberedOne(part, stdin, stdout);
+  });
+  if (tail && pipes !== undefined) {
+    const options = {
+      cwd: "/",
+      stdin: pipes[parts.length - 1].reader,
+      stdout: "piped",
+      stderr: "null",
+      detached: parts[0].detached,
+    } as const;
+    jobs.push(plainJobOf([CAT], options));
+  }
+  return jobs;
+}
+
+function numberedOne(
+  { stage, stderr, detached }: Part,
+  stdin: Stdio,
+  stdout: Stdio,
+): Job {
+  const { cmd, cwd, env, clearEnv, uid, gid, umask } = stage;
+  const options = { cwd, env, clearEnv, uid, gid, stdin, stdout, detached };
+  if (umask !== undefined && typeof cmd !== "string") {
+    if (!mayRunIn(cmd[0], stage)) {
+      throw new Deno.errors.NotCapable(
+        `Cannot run a command with a umask: its program needs --allow-run, received "${
+          cmd[0]
+        }"`,
+      );
+    }
+    requireFound(stage);
+  }
+  const jobOf = (argv: string[], options: SpawnOptions, joins?: boolean) =>
+    plainJobOf(
+      umask === undefined ? argv : maskedArgvOf(argv, umask),
+      options,
+      joins,
+    );
+  if (stderr !== "merge") {
+    return jobOf(argvOf(cmd), { ...options, stderr: numberOf(stderr) });
+  }
+  if (stdout !== "piped") {
+    const stderr = stdout === "inherit" ? 1 : stdout;
+    return jobOf(argvOf(cmd), { ...options, stderr });
+  }
+  return typeof cmd === "string"
+    ? jobOf(mergedArgvOf(cmd), { ...options, stderr: "null" })
+    : jobOf(argvOf(cmd), { ...options, stderr: "piped" }, true);
+}
+
+/** Arguments for the shell, which sets the mask and becomes the program. */
+function maskedArgvOf(argv: readonly string[], umask: number): string[] {
+  return [SHELL, "-c", `umask ${umask.toString(8)}; exec "$0" "$@"`, ...argv];
+}
+
+function plainJobOf(
+  argv: readonly string[],
+  options: SpawnOptions,
+  joins?: boolean,
+): Job {
+  const { stdin, stdout, stderr } = options;
+  const serves = {
+    stdin: stdin === "piped",
+    stdout: stdout === "piped",
+    stderr: stderr === "piped",
+  };
+  return { argv, options, serves, joins };
+}
+
+function numberOf(end: End): Stdio {
+  return typeof end === "object" ? end.fd! : end as Stdio;
 }

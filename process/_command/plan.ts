@@ -7,26 +7,17 @@
 
 import type { Stats } from "node:fs";
 import { builtIn } from "../../_internal/built_in.ts";
-import { argvOf, mergedArgvOf, SHELL } from "./command_line.ts";
-import {
-  CAT,
-  descriptorOf,
-  granted,
-  mayRun,
-  takePipes,
-} from "../_system/descriptors.ts";
-import {
-  type End,
-  type FileEnd,
-  type Job,
-  mayRunIn,
-  type Part,
-  requireFound,
-} from "./launch.ts";
+import { descriptorOf, granted } from "./descriptors.ts";
+import type { End, FileEnd, Part } from "./launch.ts";
 import { sizeOf } from "./streams.ts";
-import type { SpawnOptions, Stdio } from "./child_process.ts";
-import { type CheckedSource, pathOf } from "./check_options.ts";
-import type { CommandOptions, FilePath, Sink, Stage } from "./options.ts";
+import {
+  type CheckedSource,
+  type CommandOptions,
+  type FilePath,
+  pathOf,
+  type Sink,
+  type Stage,
+} from "./options.ts";
 
 /** A command, ready to run. */
 export interface Plan {
@@ -280,97 +271,4 @@ function isWord(stderr: unknown): stderr is "merge" | "inherit" | "null" {
 function openFileOf(place: unknown): number | undefined {
   if (typeof place === "number") return place;
   return place instanceof Deno.FsFile ? descriptorOf(place) : undefined;
-}
-
-/**
- * Starts of processes that get descriptors where they need them, for when no
- * shells can be made of them. Each has what it gets a second time.
- *
- * @param parts The processes, whose files are open.
- * @param files What is opened goes in here.
- * @returns The processes, and cat after them if there is a pipe to it.
- */
-export function numbered(parts: readonly Part[], files: Files): Job[] {
-  const { stage, stdout, stderr } = parts[parts.length - 1];
-  const tail = stderr === "merge" && stdout === "piped" &&
-    typeof stage.cmd !== "string" && mayRun(CAT);
-  const pipes = takePipes(parts.length - 1 + (tail ? 1 : 0));
-  for (const { reader, writer } of pipes ?? []) files.add(reader, writer);
-  const jobs = parts.map((part, i): Job => {
-    const stdin = part.stdin === "joint"
-      ? pipes?.[i - 1].reader ?? "piped"
-      : numberOf(part.stdin);
-    const stdout = pipes?.[i]?.writer ??
-      (part.stdout === "joint" ? "piped" : numberOf(part.stdout));
-    return numberedOne(part, stdin, stdout);
-  });
-  if (tail && pipes !== undefined) {
-    const options = {
-      cwd: "/",
-      stdin: pipes[parts.length - 1].reader,
-      stdout: "piped",
-      stderr: "null",
-      detached: parts[0].detached,
-    } as const;
-    jobs.push(plainJobOf([CAT], options));
-  }
-  return jobs;
-}
-
-function numberedOne(
-  { stage, stderr, detached }: Part,
-  stdin: Stdio,
-  stdout: Stdio,
-): Job {
-  const { cmd, cwd, env, clearEnv, uid, gid, umask } = stage;
-  const options = { cwd, env, clearEnv, uid, gid, stdin, stdout, detached };
-  if (umask !== undefined && typeof cmd !== "string") {
-    if (!mayRunIn(cmd[0], stage)) {
-      throw new Deno.errors.NotCapable(
-        `Cannot run a command with a umask: its program needs --allow-run, received "${
-          cmd[0]
-        }"`,
-      );
-    }
-    requireFound(stage);
-  }
-  const jobOf = (argv: string[], options: SpawnOptions, joins?: boolean) =>
-    plainJobOf(
-      umask === undefined ? argv : maskedArgvOf(argv, umask),
-      options,
-      joins,
-    );
-  if (stderr !== "merge") {
-    return jobOf(argvOf(cmd), { ...options, stderr: numberOf(stderr) });
-  }
-  if (stdout !== "piped") {
-    const stderr = stdout === "inherit" ? 1 : stdout;
-    return jobOf(argvOf(cmd), { ...options, stderr });
-  }
-  return typeof cmd === "string"
-    ? jobOf(mergedArgvOf(cmd), { ...options, stderr: "null" })
-    : jobOf(argvOf(cmd), { ...options, stderr: "piped" }, true);
-}
-
-/** Arguments for the shell, which sets the mask and becomes the program. */
-function maskedArgvOf(argv: readonly string[], umask: number): string[] {
-  return [SHELL, "-c", `umask ${umask.toString(8)}; exec "$0" "$@"`, ...argv];
-}
-
-function plainJobOf(
-  argv: readonly string[],
-  options: SpawnOptions,
-  joins?: boolean,
-): Job {
-  const { stdin, stdout, stderr } = options;
-  const serves = {
-    stdin: stdin === "piped",
-    stdout: stdout === "piped",
-    stderr: stderr === "piped",
-  };
-  return { argv, options, serves, joins };
-}
-
-function numberOf(end: End): Stdio {
-  return typeof end === "object" ? end.fd! : end as Stdio;
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { cancelling } from "../../_internal/cancelling.ts";
-import { explain } from "./child_process.ts";
+import { cancelling } from "../../_internal/hooks.ts";
+import { explain } from "./program.ts";
 import { argvOf, mergedArgvOf } from "./command_line.ts";
 import {
   announce,

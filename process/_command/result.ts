@@ -6,7 +6,7 @@
  */
 
 import { nameOf, NUMBERS } from "../../_internal/signum.ts";
-import { tracing } from "../../_internal/tracing.ts";
+import { tracing } from "../../_internal/hooks.ts";
 import { pipelineTextOf, quote, textOf } from "./command_line.ts";
 import type { Stage as WholeStage } from "./options.ts";
 

@@ -5,8 +5,7 @@
  * @module
  */
 
-import type { CheckedSource } from "./check_options.ts";
-import type { Chunk, FilePath } from "./options.ts";
+import type { CheckedSource, Chunk, FilePath } from "./options.ts";
 
 /** What the blocking forms read. */
 export type CheckedSyncSource = Exclude<

@@ -9,12 +9,12 @@ import {
   OpenedPipeline,
   requireNames,
 } from "../_blocking/pipeline_sync.ts";
-import { outputsSync } from "../_command/check_options.ts";
-import { linesSync } from "../_command/lines.ts";
+import { outputsSync } from "../_command/options.ts";
+import { linesSync } from "../_command/output.ts";
 import type { Plan } from "../_command/plan.ts";
 import { type CommandResult, createResult } from "../_command/result.ts";
 import { nobodyReads } from "../_command/streams.ts";
-import { isWritable, requireInput, requireOutput } from "./ends.ts";
+import { isWritable, requireInput, requireOutput } from "./running_pipeline.ts";
 import {
   createTextReaderSync,
   createTextWriterSync,
@@ -22,7 +22,7 @@ import {
   type TextReaderSync,
   type TextWriterSync,
 } from "../text_stream.ts";
-import { cancelling } from "../../_internal/cancelling.ts";
+import { cancelling } from "../../_internal/hooks.ts";
 import { nameOf, numberOf, type Signum } from "../../_internal/signum.ts";
 
 /** How a pipeline ended, or what it failed with. */

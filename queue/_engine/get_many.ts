@@ -19,7 +19,7 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import { readRecord, refersToNothing } from "../../threading/_threads.ts";
-import { timeoutOf, type WaitOptions } from "../../_internal/options.ts";
+import { timeoutOf, type WaitOptions } from "../../_internal/check.ts";
 import { explained, ShutDown } from "../errors.ts";
 import { hooked, isCustom } from "./custom_list.ts";
 import { readDelivery, settle, undoDelivery } from "./deliveries.ts";

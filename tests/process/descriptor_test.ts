@@ -18,7 +18,7 @@ import {
   spawnSync,
   Template,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { kernelPipes } from "../../process/_command/descriptors.ts";
 import { Thread } from "../../threading/mod.ts";
 import { pipes } from "./descriptor_fixture.ts";
 import { temporary } from "./temporary.ts";
@@ -151,7 +151,7 @@ bothWays("pipeline() says at once that there is no such program", async () => {
   const code = `
     import * as p from "${new URL("../../process/mod.ts", import.meta.url)}";
     import { kernelPipes } from "${new URL(
-    "../../process/_system/descriptors.ts",
+    "../../process/_command/descriptors.ts",
     import.meta.url,
   )}";
     kernelPipes.wrapped = ${kernelPipes.wrapped};

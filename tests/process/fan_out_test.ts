@@ -10,7 +10,7 @@ import {
   type CommandResult,
   pipeline,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { kernelPipes } from "../../process/_command/descriptors.ts";
 import { testWays } from "./ways.ts";
 
 const LIMIT = 120_000;

@@ -15,7 +15,7 @@ import {
   type TextWriter,
   type TextWriterSync,
 } from "../../process/mod.ts";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { kernelPipes } from "../../process/_command/descriptors.ts";
 
 Deno.test("popen2() writes and reads", async () => {
   const { stdin, stdout, process } = popen2(["sort"]);

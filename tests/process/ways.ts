@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { kernelPipes } from "../../process/_system/descriptors.ts";
+import { kernelPipes } from "../../process/_command/descriptors.ts";
 
 /**
  * How the processes of a pipeline are joined: by pipes of the kernel, with

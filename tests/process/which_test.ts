@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { run, which, whichSync } from "../../process/mod.ts";
-import { windowsPlaces } from "../../process/_command/command_line.ts";
+import { windowsPlaces } from "../../process/_command/program.ts";
 import { runDeno } from "../threading/run_program.ts";
 
 Deno.test("which() finds what a shell would run", async () => {

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async";
 import { ThreadingError } from "../../threading/mod.ts";
-import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
+import type { WaitOptions, WaitSyncOptions } from "../../_internal/check.ts";
 
 /** Something that can be waited for and does not come until it is let. */
 export interface Blocked {

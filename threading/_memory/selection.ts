@@ -89,7 +89,7 @@ import {
   tryLock,
   unlock,
 } from "./mutex.ts";
-import { TIMEOUT_MAX } from "../../_internal/options.ts";
+import { TIMEOUT_MAX } from "../../_internal/check.ts";
 import {
   addressOf,
   pin,

@@ -85,7 +85,7 @@ import {
   timeoutError,
   timeoutOf,
   type WaitOptions,
-} from "../../_internal/options.ts";
+} from "../../_internal/check.ts";
 
 interface PendingWait {
   token: number;

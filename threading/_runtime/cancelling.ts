@@ -48,7 +48,7 @@ import {
   readRecord,
   releaseRecord,
 } from "../_codec/record.ts";
-import { cancelling } from "../../_internal/cancelling.ts";
+import { cancelling } from "../../_internal/hooks.ts";
 import { nameOf, ThreadField } from "./thread_table.ts";
 
 /**

@@ -57,7 +57,7 @@ import {
   removeValue,
 } from "./hash_table.ts";
 import { DeadlockError, ThreadingError } from "../errors.ts";
-import { timeoutError } from "../../_internal/options.ts";
+import { timeoutError } from "../../_internal/check.ts";
 import {
   draftRecord,
   glance,

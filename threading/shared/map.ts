@@ -8,9 +8,10 @@ import {
   checkFunction,
   checkIterable,
   checkNotThenable,
+  type WaitOptions,
+  type WaitSyncOptions,
 } from "../../_internal/check.ts";
 import { load } from "../_memory/heap.ts";
-import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 import {
   counted,
   lookAtWaiters,

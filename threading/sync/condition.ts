@@ -4,7 +4,13 @@
  * @module
  */
 
-import { checkFunction, shown } from "../../_internal/check.ts";
+import {
+  checkFunction,
+  shown,
+  timeoutError,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../../_internal/check.ts";
 import { ThreadingError } from "../errors.ts";
 import {
   add,
@@ -16,11 +22,6 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, lockInner, unlock, unlockInner } from "../_memory/mutex.ts";
-import {
-  timeoutError,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
 import {
   classOf,
   lookAtWaiters,

@@ -5,13 +5,15 @@
  * @module
  */
 
-import { checkFunction, checkOptions, shown } from "../../_internal/check.ts";
 import {
+  checkFunction,
+  checkOptions,
   durationOf,
+  shown,
   timeoutError,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../../_internal/options.ts";
+} from "../../_internal/check.ts";
 import { loadSendableSync, sendableId } from "../_codec/sendable.ts";
 import { Field, load, store, words } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { checkFunction, shown } from "../../_internal/check.ts";
+import {
+  checkFunction,
+  shown,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../../_internal/check.ts";
 import { DeadlockError, ThreadingError } from "../errors.ts";
 import {
   abandonLock,
@@ -39,7 +44,6 @@ import {
   self,
   words,
 } from "../_memory/heap.ts";
-import type { WaitOptions, WaitSyncOptions } from "../../_internal/options.ts";
 import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,

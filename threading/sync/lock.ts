@@ -4,7 +4,14 @@
  * @module
  */
 
-import { checkFunction, checkNotThenable } from "../../_internal/check.ts";
+import {
+  checkFunction,
+  checkNotThenable,
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../../_internal/check.ts";
 import { DeadlockError, ThreadingError } from "../errors.ts";
 import {
   compareExchange,
@@ -17,12 +24,6 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
-import {
-  timeoutError,
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
 import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,

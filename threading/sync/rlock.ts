@@ -5,7 +5,13 @@
  * @module
  */
 
-import { checkFunction, checkNotThenable } from "../../_internal/check.ts";
+import {
+  checkFunction,
+  checkNotThenable,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../../_internal/check.ts";
 import {
   compareExchange,
   load,
@@ -13,11 +19,6 @@ import {
   tid,
   words,
 } from "../_memory/heap.ts";
-import {
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
 import { registerClass } from "../_memory/shared_class.ts";
 import {
   ADDRESS,

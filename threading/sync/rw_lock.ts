@@ -9,7 +9,7 @@ import {
   timeoutOf,
   type WaitOptions,
   type WaitSyncOptions,
-} from "../../_internal/options.ts";
+} from "../../_internal/check.ts";
 import { staying } from "../_codec/writer.ts";
 import { add, load, self, Slot, tid, words } from "../_memory/heap.ts";
 import { requireStack } from "../_memory/mutex.ts";

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { shown } from "../../_internal/check.ts";
+import {
+  shown,
+  timeoutError,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../../_internal/check.ts";
 import { ThreadingError } from "../errors.ts";
 import {
   add,
@@ -16,12 +22,6 @@ import {
   words,
 } from "../_memory/heap.ts";
 import { lock, unlock } from "../_memory/mutex.ts";
-import {
-  timeoutError,
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../../_internal/options.ts";
 import {
   counted,
   lookAtWaiters,

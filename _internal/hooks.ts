@@ -1,8 +1,7 @@
 /**
- * What a module must do to be cancelled that does not import threading: look
- * whether the code that waits has been cancelled, and be told when it is.
- * Threading sets these functions when it is loaded; nothing can be cancelled
- * before.
+ * What threading does for modules that do not import it: cancelling the code that
+ * waits, and showing commands in a trace. Threading sets these functions when it is
+ * loaded; before that nothing can be cancelled, and nothing is traced.
  *
  * @module
  */
@@ -50,6 +49,28 @@ export const cancelling = {
    * `undefined` in a thread that nobody can cancel.
    */
   wakeWord(): WakeWord | undefined {
+    return undefined;
+  },
+};
+
+/** Called with whether arguments may be shown; says what a command is called. */
+type NameOf = (withArguments: boolean) => string;
+
+/** Where commands are shown. */
+export const tracing = {
+  /**
+   * A command begins, which its caller waits for.
+   *
+   * @param _nameOf What it is called, with the arguments of the programs or
+   * without. Not called if no trace has it.
+   * @returns What says that it has ended, with its exit status; `undefined` if
+   * no trace has it.
+   */
+  command(_nameOf: NameOf): ((status?: number) => void) | undefined {
+    return undefined;
+  },
+  /** The same of a process that runs beside others. */
+  process(_nameOf: NameOf): ((status: number) => void) | undefined {
     return undefined;
   },
 };

@@ -1,6 +1,7 @@
 /**
- * The output of a process as the holder of a running pipeline gets it: piece by
- * piece, as a stream, or kept until the end.
+ * Where the output of a process goes in this program: to the holder of a running
+ * pipeline, piece by piece, as a stream, in lines, or kept until the end; and to
+ * other pipelines.
  *
  * @module
  */
@@ -9,8 +10,10 @@ import {
   closeWriter,
   type Interruptible,
   join,
+  nobodyReads,
   unlessUnread,
 } from "./streams.ts";
+import { GO } from "./launch.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -266,16 +269,38 @@ export function errorStream(taps: readonly Tap[]): ReadableStream<Bytes> {
   return streams.length === 1 ? streams[0] : join(...streams);
 }
 
-/** What is written to several inputs. */
+/** A pipeline that gets the output of another one. */
+interface Branch {
+  /** Whether its first stage waits for a line before its input. */
+  readonly atGate: boolean;
+  /** Its input, once it has started. */
+  readonly stdin: WritableStream<Uint8Array> | undefined;
+  /** Resolves when one of its stages has ended. */
+  ended(stage: number): Promise<number>;
+}
+
+/** What goes to several pipelines. */
 interface FanOut {
-  /** The output. */
-  readonly reader: ReadableStreamDefaultReader<Bytes>;
-  /** The inputs. */
-  readonly writers: readonly WritableStreamDefaultWriter<Uint8Array>[];
-  /** Interrupted when nobody is to wait for the inputs any more. */
+  /** The pipelines, which have started. */
+  readonly branches: readonly Branch[];
+  /** Interrupted when nobody is to wait for their inputs any more. */
   readonly until: Interruptible;
-  /** Whether the end of the output is its real end. */
-  readonly complete: () => boolean;
+  /** Whether the pipeline was stopped, so that its output is not complete. */
+  readonly stopped: () => boolean;
+}
+
+/** The inputs of the branches that have started. */
+function inputsOf(
+  branches: readonly Branch[],
+): (WritableStreamDefaultWriter<Uint8Array> | undefined)[] {
+  return branches.map((branch) => {
+    const writer = branch.stdin?.getWriter();
+    // An input that is not complete stays open as long as somebody reads it.
+    if (writer !== undefined) {
+      branch.ended(0).then(() => writer.abort(nobodyReads())).catch(() => {});
+    }
+    return writer;
+  });
 }
 
 /**
@@ -283,13 +308,22 @@ interface FanOut {
  * it was complete. The slowest one sets the pace; one that reads no more is left
  * out.
  *
+ * @param reader The output.
  * @returns Whether somebody read it to its end.
  */
 export async function fanOut(
-  { reader, writers, until, complete }: FanOut,
+  reader: ReadableStreamDefaultReader<Bytes>,
+  { branches, until, stopped }: FanOut,
 ): Promise<boolean> {
-  const readers = new Set(writers);
-  const each = (work: (writer: typeof writers[number]) => Promise<void>) =>
+  const writers = inputsOf(branches);
+  if (!stopped()) {
+    branches.forEach(({ atGate }, i) => {
+      if (atGate) writers[i]?.write(GO).catch(() => {});
+    });
+  }
+  const readers = new Set(writers.filter((writer) => writer !== undefined));
+  type Writer = WritableStreamDefaultWriter<Uint8Array>;
+  const each = (work: (writer: Writer) => Promise<void>) =>
     until.wait(Promise.all(Array.from(readers, async (writer) => {
       if (await unlessUnread(work(writer))) return;
       readers.delete(writer);
@@ -298,11 +332,189 @@ export async function fanOut(
   while (readers.size > 0) {
     const { value } = await reader.read();
     if (value === undefined) {
-      if (complete()) await each(closeWriter);
+      if (!stopped()) await each(closeWriter);
       return true;
     }
     await each((writer) => writer.write(value));
   }
   await reader.cancel();
   return false;
+}
+
+/**
+ * Waits for the process that sends the output of a pipeline to several others.
+ * Their inputs stay open in this program too, so that only an output that is
+ * complete ends them.
+ *
+ * @param status Resolves to the status of that process.
+ * @param kill Ends it.
+ * @throws {Error} If it failed.
+ */
+export async function awaitTee(
+  status: Promise<number>,
+  kill: () => void,
+  { branches, until, stopped }: FanOut,
+): Promise<void> {
+  const inputs = inputsOf(branches);
+  let left = branches.length;
+  let unread = false;
+  for (const branch of branches) {
+    branch.ended(0).catch(() => {}).then(() => {
+      if (--left > 0) return;
+      // It may wait for output that nobody would read.
+      unread = true;
+      kill();
+    });
+  }
+  const ended = await status;
+  // It has a status of 1 when a reader was gone before it began, and some kinds
+  // of it when one has ended.
+  const failed = ended < 0 || ended >= 126;
+  if (failed && !unread && !stopped()) {
+    throw new Error(
+      `Cannot send the output to several pipelines: the tee between them failed, received ${
+        ended < 0 ? `signal ${-ended}` : `exit status ${ended}`
+      }`,
+    );
+  }
+  if (stopped()) return;
+  await until.wait(
+    Promise.all(
+      inputs.map((input) => input && unlessUnread(closeWriter(input))),
+    ),
+  );
+}
+
+// `TextLineStream` of @std/streams is as fast, but a stream: the blocking form
+// needs one that is none, and both are to cut the same lines.
+/**
+ * Cuts text into lines as it comes. A line ends with "\n" or "\r\n"; "\r" alone
+ * is a character like others. A line may be of any length: what is left of one
+ * is only searched once.
+ */
+class LineSplitter {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #rest = "";
+
+  /** The lines that these bytes complete, without their ends. */
+  push(bytes: Uint8Array): string[] {
+    // The decoder keeps the first bytes of a character that is cut in two.
+    const lines = this.#decoder.decode(bytes, { stream: true }).split("\n");
+    lines[0] = this.#rest + lines[0];
+    this.#rest = lines.pop()!;
+    for (let i = 0; i < lines.length; i++) {
+      if (lines[i].endsWith("\r")) lines[i] = lines[i].slice(0, -1);
+    }
+    return lines;
+  }
+
+  /** The last line, if the text does not end with a newline. */
+  end(): string[] {
+    const rest = this.#rest + this.#decoder.decode();
+    this.#rest = "";
+    return rest === "" ? [] : [rest];
+  }
+}
+
+/** Where lines come from, and what happens when nobody wants more of them. */
+interface LineSource {
+  /** The next bytes, or `undefined` at the end. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Is called once: at the end, after an error, or when the reader stops. */
+  close(early: boolean): Promise<void>;
+}
+
+/**
+ * The lines of a source, read as they are asked for. Written by hand, because
+ * an async generator takes three turns of the queue for each line.
+ */
+export class Lines implements AsyncIterableIterator<string> {
+  readonly #open: () => Promise<LineSource>;
+  readonly #splitter = new LineSplitter();
+  #source?: Promise<LineSource>;
+  #lines: string[] = [];
+  #next = 0;
+  #ended = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** Makes an iterator; the source is opened by the first `next`. */
+  constructor(open: () => Promise<LineSource>) {
+    this.#open = open;
+  }
+
+  /** The next line. */
+  next(): Promise<IteratorResult<string, undefined>> {
+    if (this.#next < this.#lines.length) {
+      return Promise.resolve({ value: this.#lines[this.#next++], done: false });
+    }
+    // One at a time, in case it is called again before the last one resolved.
+    const result = this.#turn.then(() => this.#refill());
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #refill(): Promise<IteratorResult<string, undefined>> {
+    while (this.#next >= this.#lines.length) {
+      if (this.#ended) return { value: undefined, done: true };
+      try {
+        const source = await (this.#source ??= this.#open());
+        const bytes = await source.read();
+        if (bytes === undefined) {
+          this.#lines = this.#splitter.end();
+          await this.#close(false);
+        } else {
+          this.#lines = this.#splitter.push(bytes);
+        }
+        this.#next = 0;
+      } catch (error) {
+        await this.#close(true).catch(() => {});
+        throw error;
+      }
+    }
+    return { value: this.#lines[this.#next++], done: false };
+  }
+
+  async #close(early: boolean): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const source = await this.#source;
+    await source?.close(early);
+  }
+
+  /** Stops; whoever writes the lines is ended. */
+  async return(): Promise<IteratorResult<string, undefined>> {
+    this.#lines = [];
+    await this.#close(true);
+    return { value: undefined, done: true };
+  }
+
+  /** The iterator itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** A source of lines that blocks the thread. */
+export interface LineSourceSync {
+  /** The next bytes, or `undefined` at the end. */
+  read(): Uint8Array | undefined;
+  /** Is called once: at the end, after an error, or when the reader stops. */
+  close(early: boolean): void;
+}
+
+/** The lines of a source, which is opened and read as they are asked for. */
+export function* linesSync(
+  open: () => LineSourceSync,
+): Generator<string, undefined, undefined> {
+  const source = open();
+  const splitter = new LineSplitter();
+  let early = true;
+  try {
+    let bytes: Uint8Array | undefined;
+    while ((bytes = source.read()) !== undefined) yield* splitter.push(bytes);
+    yield* splitter.end();
+    early = false;
+  } finally {
+    source.close(early);
+  }
 }

@@ -1,12 +1,13 @@
 /**
- * A bar that shows on a terminal how far a pipeline, or a map over many items, has
- * come.
+ * How far a pipeline, or a map over many items, has come: reports of it, and a bar
+ * that shows it on a terminal.
  *
  * @module
  */
 
 import { checkString } from "../_internal/check.ts";
 import type { Progress } from "./_command/options.ts";
+import { builtIn } from "../_internal/built_in.ts";
 
 /** How far something has come that does items, such as `map` of a ThreadPool. */
 export interface ItemProgress {
@@ -111,4 +112,53 @@ function draw(
   }, Presets.legacy);
   bar.start(total ?? 0, 0, { label: label && `${label} ` });
   return bar;
+}
+
+/** Milliseconds from one report to the next. */
+const INTERVAL = 100;
+
+/** What the reports say, and where they go. */
+export interface Reports {
+  onProgress: (progress: Progress) => unknown;
+  /** How many bytes there will be, if that is known. */
+  total?: number;
+  /** How many there are. */
+  bytes: () => number;
+  /** Gets what `onProgress` throws. */
+  fail: (error: unknown) => void;
+}
+
+/**
+ * Reports now and then, until it is told to stop. After an error there are no
+ * more reports.
+ *
+ * @param reports What the reports say, and where they go.
+ * @returns A function that stops it with a last report, and waits for that one.
+ */
+export function startReports(
+  { onProgress, total, bytes, fail }: Reports,
+): () => Promise<void> {
+  let failed = false;
+  const report = async (done: boolean) => {
+    if (failed) return;
+    try {
+      // It may be an async function, whose errors nobody else would hear.
+      await onProgress({ bytes: bytes(), total, done });
+    } catch (error) {
+      failed = true;
+      fail(error);
+    }
+  };
+  const timer = setInterval(() => void report(false), INTERVAL);
+  return async () => {
+    clearInterval(timer);
+    await report(true);
+  };
+}
+
+/** Tells how long a file is. */
+export function lengthOf(file: Deno.FsFile | number): () => number {
+  return typeof file === "number"
+    ? () => builtIn("node:fs").fstatSync(file).size
+    : () => file.statSync().size;
 }
