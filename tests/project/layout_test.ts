@@ -137,6 +137,33 @@ Deno.test("layout: the rooms of threading stand on each other", () => {
   }
 });
 
+Deno.test("layout: the rooms of a command stand on each other", () => {
+  const rooms = [
+    "command_line",
+    "options",
+    "result",
+    "descriptors",
+    "program",
+    "streams",
+    "child_process",
+    "launch",
+    "plan",
+    "quick",
+    "output",
+    "processes",
+    "execution",
+  ];
+  const folder = "process/_command/";
+  const files = rooms.map((room) => `${folder}${room}.ts`);
+  assertEquals([...sources(folder)].sort(), [...files].sort());
+  for (const [i, path] of files.entries()) {
+    for (const to of importsOf(path)) {
+      if (!to.startsWith("process/") || to === "process/progress.ts") continue;
+      assert(files.indexOf(to) < i && files.includes(to), `${path}: ${to}`);
+    }
+  }
+});
+
 Deno.test("layout: no folder of the library has more than fifteen files", () => {
   const counts = new Map<string, number>();
   for (const path of library()) {
