@@ -12,7 +12,14 @@
  * - `@skein/std/signal`: handlers of signals, alarms, leaving in good order.
  *
  * Whatever can wait has three forms: `op()` returns a promise, `opSync()` blocks
- * the thread, `opNowait()` never waits. Durations are milliseconds.
+ * the thread, `opNowait()` never waits. Durations are milliseconds, but for
+ * `alarm()`, which takes seconds as alarm(2) does.
+ *
+ * Names are Python's, in the style of JavaScript: `task_done` is `taskDone`,
+ * `getoutput` is `getOutput`, and the names of classes stay. What Python itself
+ * took from C stays as C writes it, in lower case: `getpid`, `waitpid`,
+ * `setitimer`, `sigwait`, `strsignal`; and so do constants, in upper case:
+ * `SIG_IGN`, `P_NOWAIT`.
  *
  * @example One of each
  * ```ts

@@ -84,6 +84,7 @@ export class Child {
     createChild = (child, cmd) => new Child(child, cmd);
   }
 
+  /** @ignore */
   private constructor(child: Deno.ChildProcess, cmd: Command) {
     this.#child = child;
     const told = showProcess(cmd);
@@ -185,6 +186,7 @@ export class ChildSync {
     createChildSync = (child) => new ChildSync(child);
   }
 
+  /** @ignore */
   private constructor(child: HelpedProcess) {
     this.#child = child;
   }

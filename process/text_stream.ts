@@ -125,6 +125,7 @@ export class TextReader {
     createTextReader = (stream) => new TextReader(stream);
   }
 
+  /** @ignore */
   private constructor(stream: ReadableStream<Uint8Array>) {
     this.#reader = stream.getReader();
   }
@@ -283,6 +284,7 @@ export class TextWriter {
     createTextWriter = (stream) => new TextWriter(stream);
   }
 
+  /** @ignore */
   private constructor(stream: WritableStream<Uint8Array>) {
     this.#writer = stream.getWriter();
   }
@@ -403,6 +405,7 @@ export class TextReaderSync {
     createTextReaderSync = (file) => new TextReaderSync(file);
   }
 
+  /** @ignore */
   private constructor(file: ReadSync) {
     this.#file = file;
   }
@@ -538,6 +541,7 @@ export class TextWriterSync {
     createTextWriterSync = (file) => new TextWriterSync(file);
   }
 
+  /** @ignore */
   private constructor(file: WriteSync) {
     this.#file = file;
   }

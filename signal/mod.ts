@@ -19,6 +19,19 @@
  * `SIGBREAK` and `SIGHUP` only, has no alarm and no interval timer, and raising
  * or killing there ends the process in place of calling its handler.
  *
+ * What Deno cannot do is not to be had here either:
+ *
+ * - Handling `SIGKILL`, `SIGSTOP`, `SIGILL`, `SIGFPE` and `SIGSEGV`. The first two
+ *   no program can.
+ * - Real-time signals, a mask of signals, and timers of processor time.
+ * - Having `SIGUSR1` to oneself: it opens Deno's inspector, besides the handler.
+ * - Ignoring a signal in the kernel. So a program that this one starts does not
+ *   ignore it, and what `nohup` has the kernel ignore is known to a program with
+ *   all permissions (`-A`) only; others say `signal("SIGHUP", SIG_IGN)`.
+ * - Giving back the kernel's action of `SIGPWR`, `SIGSTKFLT` and `SIGIO` once they
+ *   had a handler: the first two then end the process with the status 1, and
+ *   SIGIO is ignored.
+ *
  * No permission is needed, except for killing another process: `--allow-run`.
  *
  * @example An alarm that interrupts a sleep

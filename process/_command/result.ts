@@ -512,6 +512,7 @@ export class CommandResult {
     });
   }
 
+  /** @ignore */
   private constructor(outcome: Outcome, stages: readonly Stage[]) {
     const { stages: ends, early } = outcome;
     this.#outcome = outcome;

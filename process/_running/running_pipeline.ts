@@ -72,6 +72,7 @@ export class RunningPipeline implements AsyncDisposable {
     startRunning = (plan) => new RunningPipeline(plan);
   }
 
+  /** @ignore */
   private constructor(plan: Plan) {
     this.#plan = plan;
     const execution = this.#execution = Execution.begin(plan, {

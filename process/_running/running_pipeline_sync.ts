@@ -66,6 +66,7 @@ export class RunningPipelineSync implements Disposable {
     startRunningSync = (plan) => new RunningPipelineSync(plan);
   }
 
+  /** @ignore */
   private constructor(plan: Plan) {
     checkSync(plan);
     requireNames(plan);
