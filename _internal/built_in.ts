@@ -1,6 +1,7 @@
 /**
- * Modules of `node:`, loaded when they are needed. An import of one costs every
- * program between 12 and 60 milliseconds, whether it ever uses it or not.
+ * What comes with Deno: the modules of `node:`, loaded when they are needed (an
+ * import of one costs every program between 12 and 60 milliseconds, whether it ever
+ * uses it or not), what Deno itself is made of, and how its platform writes paths.
  *
  * @module
  */
@@ -62,6 +63,12 @@ export function types(): CoreTypes {
   return coreTypes ?? builtIn("node:util/types");
 }
 
+/** A platform, as Deno names it. */
+export type Platform = typeof Deno.build.os;
+
+/** The platform that this program runs on. */
+export const HERE: Platform = Deno.build.os;
+
 /**
  * The path of a `file:` URL.
  *
@@ -69,6 +76,21 @@ export function types(): CoreTypes {
  */
 export function pathOfUrl(url: URL): string {
   return builtIn("node:url").fileURLToPath(url);
+}
+
+/** Whether a path names the same file whatever the current directory is. */
+export function isAbsolute(path: string, platform = HERE): boolean {
+  return platform === "windows"
+    ? /^(?:[A-Za-z]:)?[\\/]/.test(path)
+    : path.startsWith("/");
+}
+
+/** The path that the stacks of V8 may have for the module of a `file:` URL. */
+export function modulePath(url: string, platform = HERE): string {
+  const path = decodeURIComponent(new URL(url).pathname);
+  return platform === "windows"
+    ? path.replace(/^\/(?=[A-Za-z]:)/, "").replaceAll("/", "\\")
+    : path;
 }
 
 /**

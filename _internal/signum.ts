@@ -6,56 +6,14 @@
 
 import { builtIn } from "./built_in.ts";
 import { shown } from "./check.ts";
+import { signalNumbers } from "./platform.ts";
 
 /** A signal, by its number on this platform or by its name. */
 export type Signum = number | Deno.Signal;
 
-/** Those of Linux, since loading `node:os` takes some milliseconds. */
-const LINUX: Record<string, number> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGTRAP: 5,
-  SIGABRT: 6,
-  SIGIOT: 6,
-  SIGBUS: 7,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-  SIGSTKFLT: 16,
-  SIGCHLD: 17,
-  SIGCONT: 18,
-  SIGSTOP: 19,
-  SIGTSTP: 20,
-  SIGTTIN: 21,
-  SIGTTOU: 22,
-  SIGURG: 23,
-  SIGXCPU: 24,
-  SIGXFSZ: 25,
-  SIGVTALRM: 26,
-  SIGPROF: 27,
-  SIGWINCH: 28,
-  SIGIO: 29,
-  SIGPOLL: 29,
-  SIGPWR: 30,
-  SIGSYS: 31,
-  SIGUNUSED: 31,
-};
-
-function numbersHere(): Record<string, number> {
-  if (Deno.build.os === "linux") return LINUX;
-  return builtIn("node:os").constants.signals;
-}
-
 /** The numbers of this platform's signals, by name. */
 export const NUMBERS: Readonly<Record<string, number>> = Object.freeze({
-  ...numbersHere(),
+  ...signalNumbers() ?? builtIn("node:os").constants.signals,
 });
 
 const numbers = new Map(Object.entries(NUMBERS));

@@ -16,7 +16,7 @@ import {
   type WaitSyncOptions,
 } from "../_internal/check.ts";
 import { nameOf, numberOf, type Signum } from "../_internal/signum.ts";
-import { makeFifos, mayReadProc } from "./_command/descriptors.ts";
+import { kernelPipes, makeFifos, mayReadProc } from "./_command/descriptors.ts";
 import {
   ask,
   plainOptions,
@@ -357,7 +357,7 @@ function startAtGate(part: Part): PipedProcess | undefined {
   const process = new HelpedProcess(part, "handover");
   if (process.pid < 0) return undefined;
   const path = (name: (typeof ORDER)[number]) =>
-    `/proc/${process.pid}/fd/${FD[name]}`;
+    `${kernelPipes.proc}/${process.pid}/fd/${FD[name]}`;
   try {
     return openEnds(process, part, path);
   } catch (error) {

@@ -170,7 +170,8 @@ export function popen3(cmd: Command, options: PopenOptions = {}): Popen3 {
  * two streams of an array keep their order on Linux with `--allow-run=/bin/sh`
  * and the permission to look for the program (`--allow-read`, `--allow-env=PATH`),
  * and elsewhere with
- * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`.
+ * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`; `/tmp` stands for
+ * the folder that `TMPDIR` names, if this program may read that.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.
@@ -299,7 +300,8 @@ function startSync(
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`) and
  * `--allow-read` for skein's own files. Without all permissions (`-A`), or not on
  * Linux, it also needs
- * `--allow-run=mkfifo --allow-read=/tmp --allow-write=/tmp`.
+ * `--allow-run=mkfifo --allow-read=/tmp --allow-write=/tmp`; `/tmp` stands for the
+ * folder that `TMPDIR` names, if this program may read that. Not on Windows.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.

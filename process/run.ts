@@ -252,7 +252,8 @@ function stripped(text: string): string {
  * Needs `--allow-run` for the program (for a string: `--allow-run=/bin/sh`). The
  * two streams of an array keep their order on Linux with `--allow-run=/bin/sh`,
  * and elsewhere with
- * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`.
+ * `--allow-run=mkfifo,cat --allow-read=/tmp --allow-write=/tmp`; `/tmp` stands for
+ * the folder that `TMPDIR` names, if this program may read that.
  *
  * **The shell parses a string.** Quote with {@linkcode quote} whatever is put
  * into it, or use an array, which needs no quoting.

@@ -14,6 +14,7 @@ import {
 import { system, systemSync } from "./run.ts";
 import { cancelling } from "../_internal/hooks.ts";
 import { argvOf, quote } from "./_command/command_line.ts";
+import { temporaryPlace } from "./_command/descriptors.ts";
 import { unlessUnread } from "./_command/streams.ts";
 import {
   inheriting,
@@ -37,8 +38,6 @@ import {
   type TextWriter,
   type TextWriterSync,
 } from "./text_stream.ts";
-
-const FOLDER = "/tmp";
 
 function checkFile(path: unknown, name: string): void {
   if (isText(path)) return;
@@ -68,7 +67,8 @@ function checkFile(path: unknown, name: string): void {
  *
  * The shell joins the steps, so their bytes never pass through this program.
  * Running one needs `--allow-run=/bin/sh`, and with kinds that name files
- * `--allow-write=/tmp`, where those between two steps are.
+ * `--allow-write=/tmp` (or for the folder that `TMPDIR` names, if this program may
+ * read that), where those between two steps are.
  *
  * @example
  * ```ts
@@ -229,7 +229,10 @@ export class Template {
     let folder: string | undefined;
     let count = 0;
     const temporary = () => {
-      folder ??= Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
+      folder ??= Deno.makeTempDirSync({
+        dir: temporaryPlace(),
+        prefix: "skein-",
+      });
       return `${folder}/${count++}`;
     };
     const script = scriptOf(

@@ -450,8 +450,8 @@ export function onHandled(callback: () => void): () => void {
  * was ignored from the start and never had a handler: Deno cannot ask the kernel
  * to ignore a signal.
  *
- * No permission is needed. Windows knows only `SIGINT` and `SIGBREAK`, and
- * `SIGHUP` when its console is closed. Once they had a handler, Deno cannot give
+ * No permission is needed. On Windows only `SIGINT`, `SIGBREAK`, `SIGHUP`, when its
+ * console is closed, and `SIGWINCH` ever come. Once they had a handler, Deno cannot give
  * the kernel's action back for three signals of Linux: for SIGPWR and SIGSTKFLT it
  * then ends the process with the status 1, and SIGIO is ignored.
  *

@@ -15,9 +15,10 @@
  * the deadline of a shutdown.
  *
  * Signals are given by number or by name. The numbers are those of the platform
- * ({@linkcode Signals}). Windows has few signals: it can handle `SIGINT` (Ctrl+C),
- * `SIGBREAK` and `SIGHUP` only, has no alarm and no interval timer, and raising
- * or killing there ends the process in place of calling its handler.
+ * ({@linkcode Signals}). Windows has few signals: its console sends `SIGINT`
+ * (Ctrl+C), `SIGBREAK`, `SIGHUP` (it is closed) and `SIGWINCH`. There is no alarm
+ * and no interval timer, and raising or killing ends the process in place of
+ * calling its handler.
  *
  * What Deno cannot do is not to be had here either:
  *

@@ -10,6 +10,7 @@ import {
   checkIterable,
   checkOptions,
 } from "../_internal/check.ts";
+import { askingToEnd } from "../_internal/platform.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import {
   ensureKeeper,
@@ -157,9 +158,7 @@ interface Shutdown {
 }
 
 const WHAT = "prepare a shutdown";
-const ASKING: readonly Signum[] = Deno.build.os === "windows"
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM"];
+const ASKING: readonly Signum[] = askingToEnd();
 
 const shutdowns = new Set<Shutdown>();
 /** The signal for which the process ends. */

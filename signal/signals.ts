@@ -6,6 +6,7 @@
  */
 
 import { shown } from "../_internal/check.ts";
+import { canListenTo } from "../_internal/platform.ts";
 import { nameOf, numberOf, NUMBERS, type Signum } from "../_internal/signum.ts";
 
 export type { Signum };
@@ -161,8 +162,8 @@ export function raiseSignal(signum: Signum): void {
  * Sends a signal to a process. After `os.kill` of Python.
  *
  * For a process other than this one it needs the permission `--allow-run`,
- * without a list of programs. On Windows a process can only be ended, by
- * `SIGINT`, `SIGTERM`, `SIGQUIT` or `SIGKILL`.
+ * without a list of programs. On Windows a process can only be ended, whatever
+ * the name: by `SIGINT`, `SIGTERM`, `SIGQUIT`, `SIGABRT` or `SIGKILL`.
  *
  * @param pid The process; 0 is the group of this process, a negative number
  * the group of that process.
@@ -196,15 +197,6 @@ export function kill(pid: number, signum: Signum = "SIGTERM"): void {
   Deno.kill(pid, nameOf(numberOf(signum, "kill a process")));
 }
 
-/** Deno refuses to listen to these; the kernel allows it for three of them. */
-const UNCATCHABLE = new Set([
-  "SIGKILL",
-  "SIGSTOP",
-  "SIGILL",
-  "SIGFPE",
-  "SIGSEGV",
-]);
-
 /**
  * The number of a signal that can be caught.
  *
@@ -213,7 +205,7 @@ const UNCATCHABLE = new Set([
  */
 export function catchable(signum: unknown, what: string): number {
   const number = numberOf(signum, what);
-  if (UNCATCHABLE.has(nameOf(number))) {
+  if (!canListenTo(nameOf(number))) {
     throw new TypeError(
       `Cannot ${what}: ${
         nameOf(number)

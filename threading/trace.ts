@@ -13,6 +13,7 @@ import {
   shown,
 } from "../_internal/check.ts";
 import { tracing } from "../_internal/hooks.ts";
+import { isAbsolute, pathOfUrl } from "../_internal/built_in.ts";
 import {
   commitRecord,
   draftRecord,
@@ -187,9 +188,7 @@ function startFor(options: TraceOptions, isAsked: boolean): Trace {
 }
 
 function pathOf(path: unknown): string {
-  if (path instanceof URL && path.protocol === "file:") {
-    return decodeURIComponent(path.pathname);
-  }
+  if (path instanceof URL && path.protocol === "file:") return pathOfUrl(path);
   if (typeof path !== "string" || path === "") {
     throw new TypeError(
       `Cannot ${WHAT}: path must be a string or a file: URL, received ${
@@ -198,7 +197,7 @@ function pathOf(path: unknown): string {
     );
   }
   // The program may change its directory before the writer opens the file.
-  return path.startsWith("/") ? path : Deno.cwd() + "/" + path;
+  return isAbsolute(path) ? path : Deno.cwd() + "/" + path;
 }
 
 function checkEvents(events: unknown): void {

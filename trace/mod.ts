@@ -20,6 +20,7 @@
  */
 
 import { summaryOf } from "./_summary.ts";
+import { isAbsolute } from "../_internal/built_in.ts";
 
 /**
  * Sums up a trace: where the time of each thread went, which locks were waited
@@ -93,7 +94,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const { program, args, output } = line;
-  const path = output.startsWith("/") ? output : `${Deno.cwd()}/${output}`;
+  const path = isAbsolute(output) ? output : `${Deno.cwd()}/${output}`;
   // What an earlier run left would be taken for this one's.
   await Deno.remove(path).catch(() => {});
   const child = new Deno.Command(Deno.execPath(), {

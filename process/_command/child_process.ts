@@ -13,9 +13,15 @@ import {
 } from "./options.ts";
 import { delay } from "@std/async/delay";
 import { durationOf } from "../../_internal/check.ts";
-import { mayReadProc } from "./descriptors.ts";
+import { kernelPipes, mayReadProc } from "./descriptors.ts";
 import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
 import { endOf } from "./result.ts";
+import { HERE, type Platform } from "../../_internal/built_in.ts";
+import {
+  killSignalOf,
+  passedOn,
+  sentByTerminal,
+} from "../../_internal/platform.ts";
 import { explain } from "./program.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */
@@ -91,12 +97,22 @@ const LONGEST_PAUSE = 320;
 /**
  * How processes are ended by these options.
  *
+ * @throws {Deno.errors.NotSupported} If children of children shall be ended on
+ * Windows.
  * @throws {RangeError} If this platform has no such killSignal.
  * @throws {Deno.errors.NotCapable} If children of children shall be ended and
  * there is no permission for it.
  */
-export function endingOf(options: CommandSyncOptions): Ending {
+export function endingOf(
+  options: CommandSyncOptions,
+  platform: Platform = HERE,
+): Ending {
   const { killTree } = options;
+  if (killTree && platform === "windows") {
+    throw new Deno.errors.NotSupported(
+      "Cannot run a command with killTree: Windows has no groups of processes, and does not stop one",
+    );
+  }
   // Checked now: later, when the group must be ended, it would be too late.
   if (
     killTree && Deno.permissions.querySync({ name: "run" }).state !== "granted"
@@ -106,7 +122,10 @@ export function endingOf(options: CommandSyncOptions): Ending {
     );
   }
   return {
-    signal: nameOf(numberOf(options.killSignal ?? "SIGTERM", WHAT)),
+    signal: killSignalOf(
+      nameOf(numberOf(options.killSignal ?? "SIGTERM", WHAT)),
+      platform,
+    ),
     grace: durationOf(options.killGrace ?? 1000, WHAT, "killGrace"),
     tree: killTree === true,
     attached: killTree === "attached",
@@ -280,21 +299,6 @@ export function sendSignal(
   }
 }
 
-/** The signals passed on. SIGUSR1 is missing: in Deno it starts the inspector. */
-const SIGNALS: readonly Deno.Signal[] = [
-  "SIGHUP",
-  "SIGINT",
-  "SIGQUIT",
-  "SIGTERM",
-  "SIGUSR2",
-  "SIGALRM",
-  "SIGCONT",
-  "SIGWINCH",
-];
-
-/** What a terminal sends to all programs on it, the child among them. */
-const BY_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
-
 /**
  * Starts a program and passes on to it the signals that this one gets, until it
  * has ended. A signal that this program ignores since it was started, as under
@@ -309,16 +313,17 @@ export async function standIn(
   options: SpawnOptions,
 ): Promise<number> {
   const atTerminal = Deno.stdin.isTerminal();
+  const byTerminal = sentByTerminal();
   const ignored = ignoredSignals();
   let child: Deno.ChildProcess | undefined;
   // A program inherits what is ignored, and when Deno listens to the first signal
   // nothing is ignored any more. If there is nothing to inherit it listens first,
   // so that no signal is lost.
   if (ignored.length > 0) child = spawn(argv, options);
-  const listeners = SIGNALS.map((signal) => {
+  const listeners = passedOn().map((signal) => {
     const pass = () => {
       if (ignored.includes(signal)) return;
-      if (atTerminal && BY_TERMINAL.includes(signal)) return;
+      if (atTerminal && byTerminal.includes(signal)) return;
       // If it has ended, so does this program in a moment.
       if (child !== undefined) sendSignal(child, signal);
     };
@@ -337,10 +342,10 @@ export async function standIn(
 function ignoredSignals(): readonly Deno.Signal[] {
   if (!mayReadProc()) return [];
   try {
-    const status = Deno.readTextFileSync("/proc/self/status");
+    const status = Deno.readTextFileSync(`${kernelPipes.proc}/self/status`);
     const [, digits] = /^SigIgn:\s*([\da-f]+)/m.exec(status)!;
     const mask = BigInt(`0x${digits}`);
-    return SIGNALS.filter((signal) =>
+    return passedOn().filter((signal) =>
       (mask >> BigInt(NUMBERS[signal] - 1) & 1n) === 1n
     );
   } catch {
@@ -365,7 +370,7 @@ export interface SystemProcess {
  * @returns The processes; `undefined` if this program cannot know.
  */
 export async function listProcesses(): Promise<SystemProcess[] | undefined> {
-  return mayReadProc() ? listProc() : await listByPs();
+  return (mayReadProc() ? listProc() : undefined) ?? await listByPs();
 }
 
 /** Whether a process has not ended. */
@@ -376,7 +381,7 @@ export function isAlive({ state }: SystemProcess): boolean {
 /** As Linux tells them. */
 function listProc(): SystemProcess[] | undefined {
   try {
-    return Array.from(Deno.readDirSync("/proc"), ({ name }) => name)
+    return Array.from(Deno.readDirSync(kernelPipes.proc), ({ name }) => name)
       .filter((name) => /^\d+$/.test(name))
       .flatMap(readStat);
   } catch {
@@ -386,7 +391,7 @@ function listProc(): SystemProcess[] | undefined {
 
 function readStat(pid: string): SystemProcess[] {
   try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const stat = Deno.readTextFileSync(`${kernelPipes.proc}/${pid}/stat`);
     // `pid (name) state parent group ...`; there may be anything in the name.
     const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, parent, group] = words;

@@ -5,6 +5,7 @@
  */
 
 import { checkString } from "../../_internal/check.ts";
+import { shellOf } from "../../_internal/platform.ts";
 
 /**
  * A command: a string goes to `/bin/sh -c`, an array of the program and its
@@ -15,8 +16,20 @@ import { checkString } from "../../_internal/check.ts";
  */
 export type Command = string | readonly string[];
 
-/** The program of the strings. By its path, so that PATH cannot change it. */
-export const SHELL = "/bin/sh";
+let found: string | undefined;
+
+/** The program of the strings. */
+export function shell(): string {
+  return found ??= shellOf((path) => {
+    const { state } = Deno.permissions.querySync({ name: "read", path });
+    if (state !== "granted") return undefined;
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
 
 /**
  * The program and the arguments of a command.
@@ -28,7 +41,7 @@ export const SHELL = "/bin/sh";
  */
 export function argvOf(command: Command): string[] {
   const argv = typeof command === "string"
-    ? isLong(command) ? longArgvOf(command) : [SHELL, "-c", command]
+    ? isLong(command) ? longArgvOf(command) : [shell(), "-c", command]
     : Array.isArray(command)
     ? [...command]
     : [];
@@ -77,13 +90,13 @@ function longArgvOf(command: string): string[] {
     pieces.push(command.slice(at, end));
     at = end;
   }
-  return [SHELL, "-c", `SKEIN_COMMAND=; ${TOGETHER}`, SHELL, ...pieces];
+  return [shell(), "-c", `SKEIN_COMMAND=; ${TOGETHER}`, shell(), ...pieces];
 }
 
 /** The arguments of a command for the shell, which joins stderr to stdout. */
 export function mergedArgvOf(command: string): string[] {
   // In a shell of its own: so the joined stream also gets its syntax errors.
-  return [SHELL, "-c", 'exec "$0" "$@" 2>&1', ...argvOf(command)];
+  return [shell(), "-c", 'exec "$0" "$@" 2>&1', ...argvOf(command)];
 }
 
 /** A command as messages show it. */

@@ -10,7 +10,8 @@
  * @module
  */
 
-import { builtIn } from "../../_internal/built_in.ts";
+import { builtIn, HERE, type Platform } from "../../_internal/built_in.ts";
+import { temporaryFolder } from "../../_internal/platform.ts";
 
 /** Whether it is granted. */
 export function granted(descriptor: Deno.PermissionDescriptor): boolean {
@@ -21,8 +22,6 @@ export function granted(descriptor: Deno.PermissionDescriptor): boolean {
 export function mayRun(command: string): boolean {
   return granted({ name: "run", command });
 }
-
-const FDINFO = "/proc/self/fdinfo";
 
 /** Positions beyond any real file, which every file system can seek to. */
 const FAR = 2 ** 42;
@@ -64,7 +63,9 @@ function search(file: Deno.FsFile): number | undefined {
   try {
     const mark = FAR + Math.floor(Math.random() * FAR);
     file.seekSync(mark, Deno.SeekMode.Start);
-    for (const { name } of Deno.readDirSync(FDINFO)) {
+    for (
+      const { name } of Deno.readDirSync(`${kernelPipes.proc}/self/fdinfo`)
+    ) {
       if (positionOf(name) === mark) return Number(name);
     }
   } catch {
@@ -77,7 +78,9 @@ function search(file: Deno.FsFile): number | undefined {
 
 function positionOf(fd: string): number | undefined {
   try {
-    const info = Deno.readTextFileSync(`${FDINFO}/${fd}`);
+    const info = Deno.readTextFileSync(
+      `${kernelPipes.proc}/self/fdinfo/${fd}`,
+    );
     return Number(/^pos:\s*(\d+)/.exec(info)?.[1]);
   } catch {
     return undefined; // It was closed meanwhile, as the one of this folder is.
@@ -92,8 +95,15 @@ interface KernelPipe {
   readonly writer: number;
 }
 
-/** Where the FIFOs are for the moment between being made and unlinked. */
-const FOLDER = "/tmp";
+/**
+ * The folder for temporary files, for the FIFOs too between being made and
+ * unlinked.
+ */
+export function temporaryPlace(): string {
+  return temporaryFolder((variable) =>
+    granted({ name: "env", variable }) ? Deno.env.get(variable) : undefined
+  );
+}
 
 /** How many are made at once: more each time, for a program that needs many. */
 let batch = 4;
@@ -116,13 +126,15 @@ const spare: KernelPipe[] = [];
 export const kernelPipes = {
   enabled: Deno.build.os !== "windows",
   wrapped: Deno.build.os === "linux",
+  /** Where the kernel shows its processes, with their descriptors. */
+  proc: "/proc",
 };
 
 /** Whether what the FIFOs need is granted, without asking the user. */
 function permitted(): boolean {
-  return mayRun("mkfifo") &&
-    granted({ name: "read", path: FOLDER }) &&
-    granted({ name: "write", path: FOLDER });
+  const path = temporaryPlace();
+  return mayRun("mkfifo") && granted({ name: "read", path }) &&
+    granted({ name: "write", path });
 }
 
 /**
@@ -186,10 +198,20 @@ interface Fifos {
  *
  * @param count How many.
  * @throws {Deno.errors.NotCapable} Without permission to run mkfifo, and to
- * read and write /tmp.
+ * read and write the folder for temporary files.
+ * @throws {Deno.errors.NotFound} If there is no mkfifo.
+ * @throws {Deno.errors.NotSupported} On Windows, which has no such files.
  */
-export function makeFifos(count: number): Fifos {
-  const folder = Deno.makeTempDirSync({ dir: FOLDER, prefix: "skein-" });
+export function makeFifos(count: number, platform: Platform = HERE): Fifos {
+  if (platform === "windows") {
+    throw new Deno.errors.NotSupported(
+      "Cannot make named pipes: Windows has none among its files, so no process can be talked to blocking; use the promise form",
+    );
+  }
+  const folder = Deno.makeTempDirSync({
+    dir: temporaryPlace(),
+    prefix: "skein-",
+  });
   const remove = () => Deno.removeSync(folder, { recursive: true });
   const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
   try {
@@ -205,6 +227,10 @@ export function makeFifos(count: number): Fifos {
     return { paths, remove };
   } catch (error) {
     remove();
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Deno.errors.NotFound(
+      "Cannot make named pipes: there is no program mkfifo in PATH, which a process that is talked to blocking needs",
+      { cause: error },
+    );
   }
 }

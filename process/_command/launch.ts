@@ -27,7 +27,7 @@
  * @module
  */
 
-import { argvOf, isLong, mergedArgvOf, SHELL } from "./command_line.ts";
+import { argvOf, isLong, mergedArgvOf, shell } from "./command_line.ts";
 import { CAT, granted, kernelPipes, mayRun, takePipes } from "./descriptors.ts";
 import {
   exists,
@@ -138,11 +138,18 @@ export function wrap(
 }
 
 function mayWrap(): boolean {
-  return kernelPipes.enabled && kernelPipes.wrapped && mayRun(SHELL);
+  return kernelPipes.enabled && kernelPipes.wrapped && mayRun(shell());
 }
 
 /** Stands for the output of the process before. */
-const PREVIOUS = "/proc/previous/fd/1";
+const PREVIOUS = "previous";
+
+/**
+ * Opens the output of the process before, `$1`, which is gone if that one was
+ * killed; then there is nothing to read. Where /proc cannot be used, it fails.
+ */
+const OPEN_PREVIOUS = '{ command exec 3<"$1" || ' +
+  '{ [ -e "${1%/*/*/*}/self/fd/0" ] && exec 3</dev/null; }; } 2>/dev/null';
 
 function wrapOne(
   part: Part,
@@ -187,14 +194,12 @@ function wrapOne(
     return `exec ${operator}"$1"; shift; `;
   };
   let script = "";
+  const to = report === "stderr" ? " >&2" : "";
   if (stdin === "joint") {
     args.push(PREVIOUS);
-    // Gone if that one was killed; then there is nothing to read.
-    script += '{ command exec 3<"$1" || exec 3</dev/null; } 2>/dev/null; ' +
-      "shift; ";
+    script += `${OPEN_PREVIOUS} || { echo -${to}; exit 127; }; shift; `;
   }
   if (report !== undefined) {
-    const to = report === "stderr" ? " >&2" : "";
     script += isString || found
       ? `echo +${to}; `
       : `${FIND}if find; then echo +${to}; else echo -${to}; exit 127; fi; `;
@@ -245,7 +250,7 @@ function wrapOne(
   };
   let [program, ...rest] = argv;
   if (isString) {
-    [program, rest] = [SHELL, []];
+    [program, rest] = [shell(), []];
     if (stderr === "merge" || isFile(stderr)) {
       // A shell that does not like the command says so before it has set up the
       // stream for that. So it is another one.
@@ -266,7 +271,7 @@ function wrapOne(
     script += 'exec "$0" "$@"';
   }
   return {
-    argv: [SHELL, "-c", script, program, ...args, ...rest],
+    argv: [shell(), "-c", script, program, ...args, ...rest],
     name: argv[0],
     options,
     serves,
@@ -283,8 +288,7 @@ function wrapOne(
  * first byte to the last. A process that reads no more, or is gone already, is left
  * out: SIGPIPE is off.
  */
-const TEE =
-  '{ command exec 3<"$1" || exec 3</dev/null; } 2>/dev/null; shift; ' +
+const TEE = `${OPEN_PREVIOUS} || { echo -; exit 127; }; shift; ` +
   `${FIND}if find; then echo +; else echo -; exit 127; fi; ` +
   "read -r SKEIN_GATE || exit; unset SKEIN_GATE; " +
   'exec <&3 3<&-; { command exec >"$1" || exec >/dev/null; } 2>/dev/null; ' +
@@ -302,9 +306,9 @@ export function teeJob(
   readers: readonly number[],
   detached: boolean,
 ): WrappedJob {
-  const inputs = readers.map((pid) => `/proc/${pid}/fd/0`);
+  const inputs = readers.map((pid) => `${kernelPipes.proc}/${pid}/fd/0`);
   return {
-    argv: [SHELL, "-c", TEE, "tee", PREVIOUS, ...inputs],
+    argv: [shell(), "-c", TEE, "tee", PREVIOUS, ...inputs],
     name: "tee",
     options: {
       cwd: "/",
@@ -376,7 +380,7 @@ export function argvAfter(
   if (!joined) return argv;
   const after = [...argv];
   // The first of the shell's own arguments.
-  after[4] = `/proc/${previous!.pid}/fd/1`;
+  after[4] = `${kernelPipes.proc}/${previous!.pid}/fd/1`;
   return after;
 }
 
@@ -511,7 +515,7 @@ function numberedOne(
 
 /** Arguments for the shell, which sets the mask and becomes the program. */
 function maskedArgvOf(argv: readonly string[], umask: number): string[] {
-  return [SHELL, "-c", `umask ${umask.toString(8)}; exec "$0" "$@"`, ...argv];
+  return [shell(), "-c", `umask ${umask.toString(8)}; exec "$0" "$@"`, ...argv];
 }
 
 function plainJobOf(

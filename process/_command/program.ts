@@ -8,6 +8,8 @@
 import { checkString } from "../../_internal/check.ts";
 import { isText, readOptions, type Stage } from "./options.ts";
 import { argvOf } from "./command_line.ts";
+import { HERE, isAbsolute } from "../../_internal/built_in.ts";
+import { isPath, shellHint } from "../../_internal/platform.ts";
 import { granted, mayRun } from "./descriptors.ts";
 
 /** What is known of a command whose program is looked for. */
@@ -23,7 +25,6 @@ export interface WhichOptions {
 }
 
 const WHICH = "look for a program";
-const IS_WINDOWS = Deno.build.os === "windows";
 
 /** The files that would be run by a name, in their order. */
 function candidates(name: string, options: WhichOptions): string[] {
@@ -34,7 +35,7 @@ function candidates(name: string, options: WhichOptions): string[] {
   const { path } = readOptions(options, ["path"], WHICH);
   if (path !== undefined) checkName(path, "path");
   const folders = () => path ?? Deno.env.get("PATH") ?? "";
-  return IS_WINDOWS
+  return HERE === "windows"
     ? windowsPlaces(name, folders, Deno.env.get("PATHEXT"))
     : places(name, folders);
 }
@@ -226,7 +227,7 @@ export function explain(
   }
   // The whole path, also of a program that was looked for in PATH.
   const path = /^Failed to spawn '(.*)': /s.exec(message)?.[1] ?? file;
-  const program = path.includes("/") ? statOf(path) : "missing";
+  const program = isPath(path) ? statOf(path) : "missing";
   if (program !== undefined && program !== "missing") {
     return new NotFound(
       `Cannot run "${file}": its interpreter is missing, received ${
@@ -241,7 +242,9 @@ export function explain(
     ...folder === "unknown" ? [`no such working directory as "${cwd}"`] : [],
   ];
   return new NotFound(
-    `Cannot run a command: there is ${why.join(", or ")}, received "${file}"`,
+    `Cannot run a command: there is ${why.join(", or ")}${
+      shellHint(file)
+    }, received "${file}"`,
     { cause: error },
   );
 }
@@ -315,8 +318,8 @@ export function mayRunIn(
   { cwd, env, clearEnv }: Program,
 ): boolean {
   if (granted({ name: "run" })) return true;
-  const elsewhere = file.includes("/")
-    ? !file.startsWith("/") && cwd !== undefined
+  const elsewhere = isPath(file)
+    ? !isAbsolute(file) && cwd !== undefined
     : env?.PATH !== undefined || clearEnv === true;
   return !elsewhere && mayRun(file);
 }
@@ -328,7 +331,7 @@ export function mayRunIn(
 export function exists({ cmd, cwd, env, clearEnv }: Program): boolean {
   const [file] = argvOf(cmd);
   if (file.includes("/")) {
-    return (file.startsWith("/") || cwd === undefined) && isProgram(file);
+    return (isAbsolute(file) || cwd === undefined) && isProgram(file);
   }
   const path = env?.PATH ?? (clearEnv ||
       !granted({ name: "env", variable: "PATH" })
@@ -358,7 +361,7 @@ export function requireFound(stage: Program): void {
     folders = path.split(":").map((folder) => `${folder || "."}/`);
   }
   const paths = folders.map((folder) => folder + file).map((path) =>
-    path.startsWith("/") || cwd === undefined ? path : `${cwd}/${path}`
+    isAbsolute(path) || cwd === undefined ? path : `${cwd}/${path}`
   );
   if (!paths.every(isMissing)) return;
   const error = new Deno.errors.NotFound("entity not found");

@@ -7,6 +7,7 @@
 
 import { nameOf, NUMBERS } from "../../_internal/signum.ts";
 import { tracing } from "../../_internal/hooks.ts";
+import { baseName } from "../../_internal/platform.ts";
 import { pipelineTextOf, quote, textOf } from "./command_line.ts";
 import type { Stage as WholeStage } from "./options.ts";
 
@@ -341,7 +342,7 @@ export function showProcess(
 
 function programOf(cmd: Stage["cmd"]): string {
   if (typeof cmd === "string") return "sh";
-  return String(cmd[0]).split("/").at(-1)!;
+  return baseName(String(cmd[0]));
 }
 
 function say(stages: readonly Stage[]): (outcome: Outcome) => void {

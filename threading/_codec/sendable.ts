@@ -6,7 +6,7 @@
  * @module
  */
 
-import { builtIn, pathOfUrl } from "../../_internal/built_in.ts";
+import { builtIn, modulePath, pathOfUrl } from "../../_internal/built_in.ts";
 import { shown } from "../../_internal/check.ts";
 import { isClass, isOfPlatform, nameOf } from "./writer.ts";
 import { NotSendableError, ThreadingError } from "../errors.ts";
@@ -496,7 +496,7 @@ function misplacement(
 /** Whether a frame is of a module; V8 has the paths of files. */
 function isIn(frame: Frame, url: string): boolean {
   const file = frame.getFileName();
-  return file === url || file === decodeURIComponent(new URL(url).pathname);
+  return file === url || file === modulePath(url);
 }
 
 /** Whether a place, counted from 1, is under `if (import.meta.main)`. */
