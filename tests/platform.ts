@@ -1,34 +1,32 @@
-/** What a test needs of its platform; without a reason it runs everywhere. */
-export interface Need {
-  /** What `Deno.test` takes. */
-  ignore: boolean;
-  /** Why it is left out, for its name; else empty. */
-  reason: string;
+/** Registers a test, as `Deno.test` does. */
+interface Register {
+  (definition: Deno.TestDefinition): void;
+  (name: string, fn: Deno.TestDefinition["fn"]): void;
 }
 
-function need(met: boolean, reason: string): Need {
-  return { ignore: !met, reason: met ? "" : ` (skipped: ${reason})` };
+/** `Deno.test`, or what registers tests that are left out, with the reason. */
+function testIf(met: boolean, reason: string): Register {
+  if (met) return Deno.test;
+  return (test: Deno.TestDefinition | string, fn = () => {}) => {
+    const definition = typeof test === "string" ? { name: test, fn } : test;
+    const name = `${definition.name} (skipped: ${reason})`;
+    Deno.test({ ...definition, name, ignore: true });
+  };
 }
 
 const { os } = Deno.build;
 
-/** Needs the files under /proc, as Linux has them. */
-export const linuxOnly: Need = need(os === "linux", "needs Linux's /proc");
+/** For tests that read files under /proc, as Linux has them. */
+export const linuxTest: Register = testIf(os === "linux", "needs Linux's /proc");
 
-/** Needs a shell and the programs of Unix, such as cat and sort. */
-export const unixOnly: Need = need(
+/** For tests that run a shell, or programs of Unix such as cat and sort. */
+export const unixTest: Register = testIf(
   os !== "windows",
-  "Windows has no /bin/sh, cat and sort",
+  "Windows has no /bin/sh and no programs of Unix",
 );
 
-/** Needs signals that reach another process and can be handled there. */
-export const signalsOnly: Need = need(
+/** For tests that send signals which somebody handles. */
+export const signalTest: Register = testIf(
   os !== "windows",
   "Windows ends a process for every signal",
-);
-
-/** Needs named pipes (FIFOs). */
-export const fifosOnly: Need = need(
-  os !== "windows",
-  "Windows has no named pipes among its files",
 );
