@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { retry } from "@std/async/retry";
+import { unixTest as test } from "../platform.ts";
 import { runDeno } from "../threading/run_program.ts";
 
 const NO_PROC = ["--allow-run", "--allow-read", "--allow-write"];
@@ -34,7 +35,7 @@ const DEAF = (path: string) =>
 
 for (const rights of [["-A"], NO_PROC]) {
   for (const form of ["await p.run", "p.runSync"]) {
-    Deno.test(`killTree: "attached" ends children of children (${form}, ${rights[0]})`, async () => {
+    test(`killTree: "attached" ends children of children (${form}, ${rights[0]})`, async () => {
       const path = await Deno.makeTempFile({ dir: "/tmp" });
       const name = await print(
         `
@@ -55,7 +56,7 @@ for (const rights of [["-A"], NO_PROC]) {
   }
 }
 
-Deno.test('killTree: "attached" ends all stages, those that heed it at once', async () => {
+test('killTree: "attached" ends all stages, those that heed it at once', async () => {
   const text = await print(`
     const options = { killTree: "attached", killGrace: 60_000, timeout: 2000 };
     const stage = "sh -c 'sleep 63' & wait";
@@ -68,7 +69,7 @@ Deno.test('killTree: "attached" ends all stages, those that heed it at once', as
   assertEquals(text, "TimeoutError [ -15, -15, -15 ]\ntrue");
 });
 
-Deno.test("killTree says who gets ctrl-C: its process group", async () => {
+test("killTree says who gets ctrl-C: its process group", async () => {
   const text = await print(`
     const own = (await p.run("ps -o pgid= -p " + Deno.pid)).stdout.trim();
     for (const killTree of [undefined, true, false, "attached"]) {
@@ -82,7 +83,7 @@ Deno.test("killTree says who gets ctrl-C: its process group", async () => {
   );
 });
 
-Deno.test('ctrl-C ends what killTree: "attached" runs', async () => {
+test('ctrl-C ends what killTree: "attached" runs', async () => {
   const path = await Deno.makeTempFile({ dir: "/tmp" });
   const module = new URL("../../process/mod.ts", import.meta.url);
   const code = `import { run } from "${module}";

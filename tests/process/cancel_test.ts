@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import { Event, Thread } from "../../threading/mod.ts";
 import { leaving, shielded, wait, waits } from "./cancel_fixture.ts";
 
@@ -34,7 +35,7 @@ async function untilEnded(pid: number): Promise<void> {
 }
 
 for (const name of Object.keys(waits)) {
-  Deno.test(`Thread.cancel() ends the child of ${name}()`, async () => {
+  test(`Thread.cancel() ends the child of ${name}()`, async () => {
     const file = await Deno.makeTempFile({ dir: "/tmp" });
     const thread = new Thread({
       target: wait,
@@ -50,7 +51,7 @@ for (const name of Object.keys(waits)) {
 }
 
 for (const name of Object.keys(leaving)) {
-  Deno.test(`Thread.cancel() ends ${name}()`, async () => {
+  test(`Thread.cancel() ends ${name}()`, async () => {
     const file = await Deno.makeTempFile({ dir: "/tmp" });
     const ready = new Event();
     const thread = new Thread({ target: wait, args: [name, file, ready] });
@@ -70,7 +71,7 @@ for (const name of Object.keys(leaving)) {
   });
 }
 
-Deno.test("shield() lets a command run in a cancelled thread", () => {
+test("shield() lets a command run in a cancelled thread", () => {
   const ready = new Event();
   const go = new Event();
   const thread = new Thread({ target: shielded, args: [ready, go] });

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import { Chess, IllegalMoveError } from "../../examples/popen2_example_2.ts";
 
 function installed(): boolean {
@@ -14,7 +15,7 @@ function installed(): boolean {
 
 const ready = installed();
 
-Deno.test({
+test({
   name: "popen2() plays chess" +
     (ready ? "" : " (skipped: gnuchess is not installed)"),
   ignore: !ready,
@@ -27,7 +28,7 @@ Deno.test({
   },
 });
 
-Deno.test("popen2() throws NotFound for an engine that is missing", () => {
+test("popen2() throws NotFound for an engine that is missing", () => {
   let name = "";
   try {
     new Chess(["no-such-engine"]);

@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   getOutput,
   getOutputSync,
@@ -14,20 +15,20 @@ import {
   getStatusSync,
 } from "../../process/mod.ts";
 
-Deno.test("getStatusOutput() gives status and both streams", async () => {
+test("getStatusOutput() gives status and both streams", async () => {
   const cmd = "echo out; echo err >&2; exit 3";
   const expected = { status: 3, output: "out\nerr" };
   assertEquals(await getStatusOutput(cmd), expected);
   assertEquals(getStatusOutputSync(cmd), expected);
 });
 
-Deno.test("getStatusOutput() strips one newline", async () => {
+test("getStatusOutput() strips one newline", async () => {
   assertEquals(await getOutput("printf 'a\\n\\n'"), "a\n");
   assertEquals(await getOutput("printf a"), "a");
   assertEquals(getOutputSync(["printf", "a\\n"]), "a");
 });
 
-Deno.test("getStatusOutput() of what cannot be run", async () => {
+test("getStatusOutput() of what cannot be run", async () => {
   const { status, output } = await getStatusOutput("no-such-program");
   assertEquals(status, 127);
   assertStringIncludes(output, "no-such-program");
@@ -37,17 +38,17 @@ Deno.test("getStatusOutput() of what cannot be run", async () => {
   assertStringIncludes(await getOutput("if"), "yntax error");
 });
 
-Deno.test("getStatusOutput() of a killed command", async () => {
+test("getStatusOutput() of a killed command", async () => {
   assertEquals((await getStatusOutput("kill -9 $$")).status, -9);
   assertEquals(getStatusOutputSync("kill -9 $$").status, -9);
 });
 
-Deno.test("getStatusOutput() takes commands of several lines", async () => {
+test("getStatusOutput() takes commands of several lines", async () => {
   const cmd = "echo a # comment\nfor i in b c; do echo $i; done >&2 &&\necho d";
   assertEquals(await getOutput(cmd), "a\nb\nc\nd");
 });
 
-Deno.test("getStatusOutput() with a timeout", async () => {
+test("getStatusOutput() with a timeout", async () => {
   const error = await assertRejects(
     () => getStatusOutput(["sleep", "60"], { timeout: 50 }),
     DOMException,
@@ -55,7 +56,7 @@ Deno.test("getStatusOutput() with a timeout", async () => {
   assertEquals(error.name, "TimeoutError");
 });
 
-Deno.test("getStatus() is what ls says", async () => {
+test("getStatus() is what ls says", async () => {
   assert((await getStatus("/tmp")).startsWith("d"));
   assert(getStatusSync("/tmp").endsWith("/tmp"));
   assert((await getStatus("-no such")).includes("-no such"));

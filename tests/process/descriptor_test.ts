@@ -6,6 +6,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { linuxTest, unixTest as test } from "../platform.ts";
 import {
   P_DETACH,
   pipeline,
@@ -35,9 +36,8 @@ const bothWays = testWays({
   ways: ["shells", "descriptors"],
 });
 
-Deno.test({
+linuxTest({
   name: "run() and its relatives give a child three streams and nothing else",
-  ignore: Deno.build.os !== "linux",
   fn: () =>
     temporary(async (folder) => {
       const path = `${folder}/out`;
@@ -87,7 +87,7 @@ Deno.test({
     }),
 });
 
-Deno.test("pipeline() and popen2Sync() do not wait for a program in the background", async () => {
+test("pipeline() and popen2Sync() do not wait for a program in the background", async () => {
   // It has none of the streams; only a further descriptor could be waited for.
   const script = "sleep 60 </dev/null >/dev/null 2>&1 & echo $!";
   const end = (pid: string) => runSync(`kill ${pid}`);
@@ -102,7 +102,7 @@ Deno.test("pipeline() and popen2Sync() do not wait for a program in the backgrou
   }
 });
 
-Deno.test("pipeline() tells a stage that the next one has closed its input", () =>
+test("pipeline() tells a stage that the next one has closed its input", () =>
   temporary(async (folder) => {
     // The first goes on when yes has got SIGPIPE; for that the other waits.
     const first = `yes; : > ${folder}/over`;
@@ -112,7 +112,7 @@ Deno.test("pipeline() tells a stage that the next one has closed its input", () 
     assertEquals(await both.text(), "over\n");
   }));
 
-Deno.test("pipeline() does not wait for a program that another thread starts", async () => {
+test("pipeline() does not wait for a program that another thread starts", async () => {
   const threads = [1, 2].map(() => new Thread({ target: pipes }));
   for (const thread of threads) thread.start();
   let running = true;
@@ -127,7 +127,7 @@ Deno.test("pipeline() does not wait for a program that another thread starts", a
   await run(`kill ${strangers.join(" ")}`);
 });
 
-Deno.test("pipeline() gives a program its environment as run() does", async () => {
+test("pipeline() gives a program its environment as run() does", async () => {
   const cmd = ["sh", "-c", "tr '\\0' '\\n' </proc/$$/environ"];
   const PATH = "/usr/bin:/bin";
   const all: RunOptions[] = [
@@ -174,7 +174,7 @@ bothWays("pipeline() says at once that there is no such program", async () => {
   assertEquals([stdout, stderr], ["NotFound\n", ""]);
 });
 
-Deno.test("popen2Sync() of what the shell does not like gives its status", () => {
+test("popen2Sync() of what the shell does not like gives its status", () => {
   using child = popen2Sync("exec 2>/dev/null; exit 3");
   assertEquals(child.stdout.read(), "");
   assertEquals(child.process.waitSync(), 3);

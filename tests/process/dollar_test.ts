@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   $,
   CommandError,
@@ -69,7 +70,7 @@ const SHELLS: typeof PLACES = [
   ['"$(printf %s "${SKEIN_NONE:-b}', '.")"', (x) => `b${x}.`],
 ];
 
-Deno.test(`$ survives a real shell (SKEIN_SEED=${SEED})`, async () => {
+test(`$ survives a real shell (SKEIN_SEED=${SEED})`, async () => {
   const random = randomFrom(SEED);
   // SKEIN_STRESS=100 makes a million of it.
   for (let round = 0; round < 10 * STRESS; round++) {
@@ -199,7 +200,7 @@ function wholes(random: () => number): string[] {
   return [before, middle + next, after];
 }
 
-Deno.test({
+test({
   name: `$ runs nothing of a value, wherever it is put in (SKEIN_SEED=${SEED})`,
   async fn() {
     const random = randomFrom(SEED + 1);
@@ -233,7 +234,7 @@ Deno.test({
   },
 });
 
-Deno.test("$ gives a pipeline that can be awaited", async () => {
+test("$ gives a pipeline that can be awaited", async () => {
   const command = $`echo ${"spam"}; echo eggs >&2`;
   assert(command instanceof Pipeline);
   const { status, stdout, stderr } = await command;
@@ -249,7 +250,7 @@ Deno.test("$ gives a pipeline that can be awaited", async () => {
   assert(!("then" in pipeline(["true"])));
 });
 
-Deno.test("$ keeps its kind through from(), to() and with()", async () => {
+test("$ keeps its kind through from(), to() and with()", async () => {
   const sorted = $`sort`.from("b\na\n").with({ env: { LC_ALL: "C" } });
   assert(sorted instanceof ShellCommand);
   assertEquals((await sorted).stdout, "a\nb\n");
@@ -259,13 +260,13 @@ Deno.test("$ keeps its kind through from(), to() and with()", async () => {
   await Deno.remove(path);
 });
 
-Deno.test("$ fails as other commands do", async () => {
+test("$ fails as other commands do", async () => {
   const error = await assertRejects(async () => await $`exit 3`, CommandError);
   assertEquals(error.status, 3);
   assertEquals((await $`exit 3`.with({ check: false })).status, 3);
 });
 
-Deno.test("$ writes values as words", async () => {
+test("$ writes values as words", async () => {
   const show = "printf '<%s>'";
   const text = (command: ShellCommand) => command.text();
   const raw = $.raw`${show}`;
@@ -278,7 +279,7 @@ Deno.test("$ writes values as words", async () => {
   assertEquals(await text($`${raw} a ${[]}# b`), "<a>");
 });
 
-Deno.test("$ quotes also what a shell would take for its own", async () => {
+test("$ quotes also what a shell would take for its own", async () => {
   for (const value of ["if", "a=b", "~", "*", "!", "{a,b}", "#", "a\nb"]) {
     const { stdout, status } = await $`${value}`.with({ check: false });
     assertEquals([stdout, status], ["", 127], value);
@@ -287,7 +288,7 @@ Deno.test("$ quotes also what a shell would take for its own", async () => {
   assertEquals(await $`echo ${1}>&1`.text(), "1\n");
 });
 
-Deno.test("$ takes values of 100 KB, several of them, in each place", async () => {
+test("$ takes values of 100 KB, several of them, in each place", async () => {
   const long = `it's "$x" \`\n\\`.repeat(7000);
   const texts = await Promise.all([
     $`printf %s ${long}`.text(),
@@ -309,7 +310,7 @@ Deno.test("$ takes values of 100 KB, several of them, in each place", async () =
   assertEquals(Number(counted), 240_000);
 });
 
-Deno.test("$ puts commands into commands", async () => {
+test("$ puts commands into commands", async () => {
   const word = "it's";
   const inner = $`printf '%s\\n' ${word} ${"a b"}`;
   assertEquals(await $`${inner} | sort`.text(), "a b\nit's\n");
@@ -329,7 +330,7 @@ Deno.test("$ puts commands into commands", async () => {
   assertThrows(() => $`echo "${inner}"`, TypeError, "use $(…)");
 });
 
-Deno.test("$ puts in what a command wrote", async () => {
+test("$ puts in what a command wrote", async () => {
   const result = await $`echo "a  b"; echo`;
   assertEquals(
     await $`printf '<%s>' ${result} "${result}"`.text(),
@@ -337,14 +338,14 @@ Deno.test("$ puts in what a command wrote", async () => {
   );
 });
 
-Deno.test("$.raw quotes nothing", async () => {
+test("$.raw quotes nothing", async () => {
   assertEquals(await $.raw`echo ${"a  b"} ${["c", 1]}`.text(), "a b c 1\n");
   assertEquals(await $`echo ${$.raw("$((1 + 1)) '*'")}`.text(), "2 *\n");
   const sum = $.raw`$((1 + ${1}))`;
   assertEquals(await $`echo ${sum} ${"*"}`.text(), "2 *\n");
 });
 
-Deno.test("$.with() gives options to its commands", async () => {
+test("$.with() gives options to its commands", async () => {
   const there = $.with({ cwd: "/tmp" }).with({ env: { NAME: "spam" } });
   assertEquals(await there`pwd; echo $NAME`.text(), "/tmp\nspam\n");
   assertEquals((await there.raw`pwd`).stdout, "/tmp\n");
@@ -352,7 +353,7 @@ Deno.test("$.with() gives options to its commands", async () => {
   assertEquals((await quiet`exit 3`).status, 3);
 });
 
-Deno.test("$ refuses what cannot be put in", () => {
+test("$ refuses what cannot be put in", () => {
   const bad: unknown[] = [
     undefined,
     null,
@@ -381,7 +382,7 @@ Deno.test("$ refuses what cannot be put in", () => {
   assertThrows(() => $(["ls"] as never), TypeError, "a template");
 });
 
-Deno.test("$ refuses values where a shell would take them apart", () => {
+test("$ refuses values where a shell would take them apart", () => {
   const x = "x";
   const refused: (() => unknown)[] = [
     () => $`echo \\${x}`,

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   type CommandResult,
@@ -203,7 +204,7 @@ everyWay("Pipeline.tee() takes many bytes and little memory", async () => {
   assert(most < 2 ** 26, `${most}`);
 });
 
-Deno.test({
+test({
   name: "Pipeline.tee() leaves the bytes to the kernel where it can",
   ignore: !kernelPipes.wrapped,
   async fn() {
@@ -223,7 +224,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "Pipeline.tee() does without tee where there is none",
   ignore: !kernelPipes.wrapped,
   async fn() {
@@ -249,7 +250,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "Pipeline.tee() fails if what is between the pipelines is killed",
   ignore: !kernelPipes.wrapped,
   async fn() {
@@ -287,7 +288,7 @@ Deno.test({
   },
 });
 
-Deno.test("Pipeline.tee() says which branch ran out of time", async () => {
+test("Pipeline.tee() says which branch ran out of time", async () => {
   const slow = pipeline(["sleep", "60"]).with({ timeout: 100 });
   const both = pipeline("yes | head -n 3; sleep 1")
     .tee(slow, pipeline(["cat"]));
@@ -305,7 +306,7 @@ Deno.test("Pipeline.tee() says which branch ran out of time", async () => {
   );
 });
 
-Deno.test("Pipeline.tee() in the blocking form", () => {
+test("Pipeline.tee() in the blocking form", () => {
   const sorted = pipeline(["cat"]).from(["b\n", "a\n"]).tee(
     pipeline(["sort"]).tee(pipeline(["cat"])),
     pipeline({ cmd: ["wc", "-l"], cwd: new URL("file:///tmp") }),
@@ -320,7 +321,7 @@ Deno.test("Pipeline.tee() in the blocking form", () => {
   assertEquals(error.result.branches[0].stdout, "spam\n");
 });
 
-Deno.test("Pipeline.tee() refuses what is no pipeline without an input", () => {
+test("Pipeline.tee() refuses what is no pipeline without an input", () => {
   const one = pipeline(["cat"]);
   assertThrows(() => one.tee(), TypeError, "none");
   assertThrows(() => one.tee(["cat"] as never), TypeError, "received");

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
@@ -13,7 +14,7 @@ async function inProgram(code: string): Promise<string> {
   return decoder.decode(stdout).trim();
 }
 
-Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () => {
+test("run() and its relatives leave nothing behind in 1000 runs", async () => {
   const result = await inProgram(`
     const none = () => {};
     const merge = { cmd: ["sh", "-c", "echo a; echo b >&2"], stderr: "merge" };
@@ -112,7 +113,7 @@ Deno.test("run() and its relatives leave nothing behind in 1000 runs", async () 
   assertEquals(result, "true true 0 0");
 });
 
-Deno.test("streams and handles of pipelines leave nothing behind in 300 runs", async () => {
+test("streams and handles of pipelines leave nothing behind in 300 runs", async () => {
   const result = await inProgram(`
     const none = () => {};
     async function round() {
@@ -157,7 +158,7 @@ Deno.test("streams and handles of pipelines leave nothing behind in 300 runs", a
   assertEquals(result, "true 1");
 });
 
-Deno.test("popen2Sync() and pipelines leave nothing behind in threads that are killed", async () => {
+test("popen2Sync() and pipelines leave nothing behind in threads that are killed", async () => {
   const file = await Deno.makeTempFile({ dir: "/tmp", suffix: ".ts" });
   const threading = new URL("../../threading/mod.ts", import.meta.url).href;
   await Deno.writeTextFile(

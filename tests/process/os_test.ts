@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { linuxTest, unixTest as test } from "../platform.ts";
 import {
   fork,
   getpid,
@@ -18,14 +19,14 @@ import {
 
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
 
-Deno.test("system() gives the status", async () => {
+test("system() gives the status", async () => {
   assertEquals(await system("exit 3"), 3);
   assertEquals(await system("kill -9 $$"), -9);
   assertEquals(systemSync("exit 3"), 3);
   assertEquals(systemSync(["true"], { timeout: 60_000 }), 0);
 });
 
-Deno.test("spawn() waits, or gives a number to wait for", async () => {
+test("spawn() waits, or gives a number to wait for", async () => {
   assertEquals(await spawn(P_WAIT, "exit 3"), 3);
   assertEquals(spawnSync(P_WAIT, "exit 3"), 3);
   const pid = await spawn(P_NOWAIT, "sleep 0.1; exit 4");
@@ -42,7 +43,7 @@ Deno.test("spawn() waits, or gives a number to wait for", async () => {
   await assertRejects(() => spawn(7 as SpawnMode, "true"), RangeError);
 });
 
-Deno.test("spawnSync() can be waited for in both forms", async () => {
+test("spawnSync() can be waited for in both forms", async () => {
   assertEquals(waitpidSync(spawnSync(P_NOWAIT, "exit 5")), 5);
   assertEquals(await waitpid(spawnSync(P_NOWAIT, "exit 6")), 6);
   const pid = spawnSync(P_NOWAIT, "sleep 0.1");
@@ -50,7 +51,7 @@ Deno.test("spawnSync() can be waited for in both forms", async () => {
   assertEquals(waitpidSync(pid), 0);
 });
 
-Deno.test("spawn() detaches", async () => {
+test("spawn() detaches", async () => {
   const path = await Deno.makeTempFile({ dir: "/tmp" });
   const pid = await spawn(P_DETACH, `sleep 0.05; echo $$ > ${path}`);
   for (let i = 0; i < 100; i++) {
@@ -61,12 +62,12 @@ Deno.test("spawn() detaches", async () => {
   await Deno.remove(path);
 });
 
-Deno.test("getpid(), getppid() are Deno's", () => {
+test("getpid(), getppid() are Deno's", () => {
   assertEquals(getpid(), Deno.pid);
   assertEquals(getppid(), Deno.ppid);
 });
 
-Deno.test("kill() ends a process", async () => {
+test("kill() ends a process", async () => {
   const code = `const pid = await p.spawn(p.P_NOWAIT, ["sleep", "60"]);
     p.kill(pid, 9); console.log(await p.waitpid(pid));`;
   const child = program(code);
@@ -75,7 +76,7 @@ Deno.test("kill() ends a process", async () => {
   assertEquals(new TextDecoder().decode(stdout), "-9\n");
 });
 
-Deno.test("fork() says what to use instead", () => {
+test("fork() says what to use instead", () => {
   assertThrows(() => fork(), Deno.errors.NotSupported, "daemonize()");
 });
 
@@ -100,7 +101,7 @@ function program(code: string, ...args: string[]): Deno.ChildProcess {
 
 for (const call of ["await p.exec", "p.execSync"]) {
   const name = call.replace(/.*\./, "");
-  Deno.test(`${name}() passes streams and status through`, async () => {
+  test(`${name}() passes streams and status through`, async () => {
     const child = program(`${call}("cat; exit 7"); console.log("never");`);
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode("spam"));
@@ -110,7 +111,7 @@ for (const call of ["await p.exec", "p.execSync"]) {
     assertEquals(code, 7);
   });
 
-  Deno.test(`${name}() passes signals through`, async () => {
+  test(`${name}() passes signals through`, async () => {
     const child = program(
       `${call}("trap 'echo caught' USR2; echo ready; " +
          "while :; do sleep 0.02; done");`,
@@ -129,9 +130,8 @@ for (const call of ["await p.exec", "p.execSync"]) {
 
 for (const call of ["await p.exec", "p.execSync"]) {
   const name = call.replace(/.*\./, "");
-  Deno.test({
+  linuxTest({
     name: `${name}() passes on that a signal is ignored`,
-    ignore: Deno.build.os !== "linux",
     fn: async () => {
       const code = `import * as p from "${MOD}";
         ${call}("kill -HUP $$; kill -HUP $PPID; sleep 0.2; echo survived");`;
@@ -149,7 +149,7 @@ for (const call of ["await p.exec", "p.execSync"]) {
   });
 }
 
-Deno.test("daemonize() starts the program anew, in the background", async () => {
+test("daemonize() starts the program anew, in the background", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   const main = `${folder}/main.ts`;
   const log = `${folder}/log`;

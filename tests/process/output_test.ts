@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   $,
   CommandError,
@@ -28,7 +29,7 @@ function assertInOrder(all: string | undefined): void {
   );
 }
 
-Deno.test("all keeps 100 000 lines of both streams in their order", async () => {
+test("all keeps 100 000 lines of both streams in their order", async () => {
   const options = { all: true } as const;
   for (const cmd of [BOTH, ["sh", "-c", BOTH]]) {
     for (
@@ -49,7 +50,7 @@ Deno.test("all keeps 100 000 lines of both streams in their order", async () => 
   assertInOrder(lines.join("\n") + "\n");
 });
 
-Deno.test("all is what text(), bytes(), json() and lines() give", async () => {
+test("all is what text(), bytes(), json() and lines() give", async () => {
   const both = pipeline("echo 1; echo 2 >&2").with({ all: true });
   assertEquals(await both.text(), "1\n2\n");
   assertEquals(both.textSync(), "1\n2\n");
@@ -60,7 +61,7 @@ Deno.test("all is what text(), bytes(), json() and lines() give", async () => {
   assertEquals([await json.json(), json.jsonSync()], [1, 1]);
 });
 
-Deno.test("all is about the last stage, and is in errors too", async () => {
+test("all is about the last stage, and is in errors too", async () => {
   const failing = pipeline(
     "echo first >&2; echo in",
     "cat; echo last >&2; exit 3",
@@ -76,7 +77,7 @@ Deno.test("all is about the last stage, and is in errors too", async () => {
   assertEquals((await run("true", { all: true })).all, "");
 });
 
-Deno.test("all goes with nothing that sends a stream elsewhere", async () => {
+test("all goes with nothing that sends a stream elsewhere", async () => {
   const all = true;
   for (const stderr of ["capture", "null", "merge", "tee"] as const) {
     await assertRejects(() => run("true", { all, stderr }), TypeError);
@@ -87,7 +88,7 @@ Deno.test("all goes with nothing that sends a stream elsewhere", async () => {
   await assertRejects(() => elsewhere.run(), TypeError);
 });
 
-Deno.test("tee captures and shows, in all forms", async () => {
+test("tee captures and shows, in all forms", async () => {
   const program = new URL("./tee_program.ts", import.meta.url).pathname;
   const { stdout, stderr } = await runDeno([
     "run",
@@ -167,7 +168,7 @@ everyWay("run() writes standard error to an open file", async () => {
   }
 });
 
-Deno.test("the blocking forms refuse a stream for standard error", () => {
+test("the blocking forms refuse a stream for standard error", () => {
   const options = { stderr: keeper().stream as StderrSink };
   assertThrows(() => runSync("true", options), TypeError, "a stream");
 });
@@ -194,7 +195,7 @@ const STREAMS: typeof SOURCES = {
   }),
 };
 
-Deno.test("run() reads bytes in all forms, in the blocking form too", async () => {
+test("run() reads bytes in all forms, in the blocking form too", async () => {
   for (const [name, options] of Object.entries(SOURCES)) {
     assertEquals((await run(["cat"], options())).stdout, "spam", name);
     assertEquals(runSync(["cat"], options() as never).stdout, "spam", name);
@@ -214,7 +215,7 @@ Deno.test("run() reads bytes in all forms, in the blocking form too", async () =
   }
 });
 
-Deno.test("run() reads bodies that are not there, and none that was read", async () => {
+test("run() reads bodies that are not there, and none that was read", async () => {
   assertEquals((await run(["cat"], { input: new Response() })).stdout, "");
   const used = new Response("spam");
   await used.text();
@@ -236,7 +237,7 @@ Deno.test("run() reads bodies that are not there, and none that was read", async
   assert(cancelled);
 });
 
-Deno.test("run() reads what runs", async () => {
+test("run() reads what runs", async () => {
   const running = pipeline("echo spam; exit 3").start();
   const input = { input: running };
   // Its failure is that of its output, after the last bytes.
@@ -256,7 +257,7 @@ Deno.test("run() reads what runs", async () => {
   );
 });
 
-Deno.test("a source and progress: how large a Blob is", async () => {
+test("a source and progress: how large a Blob is", async () => {
   const totals = new Set<number | undefined>();
   await run(["cat"], {
     input: new Blob(["spam"]),
@@ -265,7 +266,7 @@ Deno.test("a source and progress: how large a Blob is", async () => {
   assertEquals([...totals], [4]);
 });
 
-Deno.test("text() trims, and decodes other encodings", async () => {
+test("text() trims, and decodes other encodings", async () => {
   const latin = pipeline("printf ' caf\\351 \\n'");
   const encoding = "latin1";
   assertEquals(await latin.text({ encoding }), " café \n");

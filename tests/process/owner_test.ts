@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   pipeline,
@@ -51,7 +52,7 @@ bothWays(
   !isRoot,
 );
 
-Deno.test({
+test({
   name: "run() as another user that may not",
   ignore: !isRoot,
   async fn() {
@@ -95,7 +96,7 @@ bothWays("run() sets a umask for the program only", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("run() with a umask says what is missing", async () => {
+test("run() with a umask says what is missing", async () => {
   const umask = 0o022;
   const code = `
     import { run, runSync } from "./process/mod.ts";
@@ -122,7 +123,7 @@ Deno.test("run() with a umask says what is missing", async () => {
   }
 });
 
-Deno.test("verbose says what runs and how it ended, without the environment", async () => {
+test("verbose says what runs and how it ended, without the environment", async () => {
   const code = `
     import { $, pipeline, run, runSync } from "./process/mod.ts";
     const options = { verbose: true, env: { SECRET: "hidden" } };

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
@@ -27,7 +28,7 @@ async function withOnly(permissions: string[], code: string): Promise<string> {
   }
 }
 
-Deno.test("pipeline() needs only the permission to run its programs", async () => {
+test("pipeline() needs only the permission to run its programs", async () => {
   const code = `return (await p.pipeline(["sort"], ["uniq"])
     .from("b\\na\\nb\\n").text()).replaceAll("\\n", " ");`;
   assertEquals(await withOnly(["--allow-run=sort,uniq"], code), "a b");
@@ -36,7 +37,7 @@ Deno.test("pipeline() needs only the permission to run its programs", async () =
   assertStringIncludes(refused, "uniq");
 });
 
-Deno.test("run() and runSync() need only the permission to run the program", async () => {
+test("run() and runSync() need only the permission to run the program", async () => {
   const code = `return (await p.run(["echo", "a"])).stdout.trim() +
     p.runSync(["echo", "b"]).stdout.trim() + p.systemSync(["true"]);`;
   assertEquals(await withOnly(["--allow-run=echo,true"], code), "ab0");
@@ -44,12 +45,12 @@ Deno.test("run() and runSync() need only the permission to run the program", asy
   assertStringIncludes(shell, "NotCapable");
 });
 
-Deno.test("getStatusOutput() of an array needs no shell", async () => {
+test("getStatusOutput() of an array needs no shell", async () => {
   const code = `return (await p.getOutput(["sort", "-q"])).length > 0;`;
   assertEquals(await withOnly(["--allow-run=sort"], code), "true");
 });
 
-Deno.test("pipeline() hands an open file over as it is", async () => {
+test("pipeline() hands an open file over as it is", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   // What the stage has as its streams, and where the file stands afterwards.
   const code = `Deno.writeTextFileSync("${folder}/in", "spam eggs");
@@ -78,21 +79,21 @@ Deno.test("pipeline() hands an open file over as it is", async () => {
   }
 });
 
-Deno.test("popen2() needs only the permission to run the program", async () => {
+test("popen2() needs only the permission to run the program", async () => {
   const code = `const { stdout, stdin } = p.popen2(["sort"]);
     stdin.write("b\\na\\n"); stdin.close();
     return (await stdout.readline()).trim();`;
   assertEquals(await withOnly(["--allow-run=sort"], code), "a");
 });
 
-Deno.test("runSync() with input says which permission it misses", async () => {
+test("runSync() with input says which permission it misses", async () => {
   const code = `p.runSync(["cat"], { input: "a" });`;
   const message = await withOnly(["--allow-run=cat"], code);
   assertStringIncludes(message, "NotCapable");
   assertStringIncludes(message, "read");
 });
 
-Deno.test("run() says which file cannot be executed", async () => {
+test("run() says which file cannot be executed", async () => {
   const file = new URL(import.meta.url).pathname;
   const code = `const seen = [];
     for (const path of ["/tmp", "${file}"]) {
@@ -108,7 +109,7 @@ Deno.test("run() says which file cannot be executed", async () => {
   assertEquals(seen, "true,true,true,true");
 });
 
-Deno.test("run() with killTree asks for its permission first", async () => {
+test("run() with killTree asks for its permission first", async () => {
   const code = `await p.run(["true"], { killTree: true });`;
   const message = await withOnly(["--allow-run=true"], code);
   assertStringIncludes(message, "NotCapable");
@@ -117,7 +118,7 @@ Deno.test("run() with killTree asks for its permission first", async () => {
 
 for (const form of ["timeout: 1500", "signal: controller.signal"]) {
   const what = form.replace(/:.*/, "");
-  Deno.test(`run() with killTree and ${what} ends the children of children`, async () => {
+  test(`run() with killTree and ${what} ends the children of children`, async () => {
     const path = await Deno.makeTempFile({ dir: "/tmp" });
     const code = `const script = "trap '' TERM; (trap '' TERM; " +
         "sleep 61 & echo $! > ${path}; wait) & wait; wait; sleep 62";
@@ -146,7 +147,7 @@ for (const form of ["timeout: 1500", "signal: controller.signal"]) {
 }
 
 for (const rights of [["-A"], ["--allow-run", "--allow-read=/tmp"]]) {
-  Deno.test(`run() with killTree does not wait for the dead (${rights[0]})`, async () => {
+  test(`run() with killTree does not wait for the dead (${rights[0]})`, async () => {
     const path = await Deno.makeTempFile({ dir: "/tmp" });
     // One in the group is dead, and the one that should ask how it ended is in
     // a group of its own and never does.
@@ -169,7 +170,7 @@ for (const rights of [["-A"], ["--allow-run", "--allow-read=/tmp"]]) {
   });
 }
 
-Deno.test("run() and its relatives say that an interpreter is missing", async () => {
+test("run() and its relatives say that an interpreter is missing", async () => {
   const code = (call: string) => `
     const path = Deno.makeTempFileSync({ dir: "/tmp" });
     Deno.writeTextFileSync(path, "#!/no/such/interpreter -x");
@@ -195,7 +196,7 @@ Deno.test("run() and its relatives say that an interpreter is missing", async ()
   assertStringIncludes(blind, "no such program, or no interpreter for it");
 });
 
-Deno.test("run() and its relatives say that the current directory is gone", async () => {
+test("run() and its relatives say that the current directory is gone", async () => {
   const code = (call: string) => `
     const path = Deno.makeTempDirSync({ dir: "/tmp" });
     Deno.chdir(path);
@@ -224,7 +225,7 @@ Deno.test("run() and its relatives say that the current directory is gone", asyn
   assertEquals(elsewhere, "/");
 });
 
-Deno.test("pipeline() runs no other program by the name of one that is allowed", async () => {
+test("pipeline() runs no other program by the name of one that is allowed", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   try {
     const path = `${folder}/echo`;
@@ -244,7 +245,7 @@ Deno.test("pipeline() runs no other program by the name of one that is allowed",
   }
 });
 
-Deno.test("pipeline() says that an interpreter is missing, also where it may not look", async () => {
+test("pipeline() says that an interpreter is missing, also where it may not look", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   try {
     const path = `${folder}/script`;
@@ -356,12 +357,12 @@ const NEEDS: [name: string, permissions: string[], code: string][] = [
 ];
 
 for (const [name, permissions, code] of NEEDS) {
-  Deno.test(`process: ${name} needs only ${permissions.join(" ")}`, async () => {
+  test(`process: ${name} needs only ${permissions.join(" ")}`, async () => {
     assertEquals(await withOnly(permissions, `return ${code};`), "a b");
   });
 }
 
-Deno.test("run() with a umask needs a shell, and says so", async () => {
+test("run() with a umask needs a shell, and says so", async () => {
   const code = `return await p.run(["printf", "a"], { umask: 0 });`;
   assertStringIncludes(
     await withOnly(["--allow-run=printf"], code),

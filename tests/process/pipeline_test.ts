@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   pipeline,
@@ -316,7 +317,7 @@ everyWay("pipeline() merges standard error without a shell", async () => {
   }
 });
 
-Deno.test("pipeline() merges standard error in its order", async () => {
+test("pipeline() merges standard error in its order", async () => {
   const script = "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo e$i >&2; done";
   const expected = "123456789".replaceAll(/./g, "$&\ne$&\n");
   const cmd = ["sh", "-c", script];
@@ -348,7 +349,7 @@ everyWay("Pipeline.lines() reads on demand and ends early", async () => {
   await assertRejects(() => failing.next(), CommandError);
 });
 
-Deno.test("Pipeline.lines() takes both ends of a line away", async () => {
+test("Pipeline.lines() takes both ends of a line away", async () => {
   // One write for each part, so that ends are cut in two.
   const parts = ["a\\r\\n\\r\\nb", "\\r", "\\nc\\rd\\n\\n", "e\\r"];
   const cmd = parts.map((part) => `printf '${part}'; sleep 0.05`).join(";");
@@ -361,7 +362,7 @@ Deno.test("Pipeline.lines() takes both ends of a line away", async () => {
   assertEquals(await stdout.readlines(), ["a\r\n", "b"]);
 });
 
-Deno.test("Pipeline.lines() holds the program back", () =>
+test("Pipeline.lines() holds the program back", () =>
   temporary(async (folder) => {
     const path = `${folder}/written`;
     const lines = pipeline(`yes | head -c 2000000; echo > ${path}`).lines();
@@ -374,7 +375,7 @@ Deno.test("Pipeline.lines() holds the program back", () =>
     assert((await Deno.stat(path)).isFile);
   }));
 
-Deno.test("Pipeline.lines() never splits a character", async () => {
+test("Pipeline.lines() never splits a character", async () => {
   const text = "aé€😀\n".repeat(20_000);
   let count = 0;
   for await (const line of pipeline(["cat"]).from(text).lines()) {
@@ -384,14 +385,14 @@ Deno.test("Pipeline.lines() never splits a character", async () => {
   assertEquals(count, 20_000);
 });
 
-Deno.test("Pipeline.lines() reads a line of 100 MB", async () => {
+test("Pipeline.lines() reads a line of 100 MB", async () => {
   const cmd = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
   const lengths: number[] = [];
   for await (const line of pipeline(cmd).lines()) lengths.push(line.length);
   assertEquals(lengths, [100_000_000, 3]);
 });
 
-Deno.test("Pipeline.linesSync() reads on demand and ends early", () =>
+test("Pipeline.linesSync() reads on demand and ends early", () =>
   temporary(async (folder) => {
     const path = `${folder}/written`;
     const cmd = `yes | head -c 2000000; echo > ${path}`;
@@ -421,17 +422,17 @@ Deno.test("Pipeline.linesSync() reads on demand and ends early", () =>
     assertThrows(() => source.linesSync(), TypeError, "event loop");
   }));
 
-Deno.test("Pipeline.json() parses the output", async () => {
+test("Pipeline.json() parses the output", async () => {
   assertEquals(await pipeline(["echo", '{"a":[1]}']).json(), { a: [1] });
   await assertRejects(() => pipeline(["echo", "no"]).json(), SyntaxError);
 });
 
-Deno.test("Pipeline.to() leaves nothing to be had as text", async () => {
+test("Pipeline.to() leaves nothing to be had as text", async () => {
   await assertRejects(() => pipeline(["true"]).to("null").text(), TypeError);
   assertThrows(() => pipeline(["true"]).to("null").lines(), TypeError);
 });
 
-Deno.test("Pipeline.with() tees what is captured", async () => {
+test("Pipeline.with() tees what is captured", async () => {
   const chunks: Uint8Array[] = [];
   const tee = new WritableStream<Uint8Array>({
     write: (chunk) => void chunks.push(chunk),
@@ -462,13 +463,13 @@ everyWay("Pipeline.with() reports progress", () =>
     assertEquals(seen.at(-1), end);
   }));
 
-Deno.test("pipeline() with a locked stream ends what it started", async () => {
+test("pipeline() with a locked stream ends what it started", async () => {
   const locked = new ReadableStream();
   locked.getReader();
   await assertRejects(() => pipeline(["cat"]).from(locked).run(), TypeError);
 });
 
-Deno.test("pipeline() without a command throws", () => {
+test("pipeline() without a command throws", () => {
   assertThrows(() => pipeline(), TypeError);
 });
 
@@ -483,7 +484,7 @@ everyWay("pipeline() with no source file says so", async () => {
   await assertRejects(() => folder.run(), Deno.errors.IsADirectory);
 });
 
-Deno.test("Pipeline.runSync() blocks for the same", () => {
+test("Pipeline.runSync() blocks for the same", () => {
   const sort = pipeline(["sort"], ["uniq"]);
   assertEquals(sort.from("b\na\nb\n").textSync(), "a\nb\n");
   assertEquals([...sort.from(["b\n", "a"]).linesSync()], ["a", "b"]);

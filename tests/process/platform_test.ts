@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { unixOnly } from "../platform.ts";
+import { unixTest as test } from "../platform.ts";
 import { temporary } from "./temporary.ts";
 
 const PROGRAM = new URL("./platform_program.ts", import.meta.url).href;
@@ -55,81 +55,61 @@ async function linesOf(
   return lines;
 }
 
-const { ignore, reason } = unixOnly;
-
-Deno.test({
-  name: `process works where /proc cannot be read${reason}`,
-  ignore,
-  fn: async () => {
-    assertEquals(await linesOf(["-A"], ["no-proc"]), ALL);
-    const lines = await linesOf(["-A"], ["no-proc", "tree"]);
-    assertEquals(lines, [...ALL, 'tree: "ended"']);
-  },
+test("process works where /proc cannot be read", async () => {
+  assertEquals(await linesOf(["-A"], ["no-proc"]), ALL);
+  const lines = await linesOf(["-A"], ["no-proc", "tree"]);
+  assertEquals(lines, [...ALL, 'tree: "ended"']);
 });
 
-Deno.test({
-  name:
-    `process works where only some permissions are given, and no /proc${reason}`,
-  ignore,
-  fn: async () => {
-    const flags = [
+test("process works where only some permissions are given, and no /proc", async () => {
+  const flags = [
+    "--allow-run=/bin/sh,cat,sort,mkfifo",
+    "--allow-env=PATH",
+    "--allow-write=/tmp",
+    `--allow-read=/tmp,${ROOT}`,
+  ];
+  assertEquals(await linesOf(flags, ["no-proc"]), ALL);
+  assertEquals(await linesOf(flags, []), ALL);
+});
+
+test("process puts its files where TMPDIR says, with a space in it", async () => {
+  await temporary(async (folder) => {
+    const place = `${folder}/a folder`;
+    await Deno.mkdir(place);
+    const flags = (write: string) => [
       "--allow-run=/bin/sh,cat,sort,mkfifo",
-      "--allow-env=PATH",
-      "--allow-write=/tmp",
+      "--allow-env=PATH,TMPDIR",
+      `--allow-write=${write}`,
       `--allow-read=/tmp,${ROOT}`,
     ];
-    assertEquals(await linesOf(flags, ["no-proc"]), ALL);
-    assertEquals(await linesOf(flags, []), ALL);
-  },
+    assertEquals(
+      await linesOf(flags(place), ["no-shells"], PATH, `${place}/`),
+      ALL,
+    );
+    assertEquals(Array.from(Deno.readDirSync(place)), []);
+    const [, , , , popen2, template] = await linesOf(
+      flags("/nowhere"),
+      ["no-shells"],
+      PATH,
+      `${place}/`,
+    );
+    assertStringIncludes(popen2, "NotCapable");
+    assertStringIncludes(template, "NotCapable");
+  });
 });
 
-Deno.test({
-  name: `process puts its files where TMPDIR says, with a space in it${reason}`,
-  ignore,
-  fn: async () => {
-    await temporary(async (folder) => {
-      const place = `${folder}/a folder`;
-      await Deno.mkdir(place);
-      const flags = (write: string) => [
-        "--allow-run=/bin/sh,cat,sort,mkfifo",
-        "--allow-env=PATH,TMPDIR",
-        `--allow-write=${write}`,
-        `--allow-read=/tmp,${ROOT}`,
-      ];
-      assertEquals(
-        await linesOf(flags(place), ["no-shells"], PATH, `${place}/`),
-        ALL,
-      );
-      assertEquals(Array.from(Deno.readDirSync(place)), []);
-      const [, , , , popen2, template] = await linesOf(
-        flags("/nowhere"),
-        ["no-shells"],
-        PATH,
-        `${place}/`,
-      );
-      assertStringIncludes(popen2, "NotCapable");
-      assertStringIncludes(template, "NotCapable");
-    });
-  },
-});
-
-Deno.test({
-  name:
-    `process works without mkfifo, but for popen2Sync, which says so${reason}`,
-  ignore,
-  fn: async () => {
-    await temporary(async (folder) => {
-      for (const program of ["cat", "sort", "cp"]) {
-        const script = `#!/bin/sh\nPATH=${PATH} exec ${program} "$@"\n`;
-        await Deno.writeTextFile(`${folder}/${program}`, script, {
-          mode: 0o755,
-        });
-      }
-      const lines = await linesOf(["-A"], ["no-shells", "no-proc"], folder);
-      const missing = lines.findIndex((line) => line.startsWith("popen2Sync"));
-      assert(lines[missing].includes("NotFound: Cannot make named pipes"));
-      assertStringIncludes(lines[missing], "no program mkfifo in PATH");
-      assertEquals(lines.toSpliced(missing, 1), ALL.toSpliced(missing, 1));
-    });
-  },
+test("process works without mkfifo, but for popen2Sync, which says so", async () => {
+  await temporary(async (folder) => {
+    for (const program of ["cat", "sort", "cp"]) {
+      const script = `#!/bin/sh\nPATH=${PATH} exec ${program} "$@"\n`;
+      await Deno.writeTextFile(`${folder}/${program}`, script, {
+        mode: 0o755,
+      });
+    }
+    const lines = await linesOf(["-A"], ["no-shells", "no-proc"], folder);
+    const missing = lines.findIndex((line) => line.startsWith("popen2Sync"));
+    assert(lines[missing].includes("NotFound: Cannot make named pipes"));
+    assertStringIncludes(lines[missing], "no program mkfifo in PATH");
+    assertEquals(lines.toSpliced(missing, 1), ALL.toSpliced(missing, 1));
+  });
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   type Child,
   type ChildSync,
@@ -17,7 +18,7 @@ import {
 } from "../../process/mod.ts";
 import { kernelPipes } from "../../process/_command/descriptors.ts";
 
-Deno.test("popen2() writes and reads", async () => {
+test("popen2() writes and reads", async () => {
   const { stdin, stdout, process } = popen2(["sort"]);
   await stdin.write("foo\n");
   await stdin.write("bar\n");
@@ -30,7 +31,7 @@ Deno.test("popen2() writes and reads", async () => {
   assertEquals(process.poll(), 0);
 });
 
-Deno.test("popen2() answers line by line", async () => {
+test("popen2() answers line by line", async () => {
   const { stdin, stdout, process } = popen2(["cat"]);
   for (let i = 0; i < 100; i++) {
     await stdin.write(`é${i}\n`);
@@ -41,19 +42,19 @@ Deno.test("popen2() answers line by line", async () => {
   assertEquals(await process.wait(), 0);
 });
 
-Deno.test("popen2() throws what cannot be started", () => {
+test("popen2() throws what cannot be started", () => {
   assertThrows(() => popen2(["no-such-program"]), Deno.errors.NotFound);
   assertThrows(() => popen2Sync(["no-such-program"]), Deno.errors.NotFound);
 });
 
-Deno.test("popen3() has standard error apart", async () => {
+test("popen3() has standard error apart", async () => {
   const { stdout, stderr, process } = popen3("echo a; echo b >&2; exit 2");
   assertEquals(await stdout.readlines(), ["a\n"]);
   assertEquals(await stderr.readlines(), ["b\n"]);
   assertEquals(await process.wait(), 2);
 });
 
-Deno.test("popen4() has both in one", async () => {
+test("popen4() has both in one", async () => {
   const { stdout } = popen4("echo a; echo b >&2; echo c");
   assertEquals(await stdout.read(), "a\nb\nc\n");
   const array = ["sh", "-c", "echo a; echo b >&2; sleep 0.05; cat"];
@@ -82,7 +83,7 @@ Deno.test("popen4() has both in one", async () => {
   }
 });
 
-Deno.test("TextReader.read() counts characters", async () => {
+test("TextReader.read() counts characters", async () => {
   const { stdout } = popen2("printf 'aé😀b\\nc'");
   assertEquals(await stdout.read(0), "");
   assertEquals(await stdout.read(2), "aé");
@@ -93,13 +94,13 @@ Deno.test("TextReader.read() counts characters", async () => {
   await assertRejects(() => stdout.read(-1), RangeError);
 });
 
-Deno.test("TextReader.readline() called twice at once", async () => {
+test("TextReader.readline() called twice at once", async () => {
   const { stdout } = popen2("printf 'a\\n'; sleep 0.05; printf 'b\\nc\\n'");
   const lines = [stdout.readline(), stdout.readline(), stdout.readline()];
   assertEquals(await Promise.all(lines), ["a\n", "b\n", "c\n"]);
 });
 
-Deno.test("TextReader.readline() reads a line of 100 MB", async () => {
+test("TextReader.readline() reads a line of 100 MB", async () => {
   const cmd = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
   const { stdout } = popen2(cmd);
   assertEquals((await stdout.readline()).length, 100_000_001);
@@ -109,12 +110,12 @@ Deno.test("TextReader.readline() reads a line of 100 MB", async () => {
   assertEquals(child.stdout.readline(), "end\n");
 });
 
-Deno.test("TextReader can be iterated", async () => {
+test("TextReader can be iterated", async () => {
   const { stdout } = popen2("printf 'a\\n\\nb'");
   assertEquals(await Array.fromAsync(stdout), ["a\n", "\n", "b"]);
 });
 
-Deno.test("TextWriter.write() to a child that is gone", async () => {
+test("TextWriter.write() to a child that is gone", async () => {
   const { stdin, process } = popen2(["true"]);
   await process.wait();
   await assertRejects(
@@ -123,7 +124,7 @@ Deno.test("TextWriter.write() to a child that is gone", async () => {
   );
 });
 
-Deno.test("Child.wait() gives up, the process does not", async () => {
+test("Child.wait() gives up, the process does not", async () => {
   const { process } = popen2(["sleep", "60"]);
   const error = await assertRejects(
     () => process.wait({ timeout: 20 }),
@@ -140,7 +141,7 @@ Deno.test("Child.wait() gives up, the process does not", async () => {
   process.kill();
 });
 
-Deno.test("popen2(), popen3(), popen4() close their streams with await using", async () => {
+test("popen2(), popen3(), popen4() close their streams with await using", async () => {
   for (const start of [popen2, popen3, popen4]) {
     let reading;
     let writing;
@@ -158,7 +159,7 @@ Deno.test("popen2(), popen3(), popen4() close their streams with await using", a
   }
 });
 
-Deno.test("popen2() is closed while both pipes are full", async () => {
+test("popen2() is closed while both pipes are full", async () => {
   let process;
   {
     await using child = popen2(["cat"]);
@@ -168,7 +169,7 @@ Deno.test("popen2() is closed while both pipes are full", async () => {
   assertEquals(await process.wait(), -13);
 });
 
-Deno.test("popen3() closes standard error with await using", async () => {
+test("popen3() closes standard error with await using", async () => {
   let process;
   {
     await using child = popen3("exec yes >&2");
@@ -178,7 +179,7 @@ Deno.test("popen3() closes standard error with await using", async () => {
   assertEquals(await process.wait(), -13);
 });
 
-Deno.test("popen2Sync() closes its streams with using", () => {
+test("popen2Sync() closes its streams with using", () => {
   let reading;
   {
     using child = popen2Sync(["cat"]);
@@ -193,7 +194,7 @@ Deno.test("popen2Sync() closes its streams with using", () => {
   assertEquals(writing.waitSync(), -13);
 });
 
-Deno.test("popen2() is closed twice without harm", async () => {
+test("popen2() is closed twice without harm", async () => {
   await using child = popen2(["cat"]);
   await child.stdin.close();
   await child.stdout.close();
@@ -201,7 +202,7 @@ Deno.test("popen2() is closed twice without harm", async () => {
   await child[Symbol.asyncDispose]();
 });
 
-Deno.test("Child.kill() takes numbers too", async () => {
+test("Child.kill() takes numbers too", async () => {
   const { process } = popen2(["sleep", "60"]);
   process.kill(9);
   assertEquals(await process.wait(), -9);
@@ -210,7 +211,7 @@ Deno.test("Child.kill() takes numbers too", async () => {
   assertEquals(child.process.waitSync(), -9);
 });
 
-Deno.test("popen2Sync() writes and reads, blocking", () => {
+test("popen2Sync() writes and reads, blocking", () => {
   const { stdin, stdout, process } = popen2Sync(["sort"]);
   stdin.write("foo\n");
   stdin.write(new TextEncoder().encode("bar\n"));
@@ -224,7 +225,7 @@ Deno.test("popen2Sync() writes and reads, blocking", () => {
   assertEquals(process.poll(), 0);
 });
 
-Deno.test("popen2Sync() answers line by line", () => {
+test("popen2Sync() answers line by line", () => {
   using child = popen2Sync(["cat"]);
   for (let i = 0; i < 100; i++) {
     child.stdin.write(`€${i}\n`);
@@ -240,7 +241,7 @@ Deno.test("popen2Sync() answers line by line", () => {
   assertEquals(child.process.waitSync(), -9);
 });
 
-Deno.test("popen3Sync(), popen4Sync() read standard error", () => {
+test("popen3Sync(), popen4Sync() read standard error", () => {
   using apart = popen3Sync("echo a; echo b >&2; exit 2");
   assertEquals(apart.stdout.read(), "a\n");
   assertEquals(apart.stderr.readlines(), ["b\n"]);
@@ -275,7 +276,7 @@ async function dispose(
 }
 
 for (const [name, start] of Object.entries(FORMS)) {
-  Deno.test(`${name}() closes quietly what is broken already`, async () => {
+  test(`${name}() closes quietly what is broken already`, async () => {
     for (const closed of [false, true]) {
       const child = start(["true"]);
       await endOf(child);
@@ -293,7 +294,7 @@ for (const [name, start] of Object.entries(FORMS)) {
     }
   });
 
-  Deno.test(`${name}() kills a process that is just ending`, async () => {
+  test(`${name}() kills a process that is just ending`, async () => {
     for (let i = 0; i < 60; i++) {
       const child = start(["true"]);
       if (i % 3 > 0) await new Promise((resolve) => setTimeout(resolve, i % 5));
@@ -305,7 +306,7 @@ for (const [name, start] of Object.entries(FORMS)) {
     }
   });
 
-  Deno.test(`${name}() reads nothing after close()`, async () => {
+  test(`${name}() reads nothing after close()`, async () => {
     const child = start(["printf", "one\\ntwo\\nthree"]);
     assertEquals(await child.stdout.read(1), "o");
     await child.stdout.close();
@@ -318,7 +319,7 @@ for (const [name, start] of Object.entries(FORMS)) {
   });
 }
 
-Deno.test("TextReader.close() ends the reads that wait", async () => {
+test("TextReader.close() ends the reads that wait", async () => {
   await using child = popen2("printf spam; exec sleep 60");
   const reads = [child.stdout.read(), child.stdout.readline()];
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -327,7 +328,7 @@ Deno.test("TextReader.close() ends the reads that wait", async () => {
   child.process.kill();
 });
 
-Deno.test("TextWriter.close() tells of a write that is under way", async () => {
+test("TextWriter.close() tells of a write that is under way", async () => {
   await using child = popen2(["sleep", "60"]);
   child.stdin.write("x".repeat(1_000_000));
   const closed = child.stdin.close();
@@ -336,7 +337,7 @@ Deno.test("TextWriter.close() tells of a write that is under way", async () => {
   await assertRejects(() => child.stdin.flush(), Deno.errors.BrokenPipe);
 });
 
-Deno.test("popen4() that cannot start leaves no child", async () => {
+test("popen4() that cannot start leaves no child", async () => {
   const children = async () =>
     (await run(["ps", "-o", "comm=", "--ppid", `${Deno.pid}`])).stdout;
   const before = await children();

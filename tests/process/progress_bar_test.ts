@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import { quote, run, runSync } from "../../process/mod.ts";
 
 const MOD = new URL("../../process/mod.ts", import.meta.url).href;
@@ -27,7 +28,7 @@ async function onTerminal(line: string): Promise<string[]> {
 
 const ready = runSync("command -v script", { check: false }).status === 0;
 
-Deno.test({
+test({
   name: "progressBar() draws on a terminal" +
     (ready ? "" : " (skipped: script is not installed)"),
   ignore: !ready,
@@ -43,7 +44,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "progressBar() draws what map of a ThreadPool reports" +
     (ready ? "" : " (skipped: script is not installed)"),
   ignore: !ready,
@@ -60,7 +61,7 @@ Deno.test({
   },
 });
 
-Deno.test("progressBar() writes nothing elsewhere", async () => {
+test("progressBar() writes nothing elsewhere", async () => {
   const { stdout, stderr } = await run(copying("new Uint8Array(9)"));
   assertEquals([stdout, stderr], ["", ""]);
 });

@@ -9,6 +9,7 @@ import {
 import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { unixTest as test } from "../platform.ts";
 import { CommandError, pipeline } from "../../process/mod.ts";
 import { testWays } from "./ways.ts";
 
@@ -68,7 +69,7 @@ everyWay("Pipeline.readable() that is cancelled ends the stages", async () => {
   for await (const _ of pipeline(["yes"], ["cat"]).readable()) break;
 });
 
-Deno.test("Pipeline.readable() that is cancelled before it starts leaves the source", async () => {
+test("Pipeline.readable() that is cancelled before it starts leaves the source", async () => {
   const { stream, cancelled } = endless();
   await pipeline(["cat"]).from(stream).readable().cancel("no");
   assertEquals(await cancelled, "no");
@@ -118,7 +119,7 @@ everyWay("Pipeline.readable() ends by timeout and by signal", async () => {
   assertStrictEquals(await assertRejects(failing), reason);
 });
 
-Deno.test("Pipeline.readable() starts with the first read, each time anew", async () => {
+test("Pipeline.readable() starts with the first read, each time anew", async () => {
   const path = await Deno.makeTempFile({ dir: "/tmp" });
   const counting = pipeline(`echo run >>${path}; echo spam`);
   const streams = [counting.readable(), counting.readable()];
@@ -128,7 +129,7 @@ Deno.test("Pipeline.readable() starts with the first read, each time anew", asyn
   await Deno.remove(path);
 });
 
-Deno.test("Pipeline.readable() is locked by one reader, and so is its source", async () => {
+test("Pipeline.readable() is locked by one reader, and so is its source", async () => {
   const stream = pipeline("echo spam").readable();
   stream.getReader();
   assertThrows(() => stream.getReader(), TypeError);
@@ -181,7 +182,7 @@ everyWay(
   },
 );
 
-Deno.test("Pipeline.readable() refuses an output that goes elsewhere", () => {
+test("Pipeline.readable() refuses an output that goes elsewhere", () => {
   assertThrows(() => pipeline("x").to("null").readable(), TypeError, "to()");
   assertThrows(
     () => pipeline("x").tee(pipeline("y")).readable(),
@@ -190,7 +191,7 @@ Deno.test("Pipeline.readable() refuses an output that goes elsewhere", () => {
   );
 });
 
-Deno.test("Pipeline.readableSync() gives the bytes and then the failure", () => {
+test("Pipeline.readableSync() gives the bytes and then the failure", () => {
   const zeros = pipeline(["head", "-c", "3000000", "/dev/zero"], ["cat"]);
   let size = 0;
   for (const bytes of zeros.readableSync()) size += bytes.length;
@@ -299,7 +300,7 @@ everyWay(
   },
 );
 
-Deno.test("Pipeline.transform() refuses ends that go elsewhere", () => {
+test("Pipeline.transform() refuses ends that go elsewhere", () => {
   assertThrows(() => pipeline("x").from("y").transform(), TypeError, "from()");
   assertThrows(() => pipeline("x").to("null").transform(), TypeError, "to()");
   const inheriting = pipeline("x").with({ stdin: "inherit" });
@@ -337,7 +338,7 @@ const GROWTH = `
   Deno.unrefTimer(timer);
 `;
 
-Deno.test("Pipeline.readable() holds nothing for a reader that does not read", async () => {
+test("Pipeline.readable() holds nothing for a reader that does not read", async () => {
   const growth = await inProgram(`
     const path = "/tmp/skein-written-" + Deno.pid;
     const writer = "head -c 1073741824 /dev/zero; echo >" + path;
@@ -361,7 +362,7 @@ Deno.test("Pipeline.readable() holds nothing for a reader that does not read", a
   assert(Number(megabytes) < 300, growth);
 });
 
-Deno.test("Pipeline.transform() sends 1 GB through at flat memory", async () => {
+test("Pipeline.transform() sends 1 GB through at flat memory", async () => {
   const growth = await inProgram(`
     ${GROWTH}
     const chunk = new Uint8Array(65536);

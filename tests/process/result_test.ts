@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   type CommandResult,
@@ -61,7 +62,7 @@ function assertFlags(
   });
 }
 
-Deno.test("CommandResult says what ran, how long, and whether all is well", async () => {
+test("CommandResult says what ran, how long, and whether all is well", async () => {
   for (const [name, form] of Object.entries(forms())) {
     const result = await form(["sleep", "0.2"]);
     assertEquals(result.command, "sleep 0.2", name);
@@ -75,7 +76,7 @@ Deno.test("CommandResult says what ran, how long, and whether all is well", asyn
   }
 });
 
-Deno.test("CommandResult.command is what a shell would take", async () => {
+test("CommandResult.command is what a shell would take", async () => {
   const both = pipeline("echo b; echo a", ["sort", "-k", "1 2"]);
   const { command } = both.with({ check: false }).runSync();
   assertEquals(command, "sh -c 'echo b; echo a' | sort -k '1 2'");
@@ -83,7 +84,7 @@ Deno.test("CommandResult.command is what a shell would take", async () => {
   assertEquals(again.command, "echo b; echo a | sort");
 });
 
-Deno.test("CommandError has the whole result", async () => {
+test("CommandError has the whole result", async () => {
   for (const [name, form] of Object.entries(forms({ cwd: "/tmp" }))) {
     const error = await errorOf(() => form(SPEAKS + "exit 3"), CommandError);
     const { result } = error;
@@ -98,7 +99,7 @@ Deno.test("CommandError has the whole result", async () => {
   }
 });
 
-Deno.test("CommandError of a stage has the result of all stages", async () => {
+test("CommandError of a stage has the result of all stages", async () => {
   const failing = pipeline(["echo", "in"], {
     cmd: "cat; echo wrong >&2; exit 4",
     cwd: "/tmp",
@@ -113,7 +114,7 @@ Deno.test("CommandError of a stage has the result of all stages", async () => {
   }
 });
 
-Deno.test("CommandError names the signal", async () => {
+test("CommandError names the signal", async () => {
   for (const [name, form] of Object.entries(forms())) {
     const error = await errorOf(() => form("kill -9 $$"), CommandError);
     assertFlags(error.result, { killedBy: "SIGKILL" });
@@ -121,7 +122,7 @@ Deno.test("CommandError names the signal", async () => {
   }
 });
 
-Deno.test("CommandError of too much output has what fits", async () => {
+test("CommandError of too much output has what fits", async () => {
   for (const [name, form] of Object.entries(forms({ maxBuffer: 100 }))) {
     const { result } = await errorOf(() => form(["yes"]), CommandError);
     assertEquals(result.stdout, "y\n".repeat(50), name);
@@ -129,7 +130,7 @@ Deno.test("CommandError of too much output has what fits", async () => {
   }
 });
 
-Deno.test("a TimeoutError has the result", async () => {
+test("a TimeoutError has the result", async () => {
   for (const [name, form] of Object.entries(forms({ timeout: 2000 }))) {
     const error = await errorOf(() => form(STUCK), DOMException);
     assertEquals(error.name, "TimeoutError");
@@ -142,7 +143,7 @@ Deno.test("a TimeoutError has the result", async () => {
   }
 });
 
-Deno.test("a TimeoutError has a result when files could not be opened", async () => {
+test("a TimeoutError has a result when files could not be opened", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   const path = `${folder}/pipe`;
   await run(["mkfifo", path]);
@@ -152,7 +153,7 @@ Deno.test("a TimeoutError has a result when files could not be opened", async ()
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("an AbortError has the result, a reason of the caller's is left alone", async () => {
+test("an AbortError has the result, a reason of the caller's is left alone", async () => {
   const abort = async (reason?: unknown) => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -172,19 +173,19 @@ Deno.test("an AbortError has the result, a reason of the caller's is left alone"
   assertEquals(Object.keys(own), []);
 });
 
-Deno.test("CommandResult.killedBy is the last resort where the first signal did not help", async () => {
+test("CommandResult.killedBy is the last resort where the first signal did not help", async () => {
   const deaf = "trap '' TERM; echo deaf; while :; do sleep 1; done";
   const options = { timeout: 1000, killGrace: 100 };
   const error = await errorOf(() => run(deaf, options), DOMException);
   assertEquals((error as CommandTimeout).result.killedBy, "SIGKILL");
 });
 
-Deno.test("CommandResult.killedBy does not count a stage whose reader had enough", async () => {
+test("CommandResult.killedBy does not count a stage whose reader had enough", async () => {
   const result = await pipeline(["yes"], ["head", "-n", "1"]).run();
   assertFlags(result, { ok: true });
 });
 
-Deno.test("CommandError can be made without a result", () => {
+test("CommandError can be made without a result", () => {
   const stderr = "no such thing";
   const init = { command: "git pull", stage: 1, status: 2, stderr };
   const { result } = new CommandError("Failed", init);
@@ -192,7 +193,7 @@ Deno.test("CommandError can be made without a result", () => {
   assertEquals([result.stages.length, result.stderr], [2, stderr]);
 });
 
-Deno.test("a failing source keeps its own error", async () => {
+test("a failing source keeps its own error", async () => {
   const wrong = new Error("wrong");
   const source = function* () {
     yield "a";

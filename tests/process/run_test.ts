@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   exec,
@@ -24,7 +25,7 @@ import {
 
 const MB = 1_000_000;
 
-Deno.test("run() gives status, output and standard error", async () => {
+test("run() gives status, output and standard error", async () => {
   const result = await run("echo out; echo err >&2");
   assertEquals(result.status, 0);
   assertEquals(result.stdout, "out\n");
@@ -32,12 +33,12 @@ Deno.test("run() gives status, output and standard error", async () => {
   assertEquals(result.stages.length, 1);
 });
 
-Deno.test("run() never shows an array to a shell", async () => {
+test("run() never shows an array to a shell", async () => {
   const { stdout } = await run(["echo", "$HOME", "*", "a;b", "'", ""]);
   assertEquals(stdout, "$HOME * a;b ' \n");
 });
 
-Deno.test("run() throws what a failing command wrote", async () => {
+test("run() throws what a failing command wrote", async () => {
   const error = await assertRejects(
     () => run(["sh", "-c", "echo oops >&2; exit 3"]),
     CommandError,
@@ -49,14 +50,14 @@ Deno.test("run() throws what a failing command wrote", async () => {
   assertEquals((await run("exit 3", { check: false })).status, 3);
 });
 
-Deno.test("run() gives minus the signal's number", async () => {
+test("run() gives minus the signal's number", async () => {
   const { status } = await run("kill -TERM $$", { check: false });
   assertEquals(status, -15);
   const error = await assertRejects(() => run("kill -9 $$"), CommandError);
   assertEquals([error.status, error.signal], [-9, "SIGKILL"]);
 });
 
-Deno.test("run() names what it cannot run", async () => {
+test("run() names what it cannot run", async () => {
   for (const form of [run, asPromise]) {
     const missing = await assertRejects(
       () => form(["no-such-program"]),
@@ -95,7 +96,7 @@ const STARTS: Record<
 };
 
 for (const [name, start] of Object.entries(STARTS)) {
-  Deno.test(`${name}() says what is missing`, async () => {
+  test(`${name}() says what is missing`, async () => {
     const folder = await Deno.makeTempDir({ dir: "/tmp" });
     const file = `${folder}/file`;
     await Deno.writeTextFile(file, "");
@@ -129,7 +130,7 @@ for (const [name, start] of Object.entries(STARTS)) {
   });
 }
 
-Deno.test("run() and its relatives throw what a getter of an option throws", async () => {
+test("run() and its relatives throw what a getter of an option throws", async () => {
   const error = new RangeError("of the user");
   const options = {
     get cwd(): string {
@@ -144,7 +145,7 @@ Deno.test("run() and its relatives throw what a getter of an option throws", asy
   }
 });
 
-Deno.test("run() reads every option once, at the call", async () => {
+test("run() reads every option once, at the call", async () => {
   const reads: string[] = [];
   const options = new Proxy({ env: { SKEIN_A: "1" }, timeout: 60_000 }, {
     get: (target, name) => {
@@ -170,14 +171,14 @@ async function asPromise(...args: Parameters<typeof runSync>) {
   return runSync(...args);
 }
 
-Deno.test("run() refuses what is no command", async () => {
+test("run() refuses what is no command", async () => {
   for (const cmd of [[], [""], ["a\0b"], "a\0b", 3, [3]]) {
     await assertRejects(() => run(cmd as string), TypeError);
     assertThrows(() => runSync(cmd as string), TypeError);
   }
 });
 
-Deno.test("run() with 100 MB on one stream and little on the other", async () => {
+test("run() with 100 MB on one stream and little on the other", async () => {
   const flood = "head -c 100000000 /dev/zero";
   const err = await run(`echo a; ${flood} >&2; echo b`);
   assertEquals(err.stdout, "a\nb\n");
@@ -187,19 +188,19 @@ Deno.test("run() with 100 MB on one stream and little on the other", async () =>
   assertEquals(out.stderr, "a\nb\n");
 });
 
-Deno.test("run() writes its input while it reads the output", async () => {
+test("run() writes its input while it reads the output", async () => {
   const input = new Uint8Array(5 * MB).fill(65);
   const { bytes } = await run(["cat"], { input });
   assertEquals(bytes.length, input.length);
   assertEquals(runSync(["cat"], { input }).bytes.length, input.length);
 });
 
-Deno.test("run() passes an argument of 100 KB", async () => {
+test("run() passes an argument of 100 KB", async () => {
   const argument = "é'\n $".repeat(17_000);
   assertEquals((await run(["printf", "%s", argument])).stdout, argument);
 });
 
-Deno.test("run() ends what exceeds maxBuffer", async () => {
+test("run() ends what exceeds maxBuffer", async () => {
   for (const cmd of ["yes", "yes >&2"]) {
     const error = await assertRejects(
       () => run(cmd, { maxBuffer: 1000 }),
@@ -221,7 +222,7 @@ Deno.test("run() ends what exceeds maxBuffer", async () => {
   assertEquals((await run("printf 123", { maxBuffer: 3 })).stdout, "123");
 });
 
-Deno.test("run() ends by its timeout", async () => {
+test("run() ends by its timeout", async () => {
   const start = performance.now();
   const error = await assertRejects(
     () => run(["sleep", "60"], { timeout: 50 }),
@@ -237,7 +238,7 @@ Deno.test("run() ends by its timeout", async () => {
   assertEquals((await run("true", { timeout: 60_000 })).status, 0);
 });
 
-Deno.test("run() ends by its signal", async () => {
+test("run() ends by its signal", async () => {
   const controller = new AbortController();
   const running = run(["sleep", "60"], { signal: controller.signal });
   const reason = new Error("enough");
@@ -247,7 +248,7 @@ Deno.test("run() ends by its signal", async () => {
   assertEquals(await assertRejects(() => run("true", { signal })), reason);
 });
 
-Deno.test("run() kills who ignores the signal, after a grace", async () => {
+test("run() kills who ignores the signal, after a grace", async () => {
   const start = performance.now();
   await assertRejects(
     () =>
@@ -275,7 +276,7 @@ Deno.test("run() kills who ignores the signal, after a grace", async () => {
   );
 });
 
-Deno.test("run() takes killSignal by its number too", async () => {
+test("run() takes killSignal by its number too", async () => {
   const options = { check: false, killSignal: 2, maxBuffer: 0 } as const;
   const trap = "trap 'exit 7' INT; echo; while :; do sleep 0.05; done";
   const error = await assertRejects(() => run(trap, options), CommandError);
@@ -284,7 +285,7 @@ Deno.test("run() takes killSignal by its number too", async () => {
   assertEquals(sync.status, 7);
 });
 
-Deno.test("run() does not wait for children of a killed child", async () => {
+test("run() does not wait for children of a killed child", async () => {
   const start = performance.now();
   const path = await Deno.makeTempFile({ dir: "/tmp" });
   // The sleep has the pipes still open.
@@ -296,7 +297,7 @@ Deno.test("run() does not wait for children of a killed child", async () => {
   await Deno.remove(path);
 });
 
-Deno.test("runSync() gives the same in the blocking form", () => {
+test("runSync() gives the same in the blocking form", () => {
   assertEquals(runSync(["echo", "spam"]).stdout, "spam\n");
   assertEquals(runSync(["sort"], { input: "b\na\n" }).stdout, "a\nb\n");
   const input = new Set(["b\n", "a\n"]);
@@ -314,7 +315,7 @@ Deno.test("runSync() gives the same in the blocking form", () => {
   assertEquals(runSync("kill -9 $$", { check: false }).status, -9);
 });
 
-Deno.test("run() and its relatives say that arguments are too long", async () => {
+test("run() and its relatives say that arguments are too long", async () => {
   const command = ["true", "x".repeat(1 << 22)];
   const says = "Cannot run a command: its arguments and environment";
   await assertRejects(() => run(command), RangeError, says);
@@ -330,7 +331,7 @@ Deno.test("run() and its relatives say that arguments are too long", async () =>
   assertThrows(() => popen2Sync(command), RangeError, says);
 });
 
-Deno.test("run() ends cleanly if a child may not be signalled", async () => {
+test("run() ends cleanly if a child may not be signalled", async () => {
   // A setuid program may not; here Deno says so of every child.
   const { kill } = Deno.ChildProcess.prototype;
   Deno.ChildProcess.prototype.kill = () => {
@@ -352,7 +353,7 @@ Deno.test("run() ends cleanly if a child may not be signalled", async () => {
   }
 });
 
-Deno.test("run() and its relatives refuse a file that was closed", async () => {
+test("run() and its relatives refuse a file that was closed", async () => {
   const file = await Deno.open(new URL(import.meta.url));
   file.close();
   const { BadResource } = Deno.errors;

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { toText } from "@std/streams/to-text";
+import { unixTest as test } from "../platform.ts";
 import { CommandError, pipeline, runSync } from "../../process/mod.ts";
 import { testWays } from "./ways.ts";
 
@@ -55,7 +56,7 @@ everyWay("RunningPipeline.stdin is closed if nobody takes it", async () => {
   assertEquals((await pipeline(["cat"]).start().stages[0]).status, 0);
 });
 
-Deno.test("RunningPipeline.stdin is refused if the input comes from elsewhere", async () => {
+test("RunningPipeline.stdin is refused if the input comes from elsewhere", async () => {
   const fed = pipeline(["cat"]).from("spam").start();
   assertThrows(() => fed.stdin, TypeError, "from()");
   assertEquals((await fed.result()).stdout, "spam");
@@ -144,7 +145,7 @@ everyWay(
   },
 );
 
-Deno.test("RunningPipeline.stdin says that nobody reads, also when all is over", async () => {
+test("RunningPipeline.stdin says that nobody reads, also when all is over", async () => {
   const over = pipeline(["true"]).start();
   while (over.pids.length === 0) {
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -154,7 +155,7 @@ Deno.test("RunningPipeline.stdin says that nobody reads, also when all is over",
   await over.result();
 });
 
-Deno.test("RunningPipeline.stdout is locked by one reader", async () => {
+test("RunningPipeline.stdout is locked by one reader", async () => {
   await using running = pipeline(["yes"]).start();
   assertStrictEquals(running.stdout, running.stdout);
   assertStrictEquals(running.stderr, running.stderr);
@@ -323,14 +324,14 @@ everyWay("Pipeline.start() holds to timeout and maxBuffer", async () => {
   assertEquals((await toText(running.stdout)).length, 100_000);
 });
 
-Deno.test("RunningPipeline.stdout is refused if the output goes elsewhere", async () => {
+test("RunningPipeline.stdout is refused if the output goes elsewhere", async () => {
   const running = pipeline(["true"]).to("null").start();
   assertThrows(() => running.stdout, TypeError, "to()");
   assertThrows(() => running.lines(), TypeError, "to()");
   assertEquals(await running.status(), 0);
 });
 
-Deno.test("Pipeline.startSync() gives a handle of what runs", () => {
+test("Pipeline.startSync() gives a handle of what runs", () => {
   using running = pipeline(["cat"], ["sort"], ["uniq"]).startSync();
   assertEquals(running.pids.length, 3);
   running.stdin.write("b\na\n");
@@ -344,13 +345,13 @@ Deno.test("Pipeline.startSync() gives a handle of what runs", () => {
   assertThrows(() => running.stdin.write("c"), TypeError);
 });
 
-Deno.test("RunningPipelineSync closes an input that nobody takes", () => {
+test("RunningPipelineSync closes an input that nobody takes", () => {
   using running = pipeline(["cat"], ["wc", "-c"]).startSync();
   assertEquals(running.resultSync().stdout.trim(), "0");
   assertThrows(() => running.stdin, TypeError, "closed");
 });
 
-Deno.test("RunningPipelineSync reads both outputs as they come", () => {
+test("RunningPipelineSync reads both outputs as they come", () => {
   using running = pipeline("read x; echo $x; echo err >&2; read y; echo $y")
     .startSync();
   running.stdin.write("spam\n");
@@ -362,7 +363,7 @@ Deno.test("RunningPipelineSync reads both outputs as they come", () => {
   assertEquals(running.statusSync(), 0);
 });
 
-Deno.test("RunningPipelineSync.linesSync() leaves the pipeline running", () => {
+test("RunningPipelineSync.linesSync() leaves the pipeline running", () => {
   using running = pipeline("echo a; echo b; read -r go; echo c; echo d")
     .startSync();
   for (const line of running.linesSync()) {
@@ -384,7 +385,7 @@ Deno.test("RunningPipelineSync.linesSync() leaves the pipeline running", () => {
   assertEquals(lines, ["a"]);
 });
 
-Deno.test("RunningPipelineSync.kill() and using end it", () => {
+test("RunningPipelineSync.kill() and using end it", () => {
   using running = pipeline(["sleep", "60"], ["cat"]).with({ check: false })
     .startSync();
   running.kill();
@@ -397,7 +398,7 @@ Deno.test("RunningPipelineSync.kill() and using end it", () => {
   reading.stdout.readline();
 });
 
-Deno.test("RunningPipelineSync tells of a failure when it is asked", () => {
+test("RunningPipelineSync tells of a failure when it is asked", () => {
   using missing = pipeline(["no-such-program"]).startSync();
   assertThrows(() => missing.resultSync(), Deno.errors.NotFound);
   assertThrows(() => missing.resultSync(), Deno.errors.NotFound);
@@ -406,7 +407,7 @@ Deno.test("RunningPipelineSync tells of a failure when it is asked", () => {
   assertEquals(error.status, 3);
 });
 
-Deno.test("Pipeline.startSync() feeds an iterable while it waits", () => {
+test("Pipeline.startSync() feeds an iterable while it waits", () => {
   using running = pipeline(["sort"]).from(["b\n", "a\n"]).startSync();
   assertEquals([...running.linesSync()], ["a", "b"]);
   assertThrows(
@@ -416,7 +417,7 @@ Deno.test("Pipeline.startSync() feeds an iterable while it waits", () => {
   );
 });
 
-Deno.test("RunningPipelineSync is a source of other commands", async () => {
+test("RunningPipelineSync is a source of other commands", async () => {
   const bytes = new Uint8Array(300_000).map((_, i) => i * 7);
   const source = () => pipeline(["cat"]).from(bytes).startSync();
   {

@@ -5,6 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   pipeline,
@@ -64,7 +65,7 @@ for (const [name, make] of Object.entries(FAILING)) {
   );
 }
 
-Deno.test("runSync() throws the broken pipe of a source", () => {
+test("runSync() throws the broken pipe of a source", () => {
   for (const broken of BROKEN) {
     const error = broken();
     const input = () => FAILING.iterator(error) as Iterable<string>;
@@ -439,7 +440,7 @@ everyWay("run() keeps nothing for each chunk", async () => {
   assert(most - before < 100e6, `${(most - before) / 1e6} MB`);
 });
 
-Deno.test("a failing stage is a CommandError, whatever the sink says", async () => {
+test("a failing stage is a CommandError, whatever the sink says", async () => {
   const stream = new WritableStream({
     abort: () => {
       throw new RangeError("cannot abort");

@@ -4,6 +4,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   getStatusOutput,
@@ -26,7 +27,7 @@ import {
 /** Ends by a signal that Deno has no name for. */
 const REAL_TIME = "echo a; kill -40 $$";
 
-Deno.test("run() and its relatives know real-time signals by number", async () => {
+test("run() and its relatives know real-time signals by number", async () => {
   const check = false;
   const timeout = 60_000;
   for (const options of [{ check }, { check, timeout }]) {
@@ -45,7 +46,7 @@ Deno.test("run() and its relatives know real-time signals by number", async () =
   assert(error.message.includes("ended by signal 40"), error.message);
 });
 
-Deno.test("popen2(), spawn() and system() know real-time signals by number", async () => {
+test("popen2(), spawn() and system() know real-time signals by number", async () => {
   const silent = "kill -40 $$";
   await using child = popen2(silent);
   assertEquals(await child.process.wait(), -40);
@@ -81,7 +82,7 @@ async function bothForms<T>(
   assert(other < 2000 + 10 * one, `${one} ms and ${other} ms`);
 }
 
-Deno.test("runSync() takes and gives bytes as fast as run()", async () => {
+test("runSync() takes and gives bytes as fast as run()", async () => {
   const input = BYTES;
   await bothForms(
     async () => (await run(["cat"], { input })).bytes.length,
@@ -92,7 +93,7 @@ Deno.test("runSync() takes and gives bytes as fast as run()", async () => {
   assertEquals(runSync(["wc", "-c"], { input: text }).stdout.trim(), `${SIZE}`);
 });
 
-Deno.test("pipeline() gives bytes and lines as fast in the blocking forms", async () => {
+test("pipeline() gives bytes and lines as fast in the blocking forms", async () => {
   const zeros = pipeline(["head", "-c", `${SIZE}`, "/dev/zero"], ["cat"]);
   await bothForms(
     async () => (await zeros.bytes()).length,
@@ -113,12 +114,12 @@ Deno.test("pipeline() gives bytes and lines as fast in the blocking forms", asyn
   );
 });
 
-Deno.test("runSync() keeps a large standard error", () => {
+test("runSync() keeps a large standard error", () => {
   const { stages } = pipeline(["cat"], "cat >&2").from(BYTES).runSync();
   assertEquals(stages[1].stderr.length > SIZE / 4, true);
 });
 
-Deno.test("runSync() and linesSync() of an input that is not read to its end", () => {
+test("runSync() and linesSync() of an input that is not read to its end", () => {
   assertEquals(runSync(["true"], { input: BYTES }).status, 0);
   assertEquals(
     runSync(["head", "-c", "5"], { input: BYTES }).bytes,
@@ -150,7 +151,7 @@ function* endless(seen: string[], atEnd?: Error): Generator<string> {
   }
 }
 
-Deno.test("runSync() and linesSync() read no more of an iterable than is needed", () => {
+test("runSync() and linesSync() read no more of an iterable than is needed", () => {
   const seen: string[] = [];
   const head = ["head", "-n", "2"];
   assertEquals(runSync(head, { input: endless(seen) }).stdout, "spam\nspam\n");
@@ -174,7 +175,7 @@ Deno.test("runSync() and linesSync() read no more of an iterable than is needed"
   );
 });
 
-Deno.test("runSync() and linesSync() throw what an iterable throws", () => {
+test("runSync() and linesSync() throw what an iterable throws", () => {
   const failure = new RangeError("broken");
   function* broken() {
     yield "spam\n";
@@ -190,7 +191,7 @@ Deno.test("runSync() and linesSync() throw what an iterable throws", () => {
   assertThrows(() => runSync(["cat"], { input: wrong }), TypeError, "strings");
 });
 
-Deno.test("runSync() and linesSync() read a source that runs commands itself", () => {
+test("runSync() and linesSync() read a source that runs commands itself", () => {
   function* upper() {
     for (const line of pipeline("echo a; echo b", ["cat"]).linesSync()) {
       yield runSync(["cat"], { input: `${line}\n` }).stdout.toUpperCase();

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import { Template } from "../../process/mod.ts";
 import type { StepKind } from "../../process/mod.ts";
 
@@ -22,7 +23,7 @@ function template(...steps: [string, StepKind][]): Template {
   return t;
 }
 
-Deno.test("Template.copy() sends a file through all kinds", () =>
+test("Template.copy() sends a file through all kinds", () =>
   temporary(async (infile, outfile) => {
     const cases: [Template, string][] = [
       [template(), "b\na\nb\n"],
@@ -57,7 +58,7 @@ Deno.test("Template.copy() sends a file through all kinds", () =>
     assertEquals(await Deno.readTextFile(outfile), "a\nb\nb\n");
   }));
 
-Deno.test("Template.copy() gives the status of the last step", () =>
+test("Template.copy() gives the status of the last step", () =>
   temporary(async (infile, outfile) => {
     assertEquals(
       await template(["cat; exit 3", "--"]).copy(infile, outfile),
@@ -67,7 +68,7 @@ Deno.test("Template.copy() gives the status of the last step", () =>
     assertEquals(files.copySync(infile, outfile), 4);
   }));
 
-Deno.test("Template.open() reads and writes through the steps", () =>
+test("Template.open() reads and writes through the steps", () =>
   temporary(async (infile, outfile) => {
     const t = template(["sort", "--"], ['uniq > "$OUT"', "-f"]);
     const reader = t.open(infile, "r");
@@ -94,7 +95,7 @@ Deno.test("Template.open() reads and writes through the steps", () =>
     assertEquals(endless.poll(), 141);
   }));
 
-Deno.test("Template.openSync() reads and writes through the steps", () =>
+test("Template.openSync() reads and writes through the steps", () =>
   temporary(async (infile, outfile) => {
     const t = template(["sort", "--"], ['uniq > "$OUT"', "-f"]);
     const reader = t.openSync(infile, "r");
@@ -113,7 +114,7 @@ Deno.test("Template.openSync() reads and writes through the steps", () =>
     assertThrows(() => t.openSync("/tmp/x", "a" as "r"), RangeError);
   }));
 
-Deno.test("Template.clone(), reset() keep to themselves", () =>
+test("Template.clone(), reset() keep to themselves", () =>
   temporary(async (infile, outfile) => {
     const t = template(["sort", "--"]);
     const copy = t.clone();
@@ -125,7 +126,7 @@ Deno.test("Template.clone(), reset() keep to themselves", () =>
     assertEquals(await Deno.readTextFile(outfile), "a\nb\n");
   }));
 
-Deno.test("Template refuses steps that cannot be", () => {
+test("Template refuses steps that cannot be", () => {
   const t = new Template();
   assertThrows(() => t.append("sort", "xx" as StepKind), RangeError);
   assertThrows(() => t.append(3 as unknown as string, "--"), TypeError);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import {
   CommandError,
   P_NOWAIT,
@@ -56,7 +57,7 @@ async function runAll(): Promise<void> {
   await assertRejects(() => pipeline("exit 6", "cat").run(), CommandError);
 }
 
-Deno.test("startTrace() shows commands and pipelines by the names of their programs", async () => {
+test("startTrace() shows commands and pipelines by the names of their programs", async () => {
   const trace = startTrace({ path });
   await runAll();
   trace.stop();
@@ -74,7 +75,7 @@ Deno.test("startTrace() shows commands and pipelines by the names of their progr
   assert(!Deno.readTextFileSync(path).includes("secret"));
 });
 
-Deno.test("startTrace() shows arguments if it is asked to, and never the environment", async () => {
+test("startTrace() shows arguments if it is asked to, and never the environment", async () => {
   const trace = startTrace({ path, events: ["processes"], args: true });
   await run(["echo", "an argument"], { env: { KEY: "secret" } });
   await run("exit 3 # really", { check: false });
@@ -86,14 +87,14 @@ Deno.test("startTrace() shows arguments if it is asked to, and never the environ
   assert(!Deno.readTextFileSync(path).includes("secret"));
 });
 
-Deno.test("startTrace() shows no commands if it is asked for others", async () => {
+test("startTrace() shows no commands if it is asked for others", async () => {
   const trace = startTrace({ path, events: ["spans"] });
   await run(["true"]);
   trace.stop();
   assertEquals(commands(), []);
 });
 
-Deno.test("startTrace() shows the single stages of a pipeline", async () => {
+test("startTrace() shows the single stages of a pipeline", async () => {
   const trace = startTrace({ path, args: true });
   await pipeline(["sleep", "0.05"], "exit 3", ["wc", "-c"])
     .with({ check: false }).text();
@@ -106,7 +107,7 @@ Deno.test("startTrace() shows the single stages of a pipeline", async () => {
   ]);
 });
 
-Deno.test("startTrace() shows the processes of popen2() and spawn()", async () => {
+test("startTrace() shows the processes of popen2() and spawn()", async () => {
   const trace = startTrace({ path });
   const { process, stdin, stdout } = popen2(["cat"]);
   await stdin.close();
@@ -125,7 +126,7 @@ Deno.test("startTrace() shows the processes of popen2() and spawn()", async () =
   ]);
 });
 
-Deno.test("startTrace() shows the processes of popen2Sync() and spawnSync()", () => {
+test("startTrace() shows the processes of popen2Sync() and spawnSync()", () => {
   const trace = startTrace({ path });
   {
     using child = popen2Sync(["cat"]);
@@ -140,7 +141,7 @@ Deno.test("startTrace() shows the processes of popen2Sync() and spawnSync()", ()
   ]);
 });
 
-Deno.test("startTrace() shows a process that runs on when it stops", async () => {
+test("startTrace() shows a process that runs on when it stops", async () => {
   const trace = startTrace({ path });
   const { process, stdin } = popen2(["cat"]);
   trace.stop();

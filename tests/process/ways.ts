@@ -1,4 +1,5 @@
 import { deadline } from "@std/async/deadline";
+import { unixTest } from "../platform.ts";
 import { kernelPipes } from "../../process/_command/descriptors.ts";
 
 /**
@@ -23,7 +24,8 @@ export function testWays(
 ): Register {
   return (name, test, ignore = false) => {
     for (const way of ways) {
-      Deno.test(`${name} (${way})`, { ignore }, async () => {
+      const title = `${name} (${way})`;
+      const fn = async () => {
         const before = { ...kernelPipes };
         kernelPipes.enabled &&= way !== "streams";
         kernelPipes.wrapped &&= way === "shells";
@@ -32,7 +34,8 @@ export function testWays(
         } finally {
           Object.assign(kernelPipes, before);
         }
-      });
+      };
+      unixTest({ name: title, ignore, fn });
     }
   };
 }

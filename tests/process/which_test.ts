@@ -1,9 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { unixTest as test } from "../platform.ts";
 import { run, which, whichSync } from "../../process/mod.ts";
 import { windowsPlaces } from "../../process/_command/program.ts";
 import { runDeno } from "../threading/run_program.ts";
 
-Deno.test("which() finds what a shell would run", async () => {
+test("which() finds what a shell would run", async () => {
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   const [first, second, third] = ["a", "b b", "c"].map((name) =>
     `${folder}/${name}`
@@ -40,7 +41,7 @@ Deno.test("which() finds what a shell would run", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("which() looks in PATH, and says what it may not", async () => {
+test("which() looks in PATH, and says what it may not", async () => {
   const code = `
     import { which, whichSync } from "./process/mod.ts";
     Deno.env.set("PATH", "/none:/bin");
@@ -57,7 +58,7 @@ Deno.test("which() looks in PATH, and says what it may not", async () => {
   assertThrows(() => whichSync("sh", { path: "/bin" }), NotCapable);
 });
 
-Deno.test("which() on Windows tries the endings of programs", () => {
+test("which() on Windows tries the endings of programs", () => {
   const folders = () => 'C:\\bin\\;;"D:\\a;b";E:/c/';
   const pathext = ".EXE;;.Cmd";
   assertEquals(windowsPlaces("git", folders, pathext), [

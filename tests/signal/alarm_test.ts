@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import {
   alarm,
   getitimer,
@@ -12,7 +13,7 @@ import {
   sleep,
 } from "../../signal/mod.ts";
 
-Deno.test("alarm() says how many seconds were left, and 0 cancels", () => {
+test("alarm() says how many seconds were left, and 0 cancels", () => {
   // A handler, so that no time is lost with starting the keeper.
   signal("SIGALRM", () => {});
   assertEquals(alarm(0), 0);
@@ -24,7 +25,7 @@ Deno.test("alarm() says how many seconds were left, and 0 cancels", () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() cuts a sleep", async () => {
+test("alarm() cuts a sleep", async () => {
   const got: number[] = [];
   signal("SIGALRM", (signum) => got.push(signum));
   const start = performance.now();
@@ -36,7 +37,7 @@ Deno.test("alarm() cuts a sleep", async () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() can be set again in its own handler", async () => {
+test("alarm() can be set again in its own handler", async () => {
   let rings = 0;
   signal("SIGALRM", () => {
     if (++rings < 4) alarm(0.01);
@@ -48,7 +49,7 @@ Deno.test("alarm() can be set again in its own handler", async () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() replaces the one before", async () => {
+test("alarm() replaces the one before", async () => {
   let rings = 0;
   signal("SIGALRM", () => rings++);
   alarm(0.02);
@@ -59,13 +60,13 @@ Deno.test("alarm() replaces the one before", async () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() is what sigwait() may wait for", async () => {
+test("alarm() is what sigwait() may wait for", async () => {
   const got = sigwait(["SIGALRM"]);
   alarm(0.01);
   assertEquals(await got, Signals.SIGALRM);
 });
 
-Deno.test("alarm() refuses bad times", () => {
+test("alarm() refuses bad times", () => {
   for (const seconds of [-1, NaN, Infinity, 2_147_484]) {
     assertThrows(() => alarm(seconds), RangeError, `received ${seconds}`);
   }
@@ -79,7 +80,7 @@ Deno.test("alarm() refuses bad times", () => {
   assertEquals(alarm(0), 0);
 });
 
-Deno.test("setitimer() strikes again and again", async () => {
+test("setitimer() strikes again and again", async () => {
   let ticks = 0;
   signal("SIGALRM", () => ticks++);
   const start = performance.now();
@@ -95,7 +96,7 @@ Deno.test("setitimer() strikes again and again", async () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("setitimer() and alarm() set the same timer", () => {
+test("setitimer() and alarm() set the same timer", () => {
   signal("SIGALRM", () => {});
   setitimer(ITIMER_REAL, 5000, 1000);
   assertEquals(alarm(20), 5);
@@ -107,7 +108,7 @@ Deno.test("setitimer() and alarm() set the same timer", () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("setitimer() and getitimer() refuse bad arguments", () => {
+test("setitimer() and getitimer() refuse bad arguments", () => {
   const virtual = 1 as typeof ITIMER_REAL;
   assertThrows(() => setitimer(virtual, 1), RangeError, "received 1");
   assertThrows(() => getitimer(virtual), RangeError, "only ITIMER_REAL");

@@ -1,6 +1,7 @@
 import { assertMatch } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 
-Deno.test("signal-example-1 prints what the chapter shows", async () => {
+test("signal-example-1 prints what the chapter shows", async () => {
   const url = new URL("../../examples/signal_example_1.ts", import.meta.url);
   const { stdout } = await new Deno.Command("deno", {
     args: ["run", "--no-prompt", url.pathname],

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import { Empty, Queue } from "../../queue/mod.ts";
 import { Event, sleepSync } from "../../threading/mod.ts";
 import {
@@ -21,7 +22,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((go) => setTimeout(go, 4));
 }
 
-Deno.test("signal() returns the one before, getSignal() the current", () => {
+test("signal() returns the one before, getSignal() the current", () => {
   const first = () => {};
   const second = () => {};
   assertEquals(getSignal("SIGUSR2"), SIG_DFL);
@@ -34,7 +35,7 @@ Deno.test("signal() returns the one before, getSignal() the current", () => {
   assertEquals(getSignal("SIGKILL"), SIG_DFL);
 });
 
-Deno.test("signal() calls the handler with the number and the name", async () => {
+test("signal() calls the handler with the number and the name", async () => {
   const got: unknown[] = [];
   signal("SIGUSR2", (...args) => got.push(args));
   raiseSignal(Signals.SIGUSR2!);
@@ -44,7 +45,7 @@ Deno.test("signal() calls the handler with the number and the name", async () =>
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("signal() calls only the handler that is set", async () => {
+test("signal() calls only the handler that is set", async () => {
   const got: string[] = [];
   signal("SIGUSR2", () => got.push("first"));
   signal("SIGUSR2", () => got.push("second"));
@@ -57,7 +58,7 @@ Deno.test("signal() calls only the handler that is set", async () => {
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("signal() may be called by a handler", async () => {
+test("signal() may be called by a handler", async () => {
   const got: string[] = [];
   signal("SIGUSR2", () => {
     got.push("first");
@@ -77,7 +78,7 @@ Deno.test("signal() may be called by a handler", async () => {
   signal("SIGWINCH", SIG_DFL);
 });
 
-Deno.test("signal() refuses what cannot be caught", () => {
+test("signal() refuses what cannot be caught", () => {
   for (
     const name of [
       "SIGKILL",
@@ -95,7 +96,7 @@ Deno.test("signal() refuses what cannot be caught", () => {
   }
 });
 
-Deno.test("signal() refuses what is no signal or no handler", () => {
+test("signal() refuses what is no signal or no handler", () => {
   const handler = () => {};
   assertThrows(() => signal(0, handler), RangeError, "received 0");
   assertThrows(() => signal(-1, handler), RangeError, "received -1");
@@ -117,7 +118,7 @@ Deno.test("signal() refuses what is no signal or no handler", () => {
   assertEquals(getSignal("SIGUSR2"), SIG_DFL);
 });
 
-Deno.test("signal() leaves the listeners of Deno alone", async () => {
+test("signal() leaves the listeners of Deno alone", async () => {
   let got = 0;
   const listener = () => got++;
   Deno.addSignalListener("SIGUSR2", listener);
@@ -129,7 +130,7 @@ Deno.test("signal() leaves the listeners of Deno alone", async () => {
   assertEquals(got, 1);
 });
 
-Deno.test("getSignal(), raiseSignal(), kill() refuse what is no signal", () => {
+test("getSignal(), raiseSignal(), kill() refuse what is no signal", () => {
   for (const call of [getSignal, raiseSignal, (s: Signum) => kill(1, s)]) {
     assertThrows(() => call(1000), RangeError, "received 1000");
     assertThrows(() => call("SIGFOO" as Signum), RangeError, '"SIGFOO"');
@@ -141,7 +142,7 @@ Deno.test("getSignal(), raiseSignal(), kill() refuse what is no signal", () => {
   }
 });
 
-Deno.test("SignalInterrupt says which signal it was", () => {
+test("SignalInterrupt says which signal it was", () => {
   const error = new SignalInterrupt(15, "SIGTERM");
   assertEquals([error.signum, error.signal], [15, "SIGTERM"]);
   assertEquals(String(error), "SignalInterrupt: SIGTERM was received");
@@ -161,7 +162,7 @@ const blockings = {
   },
 };
 for (const [how, block] of Object.entries(blockings)) {
-  Deno.test(`signal() delivers a signal that comes while the thread ${how}`, async () => {
+  test(`signal() delivers a signal that comes while the thread ${how}`, async () => {
     let got = 0;
     signal("SIGUSR2", () => got++);
     raiseSignal("SIGUSR2");

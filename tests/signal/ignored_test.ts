@@ -1,5 +1,6 @@
 // Signals that are ignored when the program starts.
 import { assertEquals } from "@std/assert";
+import { linuxTest, signalTest as test } from "../platform.ts";
 import { run, runIgnoring } from "./_run.ts";
 
 const IGN = "Symbol(SIG_IGN)";
@@ -13,22 +14,21 @@ const pipes: Record<string, string> = {
   "thread": "true\n",
 };
 for (const [how, lines] of Object.entries(pipes)) {
-  Deno.test(`SIGPIPE is ignored, and ignored again after: ${how}`, async () => {
+  test(`SIGPIPE is ignored, and ignored again after: ${how}`, async () => {
     const permissions = how === "thread" ? ["--allow-read"] : [];
     const { stdout, stderr } = await run(["SIGPIPE", how], ...permissions);
     assertEquals(stdout, `${IGN}\n${lines}alive ${IGN}\n`, stderr);
   });
 }
 
-Deno.test("SIGPIPE ends the process once it has SIG_DFL", async () => {
+test("SIGPIPE ends the process once it has SIG_DFL", async () => {
   const { signal, stdout } = await run(["SIGPIPE", "SIG_DFL"]);
   assertEquals([signal, stdout], ["SIGPIPE", `${IGN}\n${DFL}\n`]);
 });
 
 for (const how of ["nothing", "another handler", "onShutdown", "restored"]) {
-  Deno.test({
+  linuxTest({
     name: `a signal ignored at the start stays ignored: ${how}`,
-    ignore: Deno.build.os !== "linux",
     fn: async () => {
       const { signal, stdout, stderr } = await runIgnoring(
         "HUP",
@@ -46,9 +46,8 @@ for (const how of ["nothing", "another handler", "onShutdown", "restored"]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "a signal ignored at the start can have SIG_DFL",
-  ignore: Deno.build.os !== "linux",
   fn: async () => {
     const { signal, stdout } = await runIgnoring(
       "HUP",

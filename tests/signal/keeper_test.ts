@@ -1,11 +1,12 @@
 // What is promised about ending the process, while threads cannot keep it.
 import { assertEquals } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import { interrupted, run } from "./_run.ts";
 
 for (const how of ["sleepSync", "getSync", "joinSync", "a busy loop"]) {
   const permissions = how === "joinSync" ? ["--allow-read"] : [];
 
-  Deno.test(`onShutdown() ends by the second signal: ${how}`, async () => {
+  test(`onShutdown() ends by the second signal: ${how}`, async () => {
     const { code, signal, stdout } = await interrupted(
       ["promise", "onShutdown", how],
       ["SIGINT", "SIGINT"],
@@ -14,7 +15,7 @@ for (const how of ["sleepSync", "getSync", "joinSync", "a busy loop"]) {
     assertEquals([code, signal, stdout], [130, "SIGINT", "ready\n"]);
   });
 
-  Deno.test(`abortOn() lets a second signal end the process: ${how}`, async () => {
+  test(`abortOn() lets a second signal end the process: ${how}`, async () => {
     const { code, signal, stdout } = await interrupted(
       ["promise", "abortOn", how],
       ["SIGINT", "SIGTERM"],
@@ -25,7 +26,7 @@ for (const how of ["sleepSync", "getSync", "joinSync", "a busy loop"]) {
 }
 
 for (const how of ["sleepSync", "a busy loop"]) {
-  Deno.test(`onShutdown() ends when the deadline passes: ${how}`, async () => {
+  test(`onShutdown() ends when the deadline passes: ${how}`, async () => {
     const { code, signal, stdout } = await interrupted(
       ["promise", "onShutdown, a deadline", how],
       ["SIGTERM"],
@@ -34,7 +35,7 @@ for (const how of ["sleepSync", "a busy loop"]) {
   });
 }
 
-Deno.test("onShutdown() ends the process although a busy thread has a handler", async () => {
+test("onShutdown() ends the process although a busy thread has a handler", async () => {
   const { code, stdout } = await interrupted(
     "shutdown, besides a handler",
     ["SIGINT", "SIGINT"],
@@ -43,7 +44,7 @@ Deno.test("onShutdown() ends the process although a busy thread has a handler", 
 });
 
 for (const how of ["joinSync", "a busy loop"]) {
-  Deno.test(`abortOn() of a blocked thread lets a second signal end the process: ${how}`, async () => {
+  test(`abortOn() of a blocked thread lets a second signal end the process: ${how}`, async () => {
     const { code, signal, stdout } = await interrupted(
       ["promise of a thread", how],
       ["SIGINT", "SIGINT"],
@@ -53,7 +54,7 @@ for (const how of ["joinSync", "a busy loop"]) {
   });
 }
 
-Deno.test("onShutdown() can be kept by a worker of node, too", async () => {
+test("onShutdown() can be kept by a worker of node, too", async () => {
   const name = "promise, the node keeper";
   const { code, signal } = await interrupted(
     [name, "onShutdown", "a busy loop"],

@@ -1,30 +1,31 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import { Signals } from "../../signal/mod.ts";
 import { run, start } from "./_run.ts";
 
-Deno.test("raiseSignal() without a handler ends the process", async () => {
+test("raiseSignal() without a handler ends the process", async () => {
   const { signal, code } = await run("raise without a handler");
   assertEquals([signal, code], ["SIGTERM", 128 + 15]);
 });
 
-Deno.test("signal() with SIG_DFL gives the kernel's action back", async () => {
+test("signal() with SIG_DFL gives the kernel's action back", async () => {
   const { signal, stdout } = await run("raise after SIG_DFL");
   assertEquals([signal, stdout], ["SIGUSR2", "handled\n"]);
 });
 
-Deno.test("signal() with SIG_IGN ignores, and ends no sleep", async () => {
+test("signal() with SIG_IGN ignores, and ends no sleep", async () => {
   const { code, stdout } = await run("raise with SIG_IGN");
   assertEquals([code, stdout], [0, "0\n"]);
 });
 
-Deno.test("signal() and alarm() do not keep the process alive", async () => {
+test("signal() and alarm() do not keep the process alive", async () => {
   const { code, took } = await run("a handler alone");
   assertEquals(code, 0);
   assert(took < 15_000);
 });
 
 for (const how of ["throws", "rejects"]) {
-  Deno.test(`signal() with a handler that ${how}: an uncaught error`, async () => {
+  test(`signal() with a handler that ${how}: an uncaught error`, async () => {
     const { code, stderr } = await run(`a handler that ${how}`);
     assertEquals(code, 1);
     assertStringIncludes(stderr, "Uncaught");
@@ -35,26 +36,26 @@ for (const how of ["throws", "rejects"]) {
   });
 }
 
-Deno.test("signal() with a handler that throws delivers later signals", async () => {
+test("signal() with a handler that throws delivers later signals", async () => {
   const { code, stdout, stderr } = await run("a handler that throws, survived");
   assertEquals(code, 0, stderr);
   assertEquals(stdout, "error\nunhandledrejection\n".repeat(2));
 });
 
-Deno.test("signal() survives bursts", async () => {
+test("signal() survives bursts", async () => {
   const { code, stdout, stderr } = await run("bursts");
   assertEquals(code, 0, stderr);
   assertEquals(stdout, "true 100000 true\n");
 });
 
-Deno.test("defaultIntHandler ends the process in good order", async () => {
+test("defaultIntHandler ends the process in good order", async () => {
   const { code, stderr } = await run("defaultIntHandler");
   assertEquals(code, 1);
   assertStringIncludes(stderr, "SignalInterrupt: SIGINT was received");
 });
 
 for (const how of ["idle", "busy", "blocked", "busy after SIG_DFL"]) {
-  Deno.test(`alarm() without a handler ends the process: ${how}`, async () => {
+  test(`alarm() without a handler ends the process: ${how}`, async () => {
     const { signal, code, took } = await run(`alarm, ${how}`);
     assertEquals([signal, code], ["SIGALRM", 128 + Signals.SIGALRM!]);
     assert(took > 200);
@@ -62,13 +63,13 @@ for (const how of ["idle", "busy", "blocked", "busy after SIG_DFL"]) {
 }
 
 for (const how of ["replaced by a later one", "cancelled while blocked"]) {
-  Deno.test(`alarm() ${how} does not strike`, async () => {
+  test(`alarm() ${how} does not strike`, async () => {
     const { code, stdout } = await run(`alarm, ${how}`);
     assertEquals([code, stdout], [0, "alive\n"]);
   });
 }
 
-Deno.test("setitimer() is handled once the thread is free", async () => {
+test("setitimer() is handled once the thread is free", async () => {
   const { code, stdout } = await run("setitimer, handled once free");
   assertEquals([code, stdout], [0, "0\ntrue\n"]);
 });
@@ -79,95 +80,95 @@ for (
     "killed",
   ]]
 ) {
-  Deno.test(`signal() gives the kernel's action back after ${how} handler`, async () => {
+  test(`signal() gives the kernel's action back after ${how} handler`, async () => {
     const name = `raise after ${how} handler`;
     const { signal, stdout, stderr } = await run(name, "--allow-read");
     assertEquals([signal, stdout], ["SIGUSR2", `${line}\n`], stderr);
   });
 }
 
-Deno.test("sigwait() of a thread serves a main thread that is blocked", async () => {
+test("sigwait() of a thread serves a main thread that is blocked", async () => {
   const name = "sigwait in a thread, the main one blocked";
   const { code, stdout, stderr } = await run(name, "--allow-read");
   assertEquals([code, stdout], [0, "15\n"], stderr);
 });
 
-Deno.test("alarm() of a thread that has gone is a watchdog too", async () => {
+test("alarm() of a thread that has gone is a watchdog too", async () => {
   const name = "a thread's alarm, its thread gone, nobody handles it";
   const { signal, stderr } = await run(name, "--allow-read");
   assertEquals(signal, "SIGALRM", stderr);
 });
 
-Deno.test("alarm() of a busy thread strikes while the main one is blocked", async () => {
+test("alarm() of a busy thread strikes while the main one is blocked", async () => {
   const name = "a thread's alarm, both busy";
   const { signal, stderr } = await run(name, "--allow-read");
   assertEquals(signal, "SIGALRM", stderr);
 });
 
-Deno.test("sigwait() hears interruptMain() of a thread", async () => {
+test("sigwait() hears interruptMain() of a thread", async () => {
   // deno test itself ends for SIGINT.
   const { code, stdout, stderr } = await run("interruptMain", "--allow-read");
   assertEquals([code, stdout], [0, "2\n"], stderr);
 });
 
-Deno.test("sigwait() can be called again and again", async () => {
+test("sigwait() can be called again and again", async () => {
   assertEquals((await run("sigwait again and again")).code, 0);
 });
 
-Deno.test("kill() sends SIGTERM, and finds out what is there", async () => {
+test("kill() sends SIGTERM, and finds out what is there", async () => {
   const { code, stdout, stderr } = await run("kill a child", "--allow-run");
   assertEquals([code, stdout], [0, "SIGTERM\nNotFound\n"], stderr);
 });
 
-Deno.test("kill() needs a permission for another process only", async () => {
+test("kill() needs a permission for another process only", async () => {
   const { signal, stdout } = await run("kill another");
   assertEquals([signal, stdout], ["SIGTERM", "NotCapable\n"]);
 });
 
-Deno.test("onShutdown() cleans up and leaves with 128 + n", async () => {
+test("onShutdown() cleans up and leaves with 128 + n", async () => {
   const { code, signal, stdout } = await run("shutdown");
   assertEquals([code, signal], [128 + 15, null]);
   assertEquals(stdout, "cleaning 15 SIGTERM\nalso\nclean\n");
 });
 
-Deno.test("onShutdown() prints the error of a cleanup, and leaves", async () => {
+test("onShutdown() prints the error of a cleanup, and leaves", async () => {
   const { code, stderr } = await run("shutdown that fails");
   assertEquals(code, 128 + 2);
   assertStringIncludes(stderr, "no cleanup");
 });
 
-Deno.test("onShutdown() leaves when the deadline passes", async () => {
+test("onShutdown() leaves when the deadline passes", async () => {
   assertEquals((await run("shutdown that hangs")).code, 128 + 15);
 });
 
-Deno.test("onShutdown() cleans up for a signal that comes just before the end", async () => {
+test("onShutdown() cleans up for a signal that comes just before the end", async () => {
   const { code, stdout } = await run("shutdown at the end");
   assertEquals([code, stdout], [128 + 15, "cleanup\n"]);
 });
 
-Deno.test("onShutdown() leaves at once for a second signal", async () => {
+test("onShutdown() leaves at once for a second signal", async () => {
   const { code, stdout, took } = await run("shutdown, a second signal");
   assertEquals([code, stdout], [128 + 2, "cleaning\n"]);
   assert(took < 5000);
 });
 
-Deno.test("abortOn() lets a second signal end the process", async () => {
+test("abortOn() lets a second signal end the process", async () => {
   const { signal, stdout } = await run("abortOn, a second signal");
   assertEquals([signal, stdout], ["SIGTERM", "SIGINT was received\n"]);
 });
 
-Deno.test("pause() keeps the process alive until a signal from outside", async () => {
+test("pause() keeps the process alive until a signal from outside", async () => {
   const { before, after, ...ending } = await killed("pause");
   assertEquals([before, after], ["ready\n", "handled\nover\n"]);
   assertEquals(ending.code, 0);
 });
 
-Deno.test("sigwait() takes a signal, once", async () => {
+test("sigwait() takes a signal, once", async () => {
   const { after, signal } = await killed("sigwait");
   assertEquals([after, signal], ["15\n", "SIGTERM"]);
 });
 
-Deno.test("sleep(), pause(), sigwait(), abortOn() in a handler are not ended by its signal", async () => {
+test("sleep(), pause(), sigwait(), abortOn() in a handler are not ended by its signal", async () => {
   const { code, stdout, stderr } = await run("sleep in a handler");
   assertEquals(code, 0, stderr);
   const lines = stdout.trim().split("\n").sort();
@@ -179,7 +180,7 @@ Deno.test("sleep(), pause(), sigwait(), abortOn() in a handler are not ended by 
   ]);
 });
 
-Deno.test("onShutdown() reports each cleanup that fails, and runs the others", async () => {
+test("onShutdown() reports each cleanup that fails, and runs the others", async () => {
   const { code, stdout, stderr } = await run(["cleanups that fail", "printed"]);
   assertEquals([code, stdout], [128 + 15, "third cleanup\n"]);
   for (const name of ["first", "second"]) {
@@ -187,7 +188,7 @@ Deno.test("onShutdown() reports each cleanup that fails, and runs the others", a
   }
 });
 
-Deno.test("onShutdown() tells the error listeners of what a cleanup throws", async () => {
+test("onShutdown() tells the error listeners of what a cleanup throws", async () => {
   const { code, stdout, stderr } = await run([
     "cleanups that fail",
     "prevented",
@@ -196,7 +197,7 @@ Deno.test("onShutdown() tells the error listeners of what a cleanup throws", asy
   assertEquals(stdout, "third cleanup first cleanup second cleanup\n");
 });
 
-Deno.test("abortOn() aborts all, though listeners throw, and later signals arrive", async () => {
+test("abortOn() aborts all, though listeners throw, and later signals arrive", async () => {
   const { code, stdout, stderr } = await run("abort listeners that throw");
   assertEquals([code, stdout], [0, "first\nsecond\nhandled\n"], stderr);
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async/deadline";
+import { signalTest as test } from "../platform.ts";
 import {
   Event,
   setExcepthook,
@@ -38,12 +39,12 @@ function started<R>(target: (...args: Event[]) => R, ...args: Event[]) {
   return thread;
 }
 
-Deno.test("signal() handles in the thread that has set it", async () => {
+test("signal() handles in the thread that has set it", async () => {
   const thread = started(handle);
   assertEquals(await thread.join(LIMIT), thread.name);
 });
 
-Deno.test("signal() in two threads: each is told", async () => {
+test("signal() in two threads: each is told", async () => {
   const told = Promise.withResolvers<void>();
   signal("SIGUSR2", () => told.resolve());
   const thread = started(handle);
@@ -52,7 +53,7 @@ Deno.test("signal() in two threads: each is told", async () => {
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("sleep() and pause() of a thread end for another's handler", async () => {
+test("sleep() and pause() of a thread end for another's handler", async () => {
   signal("SIGUSR2", () => {});
   const ready = [new Event(), new Event()];
   const asleep = started(sleeper, ready[0]);
@@ -65,12 +66,12 @@ Deno.test("sleep() and pause() of a thread end for another's handler", async () 
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("alarm() cuts the sleep of a thread", async () => {
+test("alarm() cuts the sleep of a thread", async () => {
   const left = await started(ring).join(LIMIT) as number;
   assert(left > 0 && left < 10_000);
 });
 
-Deno.test("alarm() is the process's: a thread sees and replaces it", async () => {
+test("alarm() is the process's: a thread sees and replaces it", async () => {
   signal("SIGALRM", () => {});
   alarm(100);
   const thread = new Thread({ target: setAlarm, args: [50] });
@@ -82,7 +83,7 @@ Deno.test("alarm() is the process's: a thread sees and replaces it", async () =>
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() outlives the thread that set it", async () => {
+test("alarm() outlives the thread that set it", async () => {
   signal("SIGALRM", () => {});
   const start = performance.now();
   const thread = new Thread({ target: setAlarm, args: [0.3] });
@@ -94,13 +95,13 @@ Deno.test("alarm() outlives the thread that set it", async () => {
   signal("SIGALRM", SIG_DFL);
 });
 
-Deno.test("alarm() of a thread strikes while the main thread is blocked", () => {
+test("alarm() of a thread strikes while the main thread is blocked", () => {
   const thread = started(ring);
   const left = thread.joinSync(LIMIT) as unknown as number;
   assert(left > 0 && left < 10_000);
 });
 
-Deno.test("signal() and pause() of a thread go with it", async () => {
+test("signal() and pause() of a thread go with it", async () => {
   for (let i = 0; i < 3; i++) {
     await started(leave).join(LIMIT);
     // Runs in the same worker, which is idle now.
@@ -109,7 +110,7 @@ Deno.test("signal() and pause() of a thread go with it", async () => {
 });
 
 for (const target of [fail, failLater]) {
-  Deno.test(`signal() with a handler that fails its thread: ${target.name}`, async () => {
+  test(`signal() with a handler that fails its thread: ${target.name}`, async () => {
     const told: unknown[] = [];
     setExcepthook(({ error }) => told.push(error));
     // The main thread is told of the signal as well, and goes on.
@@ -131,7 +132,7 @@ for (const target of [fail, failLater]) {
   });
 }
 
-Deno.test("onShutdown() is for the main thread", async () => {
+test("onShutdown() is for the main thread", async () => {
   setExcepthook(() => {});
   await assertRejects(
     () => started(shutDown).join(LIMIT),
@@ -140,14 +141,14 @@ Deno.test("onShutdown() is for the main thread", async () => {
   );
 });
 
-Deno.test("pause() of the main thread ends for a thread's handler", async () => {
+test("pause() of the main thread ends for a thread's handler", async () => {
   const paused = pause(LIMIT);
   const thread = started(handle);
   await paused;
   assertEquals(await thread.join(LIMIT), thread.name);
 });
 
-Deno.test("sleep() in a handler goes on for another thread's handler of its signal", async () => {
+test("sleep() in a handler goes on for another thread's handler of its signal", async () => {
   // Slower than the thread's, so that its notice comes when that sleeps.
   signal("SIGUSR2", () => compute(100));
   const ready = new Event();

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import { runDeno } from "../threading/run_program.ts";
 import { checkTrace, readTrace } from "../threading/trace_format.ts";
 
@@ -20,7 +21,7 @@ const PROGRAM = `
   await pause();
 `;
 
-Deno.test("startTrace() shows handlers of signals", async () => {
+test("startTrace() shows handlers of signals", async () => {
   const { code, stderr } = await runDeno(["eval", PROGRAM], {
     env: { SKEIN_TEST_PATH: path },
   });

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { signalTest as test } from "../platform.ts";
 import {
   abortOn,
   onShutdown,
@@ -22,14 +23,14 @@ import {
 
 const soon = (fn: () => void) => setTimeout(fn, 10);
 
-Deno.test("sleep() gives 0 after a full sleep", async () => {
+test("sleep() gives 0 after a full sleep", async () => {
   const start = performance.now();
   assertEquals(await sleep(30), 0);
   assert(performance.now() - start >= 29);
   assertEquals(await sleep(0), 0);
 });
 
-Deno.test("sleep() ends for a handled signal and says what was left", async () => {
+test("sleep() ends for a handled signal and says what was left", async () => {
   signal("SIGUSR2", () => {});
   soon(() => raiseSignal("SIGUSR2"));
   const left = await sleep(10_000);
@@ -37,7 +38,7 @@ Deno.test("sleep() ends for a handled signal and says what was left", async () =
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("sleep() and pause() go on for a signal that is ignored or taken", async () => {
+test("sleep() and pause() go on for a signal that is ignored or taken", async () => {
   signal("SIGWINCH", SIG_IGN);
   soon(() => raiseSignal("SIGWINCH"));
   assertEquals(await sleep(60), 0);
@@ -49,7 +50,7 @@ Deno.test("sleep() and pause() go on for a signal that is ignored or taken", asy
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("pause() ends for every waiter of the thread", async () => {
+test("pause() ends for every waiter of the thread", async () => {
   const order: string[] = [];
   signal("SIGUSR2", () => order.push("handler"));
   soon(() => raiseSignal("SIGUSR2"));
@@ -62,7 +63,7 @@ Deno.test("pause() ends for every waiter of the thread", async () => {
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("pause() ends also when the handler throws", async () => {
+test("pause() ends also when the handler throws", async () => {
   const errors: unknown[] = [];
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
@@ -80,7 +81,7 @@ Deno.test("pause() ends also when the handler throws", async () => {
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("sigwait() takes the signal from the handler, while it waits", async () => {
+test("sigwait() takes the signal from the handler, while it waits", async () => {
   let handled = 0;
   signal("SIGUSR2", () => handled++);
   soon(() => raiseSignal("SIGUSR2"));
@@ -92,21 +93,21 @@ Deno.test("sigwait() takes the signal from the handler, while it waits", async (
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("sigwait() gives a signal to all who wait for it", async () => {
+test("sigwait() gives a signal to all who wait for it", async () => {
   const signals = new Set<Signum>(["SIGUSR2"]);
   const all = Promise.all([sigwait(signals), sigwait([Signals.SIGUSR2!])]);
   raiseSignal("SIGUSR2");
   assertEquals(await all, [Signals.SIGUSR2, Signals.SIGUSR2]);
 });
 
-Deno.test("sigwait() refuses what it cannot wait for", async () => {
+test("sigwait() refuses what it cannot wait for", async () => {
   await assertRejects(() => sigwait([]), RangeError, "at least one");
   await assertRejects(() => sigwait(["SIGKILL"]), TypeError, "SIGKILL");
   await assertRejects(() => sigwait([0]), RangeError, "received 0");
   await assertRejects(() => sigwait(14 as unknown as Signum[]), TypeError);
 });
 
-Deno.test("pause() and sigwait() stop when the timeout passes", async () => {
+test("pause() and sigwait() stop when the timeout passes", async () => {
   for (const wait of [pause, sigwait.bind(null, ["SIGUSR2"])]) {
     const error = await assertRejects(
       () => wait({ timeout: 10 }),
@@ -117,7 +118,7 @@ Deno.test("pause() and sigwait() stop when the timeout passes", async () => {
   }
 });
 
-Deno.test("pause(), sigwait(), sleep() stop when aborted", async () => {
+test("pause(), sigwait(), sleep() stop when aborted", async () => {
   const reason = new Error("enough");
   for (
     const wait of [
@@ -133,7 +134,7 @@ Deno.test("pause(), sigwait(), sleep() stop when aborted", async () => {
   }
 });
 
-Deno.test("pause(), sigwait(), sleep() refuse bad times", async () => {
+test("pause(), sigwait(), sleep() refuse bad times", async () => {
   for (const time of [-1, NaN, 2 ** 31]) {
     await assertRejects(() => pause({ timeout: time }), RangeError);
     await assertRejects(() => sigwait([14], { timeout: time }), RangeError);
@@ -145,7 +146,7 @@ Deno.test("pause(), sigwait(), sleep() refuse bad times", async () => {
   await assertRejects(() => sleep(text), TypeError, 'received "10"');
 });
 
-Deno.test("abortOn() aborts with a SignalInterrupt, besides the handler", async () => {
+test("abortOn() aborts with a SignalInterrupt, besides the handler", async () => {
   let handled = 0;
   signal("SIGUSR2", () => handled++);
   using signalled = abortOn("SIGWINCH", Signals.SIGUSR2!);
@@ -162,7 +163,7 @@ Deno.test("abortOn() aborts with a SignalInterrupt, besides the handler", async 
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("abortOn() disposed of is never aborted", async () => {
+test("abortOn() disposed of is never aborted", async () => {
   signal("SIGUSR2", () => {});
   const signalled = abortOn("SIGUSR2");
   signalled[Symbol.dispose]();
@@ -172,13 +173,13 @@ Deno.test("abortOn() disposed of is never aborted", async () => {
   signal("SIGUSR2", SIG_DFL);
 });
 
-Deno.test("abortOn() refuses what it cannot wait for", () => {
+test("abortOn() refuses what it cannot wait for", () => {
   assertThrows(() => abortOn(), RangeError, "at least one");
   assertThrows(() => abortOn("SIGUSR2", "SIGSTOP"), TypeError, "SIGSTOP");
   assertThrows(() => abortOn(999), RangeError, "received 999");
 });
 
-Deno.test("onShutdown() refuses bad arguments", () => {
+test("onShutdown() refuses bad arguments", () => {
   const nothing = () => {};
   assertThrows(
     () => onShutdown(undefined as unknown as () => void),
