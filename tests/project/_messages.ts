@@ -15,7 +15,7 @@ const LIBRARY = [
 
 /** An error that the library makes. */
 export interface Made {
-  /** Its class: `ThreadingError`, `Deno.errors.NotFound`. */
+  /** Its class, `ThreadingError`, say; empty if it is made elsewhere. */
   error: string;
   /** Its message, with `...` for what varies. */
   message: string;
@@ -23,8 +23,14 @@ export interface Made {
   place: string;
 }
 
-const MAKES =
-  /\bnew ((?:Deno\.errors\.\w+)|(?:[A-Z]\w*Error)|DOMException|Empty|Full|ShutDown|SignalInterrupt|Refusal)\(/g;
+/** What makes an error, if its class or its message is one of an error. */
+const MAKES = /\bnew (?:Deno\.errors\.)?([A-Z]\w*)\(/g;
+
+const CLASS =
+  /^(\w*Error|DOMException|Empty|Full|ShutDown|SignalInterrupt|Refusal)$/;
+
+/** How messages begin. A text with it is one, also if it is a constant. */
+const BEGINS = /["'`](?=Cannot )/g;
 
 /** All errors that the sources of the library make, in the order of the files. */
 export function madeErrors(): Made[] {
@@ -43,11 +49,24 @@ export function madeErrors(): Made[] {
 
 function madeIn(path: string): Made[] {
   const source = withoutComments(Deno.readTextFileSync(new URL(path, ROOT)));
-  return [...source.matchAll(MAKES)].flatMap((match) => {
-    const place = `${path}:${source.slice(0, match.index).split("\n").length}`;
-    const { messages } = messagesAt(source, match.index + match[0].length);
-    return messages.map((message) => ({ error: match[1], message, place }));
-  });
+  const found: Made[] = [];
+  /** The places of texts that have been seen. */
+  const seen: { start: number; end: number }[] = [];
+  const add = (error: string, start: number) => {
+    const { messages, end } = messagesAt(source, start);
+    if (!CLASS.test(error) && !/^Cannot /.test(messages[0])) return;
+    const place = `${path}:${source.slice(0, start).split("\n").length}`;
+    for (const message of messages) found.push({ error, message, place });
+    seen.push({ start, end });
+  };
+  for (const match of source.matchAll(MAKES)) {
+    add(match[1], match.index + match[0].length);
+  }
+  for (const { index } of source.matchAll(BEGINS)) {
+    if (seen.some(({ start, end }) => start <= index && index < end)) continue;
+    add("", index);
+  }
+  return found;
 }
 
 /** The messages that the first argument of a call can be. */
@@ -77,7 +96,7 @@ function messagesAt(
   const vary = () => {
     if (!message.endsWith("...")) message += "...";
   };
-  while (!/[),:]/.test(source[at])) {
+  while (!/[),:;]/.test(source[at])) {
     const char = source[at];
     if (/["'`]/.test(char)) {
       const end = endOfText(source, at);
@@ -111,7 +130,7 @@ function isChoice(source: string, at: number): boolean {
 
 /** Behind an operand that is no literal. */
 function endOfOperand(source: string, at: number): number {
-  while (!/[),:+]/.test(source[at]) && !isChoice(source, at)) {
+  while (!/[),:;+]/.test(source[at]) && !isChoice(source, at)) {
     if (/["'`]/.test(source[at])) at = endOfText(source, at);
     else if (/[([{]/.test(source[at])) at = endOfGroup(source, at);
     else at++;

@@ -15,12 +15,12 @@ const reasons = new Set(
 );
 
 /** Errors that never reach a user, or only if skein has a bug. */
-const INNER = /^(Cannot decode .*|No room for an error|A clock has no queue)$/;
+const INNER =
+  /^(|Cannot decode .*|Cannot load a module without waiting .*|No room for an error|A clock has no queue|a worker that explores has ended|The source failed)$/;
 
 /** Messages that are put together elsewhere than where the error is made. */
 const ELSEWHERE = new Set([
   "... was received",
-  'Cannot open a file: ..., received "..."',
 ]);
 
 const made = madeErrors();
