@@ -41,6 +41,7 @@ export {
   refuseWhileLoading,
   requirePermissions,
   settleKeepAlive,
+  ThreadExit,
   whileLoading,
 } from "./_runtime/worker_pool.ts";
 export { draftError, textOf } from "./_runtime/reaper.ts";

@@ -50,8 +50,10 @@ import { builtIn } from "../_internal/built_in.ts";
 import { isThenable } from "../_internal/check.ts";
 import {
   type CallJob,
+  draftFields,
   type InstanceJob,
   isInstanceJob,
+  ThreadExit,
   whileLoading,
 } from "./_runtime/worker_pool.ts";
 import { ThreadingError } from "./errors.ts";
@@ -86,7 +88,7 @@ import {
   reasonOfThread,
 } from "./_runtime/cancelling.ts";
 import { reportUncaught } from "./excepthook.ts";
-import { draftFields, equip, Thread, ThreadExit } from "./thread.ts";
+import { equip, Thread } from "./thread.ts";
 import {
   clearLeftovers,
   isClean,

@@ -8,7 +8,8 @@
 import { checkArray, checkFunction, shown } from "../_internal/check.ts";
 import { Lock } from "./sync/lock.ts";
 import { exchange, Header, isMain, load } from "./_memory/heap.ts";
-import { Thread, ThreadExit } from "./thread.ts";
+import { ThreadExit } from "./_runtime/worker_pool.ts";
+import { Thread } from "./thread.ts";
 
 /**
  * Starts a thread that dies with the main program, and gives no handle of it.

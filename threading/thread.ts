@@ -12,7 +12,6 @@ import {
 } from "./_codec/sendable.ts";
 import {
   add,
-  FREED,
   Header,
   isMain,
   load,
@@ -54,14 +53,13 @@ import {
   Later,
   settlingCase,
 } from "./_memory/selection.ts";
-import {
-  onThreadEnd,
-  waitPromise,
-  waitSync,
-  waitTimeout,
-} from "./_memory/wait.ts";
+import { waitPromise, waitSync, waitTimeout } from "./_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
-import { settleKeepAlive, startThread } from "./_runtime/worker_pool.ts";
+import {
+  fieldsOf,
+  settleKeepAlive,
+  startThread,
+} from "./_runtime/worker_pool.ts";
 import {
   condemn,
   destroyThread,
@@ -77,14 +75,15 @@ import {
   ThreadStage,
 } from "./_runtime/thread_table.ts";
 import {
+  cancelBy,
   cancelScope,
   draftReason,
+  heed,
   signalOfScope,
   terminateAfter,
 } from "./_runtime/cancelling.ts";
 import { discard } from "./_memory/allocator.ts";
 import { scopeOfThread } from "./_memory/scope.ts";
-import { encode } from "./_codec/encode.ts";
 
 const TARGET: unique symbol = Symbol("target");
 const ARGS: unique symbol = Symbol("args");
@@ -740,106 +739,4 @@ export interface CancelOptions {
    * @default {Infinity}
    */
   grace?: number;
-}
-
-// The signals that cancel threads. A listener keeps its thread's handle, so the
-// listeners of threads that have ended are taken away when others come.
-
-interface Heeding {
-  thread: Thread;
-  stop(): void;
-}
-
-let heedings: Heeding[] = [];
-const MIN_HEEDINGS = 16;
-let sweepAt = MIN_HEEDINGS;
-
-onThreadEnd(() => {
-  for (const { stop } of heedings) stop();
-  heedings = [];
-  sweepAt = MIN_HEEDINGS;
-});
-
-/** Cancels a thread when a signal is aborted. */
-function heed(thread: Thread, signal: AbortSignal): void {
-  if (signal.aborted) return;
-  if (heedings.length >= sweepAt) sweep();
-  const onAbort = () => cancelBy(thread, signal);
-  signal.addEventListener("abort", onAbort, { once: true });
-  const stop = () => signal.removeEventListener("abort", onAbort);
-  heedings.push({ thread, stop });
-}
-
-function sweep(): void {
-  const over = (thread: Thread) =>
-    thread[ADDRESS] === FREED || hasEnded(thread[ADDRESS]);
-  for (const { thread, stop } of heedings) if (over(thread)) stop();
-  heedings = heedings.filter(({ thread }) => !over(thread));
-  sweepAt = Math.max(MIN_HEEDINGS, heedings.length * 2);
-}
-
-function cancelBy(thread: Thread, signal: AbortSignal): void {
-  // Its handle may have been freed; that error would reach nobody.
-  if (thread[ADDRESS] === FREED) return;
-  try {
-    thread.cancel(signal.reason);
-  } catch (error) {
-    if (!(error instanceof NotSendableError)) throw error;
-    thread.cancel();
-  }
-}
-
-// How `exit()` leaves a thread.
-
-/** Thrown by `exit`; ends the thread silently if nobody catches it. */
-export class ThreadExit extends Error {
-  /** The name of the class. */
-  override name = "ThreadExit";
-}
-
-// The fields of a Thread instance: they travel to the thread when it starts,
-// and what `run` made of them travels back when it has ended.
-
-type Fields = Record<string, unknown>;
-
-/** The fields of an instance, as they are sent when it starts. */
-function fieldsOf(instance: object): Fields {
-  return { ...instance };
-}
-
-/**
- * Encodes the fields that `run` may have changed: those that were assigned, and
- * copies, whose content may have changed. Fields that cannot be sent stay.
- *
- * @param instance The instance, after `run`.
- * @param before Its fields before.
- * @returns A record, or 0 if there is nothing to send.
- */
-export function draftFields(instance: object, before: Fields): number {
-  const changed: Fields = {};
-  for (const [name, value] of Object.entries(instance)) {
-    const same = Object.is(value, before[name]);
-    if (!same || (isCopied(value) && isSendable(value))) changed[name] = value;
-  }
-  if (Object.keys(changed).length === 0) return 0;
-  try {
-    return draftRecord(changed);
-  } catch {
-    const sendable = Object.entries(changed).filter(([, v]) => isSendable(v));
-    return draftRecord(Object.fromEntries(sendable));
-  }
-}
-
-function isCopied(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
-    !(value instanceof SharedObject);
-}
-
-function isSendable(value: unknown): boolean {
-  try {
-    encode(value);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -65,10 +65,10 @@ import {
   setGrace,
   terminateAfter,
   textOf,
+  ThreadExit,
   whileLoading,
 } from "../../threading/_threads.ts";
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
-import { ThreadExit } from "../../threading/thread.ts";
 import { isThenable, timeoutError } from "../../_internal/check.ts";
 import { runAsFlow } from "../../threading/sync/rlock.ts";
 import { rouseWorker, RUN } from "./core.ts";

@@ -11,6 +11,7 @@ import {
   clockOffset,
   Dying,
   Field,
+  FREED,
   Header,
   isMain,
   load,
@@ -40,6 +41,7 @@ import {
   scopeOfThread,
   setReasonReader,
 } from "../_memory/scope.ts";
+import { ADDRESS, type SharedObject } from "../_memory/shared_object.ts";
 import { addOnWake, onThreadEnd } from "../_memory/wait.ts";
 import { ModuleNotLoaded } from "../_codec/sendable.ts";
 import {
@@ -49,7 +51,8 @@ import {
   releaseRecord,
 } from "../_codec/record.ts";
 import { cancelling } from "../../_internal/hooks.ts";
-import { nameOf, ThreadField } from "./thread_table.ts";
+import { NotSendableError } from "../errors.ts";
+import { hasEnded, nameOf, ThreadField } from "./thread_table.ts";
 
 /**
  * Encodes why something is cancelled.
@@ -411,3 +414,56 @@ onThreadEnd(() => {
   alarmAt = Infinity;
   alarm = undefined;
 });
+
+// The signals that cancel threads. A listener keeps its thread's handle, so the
+// listeners of threads that have ended are taken away when others come.
+
+/** A Thread, which can be cancelled. */
+interface Cancellable extends SharedObject {
+  cancel(reason?: unknown): void;
+}
+
+interface Heeding {
+  thread: Cancellable;
+  stop(): void;
+}
+
+let heedings: Heeding[] = [];
+const MIN_HEEDINGS = 16;
+let sweepAt = MIN_HEEDINGS;
+
+onThreadEnd(() => {
+  for (const { stop } of heedings) stop();
+  heedings = [];
+  sweepAt = MIN_HEEDINGS;
+});
+
+/** Cancels a thread when a signal is aborted. */
+export function heed(thread: Cancellable, signal: AbortSignal): void {
+  if (signal.aborted) return;
+  if (heedings.length >= sweepAt) sweep();
+  const onAbort = () => cancelBy(thread, signal);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const stop = () => signal.removeEventListener("abort", onAbort);
+  heedings.push({ thread, stop });
+}
+
+function sweep(): void {
+  const over = (thread: Cancellable) =>
+    thread[ADDRESS] === FREED || hasEnded(thread[ADDRESS]);
+  for (const { thread, stop } of heedings) if (over(thread)) stop();
+  heedings = heedings.filter(({ thread }) => !over(thread));
+  sweepAt = Math.max(MIN_HEEDINGS, heedings.length * 2);
+}
+
+/** Cancels a thread with the reason of a signal, if that can be sent. */
+export function cancelBy(thread: Cancellable, signal: AbortSignal): void {
+  // Its handle may have been freed; that error would reach nobody.
+  if (thread[ADDRESS] === FREED) return;
+  try {
+    thread.cancel(signal.reason);
+  } catch (error) {
+    if (!(error instanceof NotSendableError)) throw error;
+    thread.cancel();
+  }
+}

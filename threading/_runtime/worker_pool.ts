@@ -63,7 +63,8 @@ import {
   type SendableClass,
   type SendableFunction,
 } from "../_codec/sendable.ts";
-import { draftEncoded } from "../_codec/record.ts";
+import { draftEncoded, draftRecord } from "../_codec/record.ts";
+import { SharedObject } from "../_memory/shared_object.ts";
 
 const WORKER_URL = new URL("../_worker.ts", import.meta.url);
 /** A worker that could not be stopped between two sections in this time. */
@@ -443,6 +444,63 @@ export interface InstanceJob {
 export function isInstanceJob(job: CallJob | InstanceJob): job is InstanceJob {
   return Object.hasOwn(job, "fields");
 }
+
+// How `exit()` leaves a thread.
+
+/** Thrown by `exit`; ends the thread silently if nobody catches it. */
+export class ThreadExit extends Error {
+  /** The name of the class. */
+  override name = "ThreadExit";
+}
+
+// The fields of a Thread instance: they travel to the thread when it starts,
+// and what `run` made of them travels back when it has ended.
+
+type Fields = Record<string, unknown>;
+
+/** The fields of an instance, as they are sent when it starts. */
+export function fieldsOf(instance: object): Fields {
+  return { ...instance };
+}
+
+/**
+ * Encodes the fields that `run` may have changed: those that were assigned, and
+ * copies, whose content may have changed. Fields that cannot be sent stay.
+ *
+ * @param instance The instance, after `run`.
+ * @param before Its fields before.
+ * @returns A record, or 0 if there is nothing to send.
+ */
+export function draftFields(instance: object, before: Fields): number {
+  const changed: Fields = {};
+  for (const [name, value] of Object.entries(instance)) {
+    const same = Object.is(value, before[name]);
+    if (!same || (isCopied(value) && isSendable(value))) changed[name] = value;
+  }
+  if (Object.keys(changed).length === 0) return 0;
+  try {
+    return draftRecord(changed);
+  } catch {
+    const sendable = Object.entries(changed).filter(([, v]) => isSendable(v));
+    return draftRecord(Object.fromEntries(sendable));
+  }
+}
+
+function isCopied(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    !(value instanceof SharedObject);
+}
+
+function isSendable(value: unknown): boolean {
+  try {
+    encode(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Permissions
 
 const WHAT = "start a thread";
 
