@@ -38,6 +38,17 @@ Deno.test("guide: no program stands without its output", () => {
   }
 });
 
+Deno.test("guide: a page says which packages its programs need besides", () => {
+  for (const page of PAGES) {
+    const text = read(page);
+    for (
+      const [, name] of text.matchAll(/from "(@(?!skein\/)[\w-]+\/[\w-]+)/g)
+    ) {
+      assert(text.includes(`deno add jsr:${name}`), `${page}: ${name}`);
+    }
+  }
+});
+
 Deno.test("guide: every relative link leads somewhere", () => {
   const broken: string[] = [];
   for (const page of markdownFiles()) {
