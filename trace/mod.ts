@@ -110,7 +110,9 @@ async function main(): Promise<number> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     console.error(
-      `\nNothing was traced: ${program} does not import @skein/std/threading`,
+      `\nNothing was traced: ${program} ${
+        code === 0 ? "does not" : "failed, perhaps before it could"
+      } import @skein/std/threading`,
     );
   }
   return code;

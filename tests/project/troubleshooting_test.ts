@@ -48,7 +48,7 @@ Deno.test("troubleshooting: every error of the library is on the page", () => {
     .filter(({ message }) =>
       !explained.some((known) => isExplainedBy(message, known))
     );
-  assertEquals(missing, []);
+  assertEquals(missing, [], "Explain them in docs/troubleshooting.md");
 });
 
 Deno.test("troubleshooting: every reason why something cannot be sent is on the page", () => {

@@ -56,6 +56,11 @@ Deno.test("trace says so if the program does not import skein", async () => {
   const { code, stdout, stderr } = await trace(program);
   assertEquals([code, stdout], [0, "hello\n"]);
   assertMatch(stderr, /does not import/);
+  const failing = `${folder}/failing.ts`;
+  await Deno.writeTextFile(failing, `import "@no/package";`);
+  const failed = await trace(failing);
+  assertEquals(failed.code, 1);
+  assertMatch(failed.stderr, /failed, perhaps before it could import/);
 });
 
 Deno.test("trace without a program says how it is used", async () => {
