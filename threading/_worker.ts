@@ -130,7 +130,7 @@ async function work(): Promise<void> {
   close();
 }
 
-/** An idle worker ends after so many milliseconds. */
+/** How long an idle worker waits for a thread before it ends. */
 const IDLE_MS = 10_000;
 
 /** The job's record, or 0 if the worker has been idle for too long. */

@@ -20,7 +20,7 @@
  * | the same, in functions that call each other             | {@linkcode RLock}                                   |
  * | many readers, or one writer                             | {@linkcode RwLock}                                  |
  * | to wait until something is so that a lock guards        | {@linkcode Condition}                               |
- * | so many threads at a time, and no more                  | {@linkcode Semaphore}, {@linkcode BoundedSemaphore} |
+ * | at most n threads at a time in a stretch of code        | {@linkcode Semaphore}, {@linkcode BoundedSemaphore} |
  * | to tell all who wait that something has happened        | {@linkcode Event}                                   |
  * | threads that wait for each other, round by round        | {@linkcode Barrier}                                 |
  * | one thread at a time in all code that takes part        | {@linkcode InterpreterLock}                         |

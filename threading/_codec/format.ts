@@ -112,7 +112,7 @@ export const MAX_SHORT_ARRAY = 31;
 
 export const MAX_DEPTH = 200;
 
-/** A shape has at most so many keys, in so many bytes. */
+/** The most keys of a shape, and the most bytes of them. */
 export const MAX_SHAPE_KEYS = 32;
 export const MAX_SHAPE_BYTES = 240;
 

@@ -101,7 +101,7 @@ export function draftEncoded(value: Encoded): number {
   return record;
 }
 
-/** Where the bytes are behind lists of so many words. */
+/** The offset of the bytes, behind lists of this many words. */
 function startIn(listed: number): number {
   return Record.lists + listed + 1 & ~1;
 }

@@ -130,7 +130,7 @@ const KEPT_CAPACITY = 1024 * 1024;
 const MAX_CAPACITY = 2 ** 31 - 1;
 
 /**
- * After `reserve()` so many bytes may be written unchecked: the longest of all
+ * After `reserve()` this many bytes may be written unchecked: the longest of all
  * parts of fixed size is a new shape.
  */
 const RESERVE = 512;

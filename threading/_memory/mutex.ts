@@ -46,12 +46,12 @@ const CONTENDED = 0x4000_0000;
 const DAMAGED = -1;
 const SPINS = isExplored ? 0 : 400;
 /**
- * A sleeper looks again by itself after so many milliseconds: the one that a
+ * How long a waiter sleeps before it looks again by itself: the one that a
  * release woke may have been killed before it could take the mutex.
  */
 const RECHECK_MS = 10;
 
-/** Blocked for so many milliseconds, the main thread needs a sentinel. */
+/** How long the main thread may be blocked without a sentinel. */
 export const LONG_MS = 200;
 
 /**
@@ -180,7 +180,7 @@ function reserveStack(): void {
 
 function registers(..._: number[]): void {}
 
-/** So many frames of 2 KiB have room for whatever is not often done. */
+/** How many frames of 2 KiB leave room for whatever is done rarely. */
 const DEEP = 32;
 
 /** Throws a RangeError here unless there is much stack left. */
@@ -333,7 +333,7 @@ export function holderOf(mutex: number): number {
   return holder === DAMAGED ? 0 : holder & ~CONTENDED;
 }
 
-/** A section in which nobody died is over after so many milliseconds. */
+/** How long a critical section takes at most if nobody died in it. */
 const PATIENCE_MS = 1000;
 
 /**

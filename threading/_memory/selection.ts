@@ -276,7 +276,7 @@ export interface Outcome {
 const HEAD_WORDS = NODE_WORDS + 1 & ~1;
 /** The words of a selection's node, an even number. */
 const CASE_WORDS = SELECTION + 2 & ~1;
-/** After so many looks in a row a thread pauses. */
+/** After this many looks in a row a thread pauses. */
 const LOOKS = 4;
 const MAX_PAUSE_MS = 1;
 

@@ -224,7 +224,7 @@ export const naming = {
   heldBy: (_slot: number): number[] => [],
 };
 
-/** So many waiters are counted. */
+/** Waiters are counted up to this number. */
 const MAX_COUNTED = 10_000;
 
 /** How many wait in a queue of an object, as far as can be seen. */

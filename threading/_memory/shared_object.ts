@@ -110,7 +110,7 @@ export abstract class SharedObject {
 
 function stateOf(handle: object): string[] {
   const address = (handle as SharedObject)[ADDRESS];
-  // That of the prototype, say.
+  // It may be that of the prototype.
   if (!(address > 0)) return [];
   if (address === FREED) return ["given back with free()"];
   if (words[address + Field.damaged] !== 0) return ["damaged"];
@@ -201,7 +201,7 @@ const handles = new Map<number, WeakRef<SharedObject>>();
 /** Handles made in the running job, and the newest of them. */
 let fresh = new Map<number, SharedObject>();
 let fresher = new Map<number, SharedObject>();
-/** So many are kept at least; those before them may get a second handle. */
+/** The newest handles that are kept; an older one may get a second handle. */
 const MIN_FRESH = 1024;
 let settling = false;
 
@@ -251,7 +251,7 @@ function growHolds(): void {
   for (let i = larger - 1; i >= capacity; i--) freeHolds.push(i);
 }
 
-/** Objects of so many bytes get ballast. */
+/** Objects of this many bytes or more get ballast. */
 const BALLAST_FROM = 2 ** 16;
 
 /**

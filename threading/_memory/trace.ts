@@ -157,7 +157,7 @@ export const Ring = {
 } as const;
 /** What is open: kind, tid, start (a double), and three values. */
 export const OPEN_WORDS = 8;
-/** So many open things have room. */
+/** The number of open things that have room. */
 export const MAX_OPEN = 8;
 /** Words of a cell: kind, tid, start, end (doubles), and four values. */
 export const CELL_WORDS = 10;
@@ -259,7 +259,7 @@ let head = 0;
 let tail = 0;
 let mask = 0;
 
-/** Words of a ring with so many cells. */
+/** The size in words of a ring with this many cells. */
 export function ringWords(cells: number): number {
   return Ring.cells + cells * CELL_WORDS;
 }
@@ -288,7 +288,7 @@ function takeRing(): boolean {
 /** Cells that only the lives of threads may fill: all else stands on them. */
 const RESERVE = 16;
 
-/** Whether there is room for so many cells; counts what there is none for. */
+/** Whether a number of cells has room; counts those that have not. */
 function hasRoom(cells: number, reserve = RESERVE): boolean {
   if (ring === 0 && !takeRing()) return false;
   const room = mask + 1 - reserve - cells;

@@ -251,7 +251,7 @@ function takeSlot(): number {
   return free;
 }
 
-/** So many slots lie fallow before one is used again. */
+/** A slot is used again only when this many others are free. */
 const FALLOW_SLOTS = 64;
 
 /**

@@ -359,9 +359,9 @@ export function wordAt(list: number, place: number): number {
 }
 
 /**
- * Takes the mutex of a list, with room for so many more records.
+ * Makes room for `count` more records in a list, and takes its mutex.
  *
- * @throws {HeapExhaustedError} If there is no room; the mutex is not taken.
+ * @throws {HeapExhaustedError} If there is no room; the mutex is not taken then.
  */
 export function lockWithRoom(list: number, count: number): void {
   for (;;) {

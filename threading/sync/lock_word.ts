@@ -324,7 +324,7 @@ export function ownerDied(object: number, what: string): OwnerDiedError {
 // counts down, and serves the queue behind that section. No wake-up is lost.
 //
 // Writers go first: a reader that comes while one waits waits, too. Readers that
-// wait are let in, all at once, when no writer waits, or after so many writers
+// wait are let in, all at once, when no writer waits, or after a number of writers
 // have gone before them.
 //
 // A task whose thread blocks cannot use what it was handed. It is taken back and

@@ -70,7 +70,7 @@ function isBounded(address: number): boolean {
   return words[address + SemaphoreField.bound] !== 0;
 }
 
-/** Takes so many permits if they are free. */
+/** Takes `n` permits if they are free. */
 function takePermits(address: number, n: number): boolean {
   const at = address + SemaphoreField.value;
   for (let value = load(at); value >= n;) {
@@ -157,7 +157,7 @@ const protocol: Protocol = {
   },
 };
 
-/** How to wait for so many permits. */
+/** How to wait for `n` permits. */
 function protocolOf(n: number): Protocol {
   if (n === 1) return protocol;
   return {
