@@ -173,6 +173,20 @@ Deno.test("layout: no folder of the library has more than fifteen files", () => 
   for (const [folder, count] of counts) assert(count <= 15, folder);
 });
 
+Deno.test("layout: the maps in CONTRIBUTING.md name files that are there", () => {
+  const text = Deno.readTextFileSync(new URL("CONTRIBUTING.md", ROOT));
+  const there = [...library(), "mod.ts"].map((path) => `/${path}`);
+  const folders = Object.keys(ARROWS).join("|");
+  const prose = text.replaceAll(/^```.*?^```/gms, "");
+  for (const [, name] of prose.matchAll(/`([\w/]+\.ts)`/g)) {
+    if (/^(tests|examples|bench|docs)\//.test(name)) {
+      assert(Deno.statSync(new URL(name, ROOT)).isFile, name);
+    } else if (name.includes("_") || new RegExp(`^(${folders})/`).test(name)) {
+      assert(there.some((path) => path.endsWith(`/${name}`)), name);
+    }
+  }
+});
+
 Deno.test("layout: signal/signals.ts imports nothing of threading", () => {
   for (const to of importsOf("signal/signals.ts")) {
     assertMatch(to, /^_internal\//);
