@@ -688,7 +688,7 @@ export interface PlainThread<R> extends ThreadSettings {
    */
   target?(): R | PromiseLike<R>;
   /** None. */
-  args?: readonly [];
+  args?: undefined;
 }
 
 /**

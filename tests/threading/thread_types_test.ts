@@ -61,6 +61,7 @@ Deno.test("Thread's types need no type arguments", () => {
     new Thread({ target: greet, args: ["a", 2] }),
     new Thread({ target: greet, args: readonly }),
     new Thread({ target: zero }),
+    new Thread({ target: zero, args: [] }),
     new Thread({ target: optional }),
     new Thread({ target: optional, args: [1] }),
     new Thread({ target: rest }),
@@ -69,7 +70,7 @@ Deno.test("Thread's types need no type arguments", () => {
     new WithTarget(),
   ];
   const strings: Thread<string>[] = [thread, new Subclass(), new WithTarget()];
-  assertEquals(all.length + strings.length, 16);
+  assertEquals(all.length + strings.length, 17);
 });
 
 Deno.test("Thread's types need one type argument at most", () => {
