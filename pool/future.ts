@@ -16,6 +16,7 @@ import {
   CASE,
   type CaseKind,
   createObject,
+  doubles,
   Later,
   load,
   MAIN_QUEUE,
@@ -53,7 +54,13 @@ import {
   shareUpdate,
 } from "./task.ts";
 import { aside, help, helperFor } from "./_engine/run.ts";
-import { isSettled, Task, TASK_WORDS, TaskState } from "./_engine/layout.ts";
+import {
+  IS_NUMBER,
+  isSettled,
+  Task,
+  TASK_WORDS,
+  TaskState,
+} from "./_engine/layout.ts";
 import { futureProtocol } from "./_engine/line.ts";
 
 const RESULT = "get the result of a task";
@@ -143,7 +150,7 @@ export class Future<R = unknown> extends SharedObject {
     signal?.throwIfAborted();
     const task = addressOf(this);
     store(task + Task.asked, 1);
-    await waitForResult(task, timeout, signal);
+    if (!isSettled(task)) await waitForResult(task, timeout, signal);
     const loading = loadResult(task);
     if (loading !== undefined) await pinUntil(task, loading);
     return resultOf(task) as R;
@@ -476,7 +483,7 @@ export function createTask(): number {
 
 function destroyTask(task: number): void {
   const result = words[task + Task.result];
-  if (result !== 0) {
+  if (result > 0) {
     if (isUnasked(task)) {
       words[task + Task.result] = 0;
       takeRecord(result);
@@ -546,7 +553,9 @@ export function waitForResultSync(task: number, timeout = Infinity): void {
   if (isSettled(task)) return;
   const helper = helperFor(words[task + Task.core]);
   if (helper !== undefined) {
-    const deadline = performance.now() + timeout;
+    const deadline = timeout === Infinity
+      ? Infinity
+      : performance.now() + timeout;
     if (help(helper, task, deadline, RESULT)) return;
     throw timeoutError(RESULT, timeout);
   }
@@ -557,13 +566,14 @@ export function waitForResultSync(task: number, timeout = Infinity): void {
 /** Loads the modules that the result of a settled task needs. */
 export function loadResult(task: number): Promise<void> | undefined {
   const result = words[task + Task.result];
-  return result === 0 ? undefined : loadModulesOf(result);
+  return result > 0 ? loadModulesOf(result) : undefined;
 }
 
 /** What a settled task returned; throws what it threw. */
 export function resultOf(task: number): unknown {
   const state = load(task + Task.state);
   const record = words[task + Task.result];
+  if (record === IS_NUMBER) return doubles[task + Task.number >> 1];
   if (record === 0 && state === TaskState.returned) return undefined;
   if (record === 0) {
     throw new HeapExhaustedError(

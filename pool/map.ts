@@ -23,6 +23,7 @@ import {
   type SendableFunction,
 } from "../threading/_threads.ts";
 import { Core, isSettled, SALVAGE } from "./_engine/layout.ts";
+import { breathe } from "./_engine/run.ts";
 import { waitForAny } from "./completed.ts";
 import { cancel } from "./task.ts";
 import {
@@ -32,6 +33,7 @@ import {
   letGo,
   submit,
   submitSync,
+  wasOffered,
 } from "./submit.ts";
 import {
   loadResult,
@@ -74,8 +76,9 @@ export interface MapSyncOptions {
   ahead?: number;
   /**
    * Whether the results are outcomes, as those of `Promise.allSettled`; if not,
-   * the first error ends the map. An item that throws, or whose result cannot be
-   * sent, fails alone; a worker that dies fails the chunk that it had.
+   * the first error ends the map. An item that throws, or that cannot be sent, or
+   * whose result cannot, fails alone; a worker that dies fails the chunk that it
+   * had.
    *
    * @default {false}
    */
@@ -181,8 +184,41 @@ function countOf(items: unknown): number | undefined {
 interface Batch {
   held: Held;
   items: unknown[];
+  /** Why those of them cannot be sent that cannot, by their index. */
+  refused: Map<number, unknown> | undefined;
   /** Whether the pool has it; until then, whoever gives it lets it go. */
   isGiven: boolean;
+  /** The wait for its end, in the promise form. */
+  wait: Promise<void> | undefined;
+}
+
+function newBatch(items: unknown[]): Batch {
+  return {
+    held: holdTask(),
+    items,
+    refused: undefined,
+    isGiven: false,
+    wait: undefined,
+  };
+}
+
+/**
+ * Whether some items of a batch are why it could not be given to the pool. It is
+ * given again then, without them.
+ */
+function refuses(batch: Batch): boolean {
+  // One that was offered was encoded.
+  if (batch.refused !== undefined || wasOffered(batch.held)) return false;
+  const refused = new Map<number, unknown>();
+  for (const [i, item] of batch.items.entries()) {
+    try {
+      encode(item);
+    } catch (reason) {
+      refused.set(i, reason);
+    }
+  }
+  batch.refused = refused;
+  return refused.size > 0;
 }
 
 /** What both forms have in common: the batches under way, and their results. */
@@ -215,16 +251,21 @@ class Flow {
   batch(items: unknown[]): Batch {
     this.taken += items.length;
     this.outstanding += items.length;
-    const batch = { held: holdTask(), items, isGiven: false };
+    const batch = newBatch(items);
     this.batches.push(batch);
     return batch;
   }
 
-  order({ items }: Batch) {
+  order({ items, refused }: Batch) {
     const { fn, settled, size } = this.plan;
+    const args: unknown[] = [fn, items, settled, size.limit];
+    if (refused !== undefined) {
+      args[1] = items.map((item, i) => refused.has(i) ? undefined : item);
+      args.push([...refused.keys()]);
+    }
     return {
       fn: runChunk as SendableFunction,
-      args: [fn, items, settled, size.limit],
+      args,
       timeout: -1,
       grace: -1,
       attempts: 1,
@@ -257,6 +298,10 @@ class Flow {
       letGo(batch.held);
     }
     const count = result.values.length;
+    for (const [i, reason] of batch.refused ?? []) {
+      if (i < count) result.values[i] = { status: "rejected", reason };
+      else if (i === count && !this.plan.settled) result.error = { reason };
+    }
     if (result.ms > 0) this.plan.size.learn(count, result.ms);
     if (result.error !== undefined) {
       this.outstanding -= items.length - count;
@@ -276,7 +321,7 @@ class Flow {
       const left = items.length - at;
       const count = this.plan.size.next(left, this.#workers);
       const part = items.slice(at, at += count);
-      batches.push({ held: holdTask(), items: part, isGiven: false });
+      batches.push(newBatch(part));
     }
     this.batches.splice(place, 0, ...batches);
     return batches;
@@ -303,11 +348,16 @@ class Flow {
   /** Cancels a batch and lets it go. */
   drop(batch: Batch): void {
     this.batches.splice(this.batches.indexOf(batch), 1);
-    const { held } = batch;
+    const { held, wait } = batch;
     if (!isSettled(held.task)) cancel(held.task, undefined, -1);
-    letGo(held);
+    // What is waited for must be there until the wait is over.
+    if (wait === undefined) letGo(held);
+    else wait.then(() => letGo(held));
   }
 }
+
+/** How long the source is asked for the items of one chunk, in milliseconds. */
+const FILL_MS = 4;
 
 /** Maps in the blocking form. */
 export function* mapItemsSync(
@@ -319,7 +369,13 @@ export function* mapItemsSync(
   const give = (batches: Batch[]) => {
     for (const batch of batches) {
       batch.isGiven = true;
-      submitSync(plan.core, batch.held.task, flow.order(batch));
+      const { task } = batch.held;
+      try {
+        submitSync(plan.core, task, flow.order(batch));
+      } catch (error) {
+        if (!refuses(batch)) throw error;
+        submitSync(plan.core, task, flow.order(batch));
+      }
     }
   };
   let isOpen = true;
@@ -329,7 +385,9 @@ export function* mapItemsSync(
         const room = flow.room();
         if (room < 1) break;
         const chunk: unknown[] = [];
+        const watch = new Watch(FILL_MS);
         while (chunk.length < room) {
+          if (chunk.length >= watch.next && watch.isUp(chunk.length)) break;
           const next = source.next();
           if (next.done) {
             isOpen = false;
@@ -403,9 +461,6 @@ export async function* mapItems(
   }
 }
 
-/** How long a chunk of an async source is waited for, in milliseconds. */
-const FILL_MS = 4;
-
 /** Takes items from the source and gives them to the pool. */
 class Feeder {
   readonly #flow: Flow;
@@ -466,9 +521,12 @@ class Feeder {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     const ending = this.#source.return?.();
-    // One that is waited for may never come.
+    // What is waited for may never come.
     if (!this.#isTaking) await ending;
-    else if (ending instanceof Promise) ending.catch(() => {});
+    else {await Promise.race([
+        Promise.resolve(ending).catch(() => {}),
+        breathe(),
+      ]);}
   }
 
   async #feed(): Promise<void> {
@@ -488,14 +546,15 @@ class Feeder {
 
   async #take(room: number): Promise<unknown[]> {
     const chunk: unknown[] = [];
-    const until = performance.now() + FILL_MS;
+    const watch = new Watch(FILL_MS);
     this.#isTaking = true;
-    while (chunk.length < room) {
+    while (chunk.length < room && !this.#isStopped) {
+      if (chunk.length >= watch.next && watch.isUp(chunk.length)) break;
       let next = this.#source.next();
       if (next instanceof Promise) {
         next = await next;
         // What has come is not kept waiting for the rest.
-        if (chunk.length > 0 && performance.now() > until) room = 0;
+        watch.next = 0;
       }
       const { done, value } = next as IteratorResult<unknown>;
       if (done) {
@@ -513,8 +572,15 @@ class Feeder {
     const flow = this.#flow;
     const { task } = batch.held;
     const { signal } = this.#stopping;
+    const offer = () =>
+      submit(flow.plan.core, task, { ...flow.order(batch), signal });
     try {
-      await submit(flow.plan.core, task, { ...flow.order(batch), signal });
+      try {
+        await offer();
+      } catch (error) {
+        if (!refuses(batch)) throw error;
+        await offer();
+      }
       signal.throwIfAborted();
     } catch (error) {
       flow.drop(batch);
@@ -522,7 +588,7 @@ class Feeder {
       throw error;
     }
     batch.isGiven = true;
-    waitForResult(task, Infinity, undefined).then(() => {
+    batch.wait = waitForResult(task, Infinity, undefined).then(() => {
       this.#ended.add(batch);
       this.#wakeTaker?.();
     }, (reason) => this.fail(reason));
@@ -581,7 +647,7 @@ function chunkResult(
 }
 
 /**
- * Looks whether the time of a chunk is up: at the first items, and then about once
+ * Looks whether the time for a chunk is up: at the first items, and then about once
  * a millisecond, since a look at the clock takes longer than many an item.
  */
 class Watch {
@@ -601,7 +667,10 @@ class Watch {
   }
 }
 
-/** Calls a function for each item of a chunk, for so many milliseconds. */
+/**
+ * Calls a function for each item of a chunk, for so many milliseconds. Those that
+ * could not be sent fail; whoever sent the chunk knows why.
+ */
 export const runChunk = sendable(
   import.meta,
   function runChunk(
@@ -609,6 +678,7 @@ export const runChunk = sendable(
     items: unknown[],
     settled: boolean,
     limit: number,
+    refused?: number[],
   ): ChunkResult | Promise<ChunkResult> {
     const watch = new Watch(limit);
     const values: unknown[] = new Array(items.length);
@@ -620,9 +690,10 @@ export const runChunk = sendable(
       }
       let value: unknown;
       try {
+        if (refused?.includes(i)) throw undefined;
         value = call(items[i]);
         if (isThenable(value)) {
-          return goOn(call, items, settled, watch, values, i, value);
+          return goOn(call, items, settled, watch, values, i, value, refused);
         }
       } catch (reason) {
         if (!settled) return failed(values, i, reason, watch);
@@ -644,6 +715,7 @@ async function goOn(
   values: unknown[],
   from: number,
   first: unknown,
+  refused?: number[],
 ): Promise<ChunkResult> {
   for (let i = from; i < items.length; i++) {
     if (i > from && i >= watch.next && watch.isUp(i)) {
@@ -651,6 +723,7 @@ async function goOn(
       break;
     }
     try {
+      if (refused?.includes(i)) throw undefined;
       const value = await (i === from ? first : call(items[i]));
       values[i] = settled ? { status: "fulfilled", value } : value;
     } catch (reason) {

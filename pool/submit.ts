@@ -395,6 +395,11 @@ export function holdTask(): Held {
   return { task, hold: holdObject(task, true) };
 }
 
+/** Whether such a task was ever offered to a pool. */
+export function wasOffered({ task }: Held): boolean {
+  return words[task + Task.core] !== 0;
+}
+
 /** Gives it back. */
 export function letGo({ hold }: Held): void {
   releaseHold(hold);

@@ -121,6 +121,11 @@ export interface PoolStats {
  * A task may give tasks to its own pool and wait for them, however deep, without
  * taking a worker from the pool: see `Future.result`.
  *
+ * What a task leaves behind, a timer or a promise that it does not await, goes on
+ * in the event loop of its worker, between the tasks that come after it. It
+ * belongs to no task, holds nobody, and ends with the worker; an error in it ends
+ * the worker, and fails the task that this one has then.
+ *
  * @example All cores
  * ```ts
  * import { ThreadPool } from "@skein/std/pool";

@@ -83,13 +83,15 @@ export const Closed = {
   failed: 2,
 } as const;
 
+const NUMBER = Field.own + 24 + SCOPE_WORDS + 2 + 1 & ~1;
+
 /** The words of a task, which is a Future. */
 export const Task = {
   state: Field.own,
   core: Field.own + 1,
   /** Record of `{ fn, args }`, until it is settled. */
   job: Field.own + 2,
-  /** Record of the result or error. */
+  /** Record of the result or error, or `IS_NUMBER`. */
   result: Field.own + 3,
   /** In its lane or the list of a worker. */
   next: Field.own + 4,
@@ -126,9 +128,14 @@ export const Task = {
   scope: Field.own + 24,
   /** Queue of those who wait for what it reports. */
   readers: Field.own + 24 + SCOPE_WORDS,
+  /** The result if it is a number; a double, so at an even word. */
+  number: NUMBER,
 } as const;
 /** Size of a task in words. */
-export const TASK_WORDS = Field.own + 24 + SCOPE_WORDS + 2;
+export const TASK_WORDS = NUMBER + 2;
+
+/** What a task has instead of a record if its result is a number. */
+export const IS_NUMBER = -1;
 
 /** Several threads watch a task: all there are will look. */
 export const MANY_WATCH = -1;

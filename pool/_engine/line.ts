@@ -401,7 +401,8 @@ export function endLooking(core: number, worker: number): boolean {
  * @param core The core.
  * @param task The task.
  * @param state How it ended.
- * @param result Record of the result or error, a draft; 0 for no room.
+ * @param result Record of the result or error, a draft; 0 for no room; `IS_NUMBER`
+ * if the result is in the task.
  * @param worker The worker that is to have the next task, 0 for none.
  * @returns The next task, or 0.
  */
@@ -442,7 +443,7 @@ export function settleIn(
   else words[core + Core.cancelled]++;
   const isWhole = lockInner(task + Field.mutex);
   words[task + Task.result] = result;
-  if (result !== 0 && isDraft) commitRecord(result);
+  if (result > 0 && isDraft) commitRecord(result);
   store(task + Task.state, state);
   if (isWhole) {
     wakeAll(task, MAIN_QUEUE, Wake.granted);

@@ -30,6 +30,7 @@ import { builtIn } from "../../_internal/built_in.ts";
 import {
   admitScope,
   closeSpan,
+  doubles,
   isTracing,
   load,
   MAIN_QUEUE,
@@ -72,7 +73,15 @@ import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { isThenable, timeoutError } from "../../_internal/check.ts";
 import { runAsFlow } from "../../threading/sync/rlock.ts";
 import { rouseWorker, RUN } from "./core.ts";
-import { Core, HELPER, isSettled, SALVAGE, Task, TaskState } from "./layout.ts";
+import {
+  Core,
+  HELPER,
+  IS_NUMBER,
+  isSettled,
+  SALVAGE,
+  Task,
+  TaskState,
+} from "./layout.ts";
 import { claimRelated, giveUpTask, hasOtherWorkers, settle } from "./line.ts";
 
 /** What a task is to run. */
@@ -452,15 +461,20 @@ function endReturned(
 ): number {
   let result = 0;
   try {
-    if (value !== undefined) result = draftValue(value);
+    if (value !== undefined) result = draftValue(running.task, value);
   } catch (error) {
     return endFailed(running, error, goesOn);
   }
   return end(running, TaskState.returned, result, goesOn);
 }
 
-/** The record of what a task returned, a draft. */
-function draftValue(value: unknown): number {
+/** The record of what a task returned, a draft; a number goes into the task. */
+function draftValue(task: number, value: unknown): number {
+  if (typeof value === "number") {
+    // Nobody reads it before the task is settled.
+    doubles[task + Task.number >> 1] = value;
+    return IS_NUMBER;
+  }
   try {
     return draftResult(value);
   } catch (error) {
@@ -580,7 +594,9 @@ function helpUntil(
         if (next === task && !hasOtherWorkers(core)) throw isAsync(what);
       }
     }
-    if (performance.now() >= deadline) return isSettled(task);
+    if (deadline !== Infinity && performance.now() >= deadline) {
+      return isSettled(task);
+    }
   }
 }
 
@@ -654,7 +670,7 @@ function sleep(
       return Wake.waiting;
     },
   };
-  const left = deadline - performance.now();
+  const left = deadline === Infinity ? Infinity : deadline - performance.now();
   if (left <= 0) return false;
   try {
     const end = waitSync(protocol, task, MAIN_QUEUE, left, what);

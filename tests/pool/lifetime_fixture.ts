@@ -1,7 +1,8 @@
-import { type Future, ThreadPool } from "../../pool/mod.ts";
+import { currentTask, type Future, ThreadPool } from "../../pool/mod.ts";
 import { type Queue, ShutDown } from "../../queue/mod.ts";
 import {
   type Barrier,
+  currentThread,
   sendable,
   type SharedNumber,
 } from "../../threading/mod.ts";
@@ -24,6 +25,47 @@ export const later = sendable(import.meta, async function later(ms: number) {
 export const leaveTimer = sendable(import.meta, function leaveTimer() {
   setInterval(() => {}, 50);
 });
+
+/** Leaves a timer, which says whether it belongs to a task, and whose it is. */
+export const leaveMessage = sendable(
+  import.meta,
+  function leaveMessage(ms: number, back: Queue<[boolean, string]>): string {
+    const { name } = currentThread();
+    setTimeout(
+      () => back.putNowait([currentTask() !== undefined, currentThread().name]),
+      ms,
+    );
+    return name;
+  },
+);
+
+/** Leaves a timer that throws. */
+export const leaveError = sendable(import.meta, function leaveError() {
+  setTimeout(() => {
+    throw new RangeError("left behind");
+  }, 1);
+});
+
+/** Submits without ever coming back to the event loop, and keeps no Future. */
+export const submitAway = sendable(
+  import.meta,
+  function submitAway(pool: ThreadPool, n: number): void {
+    for (let i = 0; i < n; i++) pool.submitSync(add, [i, 1]).free();
+  },
+);
+
+/** Submits a task of its own and gives its Future to whoever waits for it. */
+export const delegate = sendable(
+  import.meta,
+  function delegate(pool: ThreadPool, n: number): Future<number>[] {
+    return [pool.submitNowait(later, [n]), pool.submitNowait(add, [n, 1])];
+  },
+);
+
+export const delegateOne = sendable(
+  import.meta,
+  (pool: ThreadPool): Future<number> => pool.submitNowait(add, [1, 1]),
+);
 
 /** What a submitter has seen. */
 export interface Submitted {

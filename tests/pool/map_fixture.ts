@@ -21,6 +21,15 @@ export const squareLater = sendable(
   },
 );
 
+export const same = sendable(import.meta, (value: unknown) => value);
+
+export const sameLater = sendable(
+  import.meta,
+  async function sameLater(value: unknown): Promise<unknown> {
+    return await value;
+  },
+);
+
 export const odd = sendable(import.meta, function odd(n: number) {
   if (n % 2 === 0) throw new RangeError(`${n} is even`);
   return n;

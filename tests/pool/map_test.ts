@@ -37,7 +37,7 @@ async function warmUp(pool: ThreadPool): Promise<void> {
   for (const future of futures) await future.result();
 }
 
-async function* slowly(items: number[]): AsyncGenerator<number> {
+async function* slowly<T>(items: T[]): AsyncGenerator<T> {
   for (const item of items) {
     await new Promise((resolve) => setTimeout(resolve, 1));
     yield item;
@@ -216,6 +216,47 @@ Deno.test("ThreadPool.map() loses no other item of a chunk to one that cannot be
         }, NotSendableError);
         assertEquals(seen, from === 0 ? [0, 1, 2] : [4]);
       }
+    }
+  }
+});
+
+Deno.test("ThreadPool.map() loses no other item to one that cannot be sent itself", async () => {
+  await using pool = new ThreadPool({ size: 2, maxPending: 1 });
+  const items: unknown[] = numbers(9);
+  items[3] = () => 3;
+  items[4] = { deep: [Symbol("four")] };
+  items[8] = {
+    get eight() {
+      throw new RangeError("eight");
+    },
+  };
+  for (const fn of [fixture.same, fixture.sameLater]) {
+    for (const chunk of [1, 2, 4, 100, "auto"] as const) {
+      const options = { chunk, settled: true } as const;
+      const forms = [
+        await Array.fromAsync(pool.map(fn, items, options)),
+        await Array.fromAsync(
+          pool.map(fn, slowly(items), { ...options, ahead: 5 }),
+        ),
+        [...pool.mapSync(fn, items, options)],
+      ];
+      const no = "NotSendableError";
+      for (const outcomes of forms) {
+        const seen = outcomes.map((each) =>
+          each.status === "fulfilled" ? each.value : each.reason.name
+        );
+        assertEquals(seen, [0, 1, 2, no, no, 5, 6, 7, "RangeError"]);
+      }
+      const seen: unknown[] = [];
+      await assertRejects(async () => {
+        for await (const n of pool.map(fn, items, { chunk })) seen.push(n);
+      }, NotSendableError);
+      assertEquals(seen, [0, 1, 2]);
+      seen.length = 0;
+      assertThrows(() => {
+        for (const n of pool.mapSync(fn, items, { chunk })) seen.push(n);
+      }, NotSendableError);
+      assertEquals(seen, [0, 1, 2]);
     }
   }
 });

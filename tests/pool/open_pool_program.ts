@@ -9,6 +9,11 @@ export const speak = sendable(import.meta, async function speak() {
   console.error("the task ran");
 });
 
+/** Leaves a timer that nobody waits for. */
+export const leaveTimer = sendable(import.meta, function leaveTimer() {
+  setTimeout(() => console.error("the timer fired"), 3_600_000);
+});
+
 if (import.meta.main) {
   // Workers that never end by themselves.
   const pool = new ThreadPool({ size: 4, idleTimeout: Infinity });
@@ -19,5 +24,6 @@ if (import.meta.main) {
   if (kind === "blocked") pool.runSync(same, [1]);
   if (kind === "common") await toThread(same, [1]);
   if (kind === "tasks") pool.submitNowait(speak);
+  if (kind === "timer") await pool.run(leaveTimer);
   console.log("end of main");
 }

@@ -25,21 +25,7 @@ import {
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { runDeno } from "../threading/run_program.ts";
 import * as fixture from "./pool_fixture.ts";
-
-/** Long enough on a busy machine. */
-const LONG = 60_000;
-
-function fixtureUrl(name: string): string {
-  return new URL(name, import.meta.url).pathname;
-}
-
-async function until(test: () => boolean): Promise<void> {
-  const deadline = performance.now() + LONG;
-  while (!test()) {
-    assert(performance.now() < deadline, "nothing happened");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { pathOf, until } from "./support.ts";
 
 function start<R, A extends readonly unknown[]>(
   target: (...args: A) => R,
@@ -276,7 +262,7 @@ Deno.test("ThreadPool fails only the task that runs out of memory or of heap", a
     "-A",
     "--no-check",
     "--v8-flags=--max-old-space-size=64",
-    fixtureUrl("out_of_memory_program.ts"),
+    pathOf("out_of_memory_program.ts"),
   ], { env: { SKEIN_HEAP_MIB: "16" } });
   assertEquals([stdout.trim().split("\n").at(-1), code], ["done", 0], stderr);
 });
@@ -478,16 +464,6 @@ Deno.test("ThreadPool leaves nothing on the heap", async () => {
   const before = await settleHeap();
   for (let i = 0; i < 3; i++) await round();
   await assertHeapBackTo(before, 64);
-});
-
-Deno.test("ThreadPool keeps memory flat over many futures that nobody keeps", async () => {
-  const pool = new ThreadPool({ size: 2, maxPending: 1000 });
-  await pool.run(fixture.nothing);
-  const before = await settleHeap();
-  for (let i = 0; i < 20_000; i++) await pool.submit(fixture.add, [i, 1]);
-  await until(() => pool.stats().pending + pool.stats().running === 0);
-  await assertHeapBackTo(before, 2000);
-  await pool.shutdown();
 });
 
 Deno.test("ThreadPool is fair between long and short tasks", async () => {

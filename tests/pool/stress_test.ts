@@ -10,8 +10,7 @@ import {
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { randomFrom, SEED, STRESS } from "../threading/shared_support.ts";
 import * as fixture from "./stress_fixture.ts";
-
-const LONG = 60_000;
+import { LONG } from "./support.ts";
 
 /** Everything at once, and then the end of the pool. */
 async function round(pick: (below: number) => number): Promise<void> {

@@ -51,6 +51,11 @@ export async function settleHeap(): Promise<number> {
   return checkHeap().allocatedWords - handleTableWords();
 }
 
+/** The words that are allocated now, those of the tables of handles left out. */
+export function allocatedWords(): number {
+  return load(Header.allocatedWords) - handleTableWords();
+}
+
 /** Words of the tables of handles, which every live worker has and keeps. */
 function handleTableWords(): number {
   let count = 0;
