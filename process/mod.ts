@@ -13,11 +13,11 @@
  * | to run a command and have what it wrote               | {@linkcode run}, or {@linkcode $}        |
  * | to write a command as in a shell, with values in it   | {@linkcode $}                            |
  * | commands joined by pipes, files or streams at the ends | {@linkcode pipeline}                    |
- * | the output while it comes, for a response or a stream | {@linkcode Pipeline.readable}            |
- * | the lines while they come                             | {@linkcode Pipeline.lines}               |
- * | a stream sent through commands                        | {@linkcode Pipeline.transform}           |
- * | the output in several places                          | {@linkcode Pipeline.tee}                 |
- * | a server, or something to talk to, beside the program | {@linkcode Pipeline.start}               |
+ * | the output while it comes, for a response or a stream | {@linkcode Pipeline.prototype.readable Pipeline.readable} |
+ * | the lines while they come                             | {@linkcode Pipeline.prototype.lines Pipeline.lines} |
+ * | a stream sent through commands                        | {@linkcode Pipeline.prototype.transform Pipeline.transform} |
+ * | the output in several places                          | {@linkcode Pipeline.prototype.tee Pipeline.tee} |
+ * | a server, or something to talk to, beside the program | {@linkcode Pipeline.prototype.start Pipeline.start} |
  * | to talk to one program in texts, as in Python         | {@linkcode popen2}                       |
  * | a command with the terminal to itself, and its status | {@linkcode system}                       |
  * | a program that may outlive this one                   | {@linkcode spawn} with `P_DETACH`        |

@@ -33,7 +33,7 @@
  * - what a thread knows of itself and the others: {@linkcode currentThread},
  *   {@linkcode mainThread}, {@linkcode enumerate}, {@linkcode activeCount},
  *   {@linkcode getIdent}, and {@linkcode sleepSync};
- * - cancelling: {@linkcode Thread.cancel} asks a thread to stop,
+ * - cancelling: {@linkcode Thread.prototype.cancel Thread.cancel} asks a thread to stop,
  *   {@linkcode checkCancelled} tells a loop that it is to, {@linkcode shield} lets
  *   cleaning up wait undisturbed;
  * - looking: {@linkcode threadStates} tells what each thread waits for and holds,

@@ -103,7 +103,7 @@ Deno.test("API documentation: every link of a doc comment is one there", async (
       .map(([, text]) => plain(text)),
   );
   const links = (await documented()).matchAll(
-    /\{@link(?:code|plain)? ([^}|]*?)(?:\s*\|\s*([^}]*))?\}/g,
+    /\{@link(?:code|plain)? ([^\s}|]+)(?:[\s|]+([^}]*))?\}/g,
   );
   const missing = links.map(([, name, text]) => text ?? name)
     .filter((text) => !linked.has(text));
