@@ -388,10 +388,14 @@ function ringIn(region: number, i: number): number {
 }
 
 function twice(region: number): ThreadingError {
-  const why = words[region + Region.isAsked] === 0
-    ? "another one runs; stop that one first"
-    : "the whole program is traced, as SKEIN_TRACE or the command that started it asks; run it by itself";
-  return new ThreadingError(`Cannot ${WHAT}: ${why}`);
+  if (words[region + Region.isAsked] !== 0) {
+    return new ThreadingError(
+      `Cannot ${WHAT}: the whole program is traced, as SKEIN_TRACE or the command that started it asks; run it by itself`,
+    );
+  }
+  return new ThreadingError(
+    `Cannot ${WHAT}: another one runs; stop that one first`,
+  );
 }
 
 /** Whether the trace of that number runs. */
