@@ -59,6 +59,10 @@ function withAddresses(text: string, origin: string): string {
   return text.replace(
     /^((?:import|export) .*from )"(@std\/[^"]+)";$/gm,
     (_, head, name) => `${head}"${origin}/${addressOf(name)}";`,
+  ).replace(
+    /\bimport\("([a-z-]+)"\)/g,
+    (_, name: keyof typeof config.imports) =>
+      `import("${config.imports[name]}")`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { compile, type Outcome, runDeno } from "../threading/run_program.ts";
+import { isPrinted, programs } from "./_guide.ts";
 import { serveRegistry } from "./_registry.ts";
 
 /** What somebody writes who has only read the README. */
@@ -93,6 +94,23 @@ Deno.test("stranger: the package runs in a project of its own", async () => {
     assertEquals(stdout, OUTPUT, stderr);
   });
 });
+
+for (const page of ["README.md", "docs/processes.md"]) {
+  Deno.test(`stranger: the programs of ${page} run in a project of their own`, async () => {
+    for (const { args, files, line, output } of programs(page)) {
+      assertEquals(files.size, 1);
+      await inProject([...files.values()][0], async (run, _, host) => {
+        const [command, ...rest] = args;
+        const permissions = ["--no-prompt", `--allow-import=${host}`];
+        const { stdout, stderr } = await run(command, ...permissions, ...rest);
+        assert(
+          isPrinted(stdout, output),
+          `${page}:${line}: ${stdout}${stderr}`,
+        );
+      });
+    }
+  });
+}
 
 Deno.test("stranger: the types come with the package", async () => {
   await inProject(PROGRAM, async (run, folder, host) => {
