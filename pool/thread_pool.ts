@@ -44,8 +44,8 @@ import {
 } from "../threading/_threads.ts";
 import { ThreadingError } from "../threading/errors.ts";
 import { endProtocol, PoolCore } from "./_engine/core.ts";
-import { Core } from "./_engine/layout.ts";
-import { cancelFirst, shutDown } from "./_engine/line.ts";
+import { Core, TaskState } from "./_engine/layout.ts";
+import { endFirst, shutDown } from "./_engine/line.ts";
 import { currentIn, type Job } from "./_engine/run.ts";
 import {
   holdTask,
@@ -697,7 +697,7 @@ function endPool(
   }
   shutDown(core);
   if (cancelPending) {
-    while (cancelFirst(core, draftTaskReason));
+    while (endFirst(core, TaskState.cancelled, draftTaskReason));
   }
   return { timeout, signal };
 }

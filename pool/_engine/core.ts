@@ -99,8 +99,8 @@ import {
 import {
   close,
   closeOrphan,
+  endFirst,
   endIfIdle,
-  failFirst,
   hasRoom,
   isOver,
   lacksWorker,
@@ -214,7 +214,8 @@ export function fail(core: number, error: unknown): void {
 
 /** Fails all pending tasks. */
 export function failPending(core: number, error: unknown): void {
-  while (failFirst(core, error));
+  const draft = () => draftError(error, words[self + Slot.thread]);
+  while (endFirst(core, TaskState.failed, draft));
 }
 
 /**

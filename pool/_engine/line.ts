@@ -24,7 +24,6 @@ import {
   releaseReference,
   requestHost,
   ScopeField,
-  self,
   Slot,
   slotOf,
   store,
@@ -42,7 +41,6 @@ import {
 import {
   cancelScope,
   commitRecord,
-  draftError,
   releaseRecord,
   setGrace,
   terminateAfter,
@@ -544,35 +542,24 @@ export function shutDown(core: number): void {
 }
 
 /**
- * Cancels the first pending task.
+ * Ends the first pending task.
  *
- * @param makeReason Drafts the record of the reason.
+ * @param state How it ends.
+ * @param draft Drafts the record of why.
  * @returns Whether there was one.
  */
-export function cancelFirst(core: number, makeReason: () => number): boolean {
+export function endFirst(
+  core: number,
+  state: number,
+  draft: () => number,
+): boolean {
   if (words[core + Core.pending] === 0) return false;
-  const reason = makeReason();
+  const result = draft();
   lock(core + Field.mutex);
   const task = words[core + Core.first];
   if (task !== 0) {
     unline(core, task);
-    settleIn(core, task, TaskState.cancelled, reason);
-    endIfIdle(core);
-  }
-  unlock(core + Field.mutex);
-  if (task === 0 && reason !== 0) discard(reason);
-  return task !== 0;
-}
-
-/** Fails the first pending task, likewise. */
-export function failFirst(core: number, error: unknown): boolean {
-  if (words[core + Core.pending] === 0) return false;
-  const result = draftError(error, words[self + Slot.thread]);
-  lock(core + Field.mutex);
-  const task = words[core + Core.first];
-  if (task !== 0) {
-    unline(core, task);
-    settleIn(core, task, TaskState.failed, result);
+    settleIn(core, task, state, result);
     endIfIdle(core);
   }
   unlock(core + Field.mutex);

@@ -7,6 +7,8 @@
 
 // The class of the tasks, which a worker may be the last to let go.
 import "../future.ts";
+// What the tasks of a map run.
+import "./chunk.ts";
 import {
   addOnWake,
   addressOf,
