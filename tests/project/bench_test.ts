@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { chart, LINES } from "../../bench/_chart.ts";
 import { measure } from "../../bench/_harness.ts";
 import { quantity } from "../../bench/_table.ts";
@@ -34,6 +34,20 @@ Deno.test("bench: the picture says what the tables say", async () => {
   const [drawn, tables] = [await read("docs/bench.svg"), "bench/README.md"];
   // `deno task bench --draw` draws it anew.
   assertEquals(words(drawn), words(chart(await read(tables))));
+});
+
+Deno.test("bench: the picture leaves out a peer that was skipped", () => {
+  const lines = LINES.flatMap(({ row, peers }) =>
+    ["skein", ...Object.keys(peers)].map((who, i) => {
+      const name = i === 0 ? row.replaceAll("|", "\\|") : "";
+      const median = who === "piscina" ? "skipped: no npm" : `${i + 1} ms`;
+      return `| ${name} | ${who} | ${median} |  |  |  |  |`;
+    })
+  );
+  const picture = chart(lines.join("\n"));
+  assertEquals(picture.includes("piscina"), false);
+  assertEquals(picture.includes("execa 3 ×"), true);
+  assertThrows(() => chart("no table"), RangeError, 'received "skein"');
 });
 
 /** A program that says that it took one number after the other. */
