@@ -68,6 +68,10 @@ export interface Strategy {
   steps: number;
   /** If it is a text, only this schedule is tried. */
   replay: string | undefined;
+  /** Set if orders that can make no difference are tried as well. */
+  full?: boolean;
+  /** Set if the search goes on behind failures, and tells what came of each run. */
+  collects?: boolean;
 }
 
 /** A fault that was found. */
@@ -86,6 +90,8 @@ export interface Result {
   found: Found | undefined;
   /** Whether the workers can be used again. */
   isClean: boolean;
+  /** What came of the runs: what the check returned, or how they failed. */
+  outcomes: Set<string>;
 }
 
 /** What the director is asked for. */
@@ -130,6 +136,8 @@ let check: Function | undefined;
 let functions: Explored[] = [];
 let threads: Thread[] = [];
 let kept = new Set<number>();
+/** What the check returned. */
+let checked: unknown;
 
 async function prepare(program: Program): Promise<void> {
   setup = program.setup && await find(program.setup);
@@ -222,8 +230,8 @@ async function run(
   discard(record);
   if (outcome === undefined) {
     try {
-      const checked = check?.(objects);
-      if (isThenable(checked)) await checked;
+      checked = check?.(objects);
+      if (isThenable(checked)) checked = await checked;
     } catch (error) {
       outcome = { kind: "error", error, isClean: true };
     }
@@ -328,6 +336,11 @@ async function tryPlan(
   return last;
 }
 
+function textOfOutcome(outcome: Outcome | undefined): string {
+  if (outcome === undefined) return JSON.stringify(checked) ?? "";
+  return `${outcome.kind}: ${toldOf(outcome.error).message}`;
+}
+
 /** Tries one schedule after the other until one fails. */
 async function search(strategy: Strategy, explain: boolean): Promise<Result> {
   const { schedules, depth, replay, seed } = strategy;
@@ -340,12 +353,15 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
     complete: false,
     found: undefined,
     isClean: true,
+    outcomes: new Set(),
   };
   /** Whether the search goes on. */
   const attempt = async (plan: Plan): Promise<boolean> => {
     result.schedules++;
     const outcome = await tryPlan(plan, explain);
+    if (strategy.collects) result.outcomes.add(textOfOutcome(outcome));
     if (outcome === undefined) return true;
+    if (strategy.collects && outcome.isClean) return true;
     control[At.random] = 0;
     await tell(result, outcome, explain);
     return false;
@@ -369,8 +385,9 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
     return result;
   }
   let strayed = false;
-  for (let bound = 0; bound <= strategy.preemptions; bound++) {
-    const tree = new Exhaustive(bound, threads.length);
+  const { preemptions, full } = strategy;
+  for (let bound = full ? preemptions : 0; bound <= preemptions; bound++) {
+    const tree = new Exhaustive(bound, threads.length, full);
     for (;;) {
       const plan = tree.next();
       if (plan === undefined) break;

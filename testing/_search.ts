@@ -83,6 +83,7 @@ export class Exhaustive {
   strayed = false;
   #bound: number;
   #threads: number;
+  #full: boolean;
   #length = 0;
   #begun = false;
   #chosen: number[] = [];
@@ -100,10 +101,12 @@ export class Exhaustive {
   /**
    * @param bound How many preemptions there may be.
    * @param threads How many threads there are.
+   * @param full Whether schedules are tried as well that cannot differ.
    */
-  constructor(bound: number, threads: number) {
+  constructor(bound: number, threads: number, full = false) {
     this.#bound = bound;
     this.#threads = threads;
+    this.#full = full;
   }
 
   /** The schedule to try next, `undefined` if there is none. */
@@ -174,7 +177,9 @@ export class Exhaustive {
         // What was tried there is not tried again.
         const before = strays && step === known ? this.#done[step] : 0;
         this.#chosen[step] = thread;
-        this.#back[step] = 0;
+        this.#back[step] = this.#full
+          ? this.#choices[step] | this.#timed[step]
+          : 0;
         this.#done[step] = before | 1 << thread;
       }
       const isStart = step === 0 || this.#chosen[step - 1] !== thread;
@@ -184,7 +189,7 @@ export class Exhaustive {
       this.#starts[step] = isStart ? step : this.#starts[step - 1];
     }
     this.#length = steps;
-    this.#findRaces();
+    if (!this.#full) this.#findRaces();
   }
 
   /** Lets a thread go on before a step, too. */

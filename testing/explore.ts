@@ -4,29 +4,11 @@
  * @module
  */
 
-import {
-  checkArray,
-  checkFunction,
-  checkInteger,
-  checkOptions,
-  checkString,
-} from "../_internal/check.ts";
-import { NotSendableError } from "../threading/errors.ts";
-import { sendableEntry } from "../threading/_threads.ts";
-import type { Named, Program, Result, Strategy } from "./_director.ts";
+import { checkInteger, checkOptions, checkString } from "../_internal/check.ts";
+import type { Result, Strategy } from "./_director.ts";
 import { withGroup } from "./_group.ts";
-import { MAX_THREADS } from "./_layout.ts";
+import { type ExploredProgram, programOf, WHAT } from "./_program.ts";
 import { tableOf } from "./_table.ts";
-
-/** What {@linkcode explore} explores. All of its functions are sendable. */
-export interface ExploredProgram<T = undefined> {
-  /** Makes what the threads and the check share, anew for each schedule. */
-  setup?: () => T | PromiseLike<T>;
-  /** What each thread does: from two to eight functions. */
-  threads: readonly ((objects: T) => unknown)[];
-  /** Looks at the objects when all threads have ended; throws if one is wrong. */
-  check?: (objects: T) => unknown;
-}
 
 /** How {@linkcode explore} does it. */
 export interface ExploreOptions {
@@ -91,10 +73,7 @@ export interface ExploreFailure {
   schedule: string;
   /** The error that was thrown, or that says what was found. */
   error: Error;
-  /**
-   * What the threads did, a column a thread, a row a call. A call that was
-   * interrupted by another thread has one more row where it goes on.
-   */
+  /** What the threads did, a column a thread. */
   table: string;
 }
 
@@ -108,7 +87,6 @@ export interface ExploreResult {
   failure?: ExploreFailure;
 }
 
-const WHAT = "explore";
 const OPTIONS = [
   "preemptions",
   "schedules",
@@ -211,34 +189,6 @@ export async function explore<T = undefined>(
     table: tableOf(rows ?? [], named.threads.length),
   };
   return { schedules, complete, failure };
-}
-
-function programOf(program: ExploredProgram<unknown>): Program {
-  checkOptions(program, WHAT, ["setup", "threads", "check"]);
-  const { setup, threads, check } = program;
-  checkArray(threads, WHAT, "threads");
-  if (threads.length < 1 || threads.length > MAX_THREADS) {
-    throw new RangeError(
-      `Cannot ${WHAT}: threads must be from 1 to ${MAX_THREADS} functions, received ${threads.length}`,
-    );
-  }
-  return {
-    setup: setup && nameOf(setup, "setup"),
-    threads: threads.map((fn) => nameOf(fn, "threads")),
-    check: check && nameOf(check, "check"),
-  };
-}
-
-// deno-lint-ignore ban-types
-function nameOf(fn: Function, name: string): Named {
-  checkFunction(fn, WHAT, name);
-  const entry = sendableEntry(fn);
-  if (entry !== undefined) return { url: entry.url, name: entry.name };
-  throw new NotSendableError(
-    `Cannot ${WHAT}: a function of ${name} is not marked, write sendable(import.meta, function name() {...}), received ${
-      fn.name || "a function without a name"
-    }`,
-  );
 }
 
 function strategyOf(options: ExploreOptions | undefined): Strategy {

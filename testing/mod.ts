@@ -32,9 +32,9 @@
 
 export {
   explore,
-  type ExploredProgram,
   type ExploreFailure,
   type ExploreOptions,
   type ExploreResult,
   type FailureKind,
 } from "./explore.ts";
+export type { ExploredProgram } from "./_program.ts";
