@@ -36,7 +36,8 @@ import {
   type Row,
   type Told,
 } from "./_layout.ts";
-import { control, describe, role } from "./_steps.ts";
+import { control, role, trace } from "./_steps.ts";
+import { describe } from "./_words.ts";
 import {
   type Explored,
   exploreThread,
@@ -72,6 +73,18 @@ export interface Strategy {
   full?: boolean;
   /** Set if the search goes on behind failures, and tells what came of each run. */
   collects?: boolean;
+  /** Set if a thread is killed; the last one of the program buries it. */
+  death?: Death;
+}
+
+/** How a thread dies. */
+export interface Death {
+  /** Its index. */
+  victim: number;
+  /** Whether it is asked to end itself; if not, it is stopped where it is. */
+  asks: boolean;
+  /** At which of its points; at each of them in turn by default. */
+  at?: number;
 }
 
 /** A fault that was found. */
@@ -79,6 +92,8 @@ export interface Found {
   kind: string;
   schedule: string;
   error: Told;
+  /** At which point a thread died. */
+  deathAt?: number;
   /** What the threads did, once it was looked at that. */
   rows: Row[] | undefined;
 }
@@ -101,6 +116,7 @@ export type Order =
 /** What it says. */
 export type Answer =
   | { worker: Record<string, unknown> }
+  | { dead: number }
   | { ready: true }
   | { result: Result }
   | { error: unknown };
@@ -146,16 +162,42 @@ async function prepare(program: Program): Promise<void> {
   for (const named of program.threads) functions.push(await find(named));
   if (threads.length > 0) return;
   control[At.threads] = functions.length;
-  threads = functions.map((_, index) =>
-    new Thread({
-      target: exploreThread,
-      args: [index],
-      name: `thread ${index + 1}`,
-      daemon: true,
-    })
-  );
-  for (const thread of threads) thread.start();
+  threads = functions.map((_, index) => startThread(index));
   kept = heldHere();
+}
+
+function startThread(index: number): Thread {
+  const thread = new Thread({
+    target: exploreThread,
+    args: [index, control[At.run]],
+    name: `thread ${index + 1}`,
+    daemon: true,
+  });
+  thread.start();
+  return thread;
+}
+
+/** Starts another thread in the place of one that has died. */
+async function replaceVictim(): Promise<void> {
+  const victim = control[At.victim] - 1;
+  const slot = control[At.remains];
+  say({ dead: slot });
+  if (threads[victim].isAlive()) {
+    throw new Error(`thread ${victim + 1} is alive though it has died`);
+  }
+  threads[victim].free();
+  const came = control[At.came];
+  threads[victim] = startThread(victim);
+  Atomics.wait(control, At.came, came, PATIENCE_MS);
+  kept = heldHere();
+  // A thread's first run is not like those behind it. What was found is not to
+  // be forgotten for it.
+  const found = control.slice(At.over, At.came);
+  const steps = trace.slice(0, 2 * control[At.step]);
+  control[At.deathAt] = 0;
+  await run([], false);
+  control.set(found, At.over);
+  trace.set(steps);
 }
 
 /** How a run came out. */
@@ -172,6 +214,7 @@ const PATIENCE_MS = 20_000;
 /** Lets the threads run once. */
 function runThreads(plan: Plan, explain: boolean): void {
   const n = threads.length;
+  const isMortal = control[At.victim] !== 0;
   control.fill(0, At.ready, At.threads);
   control.fill(0, At.step, At.since + 1);
   control.fill(0, At.sleepers, At.sleepers + 1);
@@ -181,6 +224,14 @@ function runThreads(plan: Plan, explain: boolean): void {
   control.fill(0, At.clock, At.change);
   control[At.explains] = explain ? 1 : 0;
   control[At.enabled] = (1 << n) - 1;
+  control[At.remains] = 0;
+  control[At.victimSlot] = 0;
+  control[At.cameToPoint] = 0;
+  if (isMortal) {
+    // The last one goes on when there is somebody to be buried.
+    control[At.enabled] &= ~(1 << n - 1);
+    control[At.ended] = 1 << n - 1;
+  }
   control[At.plans] = Math.min(plan.length / 2, MAX_PLAN);
   control.set(plan.slice(0, 2 * MAX_PLAN), At.plan);
   Atomics.add(control, At.run, 1);
@@ -196,7 +247,9 @@ function runThreads(plan: Plan, explain: boolean): void {
       seen = now;
       until = performance.now() + PATIENCE_MS;
     }
-    for (const thread of threads) if (!thread.isAlive()) thread.joinSync();
+    for (const thread of threads) {
+      if (!thread.isAlive() && control[At.remains] === 0) thread.joinSync();
+    }
     if (performance.now() > until) {
       control[At.over] = Over.endless;
       return;
@@ -238,6 +291,10 @@ async function run(
   }
   objects = undefined;
   freeAllBut(kept);
+  if (control[At.remains] !== 0) {
+    if (control[At.cameToPoint] !== 0) anyDied = true;
+    await replaceVictim();
+  }
   if (outcome !== undefined) return outcome;
   try {
     checkHeap();
@@ -343,11 +400,12 @@ function textOfOutcome(outcome: Outcome | undefined): string {
 
 /** Tries one schedule after the other until one fails. */
 async function search(strategy: Strategy, explain: boolean): Promise<Result> {
-  const { schedules, depth, replay, seed } = strategy;
+  const { depth, replay, seed } = strategy;
   control[At.limit] = strategy.steps;
   control[At.turn] = Math.max(100, Math.min(2000, strategy.steps >> 2));
   control[At.random] = 0;
   control[At.seed] = seed;
+  control[At.victim] = 0;
   const result: Result = {
     schedules: 0,
     complete: false,
@@ -366,6 +424,12 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
     await tell(result, outcome, explain);
     return false;
   };
+  const { death } = strategy;
+  if (death !== undefined) {
+    control[At.victim] = death.victim + 1;
+    control[At.asks] = death.asks ? 1 : 0;
+    control[At.deathAt] = 0;
+  }
   // What comes once comes here: tables grow, names are learned.
   if (!explain) {
     for (let i = 0; i < 2; i++) {
@@ -376,30 +440,46 @@ async function search(strategy: Strategy, explain: boolean): Promise<Result> {
       return result;
     }
   }
+  control[At.deathAt] = death?.at ?? 1;
   if (replay !== undefined) {
     await attempt(planOfText(replay)!);
-    return result;
-  }
-  if (depth !== undefined) {
+  } else if (depth !== undefined) {
     await searchRandomly(strategy, attempt);
-    return result;
+  } else {
+    result.complete = await searchAll(strategy, attempt);
+    // Until there is no such point.
+    while (result.complete && death !== undefined && anyDied) {
+      control[At.deathAt]++;
+      anyDied = false;
+      result.complete = await searchAll(strategy, attempt);
+    }
   }
+  return result;
+}
+
+/** Whether one of the runs since it was reset had a death. */
+let anyDied = false;
+
+/** All schedules with up to so many preemptions; whether that came to its end. */
+async function searchAll(
+  { preemptions, schedules, full }: Strategy,
+  attempt: (plan: Plan) => Promise<boolean>,
+): Promise<boolean> {
+  let count = 0;
   let strayed = false;
-  const { preemptions, full } = strategy;
   for (let bound = full ? preemptions : 0; bound <= preemptions; bound++) {
     const tree = new Exhaustive(bound, threads.length, full);
     for (;;) {
       const plan = tree.next();
       if (plan === undefined) break;
-      if (result.schedules >= schedules) return result;
-      if (!await attempt(plan)) return result;
+      if (count++ >= schedules) return false;
+      if (!await attempt(plan)) return false;
       tree.learn();
     }
     strayed ||= tree.strayed;
     if (!tree.skipped) break;
   }
-  result.complete = !strayed;
-  return result;
+  return !strayed;
 }
 
 /**
@@ -479,7 +559,9 @@ async function tell(
     }
     result.isClean = again?.isClean ?? true;
   }
-  result.found = { kind, schedule: textOfPlan(plan), error: told, rows };
+  const deathAt = control[At.victim] ? control[At.deathAt] : undefined;
+  const schedule = textOfPlan(plan);
+  result.found = { kind, schedule, error: told, deathAt, rows };
 }
 
 function lastRows(): Row[] {

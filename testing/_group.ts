@@ -27,6 +27,8 @@ const STEP_BYTES = 8;
 /** Workers that explore one program after the other. */
 export class Group {
   #workers: Worker[] = [];
+  /** Those of threads, by their slots. */
+  #bySlot = new Map<unknown, Worker>();
   #answer = Promise.withResolvers<Answer>();
   /** The director's first word. */
   #hello = this.#answer.promise.then((answer) => {
@@ -56,7 +58,11 @@ export class Group {
     };
     this.#director = this.#start({}, true);
     this.#director.on("message", (answer: Answer) => {
-      if ("worker" in answer) this.#start(answer.worker, false);
+      if ("worker" in answer) {
+        const worker = this.#start(answer.worker, false);
+        const [birth] = Object.values(answer.worker) as { slot: number }[];
+        this.#bySlot.set(birth.slot, worker);
+      } else if ("dead" in answer) this.#bury(answer.dead);
       else this.#answer.resolve(answer);
     });
   }
@@ -75,6 +81,14 @@ export class Group {
     });
     this.#workers.push(worker);
     return worker;
+  }
+
+  /** Ends the worker of a thread that has died. */
+  #bury(slot: number): void {
+    const worker = this.#bySlot.get(slot)!;
+    this.#workers = this.#workers.filter((other) => other !== worker);
+    worker.removeAllListeners();
+    worker.terminate();
   }
 
   async #ask(order: Order): Promise<Answer> {

@@ -72,6 +72,18 @@ export const At = {
   faultWord: 21,
   faultThread: 22,
   seed: 23,
+  /** The thread that is to die, one more than its index, and at which point. */
+  victim: 24,
+  deathAt: 25,
+  /** Set if it is asked to end itself. */
+  asks: 26,
+  /** Its slot, and the same when it has died. */
+  victimSlot: 27,
+  remains: 28,
+  /** Counts the threads that have come to wait for their first run. */
+  came: 29,
+  /** Set if it died at its point, and not in its sleep. */
+  cameToPoint: 30,
   /** One for each thread. */
   gate: 32,
   sleepsAt: 40,

@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { Strategy } from "./_director.ts";
+import type { Result, Strategy } from "./_director.ts";
 import { withGroup } from "./_group.ts";
 import { type ExploredProgram, programOf } from "./_program.ts";
+import { tableOf } from "./_table.ts";
 
 /** What is tried unless it is said otherwise. */
 const STRATEGY: Strategy = {
@@ -58,4 +59,63 @@ export async function findOutcomes<T>(
     return result.isClean;
   });
   return found!;
+}
+
+/** What the last thread does, see there. */
+const BURY = {
+  url: new URL("./_thread.ts", import.meta.url).href,
+  name: "bury",
+};
+
+/** What came of killing a thread. */
+export interface Deaths {
+  schedules: number;
+  complete: boolean;
+  /** What is wrong, and how it came to be; `undefined` if nothing is. */
+  failure: string | undefined;
+}
+
+/**
+ * Has the first thread of a program die, at each of its points in turn, with all
+ * orders of the steps of the others, and of those that clean up after it.
+ *
+ * @param program The program.
+ * @param preemptions All schedules with up to so many are tried.
+ * @param asks Whether the thread is asked to end itself, as it can when it next
+ * enters the ground; if not, it is stopped where it is.
+ */
+export async function exploreDeaths<T>(
+  program: ExploredProgram<T>,
+  preemptions: number,
+  asks: boolean,
+): Promise<Deaths> {
+  const named = programOf(program as ExploredProgram<unknown>);
+  const threads = named.threads.push(BURY);
+  const strategy: Strategy = {
+    ...STRATEGY,
+    preemptions,
+    death: { victim: 0, asks },
+  };
+  let result: Result | undefined;
+  await withGroup(named, strategy.steps, async (group) => {
+    result = await group.explore(strategy, false);
+    return result.isClean;
+  });
+  const { schedules, complete, found } = result!;
+  if (found === undefined) return { schedules, complete, failure: undefined };
+  let { rows } = found;
+  if (rows === undefined) {
+    const death = { victim: 0, asks, at: found.deathAt };
+    const replay = { ...strategy, death, replay: found.schedule };
+    await withGroup(named, strategy.steps, async (group) => {
+      const again = await group.explore(replay, true);
+      rows = again.found?.rows;
+      return again.isClean;
+    });
+  }
+  const { kind, deathAt, schedule, error } = found;
+  const table = tableOf(rows ?? [], threads);
+  const failure =
+    `${kind}, death at ${deathAt}, ${schedule}\n${error.stack}\n${table}`;
+  return { schedules, complete, failure };
 }

@@ -220,6 +220,8 @@ export class Exhaustive {
     // What each thread knows to be before its next step.
     const clocks = new Int32Array(n * n).fill(-1);
     const lastWord = new Int32Array(n).fill(-1);
+    const victim = control[At.victim] - 1;
+    let isBuried = victim < 0;
     for (let step = 0; step < steps; step++) {
       const word = trace[2 * step];
       const kind = trace[2 * step + 1];
@@ -236,6 +238,11 @@ export class Exhaustive {
       }
       lastWord[thread] = word;
       const clock = thread * n;
+      if (!isBuried && thread === n - 1) {
+        // It began when the victim had died.
+        isBuried = true;
+        for (let p = 0; p < n; p++) clocks[clock + p] = clocks[victim * n + p];
+      }
       const place = places[word & MASK];
       if (place !== 0) {
         // Last write and last read of each thread, and what was before these.

@@ -33,6 +33,7 @@ import {
   type Told,
   WATCHED_WORDS,
 } from "./_layout.ts";
+import { describe, whereIs } from "./_words.ts";
 
 const data = builtIn("node:worker_threads").workerData as
   | Record<string, Role>
@@ -59,8 +60,8 @@ let explains = false;
 /** The thread's words on the heap whose waits can time out, see `begin`. */
 let timedWords: number[] = [];
 let slot = 0;
-let innerGround = 0;
 let allocatorMutex = 0;
+let fields: Words["fields"];
 
 const { performance } = globalThis;
 const realNow = performance.now.bind(performance);
@@ -76,8 +77,27 @@ function another(): number {
   for (let i = 0; i < threads; i++) {
     if (enabled & 1 << i) return i;
   }
-  // The clock moves when nothing else can.
-  return soonest();
+  return last();
+}
+
+/** When nothing else can go on the clock moves, or the victim dies in its sleep. */
+function last(): number {
+  const found = soonest();
+  if (found >= 0) return found;
+  const victim = control[At.victim] - 1;
+  if (victim < 0 || control[At.ended] & 1 << victim) return -1;
+  return markDead(victim);
+}
+
+/** Notes that a thread has died; the one that buries it can go on now. */
+function markDead(victim: number): number {
+  const undertaker = control[At.threads] - 1;
+  control[At.remains] = control[At.victimSlot];
+  control[At.enabled] &= ~(1 << victim);
+  control[At.enabled] |= 1 << undertaker;
+  control[At.ended] |= 1 << victim;
+  control[At.ended] &= ~(1 << undertaker);
+  return undertaker;
 }
 
 function soonest(): number {
@@ -97,7 +117,7 @@ function highest(): number {
       found < 0 || control[At.priority + i] > control[At.priority + found]
     ) found = i;
   }
-  return found < 0 ? soonest() : found;
+  return found < 0 ? last() : found;
 }
 
 /** The thread that is to go on at this step by the plan, or -1. */
@@ -105,12 +125,12 @@ function planned(): number {
   const plans = control[At.plans];
   let at = control[At.planned];
   while (at < plans && control[At.plan + 2 * at] < step) at++;
-  const isDue = at < plans && control[At.plan + 2 * at] === step;
-  control[At.planned] = isDue ? at + 1 : at;
-  if (!isDue) return -1;
+  control[At.planned] = at;
+  if (at >= plans || control[At.plan + 2 * at] !== step) return -1;
   const thread = control[At.plan + 2 * at + 1];
-  if ((control[At.enabled] | control[At.timed]) & 1 << thread) return thread;
-  return -1;
+  if (!((control[At.enabled] | control[At.timed]) & 1 << thread)) return -1;
+  control[At.planned] = at + 1;
+  return thread;
 }
 
 /** Sets when something is to happen next. */
@@ -179,6 +199,10 @@ function arrive(): void {
   while (Atomics.exchange(control, At.gate + me, 0) === 0) {
     Atomics.wait(control, At.gate + me, 0);
   }
+  goOn();
+}
+
+function goOn(): void {
   if (control[At.over] !== Over.no) lie();
   lastRow = "";
   step = control[At.step];
@@ -210,6 +234,7 @@ function leave(): void {
 
 /** Before an access. */
 function before(word: number, writes: number): void {
+  if (mortal) comeToPoint(writes);
   if (step >= next) happen();
   note(word, writes);
   if (writes && word < WATCHED_WORDS && used[word] === 2) {
@@ -237,6 +262,51 @@ function fault(kind: number, word: number): void {
   control[At.faultWord] = word;
   control[At.faultThread] = me;
   if (explains) explain(kind === Fault.freed ? "frees it again" : "writes");
+}
+
+// Dying.
+
+/** Whether this thread is to die in this run. */
+let mortal = false;
+/** Whether it has written since the last point at which it might have died. */
+let isAnother = false;
+let points = 0;
+let isAsked = false;
+
+/**
+ * Before an access: a point at which the thread may be killed, unless it is in the
+ * midst of a change. Points between which it writes nothing are one.
+ */
+function comeToPoint(writes: number): void {
+  const { ground, innerGround, openDrafts, dying, event } = fields;
+  const isChanging = own[ground] !== 0 || own[innerGround] !== 0 ||
+    own[openDrafts] !== 0;
+  if (!isChanging && isAnother && !isAsked) {
+    isAnother = false;
+    if (++points === control[At.deathAt]) {
+      if (!control[At.asks]) die();
+      isAsked = true;
+      own[dying] = 1;
+      own[event]++;
+    }
+  }
+  if (writes) isAnother = true;
+}
+
+/** Stops for ever. Another thread cleans up. */
+function die(): never {
+  active = false;
+  note(fields.dying, W);
+  if (explains) row("dies", "");
+  report();
+  control[At.step] = step;
+  control[At.cameToPoint] = 1;
+  markDead(me);
+  leave();
+  let to = planned();
+  if (to < 0) to = another();
+  leaveTo(to);
+  for (;;) Atomics.wait(control, At.slept, control[At.slept]);
 }
 
 const W = Step.writes;
@@ -299,7 +369,7 @@ function wrap(raw: Operations): Operations {
 
 /** Whether the thread is in the allocator, whose tables are its own. */
 function isAllocating(): boolean {
-  return own[innerGround] === allocatorMutex &&
+  return own[fields.innerGround] === allocatorMutex &&
     (own[allocatorMutex] & 0x3fff_ffff) === slot;
 }
 
@@ -382,6 +452,8 @@ let pending:
 const futex: Pick<Atomics, "wait" | "waitAsync" | "notify"> = {
   wait(_view: unknown, word: number, value: number | bigint, ms = Infinity) {
     if (!active) return Atomics.wait(own, word, value as number, ms);
+    // It has cleaned up after itself.
+    if (isAsked && word === fields.dying) die();
     before(word, W);
     if (own[word] !== value) {
       readOnly();
@@ -422,17 +494,30 @@ export function sleepInLoop(): void {
 export interface Words {
   index: number;
   slot: number;
-  timed: number[];
-  innerGround: number;
   allocatorMutex: number;
+  /** Words of its slot. */
+  fields: {
+    event: number;
+    waitsFor: number;
+    dying: number;
+    ground: number;
+    innerGround: number;
+    openDrafts: number;
+  };
 }
 
 /** Tells who this thread is. */
 export function introduce(words: Words): void {
   me = words.index;
   bit = 1 << me;
-  timedWords = words.timed;
-  ({ slot, innerGround, allocatorMutex } = words);
+  ({ slot, allocatorMutex, fields } = words);
+  timedWords = [fields.event, fields.waitsFor];
+}
+
+/** Says that this thread is there. */
+export function come(): void {
+  Atomics.add(control, At.came, 1);
+  Atomics.notify(control, At.came);
 }
 
 /** Sleeps until a run is to begin. */
@@ -444,8 +529,13 @@ export function awaitRun(last: number): number {
   }
 }
 
-/** Begins the run, when all are ready and it is this thread's turn. */
-export function begin(): void {
+/**
+ * Begins the run, when all are ready and it is this thread's turn.
+ *
+ * @returns Whether it came to that: a thread that buries another one has nothing
+ * to do if that did not die.
+ */
+export function begin(): boolean {
   explains = control[At.explains] !== 0;
   rows.length = 0;
   lastRow = "";
@@ -457,15 +547,29 @@ export function begin(): void {
     if (to < 0) to = another();
     open(to);
   }
-  arrive();
+  while (Atomics.exchange(control, At.gate + me, 0) === 0) {
+    Atomics.wait(control, At.gate + me, 0);
+  }
+  if (control[At.over] === Over.done) return false;
+  goOn();
+  mortal = control[At.victim] === me + 1;
+  if (mortal) control[At.victimSlot] = slot;
+  isAnother = true;
+  isAsked = false;
+  points = 0;
   active = true;
   // The event loop may have waited since the run before.
   pending?.wake("ok");
   pending = undefined;
+  return true;
 }
 
 /** Ends the run of this thread; returns when it is over for all. */
 export function end(error: unknown, failed: boolean): void {
+  if (mortal) {
+    comeToPoint(0);
+    if (isAsked) die();
+  }
   active = false;
   if (failed) {
     thrown = describe(error);
@@ -502,14 +606,6 @@ const rows: Row[] = [];
 let lastRow = "";
 let thrown: Told | undefined;
 
-/** An error in words. */
-export function describe(error: unknown): Told {
-  if (!(error instanceof Error)) {
-    return { name: "Error", message: String(error) };
-  }
-  return { name: error.name, message: error.message, stack: error.stack };
-}
-
 function report(): void {
   if (thrown === undefined && !explains) return;
   const report: Report = { thrown, rows };
@@ -521,49 +617,18 @@ function report(): void {
   control[At.reported + me] = text.length;
 }
 
-const LIBRARY = new RegExp(
-  `^${
-    RegExp.escape(new URL("../", import.meta.url).href)
-  }(?:threading|queue|pool|signal|process|testing|_internal)/`,
-);
-
 function row(what: string, line: string): void {
   rows.push({ thread: me, step, what, line });
 }
 
 /** Notes where this thread is, in the words of its user. */
 function explain(what: string | undefined): void {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 60;
-  const lines = new Error().stack!.split("\n").slice(2);
-  Error.stackTraceLimit = limit;
-  let call = "";
-  for (const text of lines) {
-    const found = /^ *at (?:async )?(?:(.*) \()?(.*:\d+:\d+)\)?$/.exec(text);
-    if (found === null) continue;
-    const [, name = "", place] = found;
-    if (LIBRARY.test(place)) {
-      if (name !== "") call = name;
-      continue;
-    }
-    if (/^(?:ext|node):/.test(place)) continue;
-    const line = place.replace(/:\d+$/, "").replace(/^.*\//, "");
-    const said = what ? `${plain(call)} ${what}` : plain(call);
-    if (`${said} ${line}` === lastRow) return;
-    lastRow = `${said} ${line}`;
-    row(said, line);
-    return;
-  }
-}
-
-/** `SharedNumber.set value [as value]` and its like. */
-function plain(call: string): string {
-  return call
-    .replace(/\.get (\S+)(?: \[as .*\])?$/, ".$1")
-    .replace(/\.set (\S+)(?: \[as .*\])?$/, ".$1 =")
-    .replace(/ \[as .*\]$/, "")
-    .replace(".[Symbol.dispose]", "[Symbol.dispose]")
-    .replace(/^Object\./, "");
+  const place = whereIs(explain);
+  if (place === undefined) return;
+  const said = what ? `${place.call} ${what}` : place.call;
+  if (`${said} ${place.line}` === lastRow) return;
+  lastRow = `${said} ${place.line}`;
+  row(said, place.line);
 }
 
 // What takes the place of the heap's own.

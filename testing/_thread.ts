@@ -6,12 +6,29 @@
  */
 
 import { builtIn } from "../_internal/built_in.ts";
-import { Header, objectAt, self, Slot, words } from "../threading/_ground.ts";
-import { loadModulesOf, readRecord, sendable } from "../threading/_threads.ts";
+import {
+  Header,
+  load,
+  objectAt,
+  self,
+  Slot,
+  words,
+} from "../threading/_ground.ts";
+import {
+  claimDeath,
+  Dying,
+  freeSlot,
+  loadModulesOf,
+  readRecord,
+  reap,
+  sendable,
+  terminated,
+} from "../threading/_threads.ts";
 import { At } from "./_layout.ts";
 import {
   awaitRun,
   begin,
+  come,
   control,
   end,
   introduce,
@@ -76,23 +93,34 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export type Explored = (objects: unknown) => unknown;
 
 /** Runs functions, one after the other; never returns. */
-export const exploreThread: (index: number) => Promise<void> = sendable(
+export const exploreThread: (
+  index: number,
+  last: number,
+) => Promise<void> = sendable(
   import.meta,
-  async function exploreThread(index: number) {
+  async function exploreThread(index: number, last: number) {
     introduce({
       index,
       slot: self,
-      timed: [self + Slot.event, self + Slot.waitsFor],
-      innerGround: self + Slot.innerGround,
       allocatorMutex: Header.allocatorMutex,
+      fields: {
+        event: self + Slot.event,
+        waitsFor: self + Slot.waitsFor,
+        dying: self + Slot.dying,
+        ground: self + Slot.ground,
+        innerGround: self + Slot.innerGround,
+        openDrafts: self + Slot.openDrafts,
+      },
     });
     // From here on the event loop listens.
     await turn();
     const kept = heldHere();
-    for (let run = 0;;) {
+    come();
+    for (let run = last;;) {
       run = awaitRun(run);
       // What other runs have left there would make this one another one.
       words.fill(0, self + Slot.locks, self + Slot.locksOverflow);
+      words[self + Slot.cancels] = 0;
       const record = control[At.objects];
       const loading = loadModulesOf(record);
       if (loading !== undefined) await loading;
@@ -100,22 +128,35 @@ export const exploreThread: (index: number) => Promise<void> = sendable(
         Explored[],
         unknown,
       ];
-      begin();
+      const began = begin();
       let error: unknown;
       let failed = false;
       let isAsync = false;
       try {
-        const result = functions[index](objects);
+        const result = began ? functions[index](objects) : undefined;
         isAsync = isThenable(result);
         if (isAsync) await settle(result as PromiseLike<unknown>);
       } catch (reason) {
         error = reason;
         failed = true;
       }
-      end(error, failed);
+      if (began) end(error, failed);
       if (isAsync || run % RUNS_A_TURN === 0) await turn();
       freeAllBut(kept);
       leaveRun();
     }
   },
 );
+
+/**
+ * Cleans up after a thread that has died, as the main thread does: what the last
+ * thread of a program does in which another one dies.
+ */
+export const bury: () => void = sendable(import.meta, function bury() {
+  const slot = control[At.remains];
+  if (load(slot + Slot.dying) !== Dying.parked) {
+    if (!claimDeath(slot, Dying.forced)) return;
+    reap(slot, terminated("it"));
+  }
+  freeSlot(slot);
+});

@@ -1,8 +1,8 @@
 /**
  * What the other modules may use of values as bytes and of how threads run:
  * encoding and decoding, records on the heap, and marks; starting workers,
- * cancelling scopes, the ends of threads, and what they leave. They import nothing
- * else of `_codec/` and `_runtime/`.
+ * cancelling scopes, the ends of threads, cleaning up after them, and what they
+ * leave. They import nothing else of `_codec/` and `_runtime/`.
  *
  * @module
  */
@@ -44,7 +44,13 @@ export {
   ThreadExit,
   whileLoading,
 } from "./_runtime/worker_pool.ts";
-export { draftError, textOf } from "./_runtime/reaper.ts";
+export {
+  claimDeath,
+  draftError,
+  reap,
+  terminated,
+  textOf,
+} from "./_runtime/reaper.ts";
 export {
   cancelScope,
   draftReason,
@@ -60,4 +66,5 @@ export {
   noteBroken,
   noteLoaded,
 } from "./_runtime/leftovers.ts";
-export { ThreadField } from "./_runtime/thread_table.ts";
+export { Dying } from "./_memory/heap.ts";
+export { freeSlot, ThreadField } from "./_runtime/thread_table.ts";
