@@ -17,6 +17,7 @@ import {
   RwLock,
   SharedArray,
   SharedMap,
+  type SharedObject,
   sleepSync,
   Thread,
   ThreadingError,
@@ -51,6 +52,7 @@ import { SEED, STRESS, waitFor as waitUntil } from "./shared_support.ts";
 import {
   Field,
   load,
+  Slot,
   slotOf,
   store,
   wakeSlot,
@@ -72,6 +74,18 @@ async function messagesOf(threads: Thread<string>[]): Promise<string[]> {
   const messages: string[] = [];
   for (const thread of threads) messages.push(await thread.join(JOIN));
   return messages.filter((message) => message !== "");
+}
+
+/**
+ * Waits until the first thread beside this one is blocked for an object: it says
+ * what it waits for before it says that it is blocked.
+ */
+function waitUntilBlocked(object: SharedObject): void {
+  waitUntil(() => {
+    const state = threadStates()[1];
+    return state?.waitsFor === object &&
+      (load(slotOf(state.ident) + Slot.blocked) & 1) === 1;
+  });
 }
 
 /** Asserts that one thread found the circle, and returns its drawing. */
@@ -203,7 +217,7 @@ Deno.test("DeadlockError: the result of a task that waits for a lock", () => {
   const begun = new Event();
   const future = pool.submitSync(takeOne, [lock, begun]);
   begun.waitSync();
-  while (threadStates()[1]?.waitsFor !== lock) sleepSync(1);
+  waitUntilBlocked(lock);
   const error = assertThrows(() => future.resultSync(), DeadlockError);
   assertStringIncludes(
     error.message,
@@ -225,7 +239,7 @@ Deno.test("DeadlockError is for whoever closes the circle, the others go on", ()
   const thread = new Thread({ target: takeNext, args: [two, one, all] });
   thread.start();
   all.waitSync(JOIN);
-  while (threadStates()[1]?.waitsFor !== one) sleepSync(1);
+  waitUntilBlocked(one);
   const error = assertThrows(() => two.acquireSync(), DeadlockError);
   assert(error instanceof ThreadingError);
   assertEquals(error.name, "DeadlockError");
@@ -249,7 +263,7 @@ Deno.test("DeadlockError is found within milliseconds", () => {
   const thread = new Thread({ target: takeNext, args: [two, one, all] });
   thread.start();
   all.waitSync(JOIN);
-  while (threadStates()[1]?.waitsFor !== one) sleepSync(1);
+  waitUntilBlocked(one);
   const took = Array.from({ length: 20 }, () => {
     const start = performance.now();
     assertThrows(() => two.acquireSync(), DeadlockError);
@@ -385,7 +399,7 @@ Deno.test("no DeadlockError: a lock that is being handed over", async () => {
   const [lock, own] = [new RLock().acquireSync(), new RLock()];
   const first = new Thread({ target: waitForNext, args: [lock, own] });
   first.start();
-  waitUntil(() => threadStates()[1]?.waitsFor === lock);
+  waitUntilBlocked(lock);
   const second = new Thread({ target: waitForNext, args: [own, undefined] });
   second.start();
   waitUntil(() => threadStates().some((state) => state.waitsFor === own));
@@ -463,8 +477,14 @@ Deno.test("a deadlock in a test of deno test fails it, with the drawing", async 
     program,
   ]);
   assertEquals(code, 1);
-  assertMatch(
-    stdout.replace(ANSI, ""),
-    /DeadlockError: Cannot acquire a Lock: this would never end, since these threads wait for one another\n {4}MainThread holds Lock 1 and waits for Lock 2\n {4}Thread-1 holds Lock 2 and waits for Lock 1\n/,
-  );
+  const [, ...drawing] = stdout.replace(ANSI, "").match(
+    /DeadlockError: Cannot acquire a Lock: this would never end, since these threads wait for one another\n {4}(.*)\n {4}(.*)\n/,
+  )!;
+  // Whoever falls asleep last throws, and is drawn first.
+  const names = drawing.map((line) => line.split(" ")[0]);
+  assertEquals(names.toSorted(), ["MainThread", "Thread-1"]);
+  assertEquals(drawing, [
+    `${names[0]} holds Lock 1 and waits for Lock 2`,
+    `${names[1]} holds Lock 2 and waits for Lock 1`,
+  ]);
 });
