@@ -191,7 +191,10 @@ everyWay("Pipeline.tee() ends when all branches have", async () => {
 });
 
 everyWay("Pipeline.tee() takes many bytes and little memory", async () => {
-  const size = kernelPipes.wrapped && kernelPipes.enabled ? 2 ** 30 : 2 ** 28;
+  const size = 2 ** 30;
+  // What passes through this program is freed when V8 comes to it, which may be
+  // after 300 MB.
+  const limit = kernelPipes.wrapped && kernelPipes.enabled ? 2 ** 26 : 2 ** 29;
   const before = Deno.memoryUsage().rss;
   let most = 0;
   const timer = setInterval(() => {
@@ -201,7 +204,7 @@ everyWay("Pipeline.tee() takes many bytes and little memory", async () => {
     .tee(pipeline(["wc", "-c"]), pipeline(["cat"], ["wc", "-c"])).run();
   clearInterval(timer);
   for (const { stdout } of branches) assertEquals(Number(stdout), size);
-  assert(most < 2 ** 26, `${most}`);
+  assert(most < limit, `${most}`);
 });
 
 test({
