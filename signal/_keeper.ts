@@ -324,7 +324,17 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
     if (isWanted(number)) return arrive(number);
     settle();
     if (ignored.has(number) || isHandled(number)) return;
-    Deno.kill(Deno.pid, names.get(number)!);
+    raise(number);
+  }
+
+  /** Has the kernel do what it does about a signal. */
+  function raise(number: number): void {
+    try {
+      Deno.kill(Deno.pid, names.get(number)!);
+    } catch {
+      // Windows can only end a process, and has few names for that.
+      Deno.kill(Deno.pid, "SIGKILL");
+    }
   }
 
   /** Whether a thread has a handler for a signal. */
@@ -364,7 +374,7 @@ function keep({ buffer, now: started, wall, at }: KeeperData): void {
     asks.clear();
     ignored.clear();
     settle();
-    Deno.kill(Deno.pid, names.get(number)!);
+    raise(number);
     // Somebody else listens to it, or it does not end a process.
     setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), LAST_MS);
   }

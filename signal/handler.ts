@@ -11,6 +11,7 @@
  * @module
  */
 
+import { killSignalOf } from "../_internal/platform.ts";
 import { builtIn } from "../_internal/built_in.ts";
 import { shown } from "../_internal/check.ts";
 import { nameOf, numberOf } from "../_internal/signum.ts";
@@ -293,7 +294,7 @@ function deliverLate(number: number, name: Deno.Signal): void {
   const entry = entries.get(number);
   if (entry?.listening) return entry.listener();
   // Whoever else listens has been told of it.
-  if (!isHandledElsewhere(number)) Deno.kill(Deno.pid, name);
+  if (!isHandledElsewhere(number)) Deno.kill(Deno.pid, killSignalOf(name));
 }
 
 /**
