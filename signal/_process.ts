@@ -149,6 +149,14 @@ export function onTold(listener: (message: Message) => void): void {
   listeners.push(listener);
 }
 
+/**
+ * Whether this thread has been killed. Its event loop may still turn once, after
+ * the call in which it was blocked; what it takes then nobody ever hears of.
+ */
+export function isKilled(): boolean {
+  return load(self + Slot.dying) !== 0 || load(self + Slot.tid) !== tid;
+}
+
 /** Whether a signal's bit is set in two words of bits. */
 export function hasBit(bits: number, number: number): boolean {
   return (load(bits + (number - 1 >> 5)) >>> (number - 1 & 31) & 1) === 1;

@@ -21,6 +21,7 @@ import {
 } from "./_keeper.ts";
 import {
   Header,
+  isKilled,
   isMain,
   load,
   type Message,
@@ -357,7 +358,8 @@ function dropAsk(id: string): void {
 }
 
 onTold((message) => {
-  if (message.is !== "came") return;
+  // The keeper sees that it is dead, and gives the signal to others.
+  if (message.is !== "came" || isKilled()) return;
   const due: Asker[] = [];
   for (const id of message.ids) {
     const asker = askers.get(id);
