@@ -117,12 +117,14 @@ export {
   CountedThings,
   DeliveryEnd,
   isTracing,
+  noteDone,
   noteReceived,
   noteSettled,
   type OpenSpan,
   openSpan,
   SpanKind,
   TraceBit,
+  TraceNote,
   TRACING,
 } from "./_memory/trace.ts";
 export {

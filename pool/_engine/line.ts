@@ -20,6 +20,7 @@ import {
   lockInner,
   MAIN_QUEUE,
   Node,
+  noteDone,
   type Protocol,
   releaseReference,
   requestHost,
@@ -28,6 +29,7 @@ import {
   slotOf,
   store,
   tid,
+  TraceNote,
   unlock,
   unlockInner,
   Wake,
@@ -508,6 +510,7 @@ export function cancelTask(
   const state = words[task + Task.state];
   let thread = 0;
   if (state === TaskState.pending) {
+    noteDone(TraceNote.cancelled, 0, task);
     unline(core, task);
     settleIn(core, task, TaskState.cancelled, reason);
     endIfIdle(core);

@@ -6,7 +6,7 @@ import {
   type SharedNumber,
   sleepSync,
 } from "../../threading/mod.ts";
-import type { Queue } from "../../queue/mod.ts";
+import { type Queue, select, selectSync } from "../../queue/mod.ts";
 
 /** Reads with two guards until it is told, or killed. */
 export const read = sendable(
@@ -65,6 +65,24 @@ export const wait = sendable(
   async function wait(ready: Event, event: Event) {
     ready.set();
     await event.wait();
+  },
+);
+
+/** Waits for one of several things, which never comes. */
+export const selectOf = sendable(
+  import.meta,
+  async function selectOf(ready: Event, never: Event) {
+    ready.set();
+    await select([never]);
+  },
+);
+
+/** The same, blocked. */
+export const selectSyncOf = sendable(
+  import.meta,
+  function selectSyncOf(ready: Event, never: Event) {
+    ready.set();
+    selectSync([never]);
   },
 );
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ThreadPool } from "../../pool/mod.ts";
-import { Queue } from "../../queue/mod.ts";
+import { Queue, select, selectSync } from "../../queue/mod.ts";
 import {
   Event,
   Lock,
@@ -261,16 +261,21 @@ Deno.test("startTrace() shows who cancelled a task", async () => {
   const trace = startTrace({ path });
   const [ready, event] = [new Event(), new Event()];
   const future = await pool.submit(threads.wait, [ready, event]);
+  const pending = await pool.submit(threads.wait, [ready, event]);
   await ready.wait();
   await new Promise((resolve) => setTimeout(resolve, 20));
   future.cancel();
-  await future.result().catch(() => {});
+  pending.cancel();
+  for (const each of [future, pending]) await each.result().catch(() => {});
   trace.stop();
   const by = read();
   const [main, worker] = ["MainThread", "worker-1"].map((name) =>
     numberOf(by, name)
   );
-  assertEquals(named(by.i, "cancel Future 1").map(({ tid }) => tid), [main]);
+  assertEquals(
+    by.i.map(({ name, tid }) => [name, tid]),
+    [["cancel Future 1", main], ["cancel Future 2", main]],
+  );
   assertEquals(named(by.s, "cancel worker-1").map(({ tid }) => tid), [main]);
   assertEquals(named(by.f, "cancel worker-1").map(({ tid }) => tid), [worker]);
 });
@@ -298,6 +303,71 @@ Deno.test("startTrace() has an arrow to what awaited", async () => {
   );
   const end = by.f.find(({ id }) => id === begin.id)!;
   assertEquals([end.tid, end.ts], [main, wait.to]);
+});
+
+for (const form of ["promise", "blocking"]) {
+  Deno.test(`startTrace() has selections in the ${form} form`, async () => {
+    const trace = startTrace({ path });
+    const [event, never] = [new Event(), new Event()];
+    const thread = new Thread({
+      target: threads.setLater,
+      args: [event, 30],
+      name: "setter",
+    });
+    thread.start();
+    const cases = [never, event] as const;
+    const { index } = form === "promise"
+      ? await select(cases)
+      : selectSync(cases);
+    assertEquals(index, 1);
+    thread.joinSync();
+    trace.stop();
+    const by = read();
+    const [wait] = form === "promise"
+      ? tracks(by, "select")
+      : named(by.X, "select");
+    assertEquals(wait.args, { by: "setter" });
+    assertEquals(
+      named(by.s, "wake MainThread").some(({ tid }) =>
+        tid === numberOf(by, "setter")
+      ),
+      true,
+    );
+  });
+}
+
+Deno.test("startTrace() has a selection that goes on, or was cancelled", async () => {
+  const trace = startTrace({ path });
+  const [ready, never] = [new Event(), new Event()];
+  const asked = new Thread({
+    target: threads.selectOf,
+    args: [ready, never],
+    name: "asked",
+  });
+  const blocked = new Thread({
+    target: threads.selectSyncOf,
+    args: [ready, never],
+    name: "blocked",
+  });
+  for (const thread of [asked, blocked]) {
+    thread.start();
+    ready.waitSync();
+    ready.clear();
+  }
+  sleepSync(30);
+  asked.cancel();
+  await asked.join().catch(() => {});
+  trace.stop();
+  blocked.cancel();
+  await blocked.join().catch(() => {});
+  const by = read();
+  assertEquals(tracks(by, "select").map(({ args }) => args), [
+    { ended: "cancelled" },
+  ]);
+  assertEquals(
+    named(by.X, "select").map(({ tid, args }) => [tid, args]),
+    [[numberOf(by, "blocked"), { unfinished: true }]],
+  );
 });
 
 Deno.test("startTrace() without threads has arrows and names all the same", async () => {

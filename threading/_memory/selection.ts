@@ -314,6 +314,10 @@ class Selection {
     );
   }
 
+  get head(): number {
+    return this.#head;
+  }
+
   get waits(): readonly (WaitingCase<unknown> | undefined)[] {
     return this.#waits;
   }
@@ -694,20 +698,20 @@ export function selectInTask(
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Why it is given up. */
   let gaveUp: { reason: unknown } | undefined;
-  const end = () => {
+  const end = (isGivenUp: boolean) => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
-    endSelecting(task);
+    endSelecting(task, isGivenUp);
     selection.close();
     // Behind the continuation of the wait, which uses the objects.
     queueMicrotask(() => queueMicrotask(() => unpinAll(selection.waits, pins)));
   };
   const fail = (error: unknown) => {
-    end();
+    end(true);
     reject(error);
   };
   const succeed = () => {
-    end();
+    end(false);
     resolve(selection.outcome);
   };
   /** With the selection busy. */
@@ -734,6 +738,7 @@ export function selectInTask(
   };
   const task: SelectingTask = {
     token,
+    head: selection.head,
     resume() {
       if (!selection.isChosen()) {
         if (selection.stop()) goOn();

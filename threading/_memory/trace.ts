@@ -230,6 +230,8 @@ export const DeliveryEnd = {
   death: 4,
 } as const;
 
+/** Instead of an object: it is a selection that waits. */
+const NO_OBJECT = -1;
 /** Instead of the state of a wait: it was cancelled. */
 export const CANCELLED = -3;
 
@@ -405,7 +407,9 @@ export function noteMade(object: number): void {
 // Waits
 
 /** A blocking wait begins. Returns when. */
-export function beginWait(object: number): number {
+export function beginWait(object: number, node: number): number {
+  // A selection is at no object, but at its own head.
+  if (object === node) return open(TraceKind.wait, NO_OBJECT, 0);
   return open(TraceKind.wait, object, words[object + Field.kind]);
 }
 

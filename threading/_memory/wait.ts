@@ -113,6 +113,8 @@ interface PendingWait {
 export interface SelectingTask {
   /** Names it in its nodes. */
   readonly token: number;
+  /** Its head. */
+  readonly head: number;
   /** One of its nodes was woken. */
   resume(): void;
   /** Whether nobody will wake one of them, since its object is damaged. */
@@ -439,9 +441,14 @@ export function isSelecting(selection: SelectingTask): boolean {
 }
 
 /** A selection has ended. */
-export function endSelecting({ token }: SelectingTask): void {
-  const began = pending.get(token)?.began ?? 0;
-  if (began !== 0) endTask(began, 0, 0, Wake.granted);
+export function endSelecting(
+  { token, head }: SelectingTask,
+  isGivenUp: boolean,
+): void {
+  const { began = 0, scope } = pending.get(token) ?? {};
+  const isEndedEarly = isGivenUp && isCancelled(scope);
+  const state = isEndedEarly ? CANCELLED : Wake.granted;
+  if (began !== 0) endTask(began, head, head, state);
   pending.delete(token);
   if (pending.size === 0) callbacks.pendingChange();
 }
@@ -567,7 +574,7 @@ export function sleepUntilWoken(
   interruptible = false,
 ): boolean {
   const object = words[node + Node.object];
-  const began = isTracing(TraceBit.waits) ? beginWait(object) : 0;
+  const began = isTracing(TraceBit.waits) ? beginWait(object, node) : 0;
   let woken = true;
   try {
     woken = sleep(node, deadline, protocol, interruptible);

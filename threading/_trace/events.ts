@@ -219,8 +219,9 @@ export function createEvents(
 
   /** What a wait is for. */
   function aimOf(object: number, kind: number, node: number): string {
-    if (object === 0) return node === 0 ? "select" : "sleep";
-    if (object === node) return "select";
+    // A selection is at no object.
+    if (object === node || object === -1) return "select";
+    if (object === 0) return "sleep";
     const end = ends.get(object);
     return end === undefined
       ? `wait for ${labelOf(object, kind)}`
