@@ -212,6 +212,8 @@ const EVENT_KIND = registerClass(import.meta, {
   ],
 });
 
+// The barrier
+
 const NOT_MARKED = -1;
 const BARRIER_WAIT = "wait at a Barrier";
 const ACTION: unique symbol = Symbol("action");
