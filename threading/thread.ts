@@ -651,9 +651,9 @@ export interface ThreadSettings {
    */
   daemon?: boolean;
   /**
-   * Cancels the thread when it is aborted, with its reason. Whoever starts the
-   * thread listens, so that one's event loop must turn; if it has been aborted
-   * before, the thread does not run.
+   * Cancels the thread when it is aborted, with its reason. The thread that calls
+   * `start` listens for it in its event loop. If it is aborted already, `run` is
+   * not called.
    */
   signal?: AbortSignal;
 }

@@ -93,7 +93,7 @@ export interface TraceSummary {
 export interface TraceOptions {
   /** The file, which is made, or written anew. */
   path: string | URL;
-  /** What is to be in it; everything by default. */
+  /** What to record; everything by default. */
   events?: readonly TraceEvents[];
   /** How many bytes the file may have; as many as it takes by default. */
   limit?: number;
@@ -134,7 +134,8 @@ export interface Trace extends Disposable {
  * Starts to record what all threads of this process do, until `stop()`, or the
  * end of the process: their lives, each wait and who ended it, who held which
  * Lock, RLock or InterpreterLock for how long, the tasks of pools, commands and
- * pipelines of `process`, handlers of signals, and spans; and how many items the queues have, which is looked at some fifty times a second.
+ * pipelines of `process`, handlers of signals, and spans; and how many items the
+ * queues have, which is looked at some fifty times a second.
  *
  * The file is in the Trace Event Format, which Perfetto (`ui.perfetto.dev`),
  * `chrome://tracing` and speedscope open. It is written all the time by a thread
@@ -146,7 +147,7 @@ export interface Trace extends Disposable {
  * comes faster than it can be written is left out, and counted. While no trace
  * runs, it costs next to nothing.
  *
- * @param options The file, what is to be in it, and how large it may get.
+ * @param options The file, what to record, and how large it may get.
  * @returns The trace, to be stopped, or disposed of by `using`.
  * @throws {ThreadingError} If another one runs; so it does if the whole program
  * is traced, by the command `trace` or `SKEIN_TRACE`.

@@ -4,7 +4,7 @@
  *
  * A thread that is about to sleep says so: it makes `Slot.blocked` odd. Then it
  * follows the waits: who has what it waits for (`SharedClass.holders`), and if
- * that thread is blocked, what that one waits for. If it comes to itself, there
+ * that thread is blocked, what it waits for. If it comes to itself, there
  * is a circle.
  *
  * Nothing is missed: the words are sequentially consistent, and each thread first
@@ -32,13 +32,13 @@
  *
  * Exactly one throws: the second reading is done under a mutex, and whoever finds
  * the circle makes its word even before it lets go of that. If another thread of
- * the same circle comes second, it finds that one no longer blocked, and sleeps.
+ * the same circle comes second, it finds the first no longer blocked, and sleeps.
  * It will be woken if the first one lets go of what it holds; if the first waits
  * anew, it finds the circle anew.
  *
  * If all threads sleep, the main thread's wait throws. The last one to fall asleep
- * finds that all others do; if it is not the main thread, it wakes that one, which
- * looks again. A thread is asleep only when it has looked for a circle itself since
+ * finds that all others do; if it is not the main thread, it wakes the main thread,
+ * which looks again. A thread is asleep only when it has looked for a circle itself since
  * it was woken last, and found none (`Slot.looked`): until then it may be about to
  * throw, and what it holds would go to others. What was handed to a task of a
  * blocked thread is not settled: the thread wakes and passes it on. So such a

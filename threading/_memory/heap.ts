@@ -627,13 +627,13 @@ export function isGone(slot: number): boolean {
   return serial !== 0 && load(slot + Slot.gone) === serial;
 }
 
-/** Makes the owner of the slot look at what there is. */
+/** Wakes the owner of the slot, which looks at what has changed. */
 export function wakeSlot(slot: number): void {
   add(slot + Slot.event, 1);
   futex.notify(words, slot + Slot.event);
 }
 
-/** Makes all threads look at what there is. */
+/** Wakes all threads, which look at what has changed. */
 export function wakeAllSlots(): void {
   const used = load(Header.usedSlots);
   for (let i = 0; i < used; i++) wakeSlot(slotAt(i));
@@ -693,7 +693,7 @@ export function clockPair(): ClockPair {
  * How far the clock of this worker, which has just started, is behind that of
  * the thread that started it.
  *
- * @param starter What that one's clocks said when it did.
+ * @param starter What the starter's clocks said then.
  */
 export function clockOffset(starter: ClockPair): number {
   return starter.now + performance.timeOrigin - starter.wall;

@@ -78,13 +78,13 @@ export interface Scope {
   listeners: Set<(reason: unknown) => void> | undefined;
   /** The reason, once it has been read. */
   reason?: { value: unknown };
-  /** When it is to be cancelled, if it is. */
+  /** When it will be cancelled, if it has a limit. */
   limit: ScopeLimit | undefined;
   /** What a task of a pool is for its thread; `undefined` for a thread's scope. */
   readonly owner: unknown;
 }
 
-/** When a scope is to be cancelled by the thread that has entered it. */
+/** When the thread that has entered a scope cancels it. */
 export interface ScopeLimit {
   /** The time, by `performance.now()`. */
   readonly at: number;

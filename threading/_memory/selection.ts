@@ -7,7 +7,7 @@
  * chosen:
  *
  *     open     it waits
- *     a node   that one was given something, or is to look again
+ *     a node   its case was given something, or must be looked at again
  *     busy     its own thread is looking at its cases
  *     missed   the same, and somebody passed over one of its nodes meanwhile
  *
@@ -23,8 +23,8 @@
  *   chosen for that very case, so nobody else can choose one.
  *
  * Who cannot choose a node passes it over: takes it out of its queue, marks it as
- * passed, and gives what there is to the next waiter. So nothing is given to a
- * selection that has something already, and no wake-up ends there.
+ * passed, and gives what it had for the node to the next waiter. So nothing is
+ * given to a selection that has something already, and no wake-up ends there.
  *
  * Why no wake-up is lost to a selection that was passed over and then waits after
  * all: it was busy, or chosen in vain. If it was busy, it was made `missed`, and

@@ -2,9 +2,9 @@
  * Recording what a thread does, for a trace. `threading/trace.ts` starts one,
  * `threading/_trace/writer.ts` writes it.
  *
- * While no trace runs, {@linkcode TRACING} is 0: the slow paths look at that one
+ * While no trace runs, {@linkcode TRACING} is 0: the slow paths look at this
  * word and do nothing more. The fast paths of locks look at it, too, since a hold
- * that nobody waited for is to be in the trace; such a lock is taken with
+ * that nobody waited for belongs in the trace; such a lock is taken with
  * `WAITERS` set, so that its release comes by the slow path without a look.
  *
  * Each thread has a ring of its own in a region of the heap: only its owner
@@ -71,7 +71,7 @@ export const Region = {
   state: 4,
   /** Counts the traces. */
   epoch: 5,
-  /** Record of what the writer is to be started with, or 0. */
+  /** Record of what the writer is started with, or 0. */
   request: 6,
   /** Set when the writer is to end. */
   stop: 7,
@@ -310,7 +310,7 @@ function publish(cells: number): void {
   wakeWriter();
 }
 
-/** Has the writer look at what there is. */
+/** Wakes the writer. */
 export function wakeWriter(): void {
   const signal = words[TRACE_REGION] + Region.signal;
   add(signal, 1);

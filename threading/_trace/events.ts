@@ -81,7 +81,7 @@ export const LAYOUT = {
   step: 3e-6,
 } as const;
 
-/** What a trace is to be. */
+/** How to write a trace. */
 export interface WriterRequest extends OutputRequest {
   /** Whether the lives of threads are in it. */
   hasLives: boolean;
@@ -323,7 +323,7 @@ export function createEvents(
   function seeTaken({ a, b, c, d, start }: Recorded): void {
     const label = labelOf(a, b);
     const key = d || a;
-    // Of those that one thread has alone, it is the only one.
+    // If one thread has it alone, it is the only one.
     if (d === 0 && holds.has(key)) release(key, start);
     const id = d === 0 ? label : `${label}, ${++lastHold}`;
     const list = holds.get(key) ?? [];

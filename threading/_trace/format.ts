@@ -16,7 +16,7 @@
  * @module
  */
 
-/** What the file is to be. */
+/** How to write the file. */
 export interface OutputRequest {
   path: string;
   /** How many bytes the file may have, or `Infinity`. */
@@ -61,8 +61,8 @@ export interface Output {
   ): void;
   /**
    * Puts an arrow from what one thread did to what another one was doing, which
-   * has begun before that time, and goes on; or, if it is to be anchored, to an
-   * instant on the track of that one.
+   * has begun before that time, and goes on; or, if it is anchored, to an
+   * instant on the track of the other thread.
    */
   arrow(name: string, from: Place, to: Place, isAnchored?: boolean): void;
   /** Puts the name of a thread. */
@@ -71,14 +71,14 @@ export interface Output {
   leaveOut(): void;
   /** Writes what was put. */
   flush(): void;
-  /** Writes what is missing, and the end. Returns what there is. */
+  /** Writes what is missing, and the end. Returns what the file has. */
   finish(lost: number): { events: number; lost: number; bytes: number };
 }
 
 /**
  * Opens the file. Only its text gets to the worker that runs it.
  *
- * @param request What the file is to be.
+ * @param request How to write the file.
  * @param onError Is called once if it can no longer be written, with the reason.
  * @returns What writes it.
  */

@@ -299,7 +299,7 @@ function write(
  * Starts the writer, from the main thread, and does not wait for it.
  *
  * @param region The region of the rings.
- * @param request What the trace is to be.
+ * @param request How to write the trace.
  * @param clock What the clocks of this thread say.
  */
 export function startWriter(

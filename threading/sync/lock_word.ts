@@ -250,7 +250,7 @@ export function destroyLock(object: number): void {
 
 naming.heldBy = heldLocks;
 
-/** The thread that holds a lock which only that one can release. */
+/** The holder of a lock that only its holder can release. */
 export function holdersOfLock(object: number): number[] {
   const owner = ownerOf(load(object + LockField.word));
   return owner === 0 ? [] : [owner];

@@ -113,7 +113,7 @@ function addPermits(address: number, n: number, skipOwn = false): void {
   if (node === 0) add(address + SemaphoreField.value, left);
 }
 
-/** Under the mutex: takes permits for a node, or reserves what there is. */
+/** Under the mutex: takes permits for a node, or reserves the free ones. */
 function takeOrReserve(address: number, node: number, n: number): number {
   words[node + NEEDS] = n;
   const queued = firstOf(address) !== 0;
