@@ -15,7 +15,7 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/check.ts";
-import { nameOf, numberOf, type Signum } from "../_internal/signum.ts";
+import { nameOf, numberOf, type Signum } from "../_internal/platform.ts";
 import { kernelPipes, makeFifos, mayReadProc } from "./_command/descriptors.ts";
 import {
   ask,

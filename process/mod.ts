@@ -111,7 +111,7 @@ export type {
   TextOptions,
 } from "./_command/options.ts";
 export type { WaitOptions, WaitSyncOptions } from "../_internal/check.ts";
-export type { Signum } from "../_internal/signum.ts";
+export type { Signum } from "../_internal/platform.ts";
 
 // For nothing but to have it in the program: a helper that had to download it
 // would wait for the thread it helps, and `deno compile` would leave it out.

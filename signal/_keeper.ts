@@ -44,7 +44,7 @@ import {
   wakeSlot,
   words,
 } from "./_process.ts";
-import { nameOf } from "../_internal/signum.ts";
+import { nameOf } from "../_internal/platform.ts";
 
 /**
  * Where the alarm is, and what its words say.

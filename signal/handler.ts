@@ -11,10 +11,9 @@
  * @module
  */
 
-import { killSignalOf } from "../_internal/platform.ts";
+import { killSignalOf, nameOf, numberOf } from "../_internal/platform.ts";
 import { builtIn } from "../_internal/built_in.ts";
 import { shown } from "../_internal/check.ts";
-import { nameOf, numberOf } from "../_internal/signum.ts";
 import { ensureKeeper, keepIgnoring, stopListening } from "./_keeper.ts";
 import {
   add,

@@ -6,8 +6,13 @@
  */
 
 import { shown } from "../_internal/check.ts";
-import { canListenTo } from "../_internal/platform.ts";
-import { nameOf, numberOf, NUMBERS, type Signum } from "../_internal/signum.ts";
+import {
+  canListenTo,
+  nameOf,
+  numberOf,
+  NUMBERS,
+  type Signum,
+} from "../_internal/platform.ts";
 
 export type { Signum };
 

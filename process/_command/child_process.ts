@@ -14,14 +14,16 @@ import {
 import { delay } from "@std/async/delay";
 import { durationOf } from "../../_internal/check.ts";
 import { kernelPipes, mayReadProc } from "./descriptors.ts";
-import { nameOf, numberOf, NUMBERS } from "../../_internal/signum.ts";
-import { endOf } from "./result.ts";
-import { HERE, type Platform } from "../../_internal/built_in.ts";
 import {
   killSignalOf,
+  nameOf,
+  numberOf,
+  NUMBERS,
   passedOn,
   sentByTerminal,
 } from "../../_internal/platform.ts";
+import { endOf } from "./result.ts";
+import { HERE, type Platform } from "../../_internal/built_in.ts";
 import { explain } from "./program.ts";
 
 /** What a standard stream of a child is; a number is a descriptor. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { numberOf, type Signum } from "../../_internal/signum.ts";
+import { numberOf, type Signum } from "../../_internal/platform.ts";
 import { argvOf, type Command } from "./command_line.ts";
 import { pathOfUrl } from "../../_internal/built_in.ts";
 import {

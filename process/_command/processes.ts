@@ -25,7 +25,7 @@ import {
 } from "./launch.ts";
 import type { Files } from "./plan.ts";
 import { endOf, showProcess } from "./result.ts";
-import { NUMBERS } from "../../_internal/signum.ts";
+import { NUMBERS } from "../../_internal/platform.ts";
 
 /** What processes are started from. */
 interface Start {

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { nameOf, NUMBERS } from "../../_internal/signum.ts";
+import { baseName, nameOf, NUMBERS } from "../../_internal/platform.ts";
 import { tracing } from "../../_internal/hooks.ts";
-import { baseName } from "../../_internal/platform.ts";
 import { pipelineTextOf, quote, textOf } from "./command_line.ts";
 import type { Stage as WholeStage } from "./options.ts";
 

@@ -15,7 +15,7 @@ import {
   stageResult,
 } from "../_command/result.ts";
 import { createTextWriter, type TextWriter } from "../text_stream.ts";
-import { nameOf, numberOf, type Signum } from "../../_internal/signum.ts";
+import { nameOf, numberOf, type Signum } from "../../_internal/platform.ts";
 import { type Chunk, readOptions } from "../_command/options.ts";
 import {
   bytesOf,

@@ -23,7 +23,7 @@ import {
   type TextWriterSync,
 } from "../text_stream.ts";
 import { cancelling } from "../../_internal/hooks.ts";
-import { nameOf, numberOf, type Signum } from "../../_internal/signum.ts";
+import { nameOf, numberOf, type Signum } from "../../_internal/platform.ts";
 
 /** How a pipeline ended, or what it failed with. */
 type End = { result: CommandResult } | { error: unknown };

@@ -236,7 +236,7 @@ Deno.test("no DeadlockError: the main thread joins a circle that one of it ends,
     "run",
     "-A",
     "--no-check",
-    url.pathname,
+    url.href,
     `${2000 * STRESS}`,
   ]);
   const { circles, wrong } = JSON.parse(stdout || "{}");

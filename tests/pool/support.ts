@@ -1,11 +1,12 @@
 import { assert } from "@std/assert";
+import { pathOfUrl } from "../../_internal/built_in.ts";
 
 /** Long enough on a busy machine. */
 export const LONG = 60_000;
 
 /** The path of a file of this folder. */
 export function pathOf(name: string): string {
-  return new URL(name, import.meta.url).pathname;
+  return pathOfUrl(new URL(name, import.meta.url));
 }
 
 /** Waits until something is so. */

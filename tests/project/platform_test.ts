@@ -5,6 +5,7 @@ import {
   canListenTo,
   isPath,
   killSignalOf,
+  NUMBERS,
   passedOn,
   shellHint,
   shellOf,
@@ -12,7 +13,6 @@ import {
   temporaryFolder,
 } from "../../_internal/platform.ts";
 import { builtIn, isAbsolute, modulePath } from "../../_internal/built_in.ts";
-import { NUMBERS } from "../../_internal/signum.ts";
 import { endingOf } from "../../process/_command/child_process.ts";
 import { makeFifos } from "../../process/_command/descriptors.ts";
 

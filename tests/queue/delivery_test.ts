@@ -342,7 +342,7 @@ Deno.test("Queue: what a thread has not acknowledged goes back when it runs out 
     "-A",
     "--no-check",
     "--v8-flags=--max-old-space-size=64",
-    new URL("out_of_memory_program.ts", import.meta.url).pathname,
+    new URL("out_of_memory_program.ts", import.meta.url).href,
   ]);
   assertEquals([stdout.trim().split("\n").at(-1), code], ["done", 0], stderr);
 });

@@ -469,7 +469,7 @@ Deno.test(`DeadlockError ends every circle under stress (SKEIN_SEED=${SEED})`, a
 });
 
 Deno.test("a deadlock in a test of deno test fails it, with the drawing", async () => {
-  const program = new URL("deadlock_program.ts", import.meta.url).pathname;
+  const program = new URL("deadlock_program.ts", import.meta.url).href;
   const { code, stdout } = await runDeno([
     "test",
     "-A",

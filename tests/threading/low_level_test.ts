@@ -26,7 +26,7 @@ import {
   tellIdent,
 } from "./low_level_fixture.ts";
 
-const PROGRAM = new URL("./low_level_program.ts", import.meta.url).pathname;
+const PROGRAM = new URL("./low_level_program.ts", import.meta.url).href;
 
 async function run(name: string) {
   const { code, signal, stdout, stderr } = await new Deno.Command("deno", {

@@ -1,3 +1,5 @@
+import { pathOfUrl } from "../../_internal/built_in.ts";
+
 /** What a program printed and how it ended. */
 export interface Outcome {
   code: number;
@@ -37,7 +39,7 @@ export async function runDeno(
 
 /** The path of a fixture beside the tests. */
 export function fixture(name: string): string {
-  return new URL(name, import.meta.url).pathname;
+  return pathOfUrl(new URL(name, import.meta.url));
 }
 
 /** The project's folder. */

@@ -50,7 +50,8 @@ Deno.test("Thread starts in a program that is itself imported from a URL", async
   const server = serveRoot();
   const origin = `http://127.0.0.1:${server.addr.port}`;
   const url = origin +
-    fixture("nesting_fixture.ts").slice(root.pathname.length - 1);
+    new URL("nesting_fixture.ts", import.meta.url)
+      .pathname.slice(root.pathname.length - 1);
   const directory = await Deno.makeTempDir({ dir: "/tmp" });
   const { stdout, stderr } = await runDeno([
     "run",
