@@ -98,6 +98,7 @@ export class Cluster extends EventTarget
   #channel: Channel | undefined;
   #closed = false;
 
+  /** @ignore */
   private constructor(settings: Settings) {
     super();
     this.#settings = settings;

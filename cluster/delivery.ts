@@ -93,6 +93,7 @@ export class ClusterDelivery<T> implements AsyncDisposable, Disposable {
   #answer: string | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /** @ignore */
   private constructor(
     arrival: Arrival,
     answering: Answering,

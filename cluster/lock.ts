@@ -65,6 +65,7 @@ export class ClusterLock {
   readonly #host: Host;
   readonly #lease: number;
 
+  /** @ignore */
   private constructor(
     host: Host,
     name: string,
@@ -198,6 +199,7 @@ export class Lease implements AsyncDisposable, Disposable {
   readonly #ways: Ways;
   #released: Promise<void> | undefined;
 
+  /** @ignore */
   private constructor(token: bigint, term: Term, ways: Ways) {
     this.token = token;
     this.#term = term;

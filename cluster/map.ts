@@ -96,6 +96,7 @@ export class ClusterMap<V> {
   readonly name: string;
   readonly #host: Host;
 
+  /** @ignore */
   private constructor(host: Host, name: string) {
     checkName(name, "open a map of a cluster");
     this.#host = host;

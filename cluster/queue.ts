@@ -122,6 +122,7 @@ export class ClusterQueue<T> {
   readonly #host: Host;
   readonly #settings: QueueSettings;
 
+  /** @ignore */
   private constructor(
     host: Host,
     name: string,

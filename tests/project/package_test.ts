@@ -57,6 +57,15 @@ Deno.test("package: every export has an overview and examples", async () => {
   }
 });
 
+Deno.test("package: constructors that nobody may call are not documented", async () => {
+  const { code, stdout, stderr } = await runDeno(
+    ["doc", ...Object.values(config.exports)],
+    { cwd: ROOT },
+  );
+  assertEquals(code, 0, stderr);
+  assertEquals(stdout.match(/^ *private constructor.*$/gm), null);
+});
+
 Deno.test("package: the version has a section in the changelog", () => {
   const changelog = Deno.readTextFileSync(new URL("CHANGELOG.md", ROOT));
   const [, newest] = /^## \[(\d[^\]]*)\]/m.exec(changelog) ?? [];
