@@ -74,6 +74,46 @@ export function deno(url: URL): Program {
     Promise.resolve([Deno.execPath(), "run", "-A", "-q", fileURLToPath(url)]);
 }
 
+/** The lines by which `testing` can take the place of the heap's operations. */
+const SEAM = [
+  ["seam.view === undefined ? own : seam.view(own)", "own"],
+  [
+    /seam\.operations === undefined\s*\? ownOperations\s*: seam\.operations\(ownOperations\)/,
+    "ownOperations",
+  ],
+  ["seam.futex ?? Atomics", "Atomics"],
+  ["seam.futex !== undefined", "false"],
+] as const;
+
+/**
+ * A TypeScript program with a copy of threading that nobody can explore.
+ *
+ * @param path Its path in the repository.
+ */
+export function pointless(path: string): Program {
+  return once(async () => {
+    const folder = `${workspace()}/pointless`;
+    const root = fileURLToPath(new URL("../", import.meta.url));
+    await Deno.mkdir(folder);
+    for (const each of ["_internal", "threading", "bench"]) {
+      await output(["cp", "-r", `${root}${each}`, folder]);
+    }
+    const heap = `${folder}/threading/_memory/heap.ts`;
+    let text = await Deno.readTextFile(heap);
+    for (const [seam, instead] of SEAM) {
+      const cut = text.replace(seam, instead);
+      if (cut === text) {
+        throw new Error(`Cannot cut out: no ${seam} in heap.ts`);
+      }
+      text = cut;
+    }
+    await Deno.writeTextFile(heap, text);
+    const config = `--config=${root}deno.json`;
+    const file = `${folder}/${path}`;
+    return [Deno.execPath(), "run", "-A", "-q", config, file];
+  });
+}
+
 /** A C program of one file, with POSIX threads. */
 export function c(url: URL): Program {
   return once(async () => {

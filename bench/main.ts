@@ -12,12 +12,13 @@ import { rows as pool } from "./pool.ts";
 import { rows as queue } from "./queue.ts";
 import { rows as process } from "./process.ts";
 import { rows as signal } from "./signal.ts";
+import { rows as testing } from "./testing.ts";
 import { rows as threading } from "./threading.ts";
 import { rows as whole } from "./whole.ts";
 
 /** The suites of rows in the sections of the table. */
 const SECTIONS: Record<string, Record<string, readonly Row[]>> = {
-  "Warm": { threading, queue, pool, signal, process },
+  "Warm": { threading, queue, pool, signal, process, testing },
   "As users meet it": { "as users meet it": whole },
   "Across machines": { cluster },
 };

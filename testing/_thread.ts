@@ -122,26 +122,34 @@ export const exploreThread: (
       words.fill(0, self + Slot.locks, self + Slot.locksOverflow);
       words[self + Slot.cancels] = 0;
       const record = control[At.objects];
-      const loading = loadModulesOf(record);
-      if (loading !== undefined) await loading;
-      const [functions, objects] = readRecord(record) as [
-        Explored[],
-        unknown,
-      ];
-      const began = begin();
       let error: unknown;
       let failed = false;
       let isAsync = false;
+      let read: [Explored[], unknown] | undefined;
       try {
-        const result = began ? functions[index](objects) : undefined;
-        isAsync = isThenable(result);
-        if (isAsync) await settle(result as PromiseLike<unknown>);
+        const loading = loadModulesOf(record);
+        if (loading !== undefined) await loading;
+        read = readRecord(record) as [Explored[], unknown];
+      } catch (reason) {
+        // The run before may have damaged the heap.
+        error = reason;
+        failed = true;
+      }
+      const began = begin();
+      try {
+        if (began && read !== undefined) {
+          const [functions, objects] = read;
+          const result = functions[index](objects);
+          isAsync = isThenable(result);
+          if (isAsync) await settle(result as PromiseLike<unknown>);
+        }
       } catch (reason) {
         error = reason;
         failed = true;
       }
       if (began) end(error, failed);
       if (isAsync || run % RUNS_A_TURN === 0) await turn();
+      read = undefined;
       freeAllBut(kept);
       leaveRun();
     }

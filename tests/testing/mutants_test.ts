@@ -1,5 +1,6 @@
 // Can exploring fail? Each patch under mutants/ puts a fault into a copy of the
-// library, and the program that it names must find it.
+// library, and the program that it names must find it: in the orders of its steps,
+// or when its first thread is killed.
 import { assert, assertEquals } from "@std/assert";
 import type { Program } from "./programs/program.ts";
 
@@ -28,6 +29,8 @@ function copyFolder(from: URL, to: URL): void {
 /** A small change of one file, which must be there exactly once. */
 interface Mutant {
   program: string;
+  /** Whether the first thread of the program is killed. */
+  kills: boolean;
   file: string;
   before: string;
   after: string;
@@ -38,8 +41,10 @@ function readMutant(name: string): Mutant {
   const rest = (mark: string) =>
     lines.filter((line) => line.startsWith(mark) && !line.startsWith("--- "))
       .map((line) => line.slice(mark.length));
+  const [killed] = rest("# killed: ");
   return {
-    program: rest("# explored: ")[0],
+    program: killed ?? rest("# explored: ")[0],
+    kills: killed !== undefined,
     file: lines.find((line) => line.startsWith("--- "))!.slice(4),
     before: rest("-").map((line) => `${line}\n`).join(""),
     after: rest("+").map((line) => `${line}\n`).join(""),
@@ -51,6 +56,54 @@ function mutate({ file, before, after }: Mutant, folder: URL): void {
   const parts = Deno.readTextFileSync(url).split(before);
   assertEquals(parts.length, 2, `the mutant's lines are not in ${file} once`);
   Deno.writeTextFileSync(url, parts.join(after));
+}
+
+function load(folder: URL, path: string) {
+  return import(`${folder}${path}`);
+}
+
+/** What there is of a list of programs in the copy. */
+async function programIn(
+  folder: URL,
+  file: string,
+  list: string,
+  name: string,
+): Promise<Program> {
+  const module = await load(folder, `tests/testing/programs/${file}`);
+  const program = (module[list] as Program[]).find((each) =>
+    each.name === name
+  );
+  assert(program, `no program ${name}`);
+  return program;
+}
+
+/** Explores the program of a mutant; what was found. */
+async function find(mutant: Mutant, folder: URL): Promise<string> {
+  const { program: name } = mutant;
+  const program = await programIn(folder, "mod.ts", "programs", name);
+  const { setup, threads, check, preemptions } = program;
+  const { explore } = await load(folder, "testing/mod.ts");
+  const { schedules, failure } = await explore(
+    { setup, threads, check },
+    { preemptions, schedules: 20_000 },
+  );
+  assert(failure !== undefined, `not found in ${schedules} schedules`);
+  return `${failure.kind}, schedule ${schedules}`;
+}
+
+/** Kills its first thread; what was found. */
+async function findByDeath(mutant: Mutant, folder: URL): Promise<string> {
+  const { program: name } = mutant;
+  const program = await programIn(folder, "deaths.ts", "deaths", name);
+  const { setup, threads, check } = program;
+  const { exploreDeaths } = await load(folder, "testing/_probe.ts");
+  const { schedules, failure } = await exploreDeaths(
+    { setup, threads, check },
+    0,
+    false,
+  );
+  assert(failure !== undefined, `not found in ${schedules} schedules`);
+  return `${failure.split(",")[0]}, schedule ${schedules}`;
 }
 
 const names = Array.from(Deno.readDirSync(MUTANTS), ({ name }) => name).sort();
@@ -65,21 +118,10 @@ for (const name of names) {
         copyFolder(new URL(`${each}/`, ROOT), new URL(`${each}/`, folder));
       }
       mutate(mutant, folder);
-      const { explore } = await import(`${folder}testing/mod.ts`);
-      const { programs } = await import(
-        `${folder}tests/testing/programs/mod.ts`
-      ) as { programs: Program[] };
-      const program = programs.find(({ name }) => name === mutant.program);
-      assert(program, `no program ${mutant.program}`);
-      const { setup, threads, check, preemptions } = program;
       const begun = performance.now();
-      const { schedules, failure } = await explore(
-        { setup, threads, check },
-        { preemptions, schedules: 20_000 },
-      );
+      const found = await (mutant.kills ? findByDeath : find)(mutant, folder);
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      assert(failure !== undefined, `not found in ${schedules} schedules`);
-      console.log(`${failure.kind}, schedule ${schedules}, ${seconds} s`);
+      console.log(`${found}, ${seconds} s`);
     } finally {
       Deno.removeSync(path, { recursive: true });
     }
