@@ -16,7 +16,7 @@ const reasons = new Set(
 
 /** Errors that never reach a user, or only if skein has a bug. */
 const INNER =
-  /^(|Cannot decode .*|Cannot load a module without waiting .*|No room for an error|A clock has no queue|a worker that explores has ended|The source failed)$/;
+  /^(|Cannot decode .*|Cannot load a module without waiting .*|No room for an error|A clock has no queue|a worker that explores has ended|The source failed|thread ... is alive though it has died)$/;
 
 /** Messages that are put together elsewhere than where the error is made. */
 const ELSEWHERE = new Set([
