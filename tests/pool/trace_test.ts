@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { ThreadPool } from "../../pool/mod.ts";
-import { startTrace } from "../../threading/mod.ts";
+import { Event, startTrace } from "../../threading/mod.ts";
 import {
   checkTrace,
   readTrace,
   type TraceEvent,
 } from "../threading/trace_format.ts";
-import { fails, inner, later, outer } from "./trace_fixture.ts";
+import { fails, hold, inner, later, outer } from "./trace_fixture.ts";
 
 const path = Deno.makeTempFileSync({ prefix: "skein_trace_" });
 addEventListener("unload", () => Deno.removeSync(path));
@@ -20,8 +20,12 @@ Deno.test("startTrace() shows the tasks of a pool, and helping", async () => {
     for (let i = 0; i < COUNT; i++) await pool.run(outer, [pool]);
     await pool.run(later);
     await pool.run(fails).catch(() => {});
+    const gate = new Event();
+    await pool.submit(hold, [gate]);
     const futures = [];
     for (let i = 0; i < 30; i++) futures.push(await pool.submit(inner, [i]));
+    while (!Deno.readTextFileSync(path).includes(`"pending":30`)) await later();
+    gate.set();
     for (const future of futures) await future.result();
   }
   trace.stop();
@@ -39,9 +43,8 @@ Deno.test("startTrace() shows the tasks of a pool, and helping", async () => {
     new Set(by.X.filter(({ cat }) => cat === "task").map(({ tid }) => tid)),
     new Set(workers.map(({ tid }) => tid)),
   );
-  // Looked at now and then.
   const pending = by.C.map(({ args }) => args!.pending as number);
-  assert(Math.max(...pending) > 1, `${pending}`);
+  assert(pending.includes(30) && Math.max(...pending) <= 31, `${pending}`);
   assertEquals(
     new Set(by.C.map(({ name }) => name)),
     new Set(["ThreadPool 1"]),

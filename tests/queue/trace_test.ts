@@ -6,18 +6,27 @@ import { checkTrace, readTrace } from "../threading/trace_format.ts";
 const path = Deno.makeTempFileSync({ prefix: "skein_trace_" });
 addEventListener("unload", () => Deno.removeSync(path));
 
+/** Waits until the last count that was written is this one. */
+function awaitCount(count: number): void {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    const text = Deno.readTextFileSync(path);
+    if (text.match(/"items":\d+/g)?.at(-1) === `"items":${count}`) return;
+    assert(performance.now() < until, "nobody looks");
+    sleepSync(10);
+  }
+}
+
 for (const Kind of [Queue, LifoQueue, PriorityQueue]) {
   Deno.test(`startTrace() shows how many items a ${Kind.name} has`, () => {
     const trace = startTrace({ path });
     const queue = new Kind<number>();
-    // Longer than the writer looks away.
-    const look = () => sleepSync(300);
     queue.putMany([1, 2, 3]);
-    look();
+    awaitCount(3);
     queue.getSync();
-    look();
+    awaitCount(2);
     queue.drain();
-    look();
+    awaitCount(0);
     trace.stop();
     const { C } = checkTrace(readTrace(path));
     assertEquals(C.map(({ name }) => name), C.map(() => `${Kind.name} 1`));
@@ -31,7 +40,7 @@ Deno.test("startTrace() looks no more at a queue that was freed", () => {
   const trace = startTrace({ path });
   const queue = new Queue<number>();
   queue.putSync(1);
-  sleepSync(300);
+  awaitCount(1);
   queue.free();
   const others = Array.from({ length: 20 }, () => new Queue<number>());
   sleepSync(300);

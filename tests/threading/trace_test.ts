@@ -15,6 +15,7 @@ import {
   startTrace,
   Thread,
   ThreadingError,
+  threadStates,
 } from "../../threading/mod.ts";
 import { fixture, runDeno } from "./run_program.ts";
 import { checkTrace, readTrace, type TraceEvent } from "./trace_format.ts";
@@ -223,7 +224,8 @@ Deno.test("startTrace() shows a wait that goes on when it stops", () => {
   const thread = new Thread({ target: threads.block, args: [ready, event] });
   thread.start();
   ready.waitSync();
-  sleepSync(30);
+  while (threadStates()[1].waitsFor === undefined) sleepSync(1);
+  sleepSync(20);
   trace.stop();
   event.set();
   thread.joinSync();

@@ -5,8 +5,27 @@ import {
   type SharedMap,
   type SharedNumber,
   sleepSync,
+  threadStates,
 } from "../../threading/mod.ts";
 import { type Queue, select, selectSync } from "../../queue/mod.ts";
+
+function awaitTrue(test: () => boolean): void {
+  const until = performance.now() + 30_000;
+  while (!test()) {
+    if (performance.now() > until) throw new Error("Nobody waits");
+    sleepSync(1);
+  }
+}
+
+/** Waits until so many wait for an object. */
+export function awaitWaiting(object: object, count = 1): void {
+  awaitTrue(() => Deno.inspect(object).includes(`${count} waiting`));
+}
+
+/** Waits until the main thread is blocked for something. */
+function awaitMain(): void {
+  awaitTrue(() => threadStates()[0].waitsFor !== undefined);
+}
 
 /** Reads with two guards until it is told, or killed. */
 export const read = sendable(
@@ -28,13 +47,13 @@ export const write = sendable(
   },
 );
 
-/** Makes the value of a key, and takes its time. */
+/** Makes the value of a key, until the main thread waits for that. */
 export const make = sendable(
   import.meta,
-  function make(map: SharedMap<string, number>, ready: Event, ms: number) {
+  function make(map: SharedMap<string, number>, ready: Event) {
     return map.getOrCreateSync("key", () => {
       ready.set();
-      sleepSync(ms);
+      awaitMain();
       return 1;
     });
   },
@@ -63,8 +82,9 @@ export const spin = sendable(
 export const wait = sendable(
   import.meta,
   async function wait(ready: Event, event: Event) {
+    const waited = event.wait();
     ready.set();
-    await event.wait();
+    await waited;
   },
 );
 
@@ -72,8 +92,9 @@ export const wait = sendable(
 export const selectOf = sendable(
   import.meta,
   async function selectOf(ready: Event, never: Event) {
+    const selected = select([never]);
     ready.set();
-    await select([never]);
+    await selected;
   },
 );
 
@@ -86,11 +107,11 @@ export const selectSyncOf = sendable(
   },
 );
 
-/** Sets an event a little later. */
-export const setLater = sendable(
+/** Sets an event when somebody waits for it. */
+export const set = sendable(
   import.meta,
-  function setLater(event: Event, ms: number) {
-    sleepSync(ms);
+  function set(event: Event) {
+    awaitWaiting(event);
     event.set();
   },
 );
