@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fixture, root, runDeno, serveRoot } from "./run_program.ts";
+import { root, runDeno, serveRoot } from "./run_program.ts";
 
 const program = (origin: string) => `
 import { Lock, sendable, Thread } from "${origin}/threading/mod.ts";
