@@ -27,6 +27,7 @@ import {
   compareExchange,
   doubles,
   Header,
+  isExplored,
   isMain,
   load,
   MAIN_SLOT,
@@ -150,7 +151,8 @@ export interface Trace extends Disposable {
  * @param options The file, what to record, and how large it may get.
  * @returns The trace, to be stopped, or disposed of by `using`.
  * @throws {ThreadingError} If another one runs; so it does if the whole program
- * is traced, by the command `trace` or `SKEIN_TRACE`.
+ * is traced, by the command `trace` or `SKEIN_TRACE`. Also in a thread that
+ * `explore` of testing runs.
  * @throws {TypeError} If an option is of the wrong type, or does not exist.
  * @throws {RangeError} If `limit` is not an integer above 0.
  * @throws {HeapExhaustedError} If the shared heap has no room.
@@ -180,6 +182,11 @@ function startFor(options: TraceOptions, isAsked: boolean): Trace {
   if (typeof args !== "boolean") {
     throw new TypeError(
       `Cannot ${WHAT}: args must be a boolean, received ${shown(args)}`,
+    );
+  }
+  if (isExplored) {
+    throw new ThreadingError(
+      `Cannot ${WHAT}: this thread is run by explore(), whose failures have a table of what the threads did; trace the program by itself`,
     );
   }
   const epoch = begin({ path: file, events, limit, args, isAsked });

@@ -159,6 +159,14 @@ Deno.test("explore tries random schedules, the same ones for a seed", async () =
   assert(first.failure!.schedule.split(" ").length <= 3);
 });
 
+Deno.test("explore traces nothing: startTrace() says so", async () => {
+  const { failure } = await explore({
+    threads: [faulty.traceItself, faulty.traceItself],
+  });
+  assertEquals(failure?.kind, "error");
+  assertMatch(failure!.error.message, /^Cannot start a trace: .* explore\(\)/);
+});
+
 Deno.test("explore refuses bad input", async () => {
   const bad = [
     [undefined, TypeError],

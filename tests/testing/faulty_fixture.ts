@@ -8,6 +8,7 @@ import {
   SharedMap,
   SharedNumber,
   sleepSync,
+  startTrace,
 } from "../../threading/mod.ts";
 import { assertEquals } from "@std/assert";
 
@@ -235,4 +236,8 @@ export const makeOne = sendable(import.meta, function makeOne() {
 });
 export const makeAndKeep = sendable(import.meta, function makeAndKeep() {
   kept.push(new Lock());
+});
+
+export const traceItself = sendable(import.meta, function traceItself() {
+  startTrace({ path: "/tmp/never-written.json" });
 });

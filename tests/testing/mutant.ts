@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 const ROOT = new URL("../../", import.meta.url);
 const MUTANTS = new URL("mutants/", import.meta.url);
 /** What a copy consists of. */
-const FOLDERS = ["_internal", "queue", "testing", "threading"];
+const FOLDERS = ["_internal", "pool", "queue", "testing", "threading"];
 
 function copyFolder(from: URL, to: URL): void {
   Deno.mkdirSync(to, { recursive: true });
