@@ -15,6 +15,7 @@ interface BuiltIns {
   "node:os": typeof import("node:os");
   "node:timers": typeof import("node:timers");
   "node:url": typeof import("node:url");
+  "node:util": typeof import("node:util");
   "node:util/types": typeof import("node:util/types");
   "node:v8": typeof import("node:v8");
   "node:worker_threads": typeof import("node:worker_threads");
@@ -35,6 +36,9 @@ export function builtIn<Name extends keyof BuiltIns>(
     .getBuiltinModule(name);
 }
 
+/** Deno, or `undefined` in another runtime. */
+export const deno: typeof Deno | undefined = Reflect.get(globalThis, "Deno");
+
 type Types = typeof import("node:util/types");
 
 /** What `core` has of it: all that is not of `node:crypto`. */
@@ -48,9 +52,9 @@ interface Core extends CoreTypes {
 }
 
 /** It, or `undefined` in a version of Deno that does not show it. */
-export const core: Core | undefined = Reflect.get(
-  Deno,
-  Reflect.get(Deno, "internal"),
+export const core: Core | undefined = deno && Reflect.get(
+  deno,
+  Reflect.get(deno, "internal"),
 )?.core;
 
 const coreTypes: CoreTypes | undefined = core?.isProxy && core;
@@ -67,7 +71,12 @@ export function types(): CoreTypes {
 export type Platform = typeof Deno.build.os;
 
 /** The platform that this program runs on. */
-export const HERE: Platform = Deno.build.os;
+export const HERE: Platform = deno?.build.os ?? nodePlatform();
+
+function nodePlatform(): Platform {
+  const platform: string = Reflect.get(globalThis, "process").platform;
+  return platform === "win32" ? "windows" : platform as Platform;
+}
 
 /**
  * The path of a `file:` URL.

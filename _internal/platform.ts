@@ -253,7 +253,7 @@ export function numberOf(signum: unknown, what: string): number {
     return signum;
   }
   throw new RangeError(
-    `Cannot ${what}: ${Deno.build.os} has no such signal, received ${
+    `Cannot ${what}: ${HERE} has no such signal, received ${
       JSON.stringify(signum)
     }`,
   );

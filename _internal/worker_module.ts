@@ -7,7 +7,7 @@
  * @module
  */
 
-import { builtIn } from "./built_in.ts";
+import { builtIn, deno } from "./built_in.ts";
 
 const granted = new Set<string>();
 
@@ -54,10 +54,11 @@ const { Worker } = globalThis;
 export function startHelper(name: string, source: string, data: unknown): void {
   // Deno's own way of letting a global Worker live without holding the process
   // open: a method under a symbol without a name. There is no public one.
-  const unref = Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
-    symbol.description === undefined &&
-    typeof Reflect.get(Worker.prototype, symbol) === "function"
-  );
+  const unref = Worker &&
+    Object.getOwnPropertySymbols(Worker.prototype).find((symbol) =>
+      symbol.description === undefined &&
+      typeof Reflect.get(Worker.prototype, symbol) === "function"
+    );
   if (unref === undefined) return startNodeHelper(source, data);
   // A third of what a Worker of `node:worker_threads` costs.
   const url = dataUrl(
@@ -78,6 +79,9 @@ function startNodeHelper(source: string, data: unknown): void {
   const url = dataUrl(`
     import { workerData } from "node:worker_threads";
     ${BUNDLERS} ${source}
+    // What it waits for does not hold its event loop open.
+    const hold = setInterval(() => {}, 2 ** 30);
+    globalThis.close ??= () => clearInterval(hold);
     main(workerData);
   `);
   // The default environment, a copy, would ask for every variable.
@@ -99,15 +103,17 @@ function dataUrl(source: string): string {
  */
 export function requireImport(module: string, what: string): void {
   // What a compiled program carries needs no permission.
-  if (Deno.build.standalone || granted.has(module)) return;
+  if (deno === undefined || deno.build.standalone || granted.has(module)) {
+    return;
+  }
   const descriptor = descriptorOf(module);
   if (descriptor !== undefined) {
-    let { state } = Deno.permissions.querySync(descriptor);
+    let { state } = deno.permissions.querySync(descriptor);
     if (state === "prompt") {
-      ({ state } = Deno.permissions.requestSync(descriptor));
+      ({ state } = deno.permissions.requestSync(descriptor));
     }
     if (state !== "granted") {
-      throw new Deno.errors.NotCapable(
+      throw new deno.errors.NotCapable(
         `Cannot ${what}: its worker imports ${module}, run again with the --allow-${descriptor.name} flag`,
       );
     }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inspect } from "../_internal/runtime.ts";
 import { ModuleNotLoaded, sendable } from "../threading/_threads.ts";
 import { timeoutError } from "../_internal/check.ts";
 import { ThreadingError } from "../threading/errors.ts";
@@ -139,7 +140,7 @@ export function mismatch(item: unknown): TypeError {
 
 /** How an item is shown in a message. */
 export function describe(item: unknown): string {
-  return Deno.inspect(item, { depth: 1, strAbbreviateSize: 40 });
+  return inspect(item);
 }
 
 /** The error of an item that cannot be compared with any other. */

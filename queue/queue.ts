@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describe } from "./errors.ts";
 import {
   blockingIterables,
   checkFunction,
@@ -778,9 +779,9 @@ export function compareItems(a: unknown, b: unknown): number {
   const order = compareElements(a, b);
   if (order !== undefined) return order;
   throw new TypeError(
-    `Cannot put an item: it cannot be compared, received ${
-      Deno.inspect(a, { depth: 1 })
-    } and ${Deno.inspect(b, { depth: 1 })}`,
+    `Cannot put an item: it cannot be compared, received ${describe(a)} and ${
+      describe(b)
+    }`,
   );
 }
 

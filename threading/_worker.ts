@@ -7,6 +7,7 @@
  */
 
 // The classes whose objects this worker may meet.
+import { exit as exitWorker, guardWorker } from "../_internal/runtime.ts";
 import "./shared/list.ts";
 import "./shared/map.ts";
 import "./shared/numbers.ts";
@@ -413,8 +414,6 @@ function onUncaught(error: unknown): void {
   exitWorker();
 }
 
-const { exit: exitWorker } = Deno;
-
 /**
  * Ends this thread where it stands, whatever it is doing: cleans up after it
  * and never returns. The main thread then ends the worker.
@@ -461,36 +460,10 @@ function onExit(): void {
 function guardEnds(): void {
   callbacks.dying = park;
   setExempt(false);
-  addEventListener("error", (event) => {
-    event.preventDefault();
-    onUncaught(event.error);
-  });
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    onUncaught(event.reason);
-  });
-  const { close } = globalThis;
-  addEventListener("unload", onExit);
-  onOutOfMemory(() => {
-    // What it was doing may be half-done: others clean up.
-    removeEventListener("unload", onExit);
-    close();
-  });
-  Object.defineProperty(globalThis, "close", {
-    value: () => {
-      onExit();
-      close();
-    },
-    writable: true,
-  });
+  // After running out of memory, what it was doing may be half-done: others
+  // clean up.
+  onOutOfMemory(guardWorker({ onUncaught, onExit }));
   trackLeftovers();
-  // Deno's main thread and its web workers have it; its Node workers do not.
-  Object.defineProperty(globalThis, "self", {
-    value: globalThis,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  });
 }
 
 // The module is also imported, for nothing, by the main thread, see `mod.ts`.

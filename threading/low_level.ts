@@ -5,6 +5,7 @@
  * @module
  */
 
+import { exit as exitProcess, signalSelf } from "../_internal/runtime.ts";
 import { checkArray, checkFunction, shown } from "../_internal/check.ts";
 import { Lock } from "./sync/lock.ts";
 import { exchange, Header, isMain, load } from "./_memory/heap.ts";
@@ -135,7 +136,7 @@ export function allocateLock(): Lock {
  * ```
  */
 export function exit(): never {
-  if (isMain) Deno.exit(0);
+  if (isMain) exitProcess(0);
   throw new ThreadExit("exit() was called and its error caught");
 }
 
@@ -158,7 +159,7 @@ export function exit(): never {
  * ```
  */
 export function interruptMain(): void {
-  Deno.kill(Deno.pid, "SIGINT");
+  signalSelf("SIGINT");
 }
 
 // The stack size of new threads.

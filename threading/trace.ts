@@ -7,6 +7,15 @@
  */
 
 import {
+  currentFolder,
+  environment,
+  mainModule,
+  onProcessEnd,
+  processId,
+  removeEnvironment,
+} from "../_internal/runtime.ts";
+import { openToWrite } from "./_trace/format.ts";
+import {
   checkFunction,
   checkOptions,
   isThenable,
@@ -205,7 +214,7 @@ function pathOf(path: unknown): string {
     );
   }
   // The program may change its directory before the writer opens the file.
-  return isAbsolute(path) ? path : Deno.cwd() + "/" + path;
+  return isAbsolute(path) ? path : currentFolder() + "/" + path;
 }
 
 function checkEvents(events: unknown): void {
@@ -450,7 +459,7 @@ function begin(start: TraceStart): number {
 /** A file that cannot be written is an error of the call, not of the writer. */
 function tryToOpen(path: string): void {
   try {
-    Deno.openSync(path, { write: true, create: true }).close();
+    openToWrite(path, false).close();
   } catch (error) {
     if (error instanceof Error) {
       error.message = `Cannot ${WHAT}: ${error.message}`;
@@ -482,7 +491,7 @@ function claim(
     began: traceNow(),
     lostBefore,
     program: programName(),
-    pid: Deno.pid,
+    pid: processId(),
     mainTid: words[MAIN_SLOT + Slot.tid],
   };
   if (isMain) {
@@ -513,7 +522,8 @@ function claim(
 
 function programName(): string {
   try {
-    return Deno.mainModule.slice(Deno.mainModule.lastIndexOf("/") + 1);
+    const url = mainModule();
+    return url.slice(url.lastIndexOf("/") + 1);
   } catch {
     // It may not be read.
     return "Deno";
@@ -602,17 +612,14 @@ let watching = false;
 function watchEnd(): void {
   if (watching) return;
   watching = true;
-  addEventListener("unload", () => {
+  onProcessEnd(() => {
     const region = words[TRACE_REGION];
     try {
       end(words[region + Region.epoch], "");
     } catch {
       // What was written can be read.
     }
-  });
-  // They end the process without an `unload`.
-  addEventListener("error", flush);
-  addEventListener("unhandledrejection", flush);
+  }, flush);
 }
 
 /** Has all written that was recorded so far. */
@@ -629,12 +636,10 @@ const VARIABLE = "SKEIN_TRACE";
 
 /** Starts the trace that the environment asks for, where that may be read. */
 function startAsked(): void {
-  const permission = { name: "env", variable: VARIABLE } as const;
-  if (Deno.permissions.querySync(permission).state !== "granted") return;
-  const path = Deno.env.get(VARIABLE);
+  const path = environment(VARIABLE);
   if (!path) return;
   // Programs that this one starts must not write to the same file.
-  Deno.env.delete(VARIABLE);
+  removeEnvironment(VARIABLE);
   startFor({ path }, true);
 }
 

@@ -5,7 +5,7 @@ import {
   interruptMain,
   startNewThread,
 } from "../../threading/low_level.ts";
-import { sleepSync } from "../../threading/current_thread.ts";
+import { activeCount, sleepSync } from "../../threading/current_thread.ts";
 import { fail, interrupt, sleepForEver } from "./low_level_fixture.ts";
 
 function onInterrupt(): void {
@@ -24,7 +24,7 @@ const programs: Record<string, () => void> = {
   },
   fail() {
     startNewThread(fail);
-    sleepSync(300);
+    while (activeCount() > 1) sleepSync(10);
   },
   exit() {
     new Thread({ target: sleepForEver, args: [] }).start();

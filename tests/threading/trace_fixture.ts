@@ -31,14 +31,14 @@ export const busy = sendable(
   import.meta,
   function busy(lock: Lock, stop: Event) {
     let count = 0;
-    while (!stop.isSet()) {
+    do {
       span("step", () => {
         lock.acquireSync();
         count++;
         lock.release();
       });
       if (count % 50 === 0) sleepSync(1);
-    }
+    } while (!stop.isSet());
     return count;
   },
 );

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { builtIn, core, types } from "../../_internal/built_in.ts";
+import { builtIn, core, deno, types } from "../../_internal/built_in.ts";
 import { bytes, Field, self, Slot, words } from "../_memory/heap.ts";
 import {
   damagedError,
@@ -203,6 +203,13 @@ function writeBlob(w: Writer, blob: object): void {
 }
 
 function writeUrlOf(w: Writer, blob: Blob): void {
+  // Node finds a blob's URL only in the thread that made it.
+  if (deno === undefined) {
+    throw new Refusal(
+      "this runtime has no way to send it: send its bytes",
+      blob,
+    );
+  }
   const url = urlOf(blob);
   if (!w.references.includes(url)) w.references.push(url);
   w.tagged(blob instanceof File ? FILE : BLOB, addressOf(url));
@@ -348,7 +355,7 @@ export function writeKept(w: Writer, value: object): void {
     );
   }
   if (core === undefined) {
-    throw new Refusal("this version of Deno has no way to send it", value);
+    throw new Refusal("this runtime has no way to send it", value);
   }
   const keeper = keptOf(value);
   if (!w.references.includes(keeper)) w.references.push(keeper);

@@ -6,6 +6,11 @@
  * @module
  */
 
+import {
+  isTransformed,
+  mainModule,
+  readTextSync,
+} from "../../_internal/runtime.ts";
 import { builtIn, modulePath, pathOfUrl } from "../../_internal/built_in.ts";
 import { shown } from "../../_internal/check.ts";
 import { isClass, isOfPlatform, nameOf } from "./writer.ts";
@@ -228,6 +233,12 @@ export async function loadSendable(id: number): Promise<void> {
  * @throws {NotSendableError} If it is certain that they cannot.
  */
 export function checkMarks(ids: readonly number[], what: string): void {
+  if (Reflect.get(navigator, "locks") === undefined) {
+    throw new ThreadingError(
+      `Cannot ${what}: this runtime has no navigator.locks, which tell of the ` +
+        "end of a worker; use Deno, or Node 24.5 or later",
+    );
+  }
   for (const id of ids) {
     const entry = knownSendable(id);
     if (entry?.stack === undefined) continue;
@@ -244,10 +255,14 @@ export function checkMarks(ids: readonly number[], what: string): void {
   }
 }
 
-/** The source text of the program's main module; of others an empty one. */
+/**
+ * The source text of the program's main module; of others an empty one, and of
+ * one whose lines were moved when its types were taken out.
+ */
 function sourceOf(url: string): string {
+  if (isTransformed()) return "";
   try {
-    return url === Deno.mainModule ? Deno.readTextFileSync(new URL(url)) : "";
+    return url === mainModule() ? readTextSync(new URL(url)) : "";
   } catch {
     return "";
   }
@@ -439,7 +454,7 @@ function isTopLevel(frames: Frame[], i: number): boolean {
     return false;
   }
   const below = frames[i + 1]?.getFileName();
-  return below === undefined || below === "node:module";
+  return below === undefined || below?.startsWith("node:") === true;
 }
 
 /**

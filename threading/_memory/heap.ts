@@ -28,6 +28,7 @@
  * @module
  */
 
+import { environment } from "../../_internal/runtime.ts";
 import { builtIn, seam } from "../../_internal/built_in.ts";
 
 // The operations. V8 compiles a call of `Atomics.compareExchange` to a call of a
@@ -267,11 +268,7 @@ const LIMIT_VARIABLE = "SKEIN_HEAP_MIB";
 
 /** The limit asked for in the environment, where that may be read. */
 function limitMib(): number {
-  const permission = { name: "env", variable: LIMIT_VARIABLE } as const;
-  if (Deno.permissions.querySync(permission).state !== "granted") {
-    return DEFAULT_LIMIT_MIB;
-  }
-  const text = Deno.env.get(LIMIT_VARIABLE);
+  const text = environment(LIMIT_VARIABLE);
   if (text === undefined) return DEFAULT_LIMIT_MIB;
   const mib = Number(text);
   if (!Number.isInteger(mib) || mib < MIN_LIMIT_MIB || mib > MAX_LIMIT_MIB) {

@@ -323,6 +323,12 @@ export function makeVisible(
       },
     ],
     [
+      Symbol.for("nodejs.util.inspect.custom"),
+      function (this: object, _: number, options: unknown, inspect: Inspect) {
+        return show(this, stateOf, inspect, options);
+      },
+    ],
+    [
       Symbol.for("Deno.core.hostObject"),
       function (this: object) {
         throw refusal(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { unrefTimer } from "../../_internal/runtime.ts";
 import { discard } from "../_memory/allocator.ts";
 import {
   birth,
@@ -404,7 +405,7 @@ function setAlarm(): void {
     seenRequests = -1;
     setAlarm();
   }, Math.max(0, Math.ceil(next - performance.now())));
-  Deno.unrefTimer(alarm);
+  unrefTimer(alarm);
 }
 
 callbacks.due = () => Math.min(lookAtGraces(), expireScopes());

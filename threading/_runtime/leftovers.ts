@@ -19,7 +19,8 @@
  */
 
 import { endThread } from "../_memory/wait.ts";
-import { builtIn, core } from "../../_internal/built_in.ts";
+import { builtIn, deno } from "../../_internal/built_in.ts";
+import { openResources, unrefTimer } from "../../_internal/runtime.ts";
 import { setAsOwn } from "../../_internal/worker_module.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -77,7 +78,7 @@ function timeoutSignal(setTimeout: typeof globalThis.setTimeout) {
         const message = "The operation was aborted due to timeout";
         controller.abort(new DOMException(message, "TimeoutError"));
       }, ms);
-      Deno.unrefTimer(timer);
+      unrefTimer(timer);
     }
     return controller.signal;
   };
@@ -137,6 +138,7 @@ function trackWorkers(process: Emitter): void {
     worker.on("exit", () => nested.delete(worker));
   });
   const { Worker } = globalThis;
+  if (Worker === undefined) return;
   const { terminate } = Worker.prototype;
   replace(Worker.prototype, "terminate", function (this: Worker) {
     nested.delete(this);
@@ -179,37 +181,41 @@ function trackProcess(process: Emitter): void {
 }
 
 /**
- * The open resources of this worker by their numbers (Deno's: sockets, ports,
- * files, children, ...), and the open handles of Node's own networking. There
- * is no better way to know; it takes half a microsecond.
+ * The open resources of this worker, and the open handles of Node's own
+ * networking. There is no better way to know; it takes half a microsecond.
  */
-let openResources = (): Record<string, unknown> => ({});
+let resources = (): Record<string, unknown> => ({});
 let openHandles = (): unknown[] => [];
 /** Those that are skein's own. */
 const ownResources = new Set<string>();
 
 function trackResources(process: object): void {
-  openResources = core!.resources;
-  openHandles = Reflect.get(process, "_getActiveHandles");
+  resources = openResources;
+  // In Node these are among the resources.
+  if (deno !== undefined) {
+    openHandles = Reflect.get(process, "_getActiveHandles");
+  }
 }
 
 /** Starts to track what the code of this worker leaves behind. */
 export function trackLeftovers(): void {
   const process = Reflect.get(globalThis, "process");
   trackTimers();
-  trackListeners(globalThis, {
-    add: "addEventListener",
-    remove: "removeEventListener",
-  });
-  trackListeners(Deno, {
-    add: "addSignalListener",
-    remove: "removeSignalListener",
-  });
+  if (deno !== undefined) {
+    trackListeners(globalThis, {
+      add: "addEventListener",
+      remove: "removeEventListener",
+    });
+    trackListeners(deno, {
+      add: "addSignalListener",
+      remove: "removeSignalListener",
+    });
+  }
   trackWorkers(process);
   trackProcess(process);
   trackResources(process);
   setAsOwn((make) => {
-    const before = openResources();
+    const before = resources();
     const made = make();
     owned.add(made);
     noteOwn(before);
@@ -219,7 +225,7 @@ export function trackLeftovers(): void {
 
 /** Marks all resources that are open now, but were not before, as skein's. */
 export function noteOwn(before: Record<string, unknown> = {}): void {
-  for (const resource of Object.keys(openResources())) {
+  for (const resource of Object.keys(resources())) {
     if (!Object.hasOwn(before, resource)) ownResources.add(resource);
   }
   timers.clear();
@@ -276,7 +282,7 @@ export function takeLingering(): Promise<void> | undefined {
 /** Whether something was begun that only the event loop can go on with. */
 export function hasOpenEnds(): boolean {
   if (timers.size > 0 || openHandles().length > 0) return true;
-  for (const resource in openResources()) {
+  for (const resource in resources()) {
     if (!ownResources.has(resource)) return true;
   }
   return false;
@@ -314,7 +320,7 @@ export function isClean(): boolean {
     for (const worker of nested) worker.terminate();
     return false;
   }
-  const open = openResources();
+  const open = resources();
   for (const resource in open) {
     if (ownResources.has(resource)) continue;
     // The listener for late signals, which goes before another thread comes.

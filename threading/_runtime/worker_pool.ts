@@ -66,7 +66,11 @@ import {
 import { draftEncoded, draftRecord } from "../_codec/record.ts";
 import { SharedObject } from "../_memory/shared_object.ts";
 
-const WORKER_URL = new URL("../_worker.ts", import.meta.url);
+/** Its name ends as that of this module, which a package for Node has as `.js`. */
+const WORKER_URL = new URL(
+  `../_worker${/\.\w+$/.exec(new URL(import.meta.url).pathname)}`,
+  import.meta.url,
+);
 /** A worker that could not be stopped between two sections in this time. */
 const GROUND_PATIENCE_MS = 1000;
 

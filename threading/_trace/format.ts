@@ -75,6 +75,27 @@ export interface Output {
   finish(lost: number): { events: number; lost: number; bytes: number };
 }
 
+/** As much of a file as is needed. */
+interface WrittenFile {
+  writeSync(bytes: Uint8Array): number;
+  close(): void;
+}
+
+/** Opens a file to write it. Its text gets to the worker, too. */
+export function openToWrite(path: string, truncate: boolean): WrittenFile {
+  const deno: typeof Deno | undefined = Reflect.get(globalThis, "Deno");
+  if (deno !== undefined) {
+    return deno.openSync(path, { write: true, create: true, truncate });
+  }
+  const fs: typeof import("node:fs") = Reflect.get(globalThis, "process")
+    .getBuiltinModule("node:fs");
+  const file = fs.openSync(path, truncate ? "w" : "a");
+  return {
+    writeSync: (bytes) => fs.writeSync(file, bytes),
+    close: () => fs.closeSync(file),
+  };
+}
+
 /**
  * Opens the file. Only its text gets to the worker that runs it.
  *
@@ -94,7 +115,7 @@ export function openOutput(
   const encoder = new TextEncoder();
   const quote = (text: string) => JSON.stringify(text);
 
-  let file: Deno.FsFile | undefined;
+  let file: WrittenFile | undefined;
   let out = "";
   let size = 0;
   let events = 0;
@@ -214,7 +235,7 @@ export function openOutput(
   }
 
   try {
-    file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    file = openToWrite(path, true);
   } catch (error) {
     fail(error);
   }

@@ -23,7 +23,7 @@ import {
   type WriterData,
   type WriterRequest,
 } from "./events.ts";
-import { openOutput } from "./format.ts";
+import { openOutput, openToWrite } from "./format.ts";
 
 /** What the writer runs; only its text gets there. */
 function write(
@@ -316,6 +316,6 @@ export function startWriter(
     at: LAYOUT,
   };
   const source =
-    `const main = (data) => (${write})(data, ${openOutput}, ${createEvents});`;
+    `${openToWrite} const main = (data) => (${write})(data, ${openOutput}, ${createEvents});`;
   startHelper("trace of @skein/std", source, data);
 }
