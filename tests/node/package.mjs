@@ -1,0 +1,99 @@
+// Makes a package of the modules as the registry makes one for npm (JavaScript
+// in the place of TypeScript, otherwise the same), and runs programs with it.
+import { execFile } from "node:child_process";
+import * as fs from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const FOLDERS = ["_internal", "threading", "queue", "pool"];
+
+/** Writes the package into a project. */
+function install(project) {
+  const home = join(project, "node_modules/@skein/std");
+  for (const folder of FOLDERS) {
+    for (
+      const path of fs.readdirSync(join(root, folder), { recursive: true })
+    ) {
+      if (!path.endsWith(".ts")) continue;
+      const source = fs.readFileSync(join(root, folder, path), "utf8");
+      const target = join(home, folder, path.replace(/\.ts$/, ".js"));
+      fs.mkdirSync(dirname(target), { recursive: true });
+      fs.writeFileSync(
+        target,
+        stripTypeScriptTypes(source, { mode: "transform" })
+          .replace(/(from |import )"(\.[^"]*)\.ts"/g, '$1"$2.js"'),
+      );
+    }
+  }
+  const exports = Object.fromEntries(
+    FOLDERS.slice(1).map((name) => [`./${name}`, `./${name}/mod.js`]),
+  );
+  fs.writeFileSync(
+    join(home, "package.json"),
+    JSON.stringify({ name: "@skein/std", type: "module", exports }),
+  );
+}
+
+const PROGRAM = `
+import { Lock, sendable, SharedNumber, Thread } from "@skein/std/threading";
+import { Queue } from "@skein/std/queue";
+import { parallelMap } from "@skein/std/pool";
+
+export const square = sendable(import.meta, function square(n) {
+  return n * n;
+});
+export const count = sendable(import.meta, function count(queue, number, lock) {
+  for (let i = 0; i < 1000; i++) {
+    queue.putSync(i);
+    lock.runSync(() => number.value++);
+  }
+  return "counted";
+});
+
+if (import.meta.main) {
+  const squares = [];
+  for await (const n of parallelMap(square, [1, 2, 3])) squares.push(n);
+  console.log(squares.join(" "));
+  const queue = new Queue();
+  const number = new SharedNumber(0);
+  const lock = new Lock();
+  const threads = [1, 2].map(() =>
+    new Thread({ target: count, args: [queue, number, lock] })
+  );
+  for (const thread of threads) thread.start();
+  let sum = 0;
+  for (let i = 0; i < 2000; i++) sum += queue.getSync();
+  console.log(threads.map((thread) => thread.joinSync()).join(" "));
+  console.log(sum, number.value, lock);
+}
+`;
+const OUTPUT = "1 4 9\ncounted counted\n999000 2000 Lock { free }\n";
+
+/** Runs a program in a new project. Throws if it prints anything else. */
+export async function tryPackage() {
+  const project = fs.mkdtempSync(join(tmpdir(), "skein-"));
+  try {
+    fs.writeFileSync(join(project, "package.json"), '{"type":"module"}');
+    install(project);
+    // Of JavaScript and of TypeScript, whose types Node takes out itself.
+    for (const name of ["program.js", "program.ts"]) {
+      const path = join(project, name);
+      fs.writeFileSync(path, PROGRAM);
+      const { stdout, stderr } = await promisify(execFile)(
+        process.execPath,
+        [path],
+        { timeout: 60_000, killSignal: "SIGKILL" },
+      );
+      if (stdout !== OUTPUT) {
+        throw new Error(`${name} printed ${stdout}\n${stderr}`);
+      }
+    }
+  } finally {
+    fs.rmSync(project, { recursive: true });
+  }
+}
