@@ -18,10 +18,17 @@ import {
 } from "../../threading/mod.ts";
 import {
   compareExchange,
+  load,
   store,
   words as heap,
 } from "../../threading/_memory/heap.ts";
-import { TRACING } from "../../threading/_memory/trace.ts";
+import {
+  Region,
+  Ring,
+  ringWords,
+  TRACE_REGION,
+  TRACING,
+} from "../../threading/_memory/trace.ts";
 import { main, perCall } from "../_measure.ts";
 import * as work from "./threading_workers.ts";
 
@@ -240,6 +247,19 @@ function traceOff(): number {
   return Math.max(0.01, differences.sort((a, b) => a - b)[2]);
 }
 
+/** Waits until what was recorded has been written, but for these waits. */
+function awaitWriter(): void {
+  const region = heap[TRACE_REGION];
+  const words = ringWords(heap[region + Region.cells]);
+  const isWritten = (i: number) => {
+    const ring = region + Region.first + i * words;
+    return (load(ring + Ring.head) - load(ring + Ring.tail) | 0) < 100;
+  };
+  for (let i = 0; i < heap[region + Region.rings]; i++) {
+    while (!isWritten(i)) sleepSync(5);
+  }
+}
+
 /** A call that is traced, at a pace at which nothing is left out. */
 function traced(call: () => void): number {
   const path = Deno.makeTempFileSync({ suffix: ".json" });
@@ -251,9 +271,8 @@ function traced(call: () => void): number {
   const trace = startTrace({ path });
   const took: number[] = [];
   for (let run = -20; run < 51; run++) {
-    // Until the ring is empty again.
-    sleepSync(50);
-    const ns = burst(2000);
+    awaitWriter();
+    const ns = burst(1000);
     if (run >= 0) took.push(ns);
   }
   const { lost } = trace.stop();
