@@ -247,8 +247,9 @@ function runThreads(plan: Plan, explain: boolean): void {
       seen = now;
       until = performance.now() + PATIENCE_MS;
     }
-    for (const thread of threads) {
-      if (!thread.isAlive() && control[At.remains] === 0) thread.joinSync();
+    for (const [index, thread] of threads.entries()) {
+      const mayDie = control[At.victim] === index + 1;
+      if (!mayDie && !thread.isAlive()) thread.joinSync();
     }
     if (performance.now() > until) {
       control[At.over] = Over.endless;
@@ -387,8 +388,8 @@ async function tryPlan(
   const again = lastPlan();
   const random = control[At.random];
   control[At.random] = 0;
-  await run(again, explain);
-  const last = await run(again, explain);
+  let last = await run(again, explain);
+  if (last?.isClean !== false) last = await run(again, explain);
   control[At.random] = random;
   return last;
 }
