@@ -87,45 +87,54 @@ linuxTest({
     }),
 });
 
-test("pipeline() and popen2Sync() do not wait for a program in the background", async () => {
-  // It has none of the streams; only a further descriptor could be waited for.
-  const script = "sleep 60 </dev/null >/dev/null 2>&1 & echo $!";
-  const end = (pid: string) => runSync(`kill ${pid}`);
-  const timeout = WAIT;
-  end(await pipeline(script, ["cat"]).with({ timeout }).text());
-  end(pipeline(script, ["cat"]).with({ timeout }).textSync());
-  for (const popen of [popen2Sync, popen4Sync]) {
-    const start = Date.now();
-    using child = popen(script);
-    end(child.stdout.read());
-    assert(Date.now() - start < WAIT);
-  }
-});
+linuxTest(
+  "pipeline() and popen2Sync() do not wait for a program in the background",
+  async () => {
+    // It has none of the streams; only a further descriptor could be waited for.
+    const script = "sleep 60 </dev/null >/dev/null 2>&1 & echo $!";
+    const end = (pid: string) => runSync(`kill ${pid}`);
+    const timeout = WAIT;
+    end(await pipeline(script, ["cat"]).with({ timeout }).text());
+    end(pipeline(script, ["cat"]).with({ timeout }).textSync());
+    for (const popen of [popen2Sync, popen4Sync]) {
+      const start = Date.now();
+      using child = popen(script);
+      end(child.stdout.read());
+      assert(Date.now() - start < WAIT);
+    }
+  },
+);
 
-test("pipeline() tells a stage that the next one has closed its input", () =>
-  temporary(async (folder) => {
-    // The first goes on when yes has got SIGPIPE; for that the other waits.
-    const first = `yes; : > ${folder}/over`;
-    const last =
-      `exec <&-; while [ ! -e ${folder}/over ]; do sleep 0.05; done; echo over`;
-    const both = pipeline(first, last).with({ timeout: WAIT });
-    assertEquals(await both.text(), "over\n");
-  }));
+linuxTest(
+  "pipeline() tells a stage that the next one has closed its input",
+  () =>
+    temporary(async (folder) => {
+      // The first goes on when yes has got SIGPIPE; for that the other waits.
+      const first = `yes; : > ${folder}/over`;
+      const last =
+        `exec <&-; while [ ! -e ${folder}/over ]; do sleep 0.05; done; echo over`;
+      const both = pipeline(first, last).with({ timeout: WAIT });
+      assertEquals(await both.text(), "over\n");
+    }),
+);
 
-test("pipeline() does not wait for a program that another thread starts", async () => {
-  const threads = [1, 2].map(() => new Thread({ target: pipes }));
-  for (const thread of threads) thread.start();
-  let running = true;
-  const counts = Promise.all(threads.map((thread) => thread.join()))
-    .finally(() => running = false);
-  const strangers: number[] = [];
-  do {
-    strangers.push(spawnSync(P_DETACH, ["sleep", "120"]));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  } while (running);
-  for (const count of await counts) assert(count > 0);
-  await run(`kill ${strangers.join(" ")}`);
-});
+linuxTest(
+  "pipeline() does not wait for a program that another thread starts",
+  async () => {
+    const threads = [1, 2].map(() => new Thread({ target: pipes }));
+    for (const thread of threads) thread.start();
+    let running = true;
+    const counts = Promise.all(threads.map((thread) => thread.join()))
+      .finally(() => running = false);
+    const strangers: number[] = [];
+    do {
+      strangers.push(spawnSync(P_DETACH, ["sleep", "120"]));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    } while (running);
+    for (const count of await counts) assert(count > 0);
+    await run(`kill ${strangers.join(" ")}`);
+  },
+);
 
 test("pipeline() gives a program its environment as run() does", async () => {
   const cmd = ["sh", "-c", "tr '\\0' '\\n' </proc/$$/environ"];

@@ -23,9 +23,13 @@ Deno.test("validSignals() gives a new set of all numbers", () => {
 });
 
 Deno.test("strsignal() describes every signal, by number and name", () => {
-  assertEquals(strsignal(Signals.SIGALRM!), "Alarm clock");
+  assertEquals(strsignal(Signals.SIGTERM), "Terminated");
   assertEquals(strsignal("SIGHUP"), "Hangup");
-  assertEquals(strsignal("SIGIOT" as Signum), "Aborted");
+  // Windows has no such signals.
+  if (Signals.SIGALRM !== undefined) {
+    assertEquals(strsignal(Signals.SIGALRM), "Alarm clock");
+    assertEquals(strsignal("SIGIOT" as Signum), "Aborted");
+  }
   for (const number of validSignals()) {
     assert(!/\d/.test(strsignal(number)) || /defined/.test(strsignal(number)));
   }
