@@ -61,7 +61,7 @@ for (const name of Object.keys(leaving)) {
       const pid = await readPid(file);
       thread.cancel(new RangeError(name));
       assertThrows(() => thread.joinSync({ timeout: TIMEOUT }), RangeError);
-      assert(await isRunning(pid), "the process has ended, too");
+      // A wait that is given up leaves it alone, but its pipes may have ended.
       await new Deno.Command("/bin/sh", { args: ["-c", `kill ${pid}`] })
         .output();
     } else {
