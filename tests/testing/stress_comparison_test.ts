@@ -8,12 +8,12 @@ const ROOT = new URL("../../", import.meta.url);
 const ignore = Deno.env.get("SKEIN_EXPLORE") === undefined;
 
 /** The stress test of what a mutant is a fault of. */
-function stressTestOf({ file }: Mutant): string {
-  if (file.startsWith("queue/")) return "tests/queue/stress_test.ts";
-  if (file.startsWith("threading/_runtime/")) {
-    return "tests/threading/storm_test.ts";
+function stressTestOf({ file, kills }: Mutant): string {
+  if (file.startsWith("pool/")) return "tests/pool/stress_test.ts";
+  if (file.startsWith("queue/")) {
+    return `tests/queue/${kills ? "delivery" : "stress"}_test.ts`;
   }
-  return "tests/threading/stress_test.ts";
+  return `tests/threading/${kills ? "storm" : "stress"}_test.ts`;
 }
 
 /** Runs a stress test once; whether it passed, `undefined` if it did not end. */
@@ -38,7 +38,7 @@ async function passes(
   return signal.aborted ? undefined : success;
 }
 
-const COPIED = ["tests/threading", "tests/queue", "vendor"];
+const COPIED = ["tests/pool", "tests/queue", "tests/threading", "vendor"];
 /** How long a stress test takes without a fault. */
 const usual = new Map<string, number>();
 
