@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { unixTest as test } from "../platform.ts";
+import { runDeno } from "../threading/run_program.ts";
 import { temporary } from "./temporary.ts";
 
 const PROGRAM = new URL("./platform_program.ts", import.meta.url).href;
@@ -113,3 +114,22 @@ test("process works without mkfifo, but for popen2Sync, which says so", async ()
     assertEquals(lines.toSpliced(missing, 1), ALL.toSpliced(missing, 1));
   });
 });
+
+for (const platform of ["darwin", "windows"]) {
+  test(`process does what it does everywhere, also as if on ${platform}`, async () => {
+    const file = (name: string) => new URL(name, import.meta.url).href;
+    const { code, stdout, stderr } = await runDeno([
+      "test",
+      "--no-check",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-run=deno,cat,mkfifo",
+      "--allow-write=/tmp",
+      "--allow-env=PATH",
+      `--preload=${file(`pretend_${platform}.ts`)}`,
+      file("everywhere_test.ts"),
+    ]);
+    assertEquals(code, 0, stdout + stderr);
+    assert(/ [1-9]\d* passed \| 0 failed \(/.test(stdout), stdout);
+  });
+}
