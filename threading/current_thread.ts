@@ -386,8 +386,8 @@ export interface ThreadState {
    */
   state: "running" | "waiting";
   /**
-   * What it is blocked for: a lock, a thread that it joins, ... `undefined` if it
-   * is not, or sleeps.
+   * What it is blocked for: a lock, a thread that it joins, the first case of a
+   * `select`, ... `undefined` if it is not, or sleeps.
    */
   waitsFor: SharedObject | undefined;
   /** The locks it holds, in no order. */
@@ -442,7 +442,9 @@ function stateOf(thread: Thread): ThreadState | undefined {
 function objectWaitedFor(slot: number): number {
   const node = slot + Slot.node;
   const waiting = load(node + Node.state) === Wake.waiting;
-  return waiting ? words[node + Node.object] : 0;
+  const object = waiting ? words[node + Node.object] : 0;
+  // A selection has a node for each case, and names the first.
+  return object || Math.max(words[slot + Slot.waitsFor], 0);
 }
 
 /**

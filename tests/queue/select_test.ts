@@ -24,6 +24,7 @@ import {
   sleepSync,
   Thread,
   ThreadingError,
+  threadStates,
 } from "../../threading/mod.ts";
 import {
   assertHeapBackTo,
@@ -600,6 +601,21 @@ Deno.test("select() keeps what it waits for from being freed", async () => {
   assertThrows(() => selectSync([queue]), ThreadingError, "free()");
   const settled = selectSync([queue, new Event()], { settled: true });
   assert(settled.index === 0 && settled.error instanceof ThreadingError);
+});
+
+Deno.test("selectSync() shows in threadStates(), with its first case", () => {
+  const queues = [new Queue<number>(), new Queue<number>()];
+  const thread = new Thread({ target: fixture.selectOne, args: [queues] });
+  thread.start();
+  const look = () => threadStates().find((s) => s.ident === thread.ident);
+  for (let i = 0; look()?.waitsFor === undefined; i++) {
+    assert(i < 2000, Deno.inspect(look()));
+    sleepSync(5);
+  }
+  const { state, waitsFor } = look()!;
+  assertEquals([state, waitsFor], ["waiting", queues[0]]);
+  queues[1].putSync(1);
+  assertEquals(thread.joinSync(SOON), [1, 1]);
 });
 
 Deno.test("selectSync() that nobody can end says so", () => {

@@ -462,7 +462,8 @@ class Selection {
    * @returns Whether it was woken.
    */
   sleep(until: number): boolean {
-    words[self + Slot.waitsFor] = this.#waits.find((w) => w)?.object ?? 0;
+    words[self + Slot.waitsFor] = this.#waits.find((w) => w)?.object ??
+      -words[self + Slot.tid];
     try {
       return sleepUntilWoken(this.#head, until, this.#protocol, true);
     } finally {
