@@ -12,6 +12,8 @@ import { Queue } from "../../queue/mod.ts";
 
 export const add = sendable(import.meta, (a: number, b: number) => a + b);
 
+export const same = sendable(import.meta, (value: unknown) => value);
+
 export const nothing = sendable(import.meta, function nothing() {});
 
 export const boom = sendable(import.meta, function boom() {

@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Future, ThreadPool } from "../../pool/mod.ts";
-import { Full, Queue, ShutDown } from "../../queue/mod.ts";
+import { Full, Queue, select, ShutDown } from "../../queue/mod.ts";
 import {
   activeCount,
   enumerate,
@@ -406,6 +406,24 @@ Deno.test("Future.cancel() keeps a pending task from running", async () => {
   running.cancel();
   assert(!running.cancelled());
   assertEquals(calls.value, 0);
+});
+
+Deno.test("Future.result() gives every number as it is, in every form", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  for (const n of [0, -0, NaN, -Infinity, 2 ** 53, 5e-324, -1]) {
+    const future = pool.submitNowait(fixture.later, [0, n]);
+    const { value } = await select([future]);
+    const seen = [
+      value,
+      await future.result(),
+      future.resultSync(),
+      future.resultNowait(),
+      await pool.run(fixture.add, [n, -0]),
+      pool.runSync(fixture.add, [n, -0]),
+      ...pool.mapSync(fixture.same, [n]),
+    ];
+    for (const each of seen) assert(Object.is(each, n), `${n} ${each}`);
+  }
 });
 
 Deno.test("ThreadPool ends when its last handle goes", async () => {
