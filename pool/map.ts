@@ -644,12 +644,15 @@ export class ChunkSize {
   /** Learns how long some items took. */
   learn(count: number, ms: number): void {
     if (this.#fixed || count === 0) return;
+    const size = this.#size;
     const ideal = Math.ceil(CHUNK_MS * count / Math.max(ms, 0.001));
-    const larger = Math.min(ideal, this.#size * GROWTH, MAX_CHUNK);
-    // An average, so that one slow item does not count for all.
-    this.#size = larger > this.#size
-      ? larger
-      : Math.max(1, (this.#size + larger) >> 1);
+    if (ideal <= size) {
+      // An average, so that one slow item does not count for all.
+      this.#size = Math.max(1, (size + ideal) >> 1);
+    } else if (count >= size || ms >= CHUNK_MS * SMALLEST) {
+      // A few quick ones do not count, either.
+      this.#size = Math.min(ideal, size * GROWTH, MAX_CHUNK);
+    }
     sizes.set(this.fn, this.#size);
   }
 }
