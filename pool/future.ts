@@ -24,8 +24,10 @@ import {
   pinUntil,
   registerClass,
   releaseReference,
+  self,
   settlingCase,
   SharedObject,
+  Slot,
   store,
   waitPromise,
   waitSync,
@@ -501,13 +503,14 @@ function destroyTask(task: number): void {
 }
 
 // Errors that nobody has asked for. The last handle goes in a critical section,
-// where no code of the user may run; so they are told in a microtask.
+// where no code of the user may run; so they are told in a microtask. A thread that
+// cleans up after itself comes to none any more, and keeps nothing.
 
 const unasked: number[] = [];
 
 function isUnasked(task: number): boolean {
   return load(task + Task.state) === TaskState.failed &&
-    load(task + Task.asked) === 0;
+    load(task + Task.asked) === 0 && words[self + Slot.dying] === 0;
 }
 
 function tellLater(record: number): void {
