@@ -483,10 +483,11 @@ export function createTask(): number {
   return createObject(KIND, TASK_WORDS);
 }
 
-function destroyTask(task: number): void {
+function destroyTask(task: number): boolean {
   const result = words[task + Task.result];
   if (result > 0) {
     if (isUnasked(task)) {
+      if (words[self + Slot.dying] !== 0) return false;
       words[task + Task.result] = 0;
       takeRecord(result);
       tellLater(result);
@@ -500,17 +501,18 @@ function destroyTask(task: number): void {
   releaseUpdates(task);
   const core = words[task + Task.core];
   if (core !== 0) releaseReference(core);
+  return true;
 }
 
 // Errors that nobody has asked for. The last handle goes in a critical section,
 // where no code of the user may run; so they are told in a microtask. A thread that
-// cleans up after itself comes to none any more, and keeps nothing.
+// cleans up after itself comes to none any more, and leaves that to another one.
 
 const unasked: number[] = [];
 
 function isUnasked(task: number): boolean {
   return load(task + Task.state) === TaskState.failed &&
-    load(task + Task.asked) === 0 && words[self + Slot.dying] === 0;
+    load(task + Task.asked) === 0;
 }
 
 function tellLater(record: number): void {

@@ -457,6 +457,29 @@ Deno.test("a Future that failed and goes unasked is told to the excepthook once"
   }
 });
 
+Deno.test("a task that nobody asks for is told to the excepthook though it fails with its worker", async () => {
+  const told: unknown[] = [];
+  setExcepthook(({ error }) => told.push(error));
+  try {
+    await using pool = new ThreadPool({ size: 1 });
+    await pool.run(fixture.nothing);
+    const before = await settleHeap();
+    for (let i = 1; i <= 5; i++) {
+      pool.submitNowait(fixture.kill).free();
+      await until(() => {
+        // Whoever makes an object sees to what a dying thread could not do.
+        new Event().free();
+        return told.length === i;
+      });
+      assertInstanceOf(told[i - 1], ThreadingError);
+    }
+    await assertHeapBackTo(before, 200);
+    assertEquals(told.length, 5);
+  } finally {
+    setExcepthook(undefined);
+  }
+});
+
 Deno.test("ThreadPool leaves nothing on the heap", async () => {
   async function round() {
     const pool = new ThreadPool({ size: 2, maxPending: 50 });

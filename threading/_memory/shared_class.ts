@@ -104,9 +104,10 @@ export interface SharedClass {
   constructor: Function & { prototype: object };
   /**
    * Gives back what the object owns, before its own block goes. Runs in a
-   * critical section: no user code, no ground mutex but inner ones.
+   * critical section: no user code, no ground mutex but inner ones. `false` leaves
+   * it to another thread, as a stranger.
    */
-  destroy?(address: number): void;
+  destroy?(address: number): boolean | void;
   /**
    * Does a last thing once nobody refers to the object any more, before it is
    * destroyed. Outside of critical sections, in some thread; must not throw.

@@ -451,7 +451,10 @@ function destroyDoomed(): void {
         scheduleLeaving();
         continue;
       }
-      shared.destroy?.(object);
+      if (shared.destroy?.(object) === false) {
+        push(Header.strangers, object);
+        continue;
+      }
     }
     erase(object);
   }
@@ -466,7 +469,8 @@ function erase(object: number): void {
 
 /**
  * Strangers: objects that nobody refers to any more, whose last reference went
- * in a thread that has not loaded their class and cannot know what they own.
+ * in a thread that has not loaded their class and cannot know what they own, or
+ * that cannot do what is to be done first.
  * The next thread that makes an object of any class destroys those that it
  * knows, so they are never more than what was dropped since.
  *
