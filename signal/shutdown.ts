@@ -185,7 +185,9 @@ let leavingFor: Came | undefined;
  * @param cleanup Called with the number and the name of the signal; a promise
  * that it returns is waited for.
  * @param options The signals and the deadline.
- * @returns Disposed of, the cleanup is not run any more.
+ * @returns Disposed of, the cleanup is not run any more. A `using` at the top of
+ * a module disposes of it behind the last line, while the program may go on for
+ * long: use one in a block that ends with the program, or none.
  * @throws {ThreadingError} In a thread other than the main one, which alone can
  * end the process.
  * @throws {TypeError} If the cleanup is not a function, a signal cannot be
@@ -200,8 +202,8 @@ let leavingFor: Came | undefined;
  * const server = Deno.serve({ port: 0, hostname: "127.0.0.1" }, () => {
  *   return new Response("Hello");
  * });
- * using _ = onShutdown(() => server.shutdown(), { deadline: 5000 });
- * // ... and here the program does its work.
+ * onShutdown(() => server.shutdown(), { deadline: 5000 });
+ * // ... which it does for as long as the server runs. Here it ends at once.
  * await server.shutdown();
  * ```
  */

@@ -636,7 +636,7 @@ export function checkSource(source: unknown): CheckedSource {
     if (stdout instanceof ReadableStream) return stdout;
   }
   throw wrong(
-    "a source must be text, bytes, a file, a stream, iterable, or what runs, as start() and startSync() of a pipeline give it",
+    "a source must be text, bytes, { path }, a URL, an open file, a stream, iterable, or what runs, as start() and startSync() of a pipeline give it",
     source,
   );
 }
@@ -654,7 +654,7 @@ export function checkSink(sink: unknown): Sink {
   if (sink instanceof Deno.FsFile) return checkOpen(sink);
   if (sink instanceof WritableStream) return sink;
   throw wrong(
-    'a sink must be "inherit", "null", "tee", a file or a WritableStream',
+    'a sink must be "inherit", "null", "tee", { path }, a URL, an open file or a WritableStream',
     sink,
   );
 }
