@@ -8,6 +8,14 @@
 
 import { builtIn, core, deno } from "./built_in.ts";
 
+/** As much as is needed of a stream that a worker of Node prints to. */
+interface Output {
+  _writev(
+    chunks: { chunk: string | Uint8Array; encoding: string }[],
+    done: (error?: unknown) => void,
+  ): void;
+}
+
 /** As much of `process` as is needed. */
 interface Process {
   readonly pid: number;
@@ -15,6 +23,8 @@ interface Process {
   readonly argv: string[];
   readonly execArgv: string[];
   readonly features: { readonly typescript?: unknown };
+  readonly stdout: Output;
+  readonly stderr: Output;
   cwd(): string;
   exit(code?: number): never;
   kill(pid: number, signal: string): void;
@@ -95,19 +105,6 @@ export function readTextSync(url: URL): string {
 export function inspect(value: unknown): string {
   return deno?.inspect(value, { depth: 1, strAbbreviateSize: 40 }) ??
     builtIn("node:util").inspect(value, { depth: 1, maxStringLength: 40 });
-}
-
-/**
- * Prints to stderr at once, as Deno's console does from every thread. Node's
- * prints what a thread says when the main thread gets to it.
- */
-export function printError(...values: unknown[]): void {
-  if (deno !== undefined || builtIn("node:worker_threads").isMainThread) {
-    console.error(...values);
-    return;
-  }
-  const text = builtIn("node:util").format(...values);
-  builtIn("node:fs").writeSync(2, `${text}\n`);
 }
 
 /** Has a timer not hold the process open. */
@@ -199,10 +196,48 @@ function guardNodeWorker(
   onExit: WorkerEnds["onExit"],
 ): Guarded {
   const process = node();
+  printAtOnce(process.stdout, 1);
+  printAtOnce(process.stderr, 2);
   process.on("uncaughtException", onUncaught);
   process.on("unhandledRejection", onUncaught);
   process.on("exit", onExit);
   return { close: exit, forget: () => process.off("exit", onExit) };
+}
+
+/**
+ * Has what this worker prints appear at once, as in Deno. Node hands it to the
+ * main thread, which prints it when it gets to its event loop, and never if the
+ * process ends before.
+ */
+function printAtOnce(stream: Output, file: number): void {
+  const { Buffer } = builtIn("node:buffer");
+  stream._writev = (chunks, done) => {
+    try {
+      for (const { chunk, encoding } of chunks) {
+        const bytes = typeof chunk === "string"
+          ? Buffer.from(chunk, encoding as "utf8")
+          : chunk;
+        writeAllSync(file, bytes);
+      }
+      done();
+    } catch (error) {
+      done(error);
+    }
+  };
+}
+
+/** Writes to a file that may be a pipe which is full, and does not block. */
+function writeAllSync(file: number, bytes: Uint8Array): void {
+  const fs = builtIn("node:fs");
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += fs.writeSync(file, bytes, done);
+    } catch (error) {
+      if (Reflect.get(Object(error), "code") !== "EAGAIN") throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 }
 
 /** Of these there is a better account. */

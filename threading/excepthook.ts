@@ -8,7 +8,6 @@
  * @module
  */
 
-import { printError } from "../_internal/runtime.ts";
 import { shown } from "../_internal/check.ts";
 import type { Thread } from "./thread.ts";
 import {
@@ -73,7 +72,7 @@ let ownHook: ExceptHook | undefined;
  * import { setExcepthook } from "@skein/std/threading";
  *
  * setExcepthook(({ error, thread }) => {
- *   printError(`${thread.name} failed:`, error);
+ *   console.error(`${thread.name} failed:`, error);
  * });
  * setExcepthook(undefined);
  * ```
@@ -103,19 +102,19 @@ export function reportUncaught(
   try {
     if (tellHook({ error, thread }, name)) return;
   } catch (reason) {
-    printError("Cannot tell the excepthook of an error:", reason);
+    console.error("Cannot tell the excepthook of an error:", reason);
   }
   print(error, name);
 }
 
 function print(error: unknown, name: string): void {
-  printError(`Uncaught error in thread ${name}:`, error);
+  console.error(`Uncaught error in thread ${name}:`, error);
 }
 
 /** Calls a hook. What that throws is printed, and what it was told, too. */
 function call(hook: ExceptHook, args: ExceptHookArgs, name: string): void {
   const onError = (reason: unknown) => {
-    printError("Uncaught error in the excepthook:", reason);
+    console.error("Uncaught error in the excepthook:", reason);
     print(args.error, name);
   };
   try {
@@ -198,7 +197,7 @@ function deliver(record: number): void {
   try {
     args = readRecord(record) as ExceptHookArgs;
   } catch (reason) {
-    printError("Cannot tell the excepthook of an error:", reason);
+    console.error("Cannot tell the excepthook of an error:", reason);
     return;
   } finally {
     dropRecord(record);

@@ -39,12 +39,6 @@ const LEFT_OUT = {
   "tests/threading/interpreter_lock_test.ts": [
     ["the death of waiters", "Node ends a worker a moment after it is asked"],
   ],
-  "tests/threading/nesting_test.ts": [
-    [
-      "while the main thread is blocked",
-      "a thread's console needs the main thread",
-    ],
-  ],
   "tests/queue/priority_queue_test.ts": [
     ["an error message that puts", "Deno's way to show an object"],
   ],

@@ -54,6 +54,10 @@ export const count = sendable(import.meta, function count(queue, number, lock) {
   }
   return "counted";
 });
+export const say = sendable(import.meta, function say() {
+  for (const word of ["printed", "by", "a", "thread"]) console.log(word);
+  process.stdout.write("x".repeat(100_000) + "\\n");
+});
 
 if (import.meta.main) {
   const squares = [];
@@ -70,9 +74,14 @@ if (import.meta.main) {
   for (let i = 0; i < 2000; i++) sum += queue.getSync();
   console.log(threads.map((thread) => thread.joinSync()).join(" "));
   console.log(sum, number.value, lock);
+  const last = new Thread({ target: say });
+  last.start();
+  last.joinSync();
+  process.exit();
 }
 `;
-const OUTPUT = "1 4 9\ncounted counted\n999000 2000 Lock { free }\n";
+const OUTPUT = "1 4 9\ncounted counted\n999000 2000 Lock { free }\n" +
+  `printed\nby\na\nthread\n${"x".repeat(100_000)}\n`;
 
 /** Runs a program in a new project. Throws if it prints anything else. */
 export async function tryPackage() {
