@@ -10,10 +10,10 @@ import { builtIn, core, deno } from "./built_in.ts";
 
 /** As much as is needed of a stream that a worker of Node prints to. */
 interface Output {
-  _writev(
+  _writev?: (
     chunks: { chunk: string | Uint8Array; encoding: string }[],
-    done: (error?: unknown) => void,
-  ): void;
+    done: (error?: Error | null) => void,
+  ) => void;
 }
 
 /** As much of `process` as is needed. */
@@ -221,7 +221,7 @@ function printAtOnce(stream: Output, file: number): void {
       }
       done();
     } catch (error) {
-      done(error);
+      done(error as Error);
     }
   };
 }

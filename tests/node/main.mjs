@@ -29,6 +29,9 @@ const LEFT_OUT = {
     ["WebAssembly", "Node sends raw memory by messages alone"],
     ["raw memory", "Node sends raw memory by messages alone"],
   ],
+  "tests/threading/thread_test.ts": [
+    ["self is there", "Node's main thread has no self"],
+  ],
   "tests/threading/trace_test.ts": [
     ["twice is an error", "Deno's classes of errors"],
     ["a file that cannot be written", "Deno's classes of errors"],
