@@ -11,7 +11,7 @@ import { builtIn, core, deno } from "./built_in.ts";
 /** As much as is needed of a stream that a worker of Node prints to. */
 interface Output {
   _writev?: (
-    chunks: { chunk: string | Uint8Array; encoding: string }[],
+    chunks: { chunk: string | Uint8Array; encoding: "utf8" }[],
     done: (error?: Error | null) => void,
   ) => void;
 }
@@ -215,7 +215,7 @@ function printAtOnce(stream: Output, file: number): void {
     try {
       for (const { chunk, encoding } of chunks) {
         const bytes = typeof chunk === "string"
-          ? Buffer.from(chunk, encoding as "utf8")
+          ? Buffer.from(chunk, encoding)
           : chunk;
         writeAllSync(file, bytes);
       }
