@@ -404,8 +404,11 @@ export function* mapItemsSync(
       if (error !== undefined) throw error.reason;
     }
   } finally {
-    flow.end();
-    if (isOpen) source.return?.();
+    try {
+      flow.end();
+    } finally {
+      if (isOpen) source.return?.();
+    }
   }
 }
 
@@ -452,8 +455,11 @@ export async function* mapItems(
     }
   } finally {
     signal?.removeEventListener("abort", onAbort);
-    flow.end();
-    await feeder.stop();
+    try {
+      flow.end();
+    } finally {
+      await feeder.stop();
+    }
   }
 }
 
@@ -463,6 +469,10 @@ class Feeder {
   readonly #source: Iterator<unknown> | AsyncIterator<unknown>;
   /** Batches that have ended, in the order of their ends. */
   readonly #ended = new Set<Batch>();
+  readonly #isAsync: boolean;
+  /** What the source was asked for, if a chunk did not wait for it. */
+  #asked: Promise<IteratorResult<unknown>> | undefined;
+  #turning: Promise<void> | undefined;
   #isStopped = false;
   readonly #stopping = new AbortController();
   /** Whether the source has more. */
@@ -477,9 +487,10 @@ class Feeder {
 
   constructor(flow: Flow, items: Iterable<unknown> | AsyncIterable<unknown>) {
     this.#flow = flow;
-    this.#source = Symbol.asyncIterator in items
-      ? items[Symbol.asyncIterator]()
-      : items[Symbol.iterator]();
+    const source = items as Partial<typeof items & AsyncIterable<unknown>>;
+    this.#isAsync = source[Symbol.asyncIterator] !== undefined;
+    this.#source = source[Symbol.asyncIterator]?.() ??
+      (items as Iterable<unknown>)[Symbol.iterator]();
     this.#feed().catch((reason) => {
       this.#isOpen = false;
       this.fail(reason);
@@ -518,7 +529,7 @@ class Feeder {
     this.#isOpen = false;
     const ending = this.#source.return?.();
     // What is waited for may never come.
-    if (!this.#isTaking) await ending;
+    if (!this.#isTaking && this.#asked === undefined) await ending;
     else {await Promise.race([
         Promise.resolve(ending).catch(() => {}),
         breathe(),
@@ -543,16 +554,18 @@ class Feeder {
   async #take(room: number): Promise<unknown[]> {
     const chunk: unknown[] = [];
     const watch = new Watch(FILL_MS);
+    if (this.#isAsync) watch.next = 0;
     this.#isTaking = true;
     while (chunk.length < room && !this.#isStopped) {
-      if (chunk.length >= watch.next && watch.isUp(chunk.length)) break;
-      let next = this.#source.next();
-      if (next instanceof Promise) {
-        next = await next;
-        // What has come is not kept waiting for the rest.
-        watch.next = 0;
+      if (chunk.length > 0 && chunk.length >= watch.next) {
+        if (watch.isUp(chunk.length)) break;
+        if (this.#isAsync) watch.next = 0;
       }
-      const { done, value } = next as IteratorResult<unknown>;
+      const next = this.#isAsync
+        ? await this.#ask(chunk.length === 0)
+        : this.#source.next() as IteratorResult<unknown>;
+      if (next === undefined) break;
+      const { done, value } = next;
       if (done) {
         this.#isOpen = false;
         break;
@@ -561,6 +574,32 @@ class Feeder {
     }
     this.#isTaking = false;
     return chunk;
+  }
+
+  /**
+   * The next item of a source that may have to be waited for.
+   *
+   * @param isPatient Whether to wait for as long as it takes. If not, there is
+   * nothing if it is not there in this turn of the event loop: what has come is
+   * not kept waiting for it, since it may come only after its result.
+   */
+  async #ask(
+    isPatient: boolean,
+  ): Promise<IteratorResult<unknown> | undefined> {
+    const asked = this.#asked ??= Promise.resolve(
+      this.#source.next() as PromiseLike<IteratorResult<unknown>>,
+    );
+    const next =
+      await (isPatient ? asked : Promise.race([asked, this.#turn()]));
+    if (next !== undefined) this.#asked = undefined;
+    return next as IteratorResult<unknown> | undefined;
+  }
+
+  /** The end of this turn of the event loop. */
+  #turn(): Promise<void> {
+    return this.#turning ??= breathe().then(() => {
+      this.#turning = undefined;
+    });
   }
 
   /** Gives a batch to the pool. */

@@ -457,3 +457,74 @@ Deno.test("ThreadPool.map() leaves nothing on the heap", async () => {
   await assertHeapBackTo(before, 300);
   await pool.shutdown();
 });
+
+Deno.test("ThreadPool.map() keeps no item that has come waiting for one that comes after its result", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  // The size of a chunk is known.
+  await Array.fromAsync(pool.map(fixture.same, numbers(10_000)));
+  let answered = Promise.withResolvers<void>();
+  async function* asker() {
+    for (const n of numbers(20)) {
+      yield n;
+      await answered.promise;
+      answered = Promise.withResolvers();
+    }
+  }
+  const answers: unknown[] = [];
+  const signal = AbortSignal.timeout(20_000);
+  for await (const n of pool.map(fixture.same, asker(), { signal })) {
+    answers.push(n);
+    answered.resolve();
+  }
+  assertEquals(answers, numbers(20));
+});
+
+Deno.test("ThreadPool.map() ends though its source has an item under way", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const never = Promise.withResolvers<never>();
+  async function* stuck() {
+    yield 1;
+    await never.promise;
+  }
+  for await (const n of pool.map(fixture.same, stuck())) {
+    assertEquals(n, 1);
+    break;
+  }
+  // That it fails later is nobody's business any more.
+  never.reject(new Error("too late"));
+  await new Promise((resolve) => setTimeout(resolve, 1));
+});
+
+Deno.test("ThreadPool.map() takes a string, by its characters", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const expected = ["a", "b", "c"];
+  assertEquals(await Array.fromAsync(pool.map(fixture.same, "abc")), expected);
+  assertEquals([...pool.mapSync(fixture.same, "abc")], expected);
+});
+
+Deno.test("ThreadPool.map() closes its source though onProgress throws", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  for (const form of ["map", "mapSync"] as const) {
+    let isClosed = false;
+    const source = function* () {
+      try {
+        for (let n = 0;; n++) yield n;
+      } finally {
+        isClosed = true;
+      }
+    };
+    const options = {
+      onProgress() {
+        throw new Error("no progress");
+      },
+    };
+    const results = form === "map"
+      ? pool.map(fixture.same, source(), options)
+      : pool.mapSync(fixture.same, source(), options);
+    const error = await assertRejects(async () => {
+      for await (const n of results) assertEquals(n, 0);
+    }, Error);
+    assertEquals(error.message, "no progress");
+    assert(isClosed);
+  }
+});
