@@ -11,9 +11,10 @@
  * - `@skein/std/process`: commands and pipelines, joined by the kernel.
  * - `@skein/std/signal`: handlers of signals, alarms, leaving in good order.
  *
- * Whatever can wait has three forms: `op()` returns a promise, `opSync()` blocks
- * the thread, `opNowait()` never waits. Durations are milliseconds, but for
- * `alarm()`, which takes seconds as alarm(2) does.
+ * A wait has up to three forms: `op()` returns a promise, `opSync()` blocks the
+ * thread, and where something may be had at once `opNowait()` never waits.
+ * Durations are milliseconds, but for `alarm()`, which takes seconds as alarm(2)
+ * does.
  *
  * Names are Python's, in the style of JavaScript: `task_done` is `taskDone`,
  * `getoutput` is `getOutput`, and the names of classes stay. What Python itself

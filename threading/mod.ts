@@ -48,9 +48,9 @@
  *   {@linkcode HeapExhaustedError}. {@linkcode setExcepthook} is told of what no
  *   thread caught, {@linkcode isTimeout} knows the errors of a timeout.
  *
- * Everything that waits has three forms: `op()` returns a promise and leaves
- * the event loop running, `opSync()` blocks the thread, `opNowait()` never
- * waits. Timeouts are in milliseconds and throw a `DOMException` named
+ * A wait has up to three forms: `op()` returns a promise and leaves the event
+ * loop running, `opSync()` blocks the thread, and where something may be had at
+ * once `opNowait()` never waits. Timeouts are in milliseconds and throw a `DOMException` named
  * `TimeoutError`. A lock is its own guard: `using _ = lock.acquireSync();`.
  *
  * @example A counter that two threads increment
