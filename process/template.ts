@@ -14,7 +14,7 @@ import {
 import { system, systemSync } from "./run.ts";
 import { cancelling } from "../_internal/hooks.ts";
 import { argvOf, quote } from "./_command/command_line.ts";
-import { temporaryPlace } from "./_command/descriptors.ts";
+import { makeTemporaryFolder } from "./_command/descriptors.ts";
 import { unlessUnread } from "./_command/streams.ts";
 import {
   inheriting,
@@ -229,10 +229,7 @@ export class Template {
     let folder: string | undefined;
     let count = 0;
     const temporary = () => {
-      folder ??= Deno.makeTempDirSync({
-        dir: temporaryPlace(),
-        prefix: "skein-",
-      });
+      folder ??= makeTemporaryFolder();
       return `${folder}/${count++}`;
     };
     const script = scriptOf(

@@ -99,10 +99,30 @@ interface KernelPipe {
  * The folder for temporary files, for the FIFOs too between being made and
  * unlinked.
  */
-export function temporaryPlace(): string {
+function temporaryPlace(): string {
   return temporaryFolder((variable) =>
     granted({ name: "env", variable }) ? Deno.env.get(variable) : undefined
   );
+}
+
+/**
+ * Makes a folder among the temporary files, of this user alone.
+ *
+ * @throws {Deno.errors.NotFound} If the folder for such files is not there.
+ * @throws {Deno.errors.NotCapable} Without permission to write there.
+ */
+export function makeTemporaryFolder(): string {
+  const dir = temporaryPlace();
+  try {
+    return Deno.makeTempDirSync({ dir, prefix: "skein-" });
+  } catch (error) {
+    // Deno does not name the folder.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Deno.errors.NotFound(
+      `Cannot make temporary files: there is no folder ${dir}, which TMPDIR names, or TMP on Windows`,
+      { cause: error },
+    );
+  }
 }
 
 /** How many are made at once: more each time, for a program that needs many. */
@@ -208,10 +228,7 @@ export function makeFifos(count: number, platform: Platform = HERE): Fifos {
       "Cannot make named pipes: Windows has none among its files, so no process can be talked to blocking; use the promise form",
     );
   }
-  const folder = Deno.makeTempDirSync({
-    dir: temporaryPlace(),
-    prefix: "skein-",
-  });
+  const folder = makeTemporaryFolder();
   const remove = () => Deno.removeSync(folder, { recursive: true });
   const paths = Array.from({ length: count }, (_, i) => `${folder}/${i}`);
   try {

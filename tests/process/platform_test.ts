@@ -99,6 +99,28 @@ test("process puts its files where TMPDIR says, with a space in it", async () =>
   });
 });
 
+test("process says which folder for temporary files is not there", async () => {
+  const lines = await linesOf(
+    ["-A"],
+    ["no-shells", "no-proc"],
+    PATH,
+    "/no/such folder",
+  );
+  const missing = lines.filter((line) => line.includes("NotFound"));
+  assertEquals(missing.map((line) => line.split(":")[0]), [
+    "popen2Sync",
+    "template",
+  ]);
+  for (const line of missing) {
+    assertStringIncludes(line, "there is no folder /no/such folder");
+  }
+  const isMissing = (line: string) => missing.includes(line);
+  assertEquals(
+    lines.filter((line) => !isMissing(line)),
+    ALL.filter((line) => !/^(popen2Sync|template):/.test(line)),
+  );
+});
+
 test("process works without mkfifo, but for popen2Sync, which says so", async () => {
   await temporary(async (folder) => {
     for (const program of ["cat", "sort", "cp"]) {

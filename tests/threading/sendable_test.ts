@@ -87,6 +87,18 @@ Deno.test("sendable() refuses a second one of a name", () => {
   );
 });
 
+Deno.test("sendable() says that import.meta is missing, or not the first", () => {
+  const mark = sendable as unknown as (...args: unknown[]) => void;
+  const fn = function missing() {};
+  for (const args of [[fn], [fn, import.meta]]) {
+    assertThrows(
+      () => mark(...args),
+      TypeError,
+      "meta must be import.meta, received a function",
+    );
+  }
+});
+
 Deno.test("sendable() refuses what is no function or class", () => {
   assertThrows(
     () => sendable(import.meta, { name: "a" } as unknown as () => void),

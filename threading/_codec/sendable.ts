@@ -352,16 +352,16 @@ export function sendable<T extends SendableFunction | SendableClass>(
   meta: ImportMeta,
   value: T,
 ): T {
-  if (typeof value !== "function") {
-    throw new TypeError(
-      `Cannot mark as sendable: it is neither a function nor a class, ` +
-        `received ${shown(value)}`,
-    );
-  }
   if (typeof meta?.url !== "string") {
     throw new TypeError(
       `Cannot mark as sendable: meta must be import.meta, ` +
         `received ${shown(meta)}`,
+    );
+  }
+  if (typeof value !== "function") {
+    throw new TypeError(
+      `Cannot mark as sendable: it is neither a function nor a class, ` +
+        `received ${shown(value)}`,
     );
   }
   const stack = stackOf();
