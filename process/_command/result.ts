@@ -449,6 +449,31 @@ function resultOf({ command, stage, status, stderr }: CommandErrorInit) {
   );
 }
 
+/** More bytes are not shown as text. */
+const MAX_SHOWN = 10_000;
+
+/** What the console shows: the output as text, and nothing that says nothing. */
+function shownOf(result: CommandResult): Record<string, unknown> {
+  const { status, ok, command, bytes, stages, branches, durationMs } = result;
+  const isShort = outputOf(result).length <= MAX_SHOWN;
+  const { timedOut, aborted, maxBufferExceeded, killedBy } = result;
+  return {
+    status,
+    ok,
+    command,
+    ...(isShort ? { stdout: result.stdout } : { bytes }),
+    stderr: result.stderr,
+    ...(isShort && result.all !== undefined && { all: result.all }),
+    ...(stages.length > 1 && { stages }),
+    ...(branches.length > 0 && { branches }),
+    durationMs,
+    ...(timedOut && { timedOut }),
+    ...(aborted && { aborted }),
+    ...(maxBufferExceeded && { maxBufferExceeded }),
+    ...(killedBy !== undefined && { killedBy }),
+  };
+}
+
 /**
  * How a command or a pipeline ended, and what it wrote.
  *
@@ -509,6 +534,15 @@ export class CommandResult {
     madeOf = (result) => ({
       outcome: result.#outcome,
       stages: result.#stages,
+    });
+    Object.defineProperty(this.prototype, Symbol.for("Deno.customInspect"), {
+      value(
+        this: CommandResult,
+        inspect: typeof Deno.inspect,
+        options: object,
+      ) {
+        return `CommandResult ${inspect(shownOf(this), options)}`;
+      },
     });
   }
 

@@ -203,3 +203,30 @@ test("a failing source keeps its own error", async () => {
   assertEquals(error, wrong);
   assertThrows(() => runSync(["cat"], { input: source() }), Error, "wrong");
 });
+
+test("the console shows the output as text, and only what says something", async () => {
+  const shown = (result: CommandResult) =>
+    Deno.inspect(result).replace(/durationMs: [\d.]+/, "durationMs: _");
+  assertEquals(
+    shown(await run(`${SPEAKS}exit 3`, { check: false })),
+    `CommandResult {
+  status: 3,
+  ok: false,
+  command: "echo out; echo err >&2; exit 3",
+  stdout: "out\\n",
+  stderr: "err\\n",
+  durationMs: _
+}`,
+  );
+  const two = shown(await pipeline(["echo", "spam"], ["cat"]).run());
+  assertStringIncludes(two, '{ command: "cat", status: 0, stderr: "" }');
+  const both = shown(await run(SPEAKS, { all: true }));
+  assertStringIncludes(both, 'all: "out\\nerr\\n"');
+  const late = await errorOf<CommandTimeout>(
+    () => run(STUCK, { timeout: 200 }),
+    DOMException as never,
+  );
+  assertStringIncludes(shown(late.result), "timedOut: true");
+  const long = shown(await run(["head", "-c", "10001", "/dev/zero"]));
+  assertStringIncludes(long, "bytes: Uint8Array(10001)");
+});
