@@ -40,7 +40,7 @@ import { close, leave } from "./_engine/ring.ts";
 import { shutDown } from "./_engine/waiters.ts";
 import type { Delivery } from "./delivery.ts";
 import { explained, putShutDown, ShutDown } from "./errors.ts";
-import type { QueueItems } from "./_engine/get_many.ts";
+import { endingWait, type QueueItems } from "./_engine/get_many.ts";
 
 /** The methods of a queue that its ends have. */
 interface Both<T> extends SharedObject {
@@ -225,9 +225,17 @@ export function disposeEnd(handle: SharedObject): void {
 }
 
 /** The items of a queue, until this end of it is closed. */
-export async function* whileOpen<T>(
+export function whileOpen<T>(
   handle: SharedObject,
   items: QueueItems<T>,
+): AsyncGenerator<T, void, void> {
+  const each = items[Symbol.asyncIterator]();
+  return endingWait(whileOpenOf(handle, each), () => void each.return());
+}
+
+async function* whileOpenOf<T>(
+  handle: SharedObject,
+  items: AsyncGenerator<T, void, void>,
 ): AsyncGenerator<T, void, void> {
   for await (const item of items) {
     yield item;

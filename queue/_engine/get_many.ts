@@ -248,15 +248,46 @@ export interface QueueItems<T> {
   [Symbol.iterator](): Generator<T, void, void>;
 }
 
+type Items<T> = AsyncGenerator<T, void, void>;
+
+/**
+ * Has `return()` end the wait for an item that is under way. Otherwise that comes
+ * first, and takes an item for which nobody asks any more.
+ */
+export function endingWait<T>(items: Items<T>, endWait: () => void): Items<T> {
+  const end = items.return;
+  items.return = (value) => {
+    endWait();
+    return end.call(items, value);
+  };
+  return items;
+}
+
 /** The items of a queue, one after the other, in the promise form. */
-export async function* eachItem<T>(
+export function eachItem<T>(
   handle: SharedObject,
   timeout: number,
   signal: AbortSignal | undefined,
-): AsyncGenerator<T, void, void> {
+): Items<T> {
+  const ending = new AbortController();
+  const either = signal === undefined
+    ? ending.signal
+    : AbortSignal.any([signal, ending.signal]);
+  return endingWait(
+    eachUntil(handle, timeout, either, ending.signal),
+    () => ending.abort(),
+  );
+}
+
+async function* eachUntil<T>(
+  handle: SharedObject,
+  timeout: number,
+  signal: AbortSignal,
+  ending: AbortSignal,
+): Items<T> {
   for (;;) {
     let item: T;
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     checkInterrupted();
     try {
       const queue = addressOf(handle);
@@ -264,7 +295,7 @@ export async function* eachItem<T>(
       // The handle must not be collected as garbage meanwhile.
       void handle[ADDRESS];
     } catch (error) {
-      if (error instanceof ShutDown) return;
+      if (error instanceof ShutDown || ending.aborted) return;
       throw error;
     }
     yield item;

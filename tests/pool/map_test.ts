@@ -18,6 +18,7 @@ import {
   NotSendableError,
   ThreadingError,
 } from "../../threading/mod.ts";
+import { Queue } from "../../queue/mod.ts";
 import { assertHeapBackTo, settleHeap } from "../threading/heap_words.ts";
 import { waitFor } from "./pool_fixture.ts";
 import * as fixture from "./map_fixture.ts";
@@ -527,4 +528,17 @@ Deno.test("ThreadPool.map() closes its source though onProgress throws", async (
     assertEquals(error.message, "no progress");
     assert(isClosed);
   }
+});
+
+Deno.test("ThreadPool.map() that was left takes no more items out of a queue", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const queue = new Queue<number>();
+  queue.putNowait(1);
+  for await (const n of pool.map(fixture.same, queue)) {
+    assertEquals(n, 1);
+    break;
+  }
+  queue.putNowait(2);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(queue.drain(), [2]);
 });

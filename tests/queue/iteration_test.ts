@@ -44,6 +44,28 @@ for (const { name, order, make } of kinds) {
     assertEquals((await thread.join(SOON)).toSorted(), [1, 2, 3]);
   });
 
+  Deno.test(`${name}[Symbol.asyncIterator](): return() ends the wait, and takes no item`, async () => {
+    const queue = make(0);
+    const { signal } = new AbortController();
+    for (
+      const items of [
+        () => queue[Symbol.asyncIterator](),
+        () => queue.items({ signal, timeout: 20_000 })[Symbol.asyncIterator](),
+        () => queue.consumer()[Symbol.asyncIterator](),
+      ]
+    ) {
+      const iterator = items();
+      const waiting = iterator.next();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const over = { done: true as const, value: undefined };
+      const ending = iterator.return();
+      queue.putNowait(item(1));
+      assertEquals(await ending, over);
+      assertEquals(await waiting, over);
+      assertEquals(queue.drain().map(([n]) => n), [1]);
+    }
+  });
+
   Deno.test(`${name}.items(): either form, with a timeout for each item`, async () => {
     for (const sync of [true, false]) {
       const queue = filled();
