@@ -397,7 +397,8 @@ export class ThreadPool extends SharedObject {
    * map, and who is told how far it has come.
    * @returns The results, for `for await`. What the function throws comes there,
    * and a `ThreadingError` if a worker died.
-   * @throws {ShutDown} If the pool was shut down.
+   * @throws {ShutDown} If the pool was shut down. It comes with the results if it
+   * is shut down before the last of them, also if all items had been taken.
    * @throws {NotSendableError} If the function cannot be sent.
    * @throws {TypeError} If `fn` is not a function, `items` cannot be iterated, or
    * an option is wrong.
