@@ -59,7 +59,9 @@ function translated(args) {
       throw new OnlyDeno(flag);
     }
   }
-  return [...nodeArgs, ...rest.slice(at)];
+  const [program, ...given] = rest.slice(at);
+  const path = program.startsWith("file:") ? fileURLToPath(program) : program;
+  return [...nodeArgs, path, ...given];
 }
 
 class Command {

@@ -28,6 +28,7 @@ const LEFT_OUT = {
     ["SharedArrayBuffer", "Node sends raw memory by messages alone"],
     ["WebAssembly", "Node sends raw memory by messages alone"],
     ["raw memory", "Node sends raw memory by messages alone"],
+    ["what else the platform", "Node has no ImageData"],
   ],
   "tests/threading/thread_test.ts": [
     ["self is there", "Node's main thread has no self"],
