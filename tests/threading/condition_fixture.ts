@@ -104,3 +104,13 @@ export const waitAndSet = sendable(
     event.set();
   },
 );
+
+/** Ends a wait of another thread, and dies with the lock that it waits for. */
+export const notifyAndDie = sendable(
+  import.meta,
+  function notifyAndDie(condition: Condition) {
+    condition.acquireSync();
+    condition.notify();
+    throw new Error("died");
+  },
+);

@@ -25,6 +25,7 @@ import { dieHolding, echo, hold } from "./wait_fixture.ts";
 import {
   blockAndWait,
   decrement,
+  notifyAndDie,
   notifyAndKeep,
   waitAndEnd,
   waitAndSet,
@@ -311,6 +312,65 @@ Deno.test("Condition is shared with a thread, and is the same when it comes back
     for (const thread of threads) await thread.join();
   }
 });
+
+for (const Class of [Lock, RLock]) {
+  const name = `Condition(${Class.name}).wait() that loses its lock`;
+
+  /** Has a thread notify whoever waits, and die. */
+  function die(condition: Condition): Thread<void> {
+    setExcepthook(() => {});
+    const thread = new Thread({ target: notifyAndDie, args: [condition] });
+    thread.start();
+    return thread;
+  }
+
+  Deno.test(`${name} throws what it lost it by`, async () => {
+    const lock = new Class();
+    const condition = new Condition(lock);
+    assertThrows(() => {
+      using _ = condition.acquireSync();
+      die(condition);
+      condition.waitSync({ timeout: 20_000 });
+    }, OwnerDiedError);
+    condition.recover();
+    await assertRejects(async () => {
+      using _ = await condition.acquire();
+      die(condition);
+      await condition.wait({ timeout: 20_000 });
+    }, OwnerDiedError);
+    condition.recover();
+    // It is a lock like any other again.
+    {
+      using _ = condition.acquireSync();
+      assert(lock.locked());
+    }
+    assert(!lock.locked());
+    assertThrows(() => condition.release(), ThreadingError);
+  });
+
+  Deno.test(`${name} leaves it to whoever has it by then`, () => {
+    const condition = new Condition(new Class());
+    const held = new Event();
+    const go = new Event();
+    let holder: Thread<void>;
+    {
+      using _ = condition.acquireSync();
+      die(condition);
+      assertThrows(
+        () => condition.waitSync({ timeout: 20_000 }),
+        OwnerDiedError,
+      );
+      condition.recover();
+      holder = new Thread({ target: hold, args: [condition, held, go] });
+      holder.start();
+      held.waitSync({ timeout: 20_000 });
+    }
+    assert(condition.locked());
+    go.set();
+    holder.joinSync({ timeout: 20_000 });
+    assert(!condition.locked());
+  });
+}
 
 Deno.test("Condition throws when the owner of its lock has died", async () => {
   setExcepthook(() => {});

@@ -309,6 +309,25 @@ Deno.test("InterpreterLock is poisoned by a holder that ends", () => {
   using _ = gil.acquireSync();
 });
 
+Deno.test("InterpreterLock.allowThreads() that loses the lock throws what it lost it by", () => {
+  const gil = new InterpreterLock();
+  const lose = () => start(holdAndReturn, [gil]).joinSync(SOON);
+  assertThrows(() => {
+    using _ = gil.acquireSync();
+    gil.allowThreads(lose);
+  }, OwnerDiedError);
+  gil.recover();
+  assertThrows(() => {
+    using _ = gil.acquireSync();
+    gil.allowThreads(() => {
+      lose();
+      throw new RangeError("no");
+    });
+  }, OwnerDiedError);
+  gil.recover();
+  using _ = gil.acquireSync();
+});
+
 Deno.test("InterpreterLock survives the death of waiters", () => {
   const gil = new InterpreterLock();
   gil.setCheckInterval(1);

@@ -39,8 +39,10 @@ import {
 import {
   attend,
   checkEnd,
+  isLost,
   Lock,
   lockProtocol,
+  lose,
   releaseSlow,
   waitForLock,
 } from "./lock.ts";
@@ -449,6 +451,7 @@ export class Condition extends SharedObject {
 
 function endBlock(this: Condition): void {
   const lock = lockOf(this);
+  if (isLost(lock)) return;
   if (lock instanceof RLock) releaseOnce(addressOf(lock), true);
   else lock.release();
 }
@@ -624,9 +627,16 @@ function passOnIfCancelled(address: number): void {
   checkInterrupted();
 }
 
-async function takeAgain({ object }: Hold, origin: number): Promise<void> {
+async function takeAgain(
+  { object, count }: Hold,
+  origin: number,
+): Promise<void> {
   note(object);
-  await waitForLock(lockProtocol, object, FOR_EVER, WAIT, origin);
+  try {
+    await waitForLock(lockProtocol, object, FOR_EVER, WAIT, origin);
+  } catch (error) {
+    lose(error, object, count || 1);
+  }
 }
 
 const FOR_EVER: Surrender = {
@@ -657,7 +667,7 @@ function waitNotifiedSync(
   passOnIfCancelled(address);
 }
 
-function takeAgainSync({ object }: Hold): void {
+function takeAgainSync({ object, count }: Hold): void {
   note(object);
   if (takeFree(object, ownerWord)) {
     words[OWN_NODE + Node.object] = 0;
@@ -665,7 +675,11 @@ function takeAgainSync({ object }: Hold): void {
     const end = runSheltered(() =>
       waitSync(lockProtocol, object, MAIN_QUEUE, Infinity, WAIT)
     );
-    checkEnd(end, object, Infinity, WAIT);
+    try {
+      checkEnd(end, object, Infinity, WAIT);
+    } catch (error) {
+      lose(error, object, count || 1);
+    }
   }
 }
 

@@ -15,7 +15,9 @@ import {
   abandonLock,
   attend,
   checkEnd,
+  isLost,
   lockProtocol,
+  lose,
   passOn,
   refuseSelfDeadlock,
   releaseSlow,
@@ -377,8 +379,12 @@ export class InterpreterLock extends SharedObject {
   get [Symbol.dispose](): () => void {
     // `using` reads this when the block begins: time to recognize the task.
     recognizeTask(this[ADDRESS]);
-    return InterpreterLock.prototype.release;
+    return endBlock;
   }
+}
+
+function endBlock(this: InterpreterLock): void {
+  if (!isLost(this)) this.release();
 }
 
 function createInterpreterLock(): number {
@@ -496,6 +502,8 @@ function yieldTurn(object: number, what: string): void {
     );
     checkEnd(end, object, Infinity, what);
     resume(object, hold);
+  } catch (error) {
+    lose(error, object);
   } finally {
     comeBack(object);
   }
@@ -528,6 +536,8 @@ function callAside<T>(object: number, fn: () => T, what: string): T {
         runSheltered(() => takeTurn(object, Infinity, what));
         resume(object, hold);
       }
+    } catch (error) {
+      lose(error, object);
     } finally {
       comeBack(object);
     }
@@ -548,7 +558,11 @@ async function takeAfter(
   } finally {
     note(object);
     if (!takeIdle(object, ownerWord | PROMISE)) {
-      await waitForLock(turnProtocol, object, FOR_EVER, what);
+      try {
+        await waitForLock(turnProtocol, object, FOR_EVER, what);
+      } catch (error) {
+        lose(error, object);
+      }
     }
     resume(object, { ...hold, promise: true });
   }

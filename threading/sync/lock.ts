@@ -12,7 +12,7 @@ import {
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/check.ts";
-import { DeadlockError, ThreadingError } from "../errors.ts";
+import { DeadlockError, OwnerDiedError, ThreadingError } from "../errors.ts";
 import {
   compareExchange,
   Field,
@@ -29,6 +29,7 @@ import {
   ADDRESS,
   addressOf,
   createObject,
+  objectAt,
   SharedObject,
 } from "../_memory/shared_object.ts";
 import {
@@ -257,7 +258,7 @@ export class Lock extends SharedObject {
       checkNotThenable(result, "run with a Lock held");
       return result;
     } finally {
-      this.release();
+      if (!isLost(this)) this.release();
     }
   }
 
@@ -319,8 +320,43 @@ export class Lock extends SharedObject {
 
   /** Releases the lock, at the end of the block that `using` is in. */
   [Symbol.dispose](): void {
-    this.release();
+    if (!isLost(this)) this.release();
   }
+}
+
+/** For each lock, how many blocks of this thread have lost it. */
+const lost = new WeakMap<object, number>();
+let someLost = false;
+
+/**
+ * Passes on an error of taking a lock again that was given back for a while, in a
+ * `using` block: if its next holder died, the block no longer has it. Its end
+ * releases nothing then, since the lock may be another thread's by that time.
+ *
+ * @param error The error.
+ * @param address The lock.
+ * @param blocks How many blocks had it.
+ */
+export function lose(error: unknown, address: number, blocks = 1): never {
+  if (error instanceof OwnerDiedError) {
+    const lock = objectAt(address);
+    lost.set(lock, (lost.get(lock) ?? 0) + blocks);
+    someLost = true;
+  }
+  throw error;
+}
+
+/** Whether the block that ends has lost its lock. */
+export function isLost(lock: SharedObject): boolean {
+  if (!someLost) return false;
+  const blocks = lost.get(lock) ?? 0;
+  // It may have taken it anew.
+  if (blocks === 0 || ownerOf(load(lock[ADDRESS] + LockField.word)) === tid) {
+    return false;
+  }
+  if (blocks === 1) lost.delete(lock);
+  else lost.set(lock, blocks - 1);
+  return true;
 }
 
 function acquireSlow(owner: Lock, options: WaitSyncOptions | undefined): void {

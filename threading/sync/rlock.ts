@@ -37,6 +37,7 @@ import {
 import {
   abandonLock,
   checkEnd,
+  isLost,
   lockProtocol,
   refuseSelfDeadlock,
   releaseSlow,
@@ -254,7 +255,7 @@ export class RLock extends SharedObject {
       checkNotThenable(result, "run with an RLock held");
       return result;
     } finally {
-      this.release();
+      if (!isLost(this)) this.release();
     }
   }
 
@@ -338,7 +339,7 @@ export class RLock extends SharedObject {
 }
 
 function endBlock(this: RLock): void {
-  releaseOnce(addressOf(this), true);
+  if (!isLost(this)) releaseOnce(addressOf(this), true);
 }
 
 // Reentry: how often the owner of an RLock has taken it, and who that is. An
