@@ -197,6 +197,7 @@ export interface WaitOptions extends WaitSyncOptions {
 }
 
 const WAIT_OPTIONS = ["timeout", "signal"];
+const SYNC_OPTIONS = ["timeout"];
 
 /**
  * The timeout of the options, in milliseconds.
@@ -215,6 +216,19 @@ export function timeoutOf(
   if (options === undefined) return Infinity;
   checkOptions(options, what, WAIT_OPTIONS);
   checkSignal(options.signal, what);
+  return durationOf(options.timeout, what, "timeout");
+}
+
+/**
+ * Like {@linkcode timeoutOf}, for a wait that blocks: there is no event loop that
+ * could tell of a signal.
+ */
+export function timeoutOfSync(
+  options: WaitSyncOptions | undefined,
+  what: string,
+): number {
+  if (options === undefined) return Infinity;
+  checkOptions(options, what, SYNC_OPTIONS);
   return durationOf(options.timeout, what, "timeout");
 }
 

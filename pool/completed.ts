@@ -18,6 +18,7 @@ import {
   shown,
   timeoutError,
   timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/check.ts";
@@ -177,7 +178,7 @@ export function asCompletedSync<R>(
   futures: Iterable<Future<R>>,
   options?: WaitSyncOptions,
 ): IterableIterator<Future<R>> {
-  const timeout = timeoutOf(options, WHAT);
+  const timeout = timeoutOfSync(options, WHAT);
   return completedSync(listOf(futures), timeout);
 }
 

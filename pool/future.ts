@@ -31,6 +31,7 @@ import {
   store,
   waitPromise,
   waitSync,
+  waitSyncTimeout,
   waitTimeout,
   Wake,
   words,
@@ -186,7 +187,7 @@ export class Future<R = unknown> extends SharedObject {
    * ```
    */
   resultSync(options?: WaitSyncOptions): R {
-    const timeout = waitTimeout(options, RESULT);
+    const timeout = waitSyncTimeout(options, RESULT);
     const task = addressOf(this);
     store(task + Task.asked, 1);
     waitForResultSync(task, timeout);

@@ -12,6 +12,7 @@ import { endOf, showProcess } from "./_command/result.ts";
 import {
   timeoutError,
   timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/check.ts";
@@ -233,7 +234,7 @@ export class ChildSync {
    * ```
    */
   waitSync(options: WaitSyncOptions = {}): number {
-    const timeout = timeoutOf(options, WAIT);
+    const timeout = timeoutOfSync(options, WAIT);
     const status = this.#child.wait(timeout);
     if (status === undefined) throw timeoutError(WAIT, timeout);
     return status;

@@ -11,6 +11,7 @@ import {
   shown,
   timeoutError,
   timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../_internal/check.ts";
@@ -254,7 +255,7 @@ export function waitpidSync(
   options: WaitSyncOptions = {},
 ): number {
   const what = "wait for a process";
-  const timeout = timeoutOf(options, what);
+  const timeout = timeoutOfSync(options, what);
   const child = childOf(pid);
   if (child instanceof Child && child.poll() === undefined) {
     throw new TypeError(

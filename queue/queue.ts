@@ -23,6 +23,7 @@ import {
   unlock,
   waitPromise,
   waitSync,
+  waitSyncTimeout,
   waitTimeout,
   Wake,
   words,
@@ -279,7 +280,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   receiveSync(options?: WaitSyncOptions): Delivery<T> {
-    const timeout = waitTimeout(options, RECEIVE);
+    const timeout = waitSyncTimeout(options, RECEIVE);
     const queue = addressOf(this);
     return new Delivery<T>(queue, receiveSync(this, queue, timeout));
   }
@@ -352,7 +353,7 @@ export class Queue<T> extends SimpleQueue<T> {
    * ```
    */
   joinSync(options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, JOIN);
+    const timeout = waitSyncTimeout(options, JOIN);
     const queue = addressOf(this);
     const { joiners } = QueueField;
     const end = waitSync(joinProtocol, queue, joiners, timeout, JOIN);

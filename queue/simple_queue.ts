@@ -26,6 +26,7 @@ import {
   registerClass,
   releaseReference,
   SharedObject,
+  waitSyncTimeout,
   waitTimeout,
   words,
 } from "../threading/_ground.ts";
@@ -136,7 +137,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putSync(item: T, options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, PUT);
+    const timeout = waitSyncTimeout(options, PUT);
     const queue = addressOf(this);
     putSync(this, queue, item, timeout);
   }
@@ -220,7 +221,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   putManySync(items: Iterable<T>, options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, PUT);
+    const timeout = waitSyncTimeout(options, PUT);
     const queue = addressOf(this);
     const list = listOf(items);
     if (!checkCount(queue, list.length)) return;
@@ -307,7 +308,7 @@ export class SimpleQueue<T> extends SharedObject {
    * ```
    */
   getSync(options?: WaitSyncOptions): T {
-    const timeout = waitTimeout(options, GET);
+    const timeout = waitSyncTimeout(options, GET);
     return getSync(this, addressOf(this), timeout) as T;
   }
 
@@ -397,7 +398,7 @@ export class SimpleQueue<T> extends SharedObject {
    */
   getManySync(n: number, options?: WaitSyncOptions): T[] {
     checkNumber(n);
-    const timeout = waitTimeout(options, GET);
+    const timeout = waitSyncTimeout(options, GET);
     return getManySync(this, addressOf(this), n, timeout) as T[];
   }
 

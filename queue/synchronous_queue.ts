@@ -15,6 +15,7 @@ import {
   CASE,
   type CaseKind,
   SharedObject,
+  waitSyncTimeout,
   waitTimeout,
   words,
 } from "../threading/_ground.ts";
@@ -123,7 +124,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   putSync(item: T, options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, PUT);
+    const timeout = waitSyncTimeout(options, PUT);
     putSync(this, addressOf(this), item, timeout);
   }
 
@@ -202,7 +203,7 @@ export class SynchronousQueue<T> extends SharedObject {
    * ```
    */
   getSync(options?: WaitSyncOptions): T {
-    const timeout = waitTimeout(options, GET);
+    const timeout = waitSyncTimeout(options, GET);
     return getSync(this, addressOf(this), timeout) as T;
   }
 

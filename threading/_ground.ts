@@ -138,6 +138,7 @@ export {
   waitEpoch,
   waitPromise,
   waitSync,
+  waitSyncTimeout,
   waitTimeout,
 } from "./_memory/wait.ts";
 export {

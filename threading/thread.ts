@@ -53,7 +53,12 @@ import {
   Later,
   settlingCase,
 } from "./_memory/selection.ts";
-import { waitPromise, waitSync, waitTimeout } from "./_memory/wait.ts";
+import {
+  waitPromise,
+  waitSync,
+  waitSyncTimeout,
+  waitTimeout,
+} from "./_memory/wait.ts";
 import { MAIN_QUEUE, Wake } from "./_memory/wait_queue.ts";
 import {
   fieldsOf,
@@ -351,7 +356,7 @@ export class Thread<
     const what = options === undefined
       ? "join a thread"
       : `join the thread ${this.name}`;
-    const timeout = waitTimeout(options, what);
+    const timeout = waitSyncTimeout(options, what);
     const address = joinable(this, "join a thread");
     if (!hasEnded(address)) {
       const end = waitSync(joinProtocol, address, MAIN_QUEUE, timeout, what);

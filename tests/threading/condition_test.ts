@@ -313,16 +313,16 @@ Deno.test("Condition is shared with a thread, and is the same when it comes back
   }
 });
 
+/** Has a thread notify whoever waits, and die. */
+function die(condition: Condition): Thread<void> {
+  setExcepthook(() => {});
+  const thread = new Thread({ target: notifyAndDie, args: [condition] });
+  thread.start();
+  return thread;
+}
+
 for (const Class of [Lock, RLock]) {
   const name = `Condition(${Class.name}).wait() that loses its lock`;
-
-  /** Has a thread notify whoever waits, and die. */
-  function die(condition: Condition): Thread<void> {
-    setExcepthook(() => {});
-    const thread = new Thread({ target: notifyAndDie, args: [condition] });
-    thread.start();
-    return thread;
-  }
 
   Deno.test(`${name} throws what it lost it by`, async () => {
     const lock = new Class();

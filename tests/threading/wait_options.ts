@@ -70,6 +70,12 @@ export function testOptions(
     }
   });
 
+  test("Sync takes no signal", async (blocked) => {
+    await Promise.resolve();
+    const options = { signal: AbortSignal.abort() } as WaitSyncOptions;
+    assertThrows(() => blocked.waitSync(options), TypeError, "timeout");
+  });
+
   test("keeps the handle from being freed", async (blocked) => {
     const controller = new AbortController();
     const waiting = blocked.wait({ signal: controller.signal });

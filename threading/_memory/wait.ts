@@ -84,7 +84,9 @@ import {
 import {
   timeoutError,
   timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
+  type WaitSyncOptions,
 } from "../../_internal/check.ts";
 
 interface PendingWait {
@@ -501,6 +503,16 @@ export function waitTimeout(
   what: string,
 ): number {
   const timeout = timeoutOf(options, what);
+  checkInterrupted();
+  return timeout;
+}
+
+/** Like {@linkcode waitTimeout}, for a wait that blocks. */
+export function waitSyncTimeout(
+  options: WaitSyncOptions | undefined,
+  what: string,
+): number {
+  const timeout = timeoutOfSync(options, what);
   checkInterrupted();
   return timeout;
 }

@@ -50,7 +50,7 @@ import {
   setKey,
 } from "./hash_table.ts";
 import { checkInterrupted } from "../_memory/scope.ts";
-import { waitSurrender, waitTimeout } from "../_memory/wait.ts";
+import { waitSurrender, waitSyncTimeout } from "../_memory/wait.ts";
 
 const UPDATE = "update a key of a SharedMap";
 const DELETE = "delete a key of a SharedMap";
@@ -645,7 +645,7 @@ function claimForSync(
   request: Request,
   options: WaitSyncOptions | undefined,
 ): Claim | undefined {
-  return claimSync(request, waitTimeout(options, request.what));
+  return claimSync(request, waitSyncTimeout(options, request.what));
 }
 
 const KIND = registerClass(import.meta, {

@@ -60,6 +60,7 @@ import {
   waitEntered,
   waitSurrender,
   waitSync,
+  waitSyncTimeout,
   waitTimeout,
 } from "../_memory/wait.ts";
 import {
@@ -306,7 +307,7 @@ export class Condition extends SharedObject {
    * ```
    */
   waitSync(options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, WAIT);
+    const timeout = waitSyncTimeout(options, WAIT);
     const hold = requireHold(this, WAIT);
     waitNotifiedSync(addressOf(this), hold, timeout);
   }
@@ -374,7 +375,7 @@ export class Condition extends SharedObject {
    * ```
    */
   waitForSync<T>(predicate: () => T, options?: WaitSyncOptions): T {
-    const timeout = waitTimeout(options, WAIT);
+    const timeout = waitSyncTimeout(options, WAIT);
     checkFunction(predicate, WAIT, "predicate");
     requireHold(this, WAIT);
     const end = performance.now() + timeout;

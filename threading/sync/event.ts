@@ -33,6 +33,7 @@ import {
   waitPromise,
   waitSurrender,
   waitSync,
+  waitSyncTimeout,
   waitTimeout,
 } from "../_memory/wait.ts";
 import {
@@ -178,7 +179,7 @@ export class Event extends SharedObject {
    * ```
    */
   waitSync(options?: WaitSyncOptions): void {
-    const timeout = waitTimeout(options, EVENT_WAIT);
+    const timeout = waitSyncTimeout(options, EVENT_WAIT);
     const address = addressOf(this);
     if (load(address + FLAG) !== 0) return;
     const end = waitSync(
@@ -322,7 +323,8 @@ export class Barrier extends SharedObject {
    */
   async wait(options?: WaitOptions): Promise<number> {
     const address = addressOf(this);
-    const timeout = timeoutAt(options, address);
+    const given = waitTimeout(options, BARRIER_WAIT);
+    const timeout = timeoutAt(options, given, address);
     options?.signal?.throwIfAborted();
     const action = actionOf(this, address);
     using turn = action === undefined ? noTurn() : new Turn(address);
@@ -370,7 +372,8 @@ export class Barrier extends SharedObject {
    */
   waitSync(options?: WaitSyncOptions): number {
     const address = addressOf(this);
-    const timeout = timeoutAt(options, address);
+    const given = waitSyncTimeout(options, BARRIER_WAIT);
+    const timeout = timeoutAt(options, given, address);
     const action = actionOf(this, address);
     using turn = action === undefined ? noTurn() : new Turn(address);
     const end = waitSync(
@@ -464,9 +467,9 @@ export class Barrier extends SharedObject {
 
 function timeoutAt(
   options: WaitSyncOptions | undefined,
+  given: number,
   address: number,
 ): number {
-  const given = waitTimeout(options, BARRIER_WAIT);
   if (options?.timeout !== undefined) return given;
   const timeout = words[address + BarrierField.timeout];
   return timeout < 0 ? Infinity : timeout;

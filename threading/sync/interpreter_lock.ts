@@ -77,7 +77,7 @@ import {
   finishSync,
   OWN_NODE,
   prepareOwnNode,
-  waitTimeout,
+  waitSyncTimeout,
 } from "../_memory/wait.ts";
 
 const ACQUIRE = "acquire an InterpreterLock";
@@ -182,7 +182,7 @@ export class InterpreterLock extends SharedObject {
    * ```
    */
   acquireSync(options?: WaitSyncOptions): this {
-    const timeout = waitTimeout(options, ACQUIRE);
+    const timeout = waitSyncTimeout(options, ACQUIRE);
     takeTurn(addressOf(this), timeout, ACQUIRE);
     return this;
   }

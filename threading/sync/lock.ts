@@ -8,7 +8,7 @@ import {
   checkFunction,
   checkNotThenable,
   timeoutError,
-  timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/check.ts";
@@ -360,7 +360,7 @@ export function isLost(lock: SharedObject): boolean {
 }
 
 function acquireSlow(owner: Lock, options: WaitSyncOptions | undefined): void {
-  const timeout = timeoutOf(options, ACQUIRE);
+  const timeout = timeoutOfSync(options, ACQUIRE);
   const address = addressOf(owner);
   const at = address + LockField.word;
   for (let spin = 0; spin < SPINS; spin++) {

@@ -8,7 +8,7 @@
 import {
   checkFunction,
   checkNotThenable,
-  timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/check.ts";
@@ -155,7 +155,7 @@ export class RLock extends SharedObject {
    * ```
    */
   acquireSync(options?: WaitSyncOptions): this {
-    const timeout = timeoutOf(options, ACQUIRE);
+    const timeout = timeoutOfSync(options, ACQUIRE);
     const address = addressOf(this);
     if (takeAgain(address)) return this;
     note(address);

@@ -6,7 +6,7 @@
  */
 
 import {
-  timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/check.ts";
@@ -596,7 +596,7 @@ function acquireSync(
   purpose: Purpose,
 ): Guard {
   const { what, mode, protocol } = purpose;
-  const timeout = timeoutOf(options, what);
+  const timeout = timeoutOfSync(options, what);
   const address = addressOf(lock);
   const share = shareOf(lock, address);
   const guard = new Guard(share);

@@ -7,7 +7,7 @@
 import {
   shown,
   timeoutError,
-  timeoutOf,
+  timeoutOfSync,
   type WaitOptions,
   type WaitSyncOptions,
 } from "../../_internal/check.ts";
@@ -301,7 +301,7 @@ export class Semaphore extends SharedObject {
   acquireSync(options?: WaitSyncOptions): this {
     const address = addressOf(this);
     const what = acquireOf(address);
-    const timeout = timeoutOf(options, what);
+    const timeout = timeoutOfSync(options, what);
     if (takePermits(address, 1)) return this;
     const end = waitSync(protocol, address, MAIN_QUEUE, timeout, what);
     if (end === Wake.waiting) throw timeoutError(what, timeout);
@@ -390,7 +390,7 @@ export class Semaphore extends SharedObject {
     const address = addressOf(this);
     const what = acquireOf(address);
     checkMany(address, n, what);
-    const timeout = timeoutOf(options, what);
+    const timeout = timeoutOfSync(options, what);
     const permits = new TakenPermits(this, n);
     if (takePermits(address, n)) return permits;
     const end = waitSync(protocolOf(n), address, MAIN_QUEUE, timeout, what);
