@@ -6,6 +6,8 @@ import { type Mutant, mutantNames, readMutant, withCopy } from "./mutant.ts";
 const SECONDS = 60;
 const ROOT = new URL("../../", import.meta.url);
 const ignore = Deno.env.get("SKEIN_EXPLORE") === undefined;
+/** Said of what is left out. */
+const LEFT_OUT = ignore ? " (skipped: it takes long, SKEIN_EXPLORE=1)" : "";
 
 /** The stress test of what a mutant is a fault of. */
 function stressTestOf({ file, kills }: Mutant): string {
@@ -45,7 +47,7 @@ const usual = new Map<string, number>();
 for (const name of mutantNames) {
   const title = name.replace(/\.patch$/, "");
   Deno.test({
-    name: `stress tests, ${SECONDS} s of them: ${title}`,
+    name: `stress tests, ${SECONDS} s of them: ${title}${LEFT_OUT}`,
     ignore,
     async fn() {
       const mutant = readMutant(name);
