@@ -43,7 +43,7 @@ export class Chess {
     this.#process = process;
     this.#ready = this.#greet();
     // A game is short; an engine that got stuck is not waited for.
-    const timer = setTimeout(() => process.kill("SIGKILL"), 15_000);
+    const timer = setTimeout(() => process.kill("SIGKILL"), 30_000);
     process.wait().then(() => clearTimeout(timer));
   }
 
@@ -54,12 +54,14 @@ export class Chess {
    * then holds the lock of stdin while it waits for a line: the other one gets
    * no further, and `Chess` never comes. Lines that mean nothing here ("move
    * now") make it let go of the lock, again and again, until the other is
-   * quicker. More than 4096 bytes of them would be too many for it.
+   * quicker. More than 4096 bytes of them would be too many for it, so the pauses
+   * grow: on a busy machine it takes seconds until it reads at all.
    */
   async #greet(): Promise<void> {
     const greeting = this.#fin.readline();
     for (let tries = 0; tries < 60; tries++) {
-      if (await Promise.race([greeting, delay(20)]) !== undefined) break;
+      const pause = delay(20 * 1.06 ** tries);
+      if (await Promise.race([greeting, pause]) !== undefined) break;
       await this.#fout.write("?\n".repeat(30));
     }
     if (await Promise.race([greeting, delay(1000)]) !== "Chess\n") {
