@@ -1,7 +1,7 @@
 /**
- * What differs from one runtime to another. skein is made for Deno; on Node and
- * Bun the same modules find by other names what they need of it. All the rest
- * is of the language, of the web platform or of `node:`, and the same in each.
+ * What differs from one runtime to another. skein is made for Deno; on Node the
+ * same modules find by other names what they need of it. All the rest is of the
+ * language, of the web platform or of `node:`, and the same in both.
  *
  * @module
  */
@@ -131,7 +131,7 @@ export function onProcessEnd(onEnd: () => void, onError: () => void): void {
 }
 
 /** What a worker wants to know of its own end. */
-export interface WorkerEnds {
+interface WorkerEnds {
   /** Called with an error, or the reason of a rejection, that nothing caught. */
   onUncaught(error: unknown): void;
   /** Called when the worker is about to end, whoever asked for it. */

@@ -647,7 +647,7 @@ const SMALLEST = 1 / 16;
 const sizes = new WeakMap<SendableFunction, number>();
 
 /** Chooses how many items a task does, by the time that the last ones took. */
-export class ChunkSize {
+class ChunkSize {
   #size: number;
   readonly #fixed: boolean;
 

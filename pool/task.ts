@@ -106,7 +106,7 @@ const RECORDS = 1;
  *
  * @throws {NotSendableError} If it cannot be sent.
  */
-export function addUpdate(task: number, value: unknown): void {
+function addUpdate(task: number, value: unknown): void {
   const record = draftRecord(value);
   let block = 0;
   try {

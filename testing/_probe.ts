@@ -20,7 +20,7 @@ const STRATEGY: Strategy = {
 };
 
 /** What came of all schedules. */
-export interface Outcomes {
+interface Outcomes {
   /** How many schedules there were. */
   schedules: number;
   /** Whether these were all. */

@@ -14,7 +14,7 @@ import { control, trace } from "./_steps.ts";
 export type Plan = number[];
 
 /** The thread of a step of the last run. */
-export function threadAt(step: number): number {
+function threadAt(step: number): number {
   return trace[2 * step + 1] & Step.thread;
 }
 

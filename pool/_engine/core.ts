@@ -213,7 +213,7 @@ export function fail(core: number, error: unknown): void {
 }
 
 /** Fails all pending tasks. */
-export function failPending(core: number, error: unknown): void {
+function failPending(core: number, error: unknown): void {
   const draft = () => draftError(error, words[self + Slot.thread]);
   while (endFirst(core, TaskState.failed, draft));
 }
@@ -248,7 +248,7 @@ export function arrive(core: number, worker: number): void {
  *
  * @returns Its number, or 0.
  */
-export function addWorker(core: number): number {
+function addWorker(core: number): number {
   lock(core + Field.mutex);
   const wanted = lacksWorker(core);
   if (wanted) {
@@ -263,7 +263,7 @@ export function addWorker(core: number): number {
 }
 
 /** Takes back {@linkcode addWorker}; returns how many workers there are. */
-export function removeWorker(core: number): number {
+function removeWorker(core: number): number {
   lock(core + Field.mutex);
   const left = --words[core + Core.workers];
   if (isOver(core)) wakeAll(core, Core.end, Wake.granted);

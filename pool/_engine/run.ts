@@ -244,7 +244,7 @@ export function run(
  * stack of that one. If it turns out to be async it goes on when the event loop
  * turns.
  */
-export function runHelped(place: Place, task: number, job?: Job): void {
+function runHelped(place: Place, task: number, job?: Job): void {
   const running = begin(place, task);
   const level = nested.push(running);
   let value: unknown;
@@ -297,7 +297,7 @@ const AsyncFunction = (async () => {}).constructor;
  * @returns `undefined` if that cannot run it: its function is async, or its module
  * is not loaded here.
  */
-export function jobHere(task: number): Job | undefined {
+function jobHere(task: number): Job | undefined {
   const record = words[task + Task.job];
   if (missingModuleOf(record) !== undefined) return undefined;
   const job = readRecord(record) as Job;

@@ -462,7 +462,7 @@ const CLASSES: Record<string, new (message: string) => Error> = {
 };
 
 /** The error again, with the stack of the caller. */
-export function revive(value: unknown): unknown {
+function revive(value: unknown): unknown {
   const { name, message, dom, init, result: sent } = value as FlatError;
   const result = sent && createResult(received(sent.outcome), sent.stages);
   if (init !== undefined) return new CommandError(message, { ...init, result });

@@ -356,7 +356,7 @@ function ignoredSignals(): readonly Deno.Signal[] {
 }
 
 /** A process, as the system shows it. */
-export interface SystemProcess {
+interface SystemProcess {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
@@ -371,7 +371,7 @@ export interface SystemProcess {
  *
  * @returns The processes; `undefined` if this program cannot know.
  */
-export async function listProcesses(): Promise<SystemProcess[] | undefined> {
+async function listProcesses(): Promise<SystemProcess[] | undefined> {
   return (mayReadProc() ? listProc() : undefined) ?? await listByPs();
 }
 
@@ -441,7 +441,7 @@ async function listByPs(): Promise<SystemProcess[] | undefined> {
  * A child of this program and what it has started. Who belongs to it is seen by
  * following the parents; one whose parent has ended before is not found.
  */
-export class ProcessTree {
+class ProcessTree {
   readonly #root: number;
   readonly #toRoot: (signal: Deno.Signal) => boolean;
   /** Those that were found, by their numbers, with their starts. */

@@ -18,7 +18,7 @@ import { GO } from "./launch.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Where a tap gets its bytes, and what it does with them besides. */
-export interface Supply {
+interface Supply {
   /** The stream of the process. */
   readonly reader: ReadableStreamDefaultReader<Bytes>;
   /** The most bytes that are kept. */

@@ -575,7 +575,7 @@ class Ends {
  * @param begin Starts the pipeline, or gives it if it runs.
  * @param more What else the stream does.
  */
-export function inputStream(
+function inputStream(
   begin: () => Execution,
   more?: Pick<UnderlyingSink<Chunk>, "start" | "abort">,
 ): WritableStream<Chunk> {

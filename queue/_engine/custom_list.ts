@@ -349,7 +349,7 @@ function queueOf(list: number): number | undefined {
 }
 
 /** A list whose changes by hooks can be undone. */
-export class CustomList<T> extends SharedList<T> {
+class CustomList<T> extends SharedList<T> {
   static {
     sendable(import.meta, this);
   }

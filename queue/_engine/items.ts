@@ -184,7 +184,7 @@ export function own(queue: number, parcel: number): void {
  * Under the mutex: makes a parcel that is in no line and no list this thread's
  * delivery.
  */
-export function adopt(queue: number, parcel: number): void {
+function adopt(queue: number, parcel: number): void {
   listNode(parcel);
   words[parcel + Parcel.deliveries]++;
   own(queue, parcel);

@@ -303,7 +303,7 @@ export function bareIn(cell: number): unknown {
 }
 
 /** The most words a message has: with its cell it fills 64 bytes. */
-export const MESSAGE_WORDS = 14;
+const MESSAGE_WORDS = 14;
 const PLACE_BYTES = 64;
 
 /** So many messages can be taken out before the first of them is read. */

@@ -36,7 +36,7 @@ import {
 } from "./layout.ts";
 
 /** What a key belongs to. Keys of different kinds cannot be compared. */
-export const KeyKind = {
+const KeyKind = {
   number: 1,
   text: 2,
   numberFirst: 3,
@@ -169,7 +169,7 @@ const UNORDERED = NaN;
  * @param total Whether to order even what cannot be compared.
  * @returns Below, above or equal to 0, or `UNORDERED`.
  */
-export function compareRests(
+function compareRests(
   a: number,
   aEnd: number,
   b: number,

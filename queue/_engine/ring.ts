@@ -388,7 +388,7 @@ export function isWasteful(queue: number): boolean {
 }
 
 /** The length up to which the block is far too large; -1 if it never is. */
-export function wastefulLength(queue: number): number {
+function wastefulLength(queue: number): number {
   const capacity = words[queue + QueueField.capacity];
   return capacity > keptCapacity(queue) ? capacity >> 3 : -1;
 }

@@ -235,7 +235,7 @@ export function feedGetters(queue: number): void {
 }
 
 /** Like {@linkcode feedGetters}, but passes over the tasks of this thread. */
-export function feedOthers(queue: number): void {
+function feedOthers(queue: number): void {
   while (feed(queue, firstOther(queue, QueueField.getters)));
 }
 

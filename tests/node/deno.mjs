@@ -203,5 +203,3 @@ export const Deno = new Proxy(known, {
     throw new OnlyDeno(`Deno.${String(name)}`);
   },
 });
-
-export { fileURLToPath };

@@ -92,7 +92,7 @@ function builtInOf(object: object): WriteBuiltIn | undefined {
 }
 
 /** Writes an object that is not plain, not an array and not shared. */
-export function writeBuiltIn(
+function writeBuiltIn(
   w: Writer,
   object: object,
   prototype: object | null,
@@ -169,7 +169,7 @@ function fieldsOf(object: object): string[] {
 }
 
 /** Throws for an instance of a class that is not marked. */
-export function refuseInstance(
+function refuseInstance(
   object: object,
   // deno-lint-ignore ban-types
   constructor: Function,
@@ -227,7 +227,7 @@ function unbox(object: object): unknown {
 // a copy, or the same memory if it is a `SharedArrayBuffer`.
 
 /** Writes a buffer, of whatever class, without its class. */
-export function writeBuffer(w: Writer, buffer: ArrayBuffer): void {
+function writeBuffer(w: Writer, buffer: ArrayBuffer): void {
   if (buffer.detached) {
     throw new Refusal("it is detached: its bytes were transferred", buffer);
   }
@@ -247,7 +247,7 @@ const kindOfTyped = Object.getOwnPropertyDescriptor(
 )!.get!;
 
 /** Writes a view, of whatever class, without its class. */
-export function writeView(w: Writer, view: ArrayBufferView): void {
+function writeView(w: Writer, view: ArrayBufferView): void {
   const buffer = view.buffer;
   if (isOutOfBounds(view)) {
     throw new Refusal("it is out of bounds: its buffer has shrunk", view);
@@ -313,7 +313,7 @@ const NO_KEYS: string[] = [];
  * Writes an error without its class. A `marked` one gives its own fields to
  * the caller to write, and its class gives the name.
  */
-export function writeError(w: Writer, error: Error, marked: boolean): void {
+function writeError(w: Writer, error: Error, marked: boolean): void {
   w.identities.add(error);
   if (w.depth >= MAX_DEPTH) w.byte(DEFERRED);
   w.byte(ERROR);
@@ -413,7 +413,7 @@ function writeExtras(w: Writer, error: Error, marked: boolean): void {
 }
 
 /** Writes a DOMException. */
-export function writeDomException(w: Writer, exception: DOMException): void {
+function writeDomException(w: Writer, exception: DOMException): void {
   w.identities.add(exception);
   w.byte(DOM_EXCEPTION);
   w.text(exception.name);
@@ -429,7 +429,7 @@ export function writeDomException(w: Writer, exception: DOMException): void {
  * the fields that it adds are copied. Those of skein's own classes are symbols,
  * which stay behind.
  */
-export function writeShared(
+function writeShared(
   w: Writer,
   object: object,
   prototype: object | null,

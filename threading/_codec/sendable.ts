@@ -19,7 +19,7 @@ import { intern, interned } from "../_memory/shared_class.ts";
 import * as errors from "../errors.ts";
 
 /** A marked function or class. */
-export interface SendableEntry {
+interface SendableEntry {
   /** The module that marks it. */
   readonly url: string;
   /** Its name there. */

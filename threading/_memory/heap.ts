@@ -223,7 +223,7 @@ function atomicOperations(
 // The memory
 
 /** What a worker started by skein finds in its `workerData`. */
-export interface ThreadBirth {
+interface ThreadBirth {
   /** The shared heap. */
   memory: WebAssembly.Memory;
   /** The address of the slot this worker owns. */
@@ -670,7 +670,7 @@ export function adoptTid(): void {
 }
 
 /** What two clocks of a thread say at the same moment. */
-export interface ClockPair {
+interface ClockPair {
   /** The time of day. */
   wall: number;
   /** `performance.now()`. */

@@ -620,7 +620,7 @@ function pause(looks: number): void {
 }
 
 /** What a selection may be given up for. */
-export interface SelectionLimits {
+interface SelectionLimits {
   /** What is being done, for messages. */
   what: string;
   /** Milliseconds, `Infinity` for none. */

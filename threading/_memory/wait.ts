@@ -147,14 +147,14 @@ export function areWaitsWoken(): boolean {
 }
 
 /** Continues them in a microtask. */
-export function scheduleDrain(): void {
+function scheduleDrain(): void {
   if (drainScheduled) return;
   drainScheduled = true;
   queueMicrotask(drainReady);
 }
 
 /** Continues the promise-form waits of this thread that have been woken. */
-export function drainReady(): void {
+function drainReady(): void {
   drainScheduled = false;
   let node = exchange(self + Slot.ready, 0);
   const woken: number[] = [];
