@@ -500,6 +500,8 @@ function destroyTask(task: number): boolean {
   if (job !== 0) releaseRecord(job);
   releaseScope(task + Task.scope);
   releaseUpdates(task);
+  const rest = words[task + Task.rest];
+  if (rest > 0) releaseRecord(rest);
   const core = words[task + Task.core];
   if (core !== 0) releaseReference(core);
   return true;

@@ -5,6 +5,9 @@
  * never more than `ahead` in front of the one that takes the results. It runs
  * beside that one, so results come while the source is waited for.
  *
+ * What the pool has accepted it does, also if it is shut down: the results of that
+ * come first, and then the error of the chunk that it has refused.
+ *
  * @module
  */
 
@@ -16,39 +19,24 @@ import {
   shown,
 } from "../_internal/check.ts";
 import { words } from "../threading/_ground.ts";
-import { encode, type SendableFunction } from "../threading/_threads.ts";
-import { type ChunkResult, runChunk, Watch } from "./_engine/chunk.ts";
+import type { SendableFunction } from "../threading/_threads.ts";
+import { ShutDown } from "../queue/errors.ts";
+import { Watch } from "./_engine/chunk.ts";
 import { Core, isSettled } from "./_engine/layout.ts";
 import { breathe } from "./_engine/run.ts";
+import {
+  type Batch,
+  ChunkSize,
+  Flow,
+  type MapProgress,
+  type Plan,
+  refuses,
+} from "./_batches.ts";
 import { waitForAny } from "./completed.ts";
-import { cancel } from "./task.ts";
-import {
-  checkTask,
-  type Held,
-  holdTask,
-  letGo,
-  submit,
-  submitSync,
-  wasOffered,
-} from "./submit.ts";
-import {
-  loadResult,
-  resultOf,
-  waitForResult,
-  waitForResultSync,
-} from "./future.ts";
+import { checkTask, submit, submitSync } from "./submit.ts";
+import { loadResult, waitForResult, waitForResultSync } from "./future.ts";
 
 const MAP = "map over items";
-
-/** How far a map has come. */
-export interface MapProgress {
-  /** The items whose results are there. */
-  items: number;
-  /** How many items there are, if that is known. */
-  total?: number;
-  /** Whether that was the last time. */
-  done: boolean;
-}
 
 /** How `mapSync` calls its function. */
 export interface MapSyncOptions {
@@ -92,21 +80,9 @@ export interface MapOptions extends MapSyncOptions {
 const SYNC_NAMES = ["ordered", "chunk", "ahead", "settled", "onProgress"];
 const NAMES = [...SYNC_NAMES, "signal"];
 
-interface Plan {
-  core: number;
-  fn: SendableFunction;
-  ordered: boolean;
-  settled: boolean;
-  ahead: number;
-  size: ChunkSize;
-  total: number | undefined;
-  onProgress: ((progress: MapProgress) => void) | undefined;
-  signal: AbortSignal | undefined;
-}
-
 /** What is done in a map, checked at the call. */
 export function planMap(
-  core: number,
+  core: () => number,
   fn: unknown,
   items: unknown,
   options: MapOptions | undefined,
@@ -134,8 +110,8 @@ export function planMap(
   if (onProgress !== undefined) checkFunction(onProgress, MAP, "onProgress");
   checkSignal(signal, MAP);
   signal?.throwIfAborted();
-  checkTask(core, fn as SendableFunction);
-  const workers = words[core + Core.size];
+  checkTask(core(), fn as SendableFunction);
+  const workers = words[core() + Core.size];
   return {
     core,
     fn: fn as SendableFunction,
@@ -176,182 +152,6 @@ function countOf(items: unknown): number | undefined {
   return items instanceof Set || items instanceof Map ? items.size : undefined;
 }
 
-/** A chunk that was given to the pool. */
-interface Batch {
-  held: Held;
-  items: unknown[];
-  /** Why those of them cannot be sent that cannot, by their index. */
-  refused: Map<number, unknown> | undefined;
-  /** Whether the pool has it; until then, whoever gives it lets it go. */
-  isGiven: boolean;
-  /** The wait for its end, in the promise form. */
-  wait: Promise<void> | undefined;
-}
-
-function newBatch(items: unknown[]): Batch {
-  return {
-    held: holdTask(),
-    items,
-    refused: undefined,
-    isGiven: false,
-    wait: undefined,
-  };
-}
-
-/**
- * Whether some items of a batch are why it could not be given to the pool. It is
- * given again then, without them.
- */
-function refuses(batch: Batch): boolean {
-  // One that was offered was encoded.
-  if (batch.refused !== undefined || wasOffered(batch.held)) return false;
-  const refused = new Map<number, unknown>();
-  for (const [i, item] of batch.items.entries()) {
-    try {
-      encode(item);
-    } catch (reason) {
-      refused.set(i, reason);
-    }
-  }
-  batch.refused = refused;
-  return refused.size > 0;
-}
-
-/** What both forms have in common: the batches under way, and their results. */
-class Flow {
-  /** Batches under way or ended, in the order of the items. */
-  readonly batches: Batch[] = [];
-  /** How many items are in them, or wait to be taken as results. */
-  outstanding = 0;
-  /** How many items were taken from the source. */
-  taken = 0;
-  #done = 0;
-  readonly #workers: number;
-
-  constructor(readonly plan: Plan) {
-    this.#workers = words[plan.core + Core.size];
-  }
-
-  /** How many items the next chunk may have; 0 if none may be taken now. */
-  room(): number {
-    const { ahead, size, total } = this.plan;
-    if (ahead === Infinity && this.batches.length > 2 * this.#workers) return 0;
-    const left = total === undefined ? Infinity : total - this.taken;
-    return Math.min(
-      size.next(Math.max(1, left), this.#workers),
-      ahead - this.outstanding,
-    );
-  }
-
-  /** A task for items from the source, which this thread holds. */
-  batch(items: unknown[]): Batch {
-    this.taken += items.length;
-    this.outstanding += items.length;
-    const batch = newBatch(items);
-    this.batches.push(batch);
-    return batch;
-  }
-
-  order({ items, refused }: Batch) {
-    const { fn, settled, size } = this.plan;
-    const args: unknown[] = [fn, items, settled, size.limit];
-    if (refused !== undefined) {
-      args[1] = items.map((item, i) => refused.has(i) ? undefined : item);
-      args.push([...refused.keys()]);
-    }
-    return {
-      fn: runChunk as SendableFunction,
-      args,
-      timeout: -1,
-      grace: -1,
-      attempts: 1,
-      signal: undefined,
-    };
-  }
-
-  /**
-   * The results of a batch that has ended. If it has not come to all of its items
-   * in its time, the others are in new batches at its place.
-   *
-   * @param give Gives these to the pool.
-   */
-  read(batch: Batch, give: (batches: Batch[]) => void): ChunkResult {
-    const place = this.batches.indexOf(batch);
-    this.batches.splice(place, 1);
-    const { items } = batch;
-    let result: ChunkResult;
-    try {
-      result = resultOf(batch.held.task) as ChunkResult;
-    } catch (reason) {
-      if (!this.plan.settled) throw reason;
-      // Its worker died, or a value cannot be sent.
-      const values = Array.from(
-        { length: items.length },
-        () => ({ status: "rejected", reason }),
-      );
-      result = { values, ms: 0 };
-    } finally {
-      letGo(batch.held);
-    }
-    const count = result.values.length;
-    for (const [i, reason] of batch.refused ?? []) {
-      if (i < count) result.values[i] = { status: "rejected", reason };
-      else if (i === count && !this.plan.settled) result.error = { reason };
-    }
-    if (result.ms > 0) this.plan.size.learn(count, result.ms);
-    if (result.error !== undefined) {
-      this.outstanding -= items.length - count;
-      this.#done += items.length;
-    } else {
-      this.#done += count;
-      if (count < items.length) give(this.#split(items.slice(count), place));
-    }
-    this.#report(false);
-    return result;
-  }
-
-  /** New batches for items that were in one. */
-  #split(items: unknown[], place: number): Batch[] {
-    const batches: Batch[] = [];
-    for (let at = 0; at < items.length;) {
-      const left = items.length - at;
-      const count = this.plan.size.next(left, this.#workers);
-      const part = items.slice(at, at += count);
-      batches.push(newBatch(part));
-    }
-    this.batches.splice(place, 0, ...batches);
-    return batches;
-  }
-
-  #report(done: boolean): void {
-    const { onProgress, total } = this.plan;
-    if (onProgress === undefined) return;
-    onProgress({
-      items: this.#done,
-      ...total === undefined ? {} : { total },
-      done,
-    });
-  }
-
-  /** The map is over: what is under way is cancelled. */
-  end(): void {
-    for (const batch of this.batches.filter(({ isGiven }) => isGiven)) {
-      this.drop(batch);
-    }
-    this.#report(true);
-  }
-
-  /** Cancels a batch and lets it go. */
-  drop(batch: Batch): void {
-    this.batches.splice(this.batches.indexOf(batch), 1);
-    const { held, wait } = batch;
-    if (!isSettled(held.task)) cancel(held.task, undefined, -1);
-    // What is waited for must be there until the wait is over.
-    if (wait === undefined) letGo(held);
-    else wait.then(() => letGo(held));
-  }
-}
-
 /** How long the source is asked for the items of one chunk, in milliseconds. */
 const FILL_MS = 4;
 
@@ -362,22 +162,28 @@ export function* mapItemsSync(
 ): Generator<unknown> {
   const flow = new Flow(plan);
   const source = items[Symbol.iterator]();
-  const give = (batches: Batch[]) => {
-    for (const batch of batches) {
-      batch.isGiven = true;
-      const { task } = batch.held;
+  const give = (batch: Batch) => {
+    const { task } = batch.held;
+    const offer = () => submitSync(plan.core(), task, flow.order(batch));
+    try {
       try {
-        submitSync(plan.core, task, flow.order(batch));
+        offer();
       } catch (error) {
         if (!refuses(batch)) throw error;
-        submitSync(plan.core, task, flow.order(batch));
+        offer();
       }
+      batch.isGiven = true;
+    } catch (error) {
+      flow.drop(batch);
+      if (!(error instanceof ShutDown)) throw error;
+      refusal = error;
     }
   };
   let isOpen = true;
+  let refusal: ShutDown | undefined;
   try {
     for (;;) {
-      while (isOpen) {
+      while (isOpen && refusal === undefined) {
         const room = flow.room();
         if (room < 1) break;
         const chunk: unknown[] = [];
@@ -392,17 +198,18 @@ export function* mapItemsSync(
           chunk.push(next.value);
         }
         if (chunk.length === 0) break;
-        give([flow.batch(chunk)]);
+        give(flow.batch(chunk));
       }
-      if (flow.batches.length === 0) return;
+      if (flow.batches.length === 0) break;
       const batch = nextSync(flow);
-      const { values, error } = flow.read(batch, give);
+      const { values, error } = flow.read(batch);
       for (const value of values) {
         yield value;
         flow.outstanding--;
       }
       if (error !== undefined) throw error.reason;
     }
+    if (refusal !== undefined) throw refusal;
   } finally {
     try {
       flow.end();
@@ -430,11 +237,7 @@ export async function* mapItems(
   const feeder = new Feeder(flow, items);
   const { signal } = plan;
   const onAbort = () => feeder.fail(signal!.reason);
-  const give = (batches: Batch[]) => {
-    for (const batch of batches) {
-      feeder.give(batch).catch((reason) => feeder.fail(reason));
-    }
-  };
+  const onRest = (batch: Batch) => feeder.watch(batch);
   signal?.throwIfAborted();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -443,7 +246,7 @@ export async function* mapItems(
       if (batch === undefined) return;
       const loading = loadResult(batch.held.task);
       if (loading !== undefined) await loading;
-      const { values, error } = flow.read(batch, give);
+      const { values, error } = flow.read(batch, onRest);
       for (const value of values) {
         yield value;
         flow.outstanding--;
@@ -481,6 +284,8 @@ class Feeder {
   /** Whether all items have been given to the pool. */
   #isOver = false;
   #failure: { reason: unknown } | undefined;
+  /** Why the pool takes no more. */
+  #refusal: ShutDown | undefined;
   /** Wakes the feeder, and the one that takes results. */
   #wakeFeeder: (() => void) | undefined;
   #wakeTaker: (() => void) | undefined;
@@ -491,10 +296,7 @@ class Feeder {
     this.#isAsync = source[Symbol.asyncIterator] !== undefined;
     this.#source = source[Symbol.asyncIterator]?.() ??
       (items as Iterable<unknown>)[Symbol.iterator]();
-    this.#feed().catch((reason) => {
-      this.#isOpen = false;
-      this.fail(reason);
-    });
+    this.#feed().catch((reason) => this.fail(reason));
   }
 
   /** The next batch that has ended, `undefined` at the end. */
@@ -504,7 +306,10 @@ class Feeder {
       const { batches, plan } = this.#flow;
       const [first] = plan.ordered ? batches : this.#ended;
       if (first !== undefined && this.#ended.delete(first)) return first;
-      if (batches.length === 0 && this.#isOver) return undefined;
+      if (batches.length === 0 && this.#isOver) {
+        if (this.#refusal !== undefined) throw this.#refusal;
+        return undefined;
+      }
       await new Promise<void>((resolve) => this.#wakeTaker = resolve);
     }
   }
@@ -543,9 +348,13 @@ class Feeder {
         await new Promise<void>((resolve) => this.#wakeFeeder = resolve);
         continue;
       }
-      const chunk = await this.#take(room);
+      const chunk = await this.#take(room).catch((reason) => {
+        this.#isOpen = false;
+        throw reason;
+      });
       if (this.#isStopped) return;
-      if (chunk.length > 0) await this.give(this.#flow.batch(chunk));
+      if (chunk.length > 0) await this.#give(this.#flow.batch(chunk));
+      if (this.#refusal !== undefined) break;
     }
     this.#isOver = true;
     this.#wakeTaker?.();
@@ -603,12 +412,12 @@ class Feeder {
   }
 
   /** Gives a batch to the pool. */
-  async give(batch: Batch): Promise<void> {
+  async #give(batch: Batch): Promise<void> {
     const flow = this.#flow;
     const { task } = batch.held;
     const { signal } = this.#stopping;
     const offer = () =>
-      submit(flow.plan.core, task, { ...flow.order(batch), signal });
+      submit(flow.plan.core(), task, { ...flow.order(batch), signal });
     try {
       try {
         await offer();
@@ -620,78 +429,20 @@ class Feeder {
     } catch (error) {
       flow.drop(batch);
       if (this.#isStopped) return;
-      throw error;
+      if (!(error instanceof ShutDown)) throw error;
+      this.#refusal = error;
+      return;
     }
     batch.isGiven = true;
+    this.watch(batch);
+  }
+
+  /** Notes the end of a batch that the pool has. */
+  watch(batch: Batch): void {
+    const { task } = batch.held;
     batch.wait = waitForResult(task, Infinity, undefined).then(() => {
       this.#ended.add(batch);
       this.#wakeTaker?.();
     }, (reason) => this.fail(reason));
-  }
-}
-
-/** So long a chunk is to take, in milliseconds. */
-const CHUNK_MS = 4;
-/**
- * After so many it ends, and what it has not come to is done by other tasks: its
- * items take longer than those before them.
- */
-const LIMIT_MS = 4 * CHUNK_MS;
-const MAX_CHUNK = 16_384;
-/** A chunk is at most so many times as large as the one before. */
-const GROWTH = 16;
-/** The last chunks are not smaller than this part: each costs something, too. */
-const SMALLEST = 1 / 16;
-
-/** How many items of each function made a chunk in the last map. */
-const sizes = new WeakMap<SendableFunction, number>();
-
-/** Chooses how many items a task does, by the time that the last ones took. */
-class ChunkSize {
-  #size: number;
-  readonly #fixed: boolean;
-
-  /**
-   * @param fn What is called for each item.
-   * @param chunk The number that was asked for, `undefined` to choose.
-   * @param most The most.
-   */
-  constructor(
-    readonly fn: SendableFunction,
-    chunk: number | undefined,
-    readonly most: number,
-  ) {
-    this.#fixed = chunk !== undefined;
-    this.#size = chunk ?? sizes.get(fn) ?? 1;
-  }
-
-  /** Milliseconds after which a task leaves the rest of its items to others. */
-  get limit(): number {
-    return this.#fixed ? Infinity : LIMIT_MS;
-  }
-
-  /** How many items the next task does. */
-  next(left: number, workers: number): number {
-    if (this.#fixed) return this.#size;
-    // The last chunks are smaller, so that all workers end at about one time.
-    const fair = Math.ceil(
-      Math.max(left / (2 * workers), this.#size * SMALLEST),
-    );
-    return Math.max(1, Math.min(this.#size, fair, this.most));
-  }
-
-  /** Learns how long some items took. */
-  learn(count: number, ms: number): void {
-    if (this.#fixed || count === 0) return;
-    const size = this.#size;
-    const ideal = Math.ceil(CHUNK_MS * count / Math.max(ms, 0.001));
-    if (ideal <= size) {
-      // An average, so that one slow item does not count for all.
-      this.#size = Math.max(1, (size + ideal) >> 1);
-    } else if (count >= size || ms >= CHUNK_MS * SMALLEST) {
-      // A few quick ones do not count, either.
-      this.#size = Math.min(ideal, size * GROWTH, MAX_CHUNK);
-    }
-    sizes.set(this.fn, this.#size);
   }
 }

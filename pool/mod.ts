@@ -22,6 +22,7 @@
  * @module
  */
 
+export type { MapProgress } from "./_batches.ts";
 export { parallelMap, parallelMapSync, toThread } from "./common.ts";
 export { asCompleted, asCompletedSync } from "./completed.ts";
 export {
@@ -29,7 +30,7 @@ export {
   type FutureCancelOptions,
   type FutureUpdates,
 } from "./future.ts";
-export type { MapOptions, MapProgress, MapSyncOptions } from "./map.ts";
+export type { MapOptions, MapSyncOptions } from "./map.ts";
 export type {
   ShutdownOptions,
   ShutdownSyncOptions,

@@ -272,7 +272,7 @@ function draftJob({ fn, args }: Order): number {
 }
 
 /** The error of a task that is not accepted any more. */
-function closedError(core: number): unknown {
+export function closedError(core: number): unknown {
   const record = words[core + Core.error];
   if (record !== 0) return readRecord(record);
   return new ShutDown(`Cannot ${RUN}: the pool was shut down`);

@@ -397,8 +397,9 @@ export class ThreadPool extends SharedObject {
    * map, and who is told how far it has come.
    * @returns The results, for `for await`. What the function throws comes there,
    * and a `ThreadingError` if a worker died.
-   * @throws {ShutDown} If the pool was shut down. It comes with the results if it
-   * is shut down before the last of them, also if all items had been taken.
+   * @throws {ShutDown} If the pool was shut down. If it is shut down during the map
+   * and there are more items, it comes behind the results of those that the pool
+   * has accepted.
    * @throws {NotSendableError} If the function cannot be sent.
    * @throws {TypeError} If `fn` is not a function, `items` cannot be iterated, or
    * an option is wrong.
@@ -446,7 +447,10 @@ export class ThreadPool extends SharedObject {
     items: Iterable<T> | AsyncIterable<T>,
     options?: MapOptions,
   ): AsyncIterableIterator<unknown> {
-    return mapItems(planMap(coreOf(this), fn, items, options, false), items);
+    return mapItems(
+      planMap(() => coreOf(this), fn, items, options, false),
+      items,
+    );
   }
 
   /**
@@ -501,7 +505,10 @@ export class ThreadPool extends SharedObject {
     items: Iterable<T>,
     options?: MapSyncOptions,
   ): IterableIterator<unknown> {
-    return mapItemsSync(planMap(coreOf(this), fn, items, options, true), items);
+    return mapItemsSync(
+      planMap(() => coreOf(this), fn, items, options, true),
+      items,
+    );
   }
 
   /**

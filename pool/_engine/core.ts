@@ -32,7 +32,11 @@
  *   looks, `abandon` takes it off the count and wakes another one.
  * - Whoever takes a task out of the line wakes the submitter that waits longest
  *   for room. That puts its task in itself, in the section in which it looks.
- * - Whoever settles a task wakes all that wait at its Future.
+ * - Whoever settles a task wakes all that wait at its Future. If that leaves items
+ *   to other tasks (`chunk.ts`), he puts these into the line in the same section,
+ *   also if the core is closed or full, and does what whoever submits them would.
+ *   His worker is there until then, and the line is not empty afterwards: so a
+ *   closed core is not over in between.
  * - Whoever lets the last worker of a closed core go wakes those who wait for
  *   its end.
  *

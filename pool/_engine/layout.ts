@@ -83,7 +83,7 @@ export const Closed = {
   failed: 2,
 } as const;
 
-const NUMBER = Field.own + 24 + SCOPE_WORDS + 2 + 1 & ~1;
+const NUMBER = Field.own + 25 + SCOPE_WORDS + 2 + 1 & ~1;
 
 /** The words of a task, which is a Future. */
 export const Task = {
@@ -124,10 +124,15 @@ export const Task = {
   lastOfLane: Field.own + 22,
   /** The slot of the thread to be woken at its end, 0, or `MANY_WATCH`. */
   watcher: Field.own + 23,
+  /**
+   * Record of `[count, future]` for each of the tasks that do the items that it has
+   * not come to, see `chunk.ts`; 0 if there are none, or `NO_REST`.
+   */
+  rest: Field.own + 24,
   /** Its scope of cancelling, `SCOPE_WORDS` words. */
-  scope: Field.own + 24,
+  scope: Field.own + 25,
   /** Queue of those who wait for what it reports. */
-  readers: Field.own + 24 + SCOPE_WORDS,
+  readers: Field.own + 25 + SCOPE_WORDS,
   /** The result if it is a number; a double, so at an even word. */
   number: NUMBER,
 } as const;
@@ -136,6 +141,9 @@ export const TASK_WORDS = NUMBER + 2;
 
 /** What a task has instead of a record if its result is a number. */
 export const IS_NUMBER = -1;
+
+/** What a task has instead of a rest that was cancelled before it left one. */
+export const NO_REST = -1;
 
 /** Several threads watch a task: all there are will look. */
 export const MANY_WATCH = -1;

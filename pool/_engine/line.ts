@@ -56,6 +56,7 @@ import {
   lineUp,
   lineUpFirst,
   MANY_WATCH,
+  NO_REST,
   Offer,
   takeOut,
   takeTurn,
@@ -404,6 +405,7 @@ export function endLooking(core: number, worker: number): boolean {
  * @param result Record of the result or error, a draft; 0 for no room; `IS_NUMBER`
  * if the result is in the task.
  * @param worker The worker that is to have the next task, 0 for none.
+ * @param rest What it leaves to other tasks.
  * @returns The next task, or 0.
  */
 export function settle(
@@ -411,10 +413,12 @@ export function settle(
   task: number,
   state: number,
   result: number,
-  worker = 0,
+  worker: number,
+  rest?: Rest,
 ): number {
   lock(core + Field.mutex);
   release(core, task);
+  if (rest !== undefined) acceptRest(core, task, rest);
   settleIn(core, task, state, result);
   const next = worker === 0 ? 0 : claimNext(core, worker);
   unlock(core + Field.mutex);
@@ -457,6 +461,39 @@ export function settleIn(
   releaseReference(task);
 }
 
+/** Tasks that get into the line at the end of the one that has left them items. */
+export interface Rest {
+  /** For `Task.rest`, a draft. */
+  readonly record: number;
+  /** They know their core and their jobs, and this thread holds them. */
+  readonly tasks: readonly number[];
+  /** How many workers are to be started then. */
+  wanted: number;
+  /** Whether the record is a draft still: they were not accepted. */
+  isRefused: boolean;
+}
+
+/**
+ * In the section: the same, of a task that has just been released. They belong to
+ * what the core has accepted, so it may be closed, and full.
+ */
+function acceptRest(core: number, task: number, rest: Rest): void {
+  rest.isRefused = words[task + Task.rest] === NO_REST ||
+    words[core + Core.closed] === Closed.failed;
+  if (rest.isRefused) return;
+  words[task + Task.rest] = rest.record;
+  commitRecord(rest.record);
+  const parent = words[task + Task.parent];
+  for (const each of rest.tasks) {
+    add(each + Field.references, 1);
+    if (parent !== 0) addChild(parent, each);
+    lineUp(core, each, words[task + Task.submitter]);
+    enter(core, each);
+    if (rouse(core)) rest.wanted++;
+  }
+  if (parent !== 0) wakeHelpers(parent);
+}
+
 /** In the section: a running task has submitted another one. */
 function addChild(parent: number, task: number): void {
   const first = words[parent + Task.child];
@@ -492,7 +529,7 @@ function leaveFamily(task: number): void {
 
 /**
  * Cancels a task, of which this thread has a reference: one that is pending is
- * settled, one that runs is asked to end.
+ * settled, one that runs is asked to end and leaves nothing to others.
  *
  * @param core The core.
  * @param task The task.
@@ -514,11 +551,14 @@ export function cancelTask(
     unline(core, task);
     settleIn(core, task, TaskState.cancelled, reason);
     endIfIdle(core);
-  } else if (state === TaskState.running && grace >= 0) {
-    // The worker is there: its node is.
-    const slot = words[words[task + Task.worker] + Node.slot];
-    thread = words[slot + Slot.thread];
-    if (thread !== 0) borrow(thread);
+  } else if (state === TaskState.running) {
+    words[task + Task.rest] = NO_REST;
+    if (grace >= 0) {
+      // The worker is there: its node is.
+      const slot = words[words[task + Task.worker] + Node.slot];
+      thread = words[slot + Slot.thread];
+      if (thread !== 0) borrow(thread);
+    }
   }
   unlock(core + Field.mutex);
   if (state === TaskState.running) cancelScope(task, task + Task.scope, reason);

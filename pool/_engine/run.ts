@@ -28,9 +28,12 @@
 
 import { builtIn } from "../../_internal/built_in.ts";
 import {
+  addressOf,
   admitScope,
   closeSpan,
+  discard,
   doubles,
+  doWholly,
   isTracing,
   load,
   MAIN_QUEUE,
@@ -44,6 +47,7 @@ import {
   type Scope,
   type ScopeLimit,
   self,
+  type SharedObject,
   Slot,
   SpanKind,
   TraceBit,
@@ -55,6 +59,7 @@ import {
   cancelScope,
   draftError,
   draftReason,
+  draftRecord,
   draftResult,
   graceTime,
   loadModulesOf,
@@ -72,7 +77,7 @@ import {
 import { NotSendableError, ThreadingError } from "../../threading/errors.ts";
 import { isThenable, timeoutError } from "../../_internal/check.ts";
 import { runAsFlow } from "../../threading/sync/rlock.ts";
-import { rouseWorker, RUN } from "./core.ts";
+import { rouseWorker, RUN, startWorker } from "./core.ts";
 import {
   Core,
   HELPER,
@@ -90,6 +95,9 @@ export interface Job {
   args: unknown[];
 }
 
+/** A task for items that another one has not come to, and their number. */
+export type Part = [count: number, future: SharedObject];
+
 /** A task that this thread runs. */
 export interface Running {
   /** The worker that runs it. */
@@ -103,6 +111,8 @@ export interface Running {
   timer: ReturnType<typeof setTimeout> | undefined;
   /** Its slice in the trace, if it goes on behind its call. */
   span: OpenSpan | undefined;
+  /** The tasks that get into the line when it returns, with their items' number. */
+  rest: Part[] | undefined;
   /** How many of its flows wait with its place left to others. */
   asides: number;
   /** Whether it has ended; what it left behind may go on. */
@@ -313,6 +323,7 @@ function begin(place: Place, task: number): Running {
     scope: undefined,
     timer: undefined,
     span: undefined,
+    rest: undefined,
     asides: 0,
     ended: false,
   };
@@ -460,12 +471,15 @@ function endReturned(
   goesOn = false,
 ): number {
   let result = 0;
+  let rest = 0;
   try {
+    if (running.rest !== undefined) rest = draftRecord(running.rest);
     if (value !== undefined) result = draftValue(running.task, value);
   } catch (error) {
+    if (rest !== 0) discard(rest);
     return endFailed(running, error, goesOn);
   }
-  return end(running, TaskState.returned, result, goesOn);
+  return end(running, TaskState.returned, result, goesOn, rest);
 }
 
 /** The record of what a task returned, a draft; a number goes into the task. */
@@ -512,15 +526,40 @@ function end(
   state: number,
   result: number,
   goesOn: boolean,
+  rest = 0,
 ): number {
   const { place, task } = running;
   if (running.span !== undefined) closeSpan(running.span);
   unlimit(running);
   const worker = goesOn && place.isAlone ? place.worker : 0;
-  const next = settle(place.core, task, state, result, worker);
+  const next = rest === 0
+    ? settle(place.core, task, state, result, worker)
+    : settleWithRest(running, state, result, worker, rest);
   running.ended = true;
+  for (const [, future] of running.rest ?? []) future.free();
   if (running.asides > 0) place.enter();
   place.end();
+  return next;
+}
+
+/** Settles a task that leaves items to others. */
+function settleWithRest(
+  { place, task, rest: parts }: Running,
+  state: number,
+  result: number,
+  worker: number,
+  record: number,
+): number {
+  const { core } = place;
+  const tasks = parts!.map(([, future]) => addressOf(future));
+  const rest = { record, tasks, wanted: 0, isRefused: false };
+  let next = 0;
+  // Killed in the middle, this thread would leave tasks that nobody takes.
+  doWholly(() => {
+    next = settle(core, task, state, result, worker, rest);
+    while (rest.wanted-- > 0) startWorker(core);
+  });
+  if (rest.isRefused) discard(record);
   return next;
 }
 

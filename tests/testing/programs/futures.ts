@@ -2,6 +2,7 @@
 // a thread of the program does a worker's part, by the functions that a worker
 // calls: it takes the task out of the line, and settles it.
 import {
+  add,
   addressOf,
   allocateZeroed,
   discard,
@@ -10,19 +11,30 @@ import {
   Node,
   self,
   unlock,
+  waitSync,
+  Wake,
+  wakeAll,
   words,
 } from "../../../threading/_ground.ts";
 import { draftRecord } from "../../../threading/_threads.ts";
 import { sendable, SharedNumber } from "../../../threading/mod.ts";
 import { selectSync } from "../../../queue/mod.ts";
 import { type Future, makeFuture } from "../../../pool/future.ts";
-import { PoolCore } from "../../../pool/_engine/core.ts";
-import { Core, TaskState, WORKER_WORDS } from "../../../pool/_engine/layout.ts";
+import { abandon } from "../../../pool/_batches.ts";
+import { endProtocol, leave, PoolCore } from "../../../pool/_engine/core.ts";
+import {
+  Core,
+  Task,
+  TaskState,
+  WORKER_WORDS,
+} from "../../../pool/_engine/layout.ts";
 import {
   endLooking,
+  isOver,
   offer,
   settle,
   settleHold,
+  shutDown,
   takeNext,
 } from "../../../pool/_engine/line.ts";
 import { assert, assertEquals } from "@std/assert";
@@ -55,12 +67,95 @@ const serve = sendable(import.meta, function serve({ core }: Objects) {
   words[node + Node.slot] = self;
   const task = takeNext(pool, node);
   if (task === 0) endLooking(pool, node);
-  else settle(pool, task, TaskState.returned, draftRecord(42));
+  else settle(pool, task, TaskState.returned, draftRecord(42), 0);
   discard(node);
   lock(pool + Field.mutex);
   settleHold(pool);
   unlock(pool + Field.mutex);
 });
+
+/** Settles a task that leaves items to another one. */
+function settleWithRest(core: number, task: number): void {
+  const future = makeFuture();
+  const address = addressOf(future);
+  lock(core + Field.mutex);
+  words[address + Task.core] = core;
+  add(core + Field.references, 1);
+  unlock(core + Field.mutex);
+  const record = draftRecord([[1, future]]);
+  const rest = { record, tasks: [address], wanted: 0, isRefused: false };
+  settle(core, task, TaskState.returned, draftRecord(42), 0, rest);
+  if (rest.isRefused) discard(record);
+  future.free();
+}
+
+/** Does the first task, and leaves something to another one. */
+const serveHalf = sendable(
+  import.meta,
+  function serveHalf({ core }: Objects) {
+    const pool = addressOf(core);
+    const node = allocateZeroed(WORKER_WORDS);
+    words[node + Node.slot] = self;
+    const task = takeNext(pool, node);
+    if (task === 0) endLooking(pool, node);
+    else settleWithRest(pool, task);
+    discard(node);
+  },
+);
+const abandonIt = sendable(
+  import.meta,
+  function abandonFuture({ future }: Objects) {
+    abandon(addressOf(future));
+  },
+);
+const nothingIsLeft = sendable(
+  import.meta,
+  function nothingIsLeft({ core, future }: Objects) {
+    assert(future.done());
+    const pool = addressOf(core);
+    assertEquals([words[pool + Core.pending], words[pool + Core.running]], [
+      0,
+      0,
+    ]);
+    lock(pool + Field.mutex);
+    settleHold(pool);
+    unlock(pool + Field.mutex);
+  },
+);
+
+/** Does all tasks, and ends. */
+const serveAll = sendable(
+  import.meta,
+  function serveAll({ core, seen }: Objects) {
+    const pool = addressOf(core);
+    const node = allocateZeroed(WORKER_WORDS);
+    words[node + Node.slot] = self;
+    do {
+      let task = takeNext(pool, node);
+      for (; task !== 0; task = takeNext(pool, node)) {
+        if (seen.add(1) === 1) settleWithRest(pool, task);
+        else settle(pool, task, TaskState.returned, draftRecord(43), 0);
+      }
+      endLooking(pool, node);
+    } while (!leave(pool, node));
+    discard(node);
+    lock(pool + Field.mutex);
+    settleHold(pool);
+    words[pool + Core.leaving]--;
+    words[pool + Core.workers]--;
+    if (isOver(pool)) wakeAll(pool, Core.end, Wake.granted);
+    unlock(pool + Field.mutex);
+  },
+);
+const shutDownAndWait = sendable(
+  import.meta,
+  function shutDownAndWait({ core, seen }: Objects) {
+    const pool = addressOf(core);
+    shutDown(pool);
+    waitSync(endProtocol, pool, Core.end, Infinity, "shut down");
+    assertEquals([seen.value, words[pool + Core.pending]], [2, 0]);
+  },
+);
 
 /** Counts a reason to be cancelled, and throws all other errors. */
 function count(cancelled: SharedNumber, error: unknown): void {
@@ -163,4 +258,6 @@ export const programs: Program[] = [
   ),
   program("Future, selected", 1, [serve, select, cancel], allTheSame),
   program("Future, freed", 2, [serve, lookAndFree], isDone),
+  program("Future, abandoned", 2, [serveHalf, abandonIt], nothingIsLeft),
+  program("Future, of a pool's end", 2, [serveAll, shutDownAndWait]),
 ];
