@@ -49,7 +49,7 @@ export function currentFolder(): string {
 }
 
 /** Ends the process; in a worker, the worker. */
-export const exit: (code?: number) => never = deno?.exit ??
+export const exitNow: (code?: number) => never = deno?.exit ??
   node().exit.bind(node());
 
 /** Sends a signal to this process. */
@@ -201,7 +201,7 @@ function guardNodeWorker(
   process.on("uncaughtException", onUncaught);
   process.on("unhandledRejection", onUncaught);
   process.on("exit", onExit);
-  return { close: exit, forget: () => process.off("exit", onExit) };
+  return { close: exitNow, forget: () => process.off("exit", onExit) };
 }
 
 /**

@@ -28,6 +28,17 @@ export function lifeLockName(): string | undefined {
 }
 
 /**
+ * The URL of a module of this package.
+ *
+ * @param path Where it lies, without its ending: `pool/mod`.
+ */
+export function moduleUrl(path: string): URL {
+  // A package for Node has `.js`. The build sets where the package begins.
+  const [ending] = /\.\w+$/.exec(new URL(import.meta.url).pathname)!;
+  return new URL(`../${path}${ending}`, import.meta.url);
+}
+
+/**
  * The URL to start a worker of `node:worker_threads` from, which takes no
  * https: URLs.
  *

@@ -23,11 +23,7 @@ import {
   readOptions,
 } from "./_command/options.ts";
 import type { Part } from "./_command/launch.ts";
-import {
-  inheriting,
-  spawn as startChild,
-  standIn,
-} from "./_command/child_process.ts";
+import { inheriting, standIn, startChild } from "./_command/child_process.ts";
 import { Child, createChild, HelpedProcess } from "./child.ts";
 import { system, systemSync } from "./run.ts";
 import { builtIn } from "../_internal/built_in.ts";

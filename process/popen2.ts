@@ -11,7 +11,7 @@ import { join, unlessUnread } from "./_command/streams.ts";
 import { CAT, mayRun, takePipes } from "./_command/descriptors.ts";
 import { exists } from "./_command/program.ts";
 import { wrap } from "./_command/launch.ts";
-import { spawn, type Stdio } from "./_command/child_process.ts";
+import { startChild, type Stdio } from "./_command/child_process.ts";
 import {
   type Child,
   type ChildSync,
@@ -57,7 +57,7 @@ function start(
   stderr: Stdio,
   stdout: Stdio = "piped",
 ): Deno.ChildProcess {
-  return spawn(argv, {
+  return startChild(argv, {
     ...checkPlace(options),
     stdin: "piped",
     stdout,
@@ -209,7 +209,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
     ? wrap([part], { found: true })?.[0]
     : undefined;
   if (wrapped !== undefined) {
-    const child = spawn(wrapped.argv, wrapped.options, wrapped.name);
+    const child = startChild(wrapped.argv, wrapped.options, wrapped.name);
     return together(cmd, child, child.stdout);
   }
   const pipe = mayRun(CAT) ? takePipes(1)?.[0] : undefined;
@@ -220,7 +220,7 @@ export function popen4(cmd: Command, options: PopenOptions = {}): Popen2 {
   const { reader, writer } = pipe;
   try {
     // First, since a child that has no cat would be left behind.
-    const cat = spawn([CAT], {
+    const cat = startChild([CAT], {
       cwd: "/",
       stdin: reader,
       stdout: "piped",

@@ -18,8 +18,8 @@ import { makeTemporaryFolder } from "./_command/descriptors.ts";
 import { unlessUnread } from "./_command/streams.ts";
 import {
   inheriting,
-  spawn,
   type SpawnOptions,
+  startChild,
 } from "./_command/child_process.ts";
 import {
   type Child,
@@ -597,7 +597,7 @@ function start(
   piped: Partial<SpawnOptions>,
 ) {
   try {
-    const child = spawn(argvOf(script), { ...inheriting({}), ...piped });
+    const child = startChild(argvOf(script), { ...inheriting({}), ...piped });
     const process = createChild(child, script);
     // The files go when the shell does, whether anybody waits for that or not.
     const ended = process.wait().finally(() => remove(folder));

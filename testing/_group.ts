@@ -7,7 +7,11 @@
 
 import type { Worker } from "node:worker_threads";
 import { builtIn } from "../_internal/built_in.ts";
-import { requireImport, workerUrl } from "../_internal/worker_module.ts";
+import {
+  moduleUrl,
+  requireImport,
+  workerUrl,
+} from "../_internal/worker_module.ts";
 import type { Answer, Order, Program, Result, Strategy } from "./_director.ts";
 import {
   CONTROL_BYTES,
@@ -18,7 +22,7 @@ import {
   WATCHED_WORDS,
 } from "./_layout.ts";
 
-const WORKER_URL = new URL("./_worker.ts", import.meta.url);
+const WORKER_URL = moduleUrl("testing/_worker");
 /** A group that is not used for so long ends. */
 const IDLE_MS = 5_000;
 /** Words of the trace for each step. */

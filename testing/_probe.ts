@@ -4,6 +4,7 @@
  * @module
  */
 
+import { moduleUrl } from "../_internal/worker_module.ts";
 import type { Result, Strategy } from "./_director.ts";
 import { withGroup } from "./_group.ts";
 import { type ExploredProgram, programOf } from "./_program.ts";
@@ -63,7 +64,7 @@ export async function findOutcomes<T>(
 
 /** What the last thread does, see there. */
 const BURY = {
-  url: new URL("./_thread.ts", import.meta.url).href,
+  url: moduleUrl("testing/_thread").href,
   name: "bury",
 };
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { moduleUrl } from "../_internal/worker_module.ts";
 import type { Told } from "./_layout.ts";
 
 /** An error in words. */
@@ -14,10 +15,11 @@ export function describe(error: unknown): Told {
   return { name: error.name, message: error.message, stack: error.stack };
 }
 
+/** The package may be built, and then its modules are parts in one folder. */
 const LIBRARY = new RegExp(
   `^${
-    RegExp.escape(new URL("../", import.meta.url).href)
-  }(?:threading|queue|pool|signal|process|testing|_internal)/`,
+    RegExp.escape(new URL(".", moduleUrl("mod")).href)
+  }(?:(?:threading|queue|pool|signal|process|testing|_internal)/|[^/]+$)`,
 );
 
 /** A call of the user's, and the line it stands in. */

@@ -7,7 +7,7 @@
  */
 
 // The classes whose objects this worker may meet.
-import { exit as exitWorker, guardWorker } from "../_internal/runtime.ts";
+import { exitNow, guardWorker } from "../_internal/runtime.ts";
 import "./shared/list.ts";
 import "./shared/map.ts";
 import "./shared/numbers.ts";
@@ -411,7 +411,7 @@ function onUncaught(error: unknown): void {
     exits ? ThreadStage.returned : ThreadStage.failed,
   );
   // Being ended from outside would be printed, as an error of the worker.
-  exitWorker();
+  exitNow();
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { exit as exitProcess, signalSelf } from "../_internal/runtime.ts";
+import { exitNow, signalSelf } from "../_internal/runtime.ts";
 import { checkArray, checkFunction, shown } from "../_internal/check.ts";
 import { Lock } from "./sync/lock.ts";
 import { exchange, Header, isMain, load } from "./_memory/heap.ts";
@@ -136,7 +136,7 @@ export function allocateLock(): Lock {
  * ```
  */
 export function exit(): never {
-  if (isMain) exitProcess(0);
+  if (isMain) exitNow(0);
   throw new ThreadExit("exit() was called and its error caught");
 }
 

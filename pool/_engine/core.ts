@@ -88,6 +88,7 @@ import {
 } from "../../threading/_threads.ts";
 import { ThreadingError } from "../../threading/errors.ts";
 import { timeoutError } from "../../_internal/check.ts";
+import { moduleUrl } from "../../_internal/worker_module.ts";
 import { Thread } from "../../threading/thread.ts";
 import {
   Closed,
@@ -375,7 +376,7 @@ function endTaskOf(core: number, worker: number, died: unknown): void {
   if (!isUsed && result !== 0) discard(result);
 }
 
-const SERVE_URL = new URL("./serve.ts", import.meta.url).href;
+const SERVE_URL = moduleUrl("pool/_engine/serve").href;
 
 /** What a worker runs. */
 let servePool: ((core: PoolCore) => Promise<void>) | undefined;

@@ -13,6 +13,7 @@ import { builtIn, pathOfUrl } from "../../_internal/built_in.ts";
 import {
   asOwn,
   lifeLockName,
+  moduleUrl,
   requireImport,
   workerUrl,
 } from "../../_internal/worker_module.ts";
@@ -123,7 +124,7 @@ export interface HelperData {
 }
 
 // `mod.ts` imports it too, see `worker_module.ts`.
-const WORKER_URL = new URL("./helper_worker.ts", import.meta.url);
+const WORKER_URL = moduleUrl("process/_blocking/helper_worker");
 
 /** How often a sleeping thread asks whether its helper lives, in ms. */
 const PING_MS = 1000;

@@ -27,7 +27,7 @@ import {
 } from "./helper.ts";
 import { Execution } from "../_command/execution.ts";
 import { errorStream } from "../_command/output.ts";
-import { sendSignal, spawn, standIn } from "../_command/child_process.ts";
+import { sendSignal, standIn, startChild } from "../_command/child_process.ts";
 import { endOf } from "../_command/result.ts";
 import { numbered, openGates, type Part, wrap } from "../_command/launch.ts";
 import { Files, type SentPlan } from "../_command/plan.ts";
@@ -341,7 +341,7 @@ async function startAtGate(
 ): Promise<Deno.ChildProcess | undefined> {
   const jobs = wrap([part], { gate: true })!;
   const [{ argv, options, name }] = jobs;
-  const child = spawn(argv, options, name);
+  const child = startChild(argv, options, name);
   const opened = Promise.withResolvers<void>();
   let stopped = false;
   return await new Promise((resolve, reject) => {
@@ -387,7 +387,7 @@ async function startWrapped(
   const jobs = wrap([part]);
   if (jobs === undefined) return undefined;
   const [{ argv, options, name }] = jobs;
-  const child = spawn(argv, options, name);
+  const child = startChild(argv, options, name);
   if (await openGates(jobs, [child])) return child;
   await endOf(child);
   return undefined;
@@ -403,7 +403,7 @@ function startNumbered(part: Part, pipes: Unopened): Deno.ChildProcess {
       files.add(end.fd = builtIn("node:fs").openSync(end.path, end.how));
     }
     const [{ argv, options }] = numbered([part], files);
-    return spawn(argv, options);
+    return startChild(argv, options);
   } catch (error) {
     release(pipes);
     throw error;

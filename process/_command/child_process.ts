@@ -65,7 +65,7 @@ export function inheriting(options: PopenOptions): SpawnOptions {
  * @throws {Deno.errors.PermissionDenied} If the program cannot be executed.
  * @throws {Deno.errors.NotCapable} Without permission to run it.
  */
-export function spawn(
+export function startChild(
   argv: readonly string[],
   options: SpawnOptions,
   name = argv[0],
@@ -321,7 +321,7 @@ export async function standIn(
   // A program inherits what is ignored, and when Deno listens to the first signal
   // nothing is ignored any more. If there is nothing to inherit it listens first,
   // so that no signal is lost.
-  if (ignored.length > 0) child = spawn(argv, options);
+  if (ignored.length > 0) child = startChild(argv, options);
   const listeners = passedOn().map((signal) => {
     const pass = () => {
       if (ignored.includes(signal)) return;
@@ -333,7 +333,7 @@ export async function standIn(
     return () => Deno.removeSignalListener(signal, pass);
   });
   try {
-    child ??= spawn(argv, options);
+    child ??= startChild(argv, options);
     return await endOf(child);
   } finally {
     for (const remove of listeners) remove();

@@ -10,7 +10,7 @@ import {
   type Ending,
   sendSignal,
   signalTo,
-  spawn,
+  startChild,
 } from "./child_process.ts";
 import {
   argvAfter,
@@ -187,8 +187,8 @@ export class Processes {
       for (const job of jobs) {
         children.push(
           "gated" in job
-            ? spawn(argvAfter(job, children.at(-1)), job.options, job.name)
-            : spawn(job.argv, job.options),
+            ? startChild(argvAfter(job, children.at(-1)), job.options, job.name)
+            : startChild(job.argv, job.options),
         );
       }
     } catch (error) {

@@ -128,7 +128,7 @@ export function sendableName(id: number): { url: string; name: string } {
 
 for (const value of Object.values(errors)) {
   register(
-    new URL("../errors.ts", import.meta.url).href,
+    import.meta.url,
     nameOf(value),
     value,
   );

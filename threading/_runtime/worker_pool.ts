@@ -15,6 +15,7 @@
 import type { Worker } from "node:worker_threads";
 import { builtIn, seam } from "../../_internal/built_in.ts";
 import {
+  moduleUrl,
   requireImport,
   startHelper,
   workerUrl,
@@ -66,11 +67,7 @@ import {
 import { draftEncoded, draftRecord } from "../_codec/record.ts";
 import { SharedObject } from "../_memory/shared_object.ts";
 
-/** Its name ends as that of this module, which a package for Node has as `.js`. */
-const WORKER_URL = new URL(
-  `../_worker${/\.\w+$/.exec(new URL(import.meta.url).pathname)}`,
-  import.meta.url,
-);
+const WORKER_URL = moduleUrl("threading/_worker");
 /** A worker that could not be stopped between two sections in this time. */
 const GROUND_PATIENCE_MS = 1000;
 
