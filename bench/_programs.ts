@@ -2,6 +2,7 @@
 // when a row asks for it.
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildTree } from "../build.ts";
 
 /** A peer cannot take part, for a reason that the table names. */
 export class Skipped extends Error {
@@ -72,6 +73,24 @@ function once(ready: Program): Program {
 export function deno(url: URL): Program {
   return () =>
     Promise.resolve([Deno.execPath(), "run", "-A", "-q", fileURLToPath(url)]);
+}
+
+const built = once(async () => {
+  const tree = `${workspace()}/built`;
+  await buildTree(new URL(`file://${tree}/`), ["bench/"]);
+  return [tree];
+});
+
+/**
+ * A program with skein as its package has it.
+ *
+ * @param path Its path in the repository, or that of the module in the package.
+ */
+export function published(path: string): Program {
+  return async () => {
+    const [tree] = await built();
+    return [Deno.execPath(), "run", "-A", "-q", `${tree}/${path}`];
+  };
 }
 
 /** The lines by which `testing` can take the place of the heap's operations. */

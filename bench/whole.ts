@@ -7,6 +7,7 @@ import {
   node,
   nodeWithPackages,
   type Program,
+  published,
   python,
   whole,
 } from "./_programs.ts";
@@ -22,14 +23,14 @@ function among(name: string, program: Program) {
 
 const empty = deno(here("./peers/deno/empty.ts"));
 const workersProgram = deno(here("./peers/node/whole.js"));
-const queueProgram = deno(here("./skein/whole_queue.ts"));
+const queueProgram = published("bench/skein/whole_queue.ts");
 const nodeProgram = node(here("./peers/node/whole.js"));
 const pythonProgram = python(here("./peers/whole.py"));
 const packageProgram = denoWithPackages(
   here("./peers/node/multithreading.js"),
 );
 
-const skein = among("skein", deno(here("./skein/whole_threading.ts")));
+const skein = among("skein", published("bench/skein/whole_threading.ts"));
 const skeinQueue = among("skein", queueProgram);
 const workers = among("Deno node:worker_threads", workersProgram);
 const globalWorker = among("Deno Worker", deno(here("./peers/deno/whole.ts")));
@@ -53,7 +54,7 @@ function importOf(
     rehearsed: true,
     contestants: [{
       // The module is the program.
-      ...among("skein", deno(here(path)))(what)("import", atMost),
+      ...among("skein", published(path))(what)("import", atMost),
       beyond: { program: whole(what, empty), row: "import" },
     }],
   };
@@ -114,12 +115,12 @@ function firstItems(kind: string, atMost: number): Row {
 
 /** The rows, in the order of the table. */
 export const rows: readonly Row[] = [
-  importOf("everything", "../mod.ts", "cpu", 60e6),
-  importOf("everything", "../mod.ts", "memory", 13e6),
-  importOf("process alone", "../process/mod.ts", "cpu", 25e6),
-  importOf("signal alone", "../signal/mod.ts", "cpu", 25e6),
-  importOf("threading alone", "../threading/mod.ts", "cpu"),
-  importOf("queue alone", "../queue/mod.ts", "cpu"),
+  importOf("everything", "js/mod.js", "cpu", 60e6),
+  importOf("everything", "js/mod.js", "memory", 13e6),
+  importOf("process alone", "js/process/mod.js", "cpu", 25e6),
+  importOf("signal alone", "js/signal/mod.js", "cpu", 25e6),
+  importOf("threading alone", "js/threading/mod.js", "cpu"),
+  importOf("queue alone", "js/queue/mod.js", "cpu"),
   {
     name: "first thread with its import, CPU of the program",
     unit: "ns",
@@ -182,7 +183,9 @@ export const rows: readonly Row[] = [
     unit: "ns",
     rehearsed: true,
     contestants: [
-      among("skein", deno(here("./skein/whole_pool.ts")))("time")("tasks 100"),
+      among("skein", published("bench/skein/whole_pool.ts"))("time")(
+        "tasks 100",
+      ),
       among("piscina", poolProgram)("time")("piscina tasks 100", 1),
       among("tinypool", poolProgram)("time")("tinypool tasks 100"),
       among("workerpool", poolProgram)("time")("workerpool tasks 100"),

@@ -1,41 +1,27 @@
-// Makes a package of the modules as the registry makes one for npm (JavaScript
-// in the place of TypeScript, otherwise the same), and runs programs with it.
+// Runs programs with the package, as it is built, on Node.
 import { execFile } from "node:child_process";
 import * as fs from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const FOLDERS = ["_internal", "threading", "queue", "pool"];
+/** Where `run.ts` has built it. */
+const built = fileURLToPath(
+  new URL("../../.cache/node/package/", import.meta.url),
+);
 
-/** Writes the package into a project. */
+/** Puts the package into a project, as npm would. */
 function install(project) {
   const home = join(project, "node_modules/@skein/std");
-  for (const folder of FOLDERS) {
-    for (
-      const path of fs.readdirSync(join(root, folder), { recursive: true })
-    ) {
-      if (!path.endsWith(".ts")) continue;
-      const source = fs.readFileSync(join(root, folder, path), "utf8");
-      const target = join(home, folder, path.replace(/\.ts$/, ".js"));
-      fs.mkdirSync(dirname(target), { recursive: true });
-      fs.writeFileSync(
-        target,
-        stripTypeScriptTypes(source, { mode: "transform" })
-          .replace(/(from |import )"(\.[^"]*)\.ts"/g, '$1"$2.js"'),
-      );
-    }
-  }
-  const exports = Object.fromEntries(
-    FOLDERS.slice(1).map((name) => [`./${name}`, `./${name}/mod.js`]),
+  fs.cpSync(join(built, "js"), join(home, "js"), { recursive: true });
+  const { name, exports } = JSON.parse(
+    fs.readFileSync(join(built, "deno.json"), "utf8"),
   );
   fs.writeFileSync(
     join(home, "package.json"),
-    JSON.stringify({ name: "@skein/std", type: "module", exports }),
+    JSON.stringify({ name, type: "module", exports }),
   );
 }
 

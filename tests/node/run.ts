@@ -5,6 +5,8 @@
  * @module
  */
 
+import { build } from "../../build.ts";
+
 /** From here on Node has web locks, by which the end of a worker is noticed. */
 const MIN = [24, 5];
 const FETCHED = "24";
@@ -53,6 +55,7 @@ await Deno.writeTextFile(
   }),
 );
 await run("npm", ["install", "--no-audit", "--no-fund"]);
+await build(new URL("package/", folder));
 const node = await findNode();
 const main = new URL("main.mjs", import.meta.url).pathname;
 const { code } = await new Deno.Command(node, {

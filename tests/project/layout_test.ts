@@ -50,6 +50,15 @@ Deno.test("layout: the documentation of every module is checked", () => {
   }
 });
 
+Deno.test("layout: only one module says where another lies", () => {
+  // In the package they lie elsewhere, see `build.ts`.
+  for (const path of library()) {
+    if (path === "_internal/worker_module.ts") continue;
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    assert(!/new URL\([^;]*,\s*import\.meta\.url/.test(text), path);
+  }
+});
+
 Deno.test("layout: files are named in snake_case", () => {
   for (const folder of [...MODULES, "tests/", "examples/", "bench/"]) {
     for (const path of sources(folder)) {
