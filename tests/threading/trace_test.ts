@@ -17,6 +17,7 @@ import {
   ThreadingError,
   threadStates,
 } from "../../threading/mod.ts";
+import { Queue } from "../../queue/mod.ts";
 import { fixture, runDeno } from "./run_program.ts";
 import { checkTrace, readTrace, type TraceEvent } from "./trace_format.ts";
 import * as threads from "./trace_fixture.ts";
@@ -319,6 +320,41 @@ Deno.test("startTrace() keeps its limit with names of any characters", () => {
   const { bytes } = trace.stop();
   assert(bytes > 19_000 && bytes <= 20_000, String(bytes));
   read(path);
+});
+
+/** Holds, waits, deliveries, arrows, the life of a thread: whatever has an end. */
+async function doOneOfEach(): Promise<void> {
+  const [lock, other] = [new Lock(), new Lock()];
+  using _ = await other.acquire();
+  lock.acquireSync();
+  const thread = new Thread({ target: threads.want, args: [lock] });
+  thread.start();
+  const queue = new Queue<number>();
+  queue.putNowait(1);
+  using _delivery = queue.receiveNowait();
+  const item = queue.get();
+  queue.putNowait(2);
+  await item;
+  sleepSync(1);
+  lock.release();
+  thread.joinSync();
+}
+
+Deno.test("startTrace() ends what it has begun, whatever its limit", async () => {
+  const measure = startTrace({ path: newPath() });
+  await doOneOfEach();
+  const { bytes: all } = measure.stop();
+  for (let limit = 800; limit < all + 200; limit += 101) {
+    const path = newPath();
+    const trace = startTrace({ path, limit });
+    await doOneOfEach();
+    const { bytes, events } = trace.stop();
+    assert(bytes <= limit, `${bytes} of ${limit}`);
+    const by = read(path);
+    assertEquals(by.b.length, by.e.length);
+    assertEquals(by.s.length, by.f.length);
+    assertEquals(events, Object.values(by).flat().length);
+  }
 });
 
 Deno.test("startTrace() records what it is asked for", () => {

@@ -317,7 +317,7 @@ export function createEvents(
     const list = holds.get(key)!;
     const { label, id, tid } = list.pop()!;
     if (list.length === 0) holds.delete(key);
-    mark("e", tid, "lock", label, time, `,"id":${quote(id)}`);
+    output.end(tid, "lock", label, time, id, "");
   }
 
   function seeTaken({ a, b, c, d, start }: Recorded): void {
@@ -330,7 +330,7 @@ export function createEvents(
     list.push({ label, id, tid: c });
     holds.set(key, list);
     const args = `"args":{"by":${quote(nameOf(c))}}`;
-    mark("b", c, "lock", label, start, `,"id":${quote(id)},${args}`);
+    output.begin(c, "lock", label, start, id, `,${args}`);
   }
 
   function seeReleased({ a, c, d, start }: Recorded): void {
@@ -356,7 +356,7 @@ export function createEvents(
     // Of so many nobody sees the one that began first.
     if (going.size > at.kept) seeDone(going.keys().next().value!, start, "");
     const args = isDelivery ? `,"args":{"deliveries":${d}}` : "";
-    mark("b", tid, at.cats[what], name, start, `,"id":${quote(id)}${args}`);
+    output.begin(tid, at.cats[what], name, start, id, args);
   }
 
   function seeDone(key: string, time: number, args: string): void {
@@ -365,7 +365,7 @@ export function createEvents(
     going.delete(key);
     const { id, name, tid } = known;
     const cat = id.slice(0, id.indexOf(","));
-    mark("e", tid, cat, name, time, `,"id":${quote(id)}${args}`);
+    output.end(tid, cat, name, time, id, args);
   }
 
   /** What became of an item. */
@@ -388,7 +388,7 @@ export function createEvents(
         break;
       }
     }
-    output.nameThread(tid, text);
+    output.nameThread(tid, text, data.hasLives);
     const by = known?.startedBy;
     if (by !== undefined) arrow(`start ${text}`, by, [tid, start + at.step]);
   }
@@ -412,7 +412,7 @@ export function createEvents(
     cancels.delete(a);
     if (data.hasLives) {
       const how = isDeath ? `"ended":"failed"` : "";
-      slice(a, "thread", known.name, [known.began, end], how);
+      output.life(a, known.name, [known.began, end], how);
     }
   }
 
@@ -516,7 +516,7 @@ export function createEvents(
     for (const key of [...going.keys()]) seeDone(key, end, "");
     for (const [tid, { name, began, hasEnded }] of threads) {
       if (data.hasLives && name !== "" && !hasEnded) {
-        slice(tid, "thread", name, [began, end]);
+        output.life(tid, name, [began, end], "");
       }
     }
   }

@@ -13,6 +13,10 @@
  * becomes of the program, what was written lacks no more than the last bracket,
  * which the format lets be missing.
  *
+ * A file with a limit is a trace as well, which lacks what came last. What belongs
+ * together is written as a whole or not at all; and what has begun has its end,
+ * when that comes, since room for it is kept.
+ *
  * @module
  */
 
@@ -42,7 +46,7 @@ export interface Output {
     span: readonly [start: number, end: number],
     args?: string,
   ): void;
-  /** Puts any other event; `more` are further members of it, after a comma. */
+  /** Puts an instant or a counter; `more` are further members, after a comma. */
   mark(
     ph: string,
     tid: number,
@@ -51,7 +55,28 @@ export interface Output {
     time: number,
     more: string,
   ): void;
-  /** Puts a slice on a track of its own. */
+  /**
+   * Puts the beginning of a slice on a track of its own; `id` is one of no other
+   * slice of its sort. `more` as for {@linkcode mark}.
+   */
+  begin(
+    tid: number,
+    cat: string,
+    name: string,
+    time: number,
+    id: string,
+    more: string,
+  ): void;
+  /** Puts its end, if the beginning is in the file. */
+  end(
+    tid: number,
+    cat: string,
+    name: string,
+    time: number,
+    id: string,
+    more: string,
+  ): void;
+  /** Puts both. */
   asyncSlice(
     tid: number,
     cat: string,
@@ -65,8 +90,15 @@ export interface Output {
    * instant on the track of the other thread.
    */
   arrow(name: string, from: Place, to: Place, isAnchored?: boolean): void;
-  /** Puts the name of a thread. */
-  nameThread(tid: number, name: string): void;
+  /** Puts the name of a thread, whose life follows or does not. */
+  nameThread(tid: number, name: string, hasLife: boolean): void;
+  /** Puts the life of a thread, if its name is in the file. */
+  life(
+    tid: number,
+    name: string,
+    span: readonly [start: number, end: number],
+    args: string,
+  ): void;
   /** Counts what is left out for another reason. */
   leaveOut(): void;
   /** Writes what was put. */
@@ -110,6 +142,8 @@ export function openOutput(
   const CHUNK = 1 << 16;
   /** For the last line. */
   const RESERVE = 200;
+  /** So much longer an end may be than its beginning. */
+  const END_BYTES = 128;
   /** Shorter than anything that is recorded, but not than what readers cut off. */
   const INSTANT_MS = 2e-6;
   const encoder = new TextEncoder();
@@ -123,6 +157,9 @@ export function openOutput(
   let isFull = false;
   let lastId = 0;
   let lastFlow = 0;
+  /** Room for the ends of what has begun, in bytes, and of all together. */
+  const owed = new Map<string, number>();
+  let owing = 0;
 
   function fail(error: unknown): void {
     file = undefined;
@@ -145,23 +182,58 @@ export function openOutput(
   }
 
   /** Whether a line is too much; exact where that matters. */
-  function exceeds(line: string): boolean {
-    const room = limit - RESERVE;
+  function exceeds(line: string, end: number): boolean {
+    const room = limit - RESERVE - owing - end;
     // No character has more than three bytes in UTF-8.
     if (size + 3 * (out.length + line.length + 2) <= room) return false;
     flush();
     return size + encoder.encode(line).length + 2 > room;
   }
 
-  function put(line: string, isLast = false): void {
-    if (!isLast && !isFull) isFull = exceeds(line);
-    if (file === undefined || (isFull && !isLast)) {
-      left++;
+  /**
+   * Writes a line, or several, as far as there is room.
+   *
+   * @param count How many lines there are.
+   * @param end Bytes for which there must be room, too.
+   * @returns Whether there was.
+   */
+  function put(line: string, count = 1, end = 0): boolean {
+    isFull ||= exceeds(line, end);
+    if (isFull) left += count;
+    else write(line, count);
+    return !isFull;
+  }
+
+  function write(line: string, count = 1): void {
+    if (file === undefined) {
+      left += count;
       return;
     }
     out += events === 0 ? `[\n${line}` : `,\n${line}`;
-    events++;
+    events += count;
     if (out.length > CHUNK) flush();
+  }
+
+  /** Writes a line, and keeps room for its end. */
+  function putFirst(key: string, line: string): void {
+    const end = limit === Infinity
+      ? 0
+      : encoder.encode(line).length + END_BYTES;
+    if (!put(line, 1, end)) return;
+    owed.set(key, end);
+    owing += end;
+  }
+
+  /** Writes the end of one that was written. */
+  function putLast(key: string, line: string): void {
+    const end = owed.get(key);
+    if (end === undefined) {
+      left++;
+      return;
+    }
+    owed.delete(key);
+    owing -= end;
+    write(line);
   }
 
   const us = (time: number) =>
@@ -174,29 +246,29 @@ export function openOutput(
 
   const argsOf = (args: string) => args === "" ? "" : `,"args":{${args}}`;
 
-  function slice(
+  function sliceLine(
     tid: number,
     cat: string,
     name: string,
     [start, end]: readonly [number, number],
     args = "",
-  ): void {
+  ): string {
     const from = us(start);
     const dur = Math.max(0, Math.round((us(end) - from) * 1e3) / 1e3);
     const head = headOf("X", tid, cat, name);
-    put(`${head},"ts":${from},"dur":${dur}${argsOf(args)}}`);
+    return `${head},"ts":${from},"dur":${dur}${argsOf(args)}}`;
   }
 
-  function mark(
+  const markLine = (
     ph: string,
     tid: number,
     cat: string,
     name: string,
     time: number,
     more: string,
-  ): void {
-    put(`${headOf(ph, tid, cat, name)},"ts":${us(time)}${more}}`);
-  }
+  ) => `${headOf(ph, tid, cat, name)},"ts":${us(time)}${more}}`;
+
+  const idOf = (id: string) => `,"id":${quote(id)}`;
 
   function asyncSlice(
     tid: number,
@@ -205,9 +277,9 @@ export function openOutput(
     [start, end]: readonly [number, number],
     args = "",
   ): void {
-    const id = `,"id":"${cat}${++lastId}"`;
-    mark("b", tid, cat, name, start, id + argsOf(args));
-    mark("e", tid, cat, name, end, id);
+    const id = idOf(`${cat}${++lastId}`);
+    const begin = markLine("b", tid, cat, name, start, id + argsOf(args));
+    put(`${begin},\n${markLine("e", tid, cat, name, end, id)}`, 2);
   }
 
   function arrow(
@@ -219,40 +291,56 @@ export function openOutput(
     const id = `,"id":${++lastFlow}`;
     const time = Math.min(start, end);
     // Arrows begin in slices; a longer one might reach into the next.
-    slice(from, "wake", name, [time, time + INSTANT_MS]);
-    mark("s", from, "wake", name, time, id);
-    if (isAnchored) slice(to, "wake", name, [end, end + INSTANT_MS]);
-    mark("f", to, "wake", name, end, `${id},"bp":"e"`);
+    const lines = [
+      sliceLine(from, "wake", name, [time, time + INSTANT_MS]),
+      markLine("s", from, "wake", name, time, id),
+    ];
+    if (isAnchored) {
+      lines.push(sliceLine(to, "wake", name, [end, end + INSTANT_MS]));
+    }
+    lines.push(markLine("f", to, "wake", name, end, `${id},"bp":"e"`));
+    put(lines.join(",\n"), lines.length);
   }
 
-  function putName(what: string, tid: number, args: unknown, isLast = false) {
-    put(
-      `{"ph":"M","name":"${what}","pid":${pid},"tid":${tid},"args":${
-        JSON.stringify(args)
-      }}`,
-      isLast,
-    );
-  }
+  const nameLine = (what: string, tid: number, args: unknown) =>
+    `{"ph":"M","name":"${what}","pid":${pid},"tid":${tid},"args":${
+      JSON.stringify(args)
+    }}`;
 
   try {
     file = openToWrite(path, true);
   } catch (error) {
     fail(error);
   }
-  putName("process_name", mainTid, { name: program });
+  put(nameLine("process_name", mainTid, { name: program }));
   flush();
   return {
-    slice,
-    mark,
+    slice: (...of) => void put(sliceLine(...of)),
+    mark: (...of) => void put(markLine(...of)),
+    begin(tid, cat, name, time, id, more) {
+      const line = markLine("b", tid, cat, name, time, idOf(id) + more);
+      putFirst(`${cat} ${id}`, line);
+    },
+    end(tid, cat, name, time, id, more) {
+      const line = markLine("e", tid, cat, name, time, idOf(id) + more);
+      putLast(`${cat} ${id}`, line);
+    },
     asyncSlice,
     arrow,
-    nameThread: (tid, name) => putName("thread_name", tid, { name }),
+    nameThread(tid, name, hasLife) {
+      const line = nameLine("thread_name", tid, { name });
+      if (hasLife) putFirst(`thread ${tid}`, line);
+      else put(line);
+    },
+    life(tid, ...of) {
+      putLast(`thread ${tid}`, sliceLine(tid, "thread", ...of));
+    },
     leaveOut: () => void left++,
     flush,
     finish(lost) {
       // However full it is: what is missing has to be told.
       const ended = new Date().toISOString();
-      putName("trace", mainTid, { lost: lost + left, ended }, true);
+      write(nameLine("trace", mainTid, { lost: lost + left, ended }));
       out += "\n]\n";
       flush();
       try {
