@@ -4,6 +4,7 @@ import {
   sendable,
   type SharedMap,
   type SharedNumber,
+  type SharedObject,
   sleepSync,
   threadStates,
 } from "../../threading/mod.ts";
@@ -22,9 +23,9 @@ export function awaitWaiting(object: object, count = 1): void {
   awaitTrue(() => Deno.inspect(object).includes(`${count} waiting`));
 }
 
-/** Waits until the main thread is blocked for something. */
-function awaitMain(): void {
-  awaitTrue(() => threadStates()[0].waitsFor !== undefined);
+/** Waits until the main thread is blocked for an object. */
+function awaitMain(object: SharedObject): void {
+  awaitTrue(() => threadStates()[0].waitsFor === object);
 }
 
 /** Reads with two guards until it is told, or killed. */
@@ -53,7 +54,7 @@ export const make = sendable(
   function make(map: SharedMap<string, number>, ready: Event) {
     return map.getOrCreateSync("key", () => {
       ready.set();
-      awaitMain();
+      awaitMain(map);
       return 1;
     });
   },
