@@ -182,14 +182,26 @@ export class Thread<
   /** @ignore */
   declare [STARTER]: boolean | undefined;
 
+  // By itself: in a union with the other one, nothing is found of a generic target.
   /**
-   * Makes a thread, to be started.
+   * Makes a thread with a target and its arguments, to be started.
    *
    * @param options Its target with the arguments, its name, whether it is a
    * daemon, a signal that cancels it.
    * @throws {TypeError} If the target is not a function, the arguments are not
    * an array, the name is not a string, or the signal not an AbortSignal.
    */
+  constructor(options: ThreadCall<R, A>);
+  /**
+   * Makes a thread, to be started.
+   *
+   * @param options Its target with the arguments, or none; its name, whether it is
+   * a daemon, a signal that cancels it.
+   * @throws {TypeError} If the target is not a function, the arguments are not
+   * an array or have no target, the name is not a string, or the signal not an
+   * AbortSignal.
+   */
+  constructor(options?: ThreadOptions<R, A>);
   constructor(options?: ThreadOptions<R, A>) {
     const { target, args, name, daemon, signal } = readOptions(options);
     super(createThread(daemon ?? isDaemonHere()));
@@ -671,12 +683,9 @@ export interface ThreadSettings {
  */
 export interface ThreadCall<R, A extends readonly unknown[]>
   extends ThreadSettings {
-  /**
-   * The function to run, marked with `sendable`. Without one, `run` of a
-   * subclass is.
-   */
+  /** The function to run, marked with `sendable`. */
   // A method: as a function it would refuse that of a generic caller.
-  target?(...args: [...A]): R | PromiseLike<R>;
+  target(...args: [...A]): R | PromiseLike<R>;
   /** What the target is called with; copied, shared objects shared. */
   args: Readonly<A>;
 }
@@ -728,7 +737,9 @@ function readOptions(options: unknown): CheckedOptions {
   if (options !== undefined) checkOptions(options, "make a Thread", NAMES);
   const { target, args, name, daemon, signal } =
     (options ?? {}) as CheckedOptions;
-  if (target !== undefined) checkFunction(target, "make a Thread", "target");
+  if (target !== undefined || args !== undefined) {
+    checkFunction(target, "make a Thread", "target");
+  }
   if (args !== undefined) checkArray(args, "make a Thread", "args");
   if (name !== undefined) checkString(name, "make a Thread", "name");
   checkSignal(signal, "make a Thread");

@@ -98,7 +98,7 @@ export const joinOther = sendable(
   },
 );
 
-export class Squarer extends Thread<string, [number]> {
+export class Squarer extends Thread<string> {
   static {
     sendable(import.meta, this);
   }
@@ -107,7 +107,7 @@ export class Squarer extends Thread<string, [number]> {
   kept: unknown = () => {};
   shared: Lock | undefined;
   constructor(private n: number) {
-    super({ args: [n], name: "squarer" });
+    super({ name: "squarer" });
     this.kept = undefined;
   }
   override run(): string {

@@ -39,7 +39,9 @@ Deno.test("Thread() checks its options", () => {
   const bad = (options: unknown) => () =>
     new Thread(options as Record<string, never>);
   assertThrows(bad({ target: 5 }), TypeError, "target must be a function");
-  assertThrows(bad({ args: 5 }), TypeError, "args must be an array");
+  const target = nothing;
+  assertThrows(bad({ target, args: 5 }), TypeError, "args must be an array");
+  assertThrows(bad({ args: [1] }), TypeError, "target must be a function");
   assertThrows(bad({ name: 5 }), TypeError, "name must be a string");
 });
 

@@ -17,6 +17,9 @@ const zero = () => 1;
 const later = (n: number) => Promise.resolve([n]);
 const optional = (n = 1) => n;
 const rest = (...numbers: number[]) => numbers.length;
+const identity = <T>(value: T) => value;
+const firstLater = <T>([first]: readonly T[]) => Promise.resolve(first);
+const pair = <K, V>(key: K, value: V) => new Map([[key, value]]);
 
 /** That two types are the same, not only assignable. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends
@@ -73,6 +76,17 @@ Deno.test("Thread's types need no type arguments", () => {
   assertEquals(all.length + strings.length, 17);
 });
 
+Deno.test("Thread's types follow those of a generic target", () => {
+  const numbers = new Thread({ target: identity, args: [1] });
+  same<ReturnType<typeof numbers.joinSync>, number>();
+  const texts = new Thread({ target: firstLater, args: [["a", "b"]] });
+  same<Awaited<ReturnType<typeof texts.join>>, string>();
+  const maps = new Thread({ target: pair, args: ["a", true], name: "maps" });
+  same<ReturnType<typeof maps.joinSync>, Map<string, boolean>>();
+  const timer = new Timer(1, identity, [1]);
+  same<ReturnType<typeof timer.joinSync>, number | undefined>();
+});
+
 Deno.test("Thread's types need one type argument at most", () => {
   const thread = new Thread<string>({ target: greet, args: ["a"] });
   same<typeof thread, Thread<string>>();
@@ -127,6 +141,12 @@ export function wrong(): void {
   new Thread<number>({ target: greet, args: ["a"] });
   // @ts-expect-error The result is of another type.
   const numbers: Thread<number> = new Thread({ target: greet, args: ["a"] });
+  // @ts-expect-error The target is missing.
+  new Thread({ args: [1] });
+  // @ts-expect-error The target is missing.
+  new Thread({ args: [] });
+  // @ts-expect-error The result is of another type.
+  const texts: Thread<string> = new Thread({ target: identity, args: [1] });
   // @ts-expect-error There is no such option.
   new Thread({ target: zero, nam: "x" });
   // @ts-expect-error It is no function.
@@ -152,5 +172,5 @@ export function wrong(): void {
   startNewThread(zero);
   startNewThread(greet, ["a"]);
   startNewThread(rest, [1, 2]);
-  void numbers;
+  void [numbers, texts];
 }

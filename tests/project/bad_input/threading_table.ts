@@ -312,6 +312,7 @@ export const threadingTable: Table = {
       () => new Thread({ deamon: true } as never),
       () => new Thread({ target: bad.text }),
       () => new Thread({ target: () => {}, args: bad.number }),
+      () => new Thread({ args: [1] } as never),
       () => new Thread({ target: () => {}, name: bad.number }),
       () => new Thread({ signal: bad.object }),
       () => new Thread(bad.fn),
