@@ -6,7 +6,7 @@
  */
 
 import { inspect } from "../_internal/runtime.ts";
-import { ModuleNotLoaded, sendable } from "../threading/_threads.ts";
+import { ModuleNotLoaded, sendableOwn } from "../threading/_threads.ts";
 import { timeoutError } from "../_internal/check.ts";
 import { ThreadingError } from "../threading/errors.ts";
 
@@ -23,7 +23,7 @@ import { ThreadingError } from "../threading/errors.ts";
  */
 export class Empty extends Error {
   static {
-    sendable(import.meta, this);
+    sendableOwn(import.meta, this);
   }
   /** The name of the class. */
   override name = "Empty";
@@ -44,7 +44,7 @@ export class Empty extends Error {
  */
 export class Full extends Error {
   static {
-    sendable(import.meta, this);
+    sendableOwn(import.meta, this);
   }
   /** The name of the class. */
   override name = "Full";
@@ -66,7 +66,7 @@ export class Full extends Error {
  */
 export class ShutDown extends Error {
   static {
-    sendable(import.meta, this);
+    sendableOwn(import.meta, this);
   }
   /** The name of the class. */
   override name = "ShutDown";

@@ -21,7 +21,7 @@ import {
   loadModulesOf,
   readRecord,
   reap,
-  sendable,
+  sendableOwn,
   terminated,
 } from "../threading/_threads.ts";
 import { At } from "./_layout.ts";
@@ -96,7 +96,7 @@ export type Explored = (objects: unknown) => unknown;
 export const exploreThread: (
   index: number,
   last: number,
-) => Promise<void> = sendable(
+) => Promise<void> = sendableOwn(
   import.meta,
   async function exploreThread(index: number, last: number) {
     introduce({
@@ -160,7 +160,7 @@ export const exploreThread: (
  * Cleans up after a thread that has died, as the main thread does: what the last
  * thread of a program does in which another one dies.
  */
-export const bury: () => void = sendable(import.meta, function bury() {
+export const bury: () => void = sendableOwn(import.meta, function bury() {
   const slot = control[At.remains];
   if (load(slot + Slot.dying) !== Dying.parked) {
     if (!claimDeath(slot, Dying.forced)) return;

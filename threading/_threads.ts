@@ -30,10 +30,10 @@ export {
   checkMarks,
   loadModule,
   ModuleNotLoaded,
-  sendable,
   sendableEntry,
   type SendableFunction,
   sendableOf,
+  sendableOwn,
 } from "./_codec/sendable.ts";
 export { staying } from "./_codec/writer.ts";
 export {

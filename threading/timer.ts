@@ -12,7 +12,7 @@ import {
 import { Event } from "./sync/event.ts";
 import { isInterrupted } from "./_memory/scope.ts";
 import { addressOf } from "./_memory/shared_object.ts";
-import { sendable } from "./_codec/sendable.ts";
+import { sendableOwn } from "./_codec/sendable.ts";
 import { type CancelOptions, Thread } from "./thread.ts";
 
 /**
@@ -47,7 +47,7 @@ export class Timer<
   A extends readonly unknown[] = any[],
 > extends Thread<R | undefined> {
   static {
-    sendable(import.meta, this);
+    sendableOwn(import.meta, this);
   }
 
   private readonly _ms: number;

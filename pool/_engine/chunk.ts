@@ -28,8 +28,8 @@ import {
   commitRecord,
   draftRecord,
   encode,
-  sendable,
   type SendableFunction,
+  sendableOwn,
 } from "../../threading/_threads.ts";
 import { makeFuture } from "../future.ts";
 import { Core, SALVAGE, Task } from "./layout.ts";
@@ -205,7 +205,7 @@ function prepare(task: number, core: number, args: ChunkArguments): void {
  * Calls a function for each item of a chunk, for so many milliseconds. Those that
  * could not be sent fail; whoever sent the chunk knows why.
  */
-export const runChunk = sendable(
+export const runChunk = sendableOwn(
   import.meta,
   function runChunk(
     ...chunk: ChunkArguments

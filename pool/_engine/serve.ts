@@ -29,8 +29,8 @@ import {
   loadModulesOf,
   noteLoaded,
   readRecord,
-  sendable,
   type SendableFunction,
+  sendableOwn,
   whileLoading,
 } from "../../threading/_threads.ts";
 import {
@@ -93,7 +93,7 @@ async function initialize(core: number): Promise<void> {
 }
 
 /** The thread of a worker. */
-export const servePool = sendable(
+export const servePool = sendableOwn(
   import.meta,
   async function servePool(handle: PoolCore): Promise<void> {
     const core = addressOf(handle);

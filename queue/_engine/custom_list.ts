@@ -49,7 +49,7 @@ import {
   glance,
   readShared,
   releaseRecord,
-  sendable,
+  sendableOwn,
   shareRecord,
   UNREAD,
 } from "../../threading/_threads.ts";
@@ -351,7 +351,7 @@ function queueOf(list: number): number | undefined {
 /** A list whose changes by hooks can be undone. */
 class CustomList<T> extends SharedList<T> {
   static {
-    sendable(import.meta, this);
+    sendableOwn(import.meta, this);
   }
 
   override push(...items: T[]): number {

@@ -434,8 +434,6 @@ export interface WebLocks {
   ): Promise<void>;
 }
 
-const webLocks: WebLocks = Reflect.get(navigator, "locks");
-
 /** Takes the web lock of this worker until its end, then calls back. */
 export function holdWebLock(
   slot: number,
@@ -444,6 +442,8 @@ export function holdWebLock(
 ): void {
   const name = `${heapName} ${slot} ${serial}`;
   setLifeLock(name);
+  // Not at load: to look at them costs a millisecond, and only workers do.
+  const webLocks: WebLocks = Reflect.get(navigator, "locks");
   webLocks.request(name, { mode: "exclusive" }, () => {
     callback();
     return new Promise(() => {});
