@@ -81,7 +81,8 @@ async function finish(child: Deno.ChildProcess): Promise<Ending> {
 /**
  * Starts a case and sends it signals from outside, from its first line on.
  *
- * @param signals The signals, with pauses between them.
+ * @param signals The signals, each when the case has said that it has heard the
+ * one before: of two at once, the kernel makes one.
  */
 export async function interrupted(
   which: Case,
@@ -92,15 +93,23 @@ export async function interrupted(
   const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
   const stderr = child.stderr.cancel();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let stdout = (await reader.read()).value ?? "";
-  for (const signal of signals) {
+  let stdout = "";
+  const readUntil = async (text: string) => {
+    while (!stdout.includes(text)) {
+      const { value } = await reader.read();
+      if (value === undefined) return;
+      stdout += value;
+    }
+  };
+  await readUntil("\n");
+  for (const [i, signal] of signals.entries()) {
+    if (i > 0) await readUntil("heard\n");
     try {
       child.kill(signal);
     } catch (error) {
       // It has ended by the one before.
       if (!(error instanceof TypeError)) throw error;
     }
-    await new Promise((go) => setTimeout(go, 300));
   }
   for (let next; (next = await reader.read()).value !== undefined;) {
     stdout += next.value;
@@ -108,5 +117,6 @@ export async function interrupted(
   await stderr;
   const { code, signal } = await child.status;
   clearTimeout(timer);
-  return { code, signal, stdout };
+  // Of the last one it may have come to say so.
+  return { code, signal, stdout: stdout.replace("heard\n", "") };
 }

@@ -16,6 +16,8 @@ import {
   sigwait,
   sleep,
 } from "../../signal/mod.ts";
+import { startHelper } from "../../_internal/worker_module.ts";
+import { Header, words } from "../../threading/_ground.ts";
 import { Queue } from "../../queue/mod.ts";
 import { Event, sleepSync, Thread } from "../../threading/mod.ts";
 import {
@@ -31,6 +33,22 @@ import {
   setAlarm,
   waitForSignal,
 } from "./thread_fixture.ts";
+
+/** What `sayHeard` runs in a worker. */
+function hear([buffer, given]: [ArrayBufferLike, number]): void {
+  const words = new Int32Array(buffer);
+  while (Atomics.load(words, given) === 0) Atomics.wait(words, given, 0, 5);
+  console.log("heard");
+}
+
+/**
+ * Says when the keeper has had the first signal, which it gives to this program;
+ * the main thread, blocked, takes nothing.
+ */
+function sayHeard(): void {
+  const data = [words.buffer, Header.givenSignals];
+  startHelper("hearing", `const main = ${hear};`, data);
+}
 
 /** Ways to keep the main thread from its event loop. */
 const blockings: Record<string, () => void> = {
@@ -314,6 +332,7 @@ const cases: Record<string, () => unknown> = {
   },
   "promise": () => {
     promises[Deno.args[1]]();
+    sayHeard();
     console.log("ready");
     blockings[Deno.args[2]]();
   },
@@ -324,8 +343,9 @@ const cases: Record<string, () => unknown> = {
       }
     }
     promises[Deno.args[1]]();
-    console.log("ready");
     if (Deno.args[2] === "end") return;
+    sayHeard();
+    console.log("ready");
     blockings[Deno.args[2]]();
   },
   "promise of a thread": () => {
@@ -333,6 +353,7 @@ const cases: Record<string, () => unknown> = {
     const thread = new Thread({ target: askAndBlock, args: [ready] });
     thread.start();
     ready.waitSync();
+    sayHeard();
     console.log("ready");
     if (Deno.args[1] === "joinSync") thread.joinSync();
     else compute(60_000);
@@ -340,6 +361,7 @@ const cases: Record<string, () => unknown> = {
   "shutdown, besides a handler": () => {
     onShutdown(() => console.log("cleanup"));
     signal("SIGINT", () => {});
+    sayHeard();
     console.log("ready");
     compute(60_000);
   },
