@@ -266,6 +266,38 @@ export async function* mapItems(
   }
 }
 
+/**
+ * Iterates over a stream as it does itself, but that it can be left while an item
+ * is waited for: `return()` of its own iterator would wait for that first.
+ */
+function iterateStream(stream: ReadableStream<unknown>) {
+  const reader = stream.getReader();
+  return {
+    async next(): Promise<IteratorResult<unknown>> {
+      let isOver = true;
+      try {
+        const { done, value } = await reader.read();
+        isOver = done;
+        return done ? { done, value: undefined } : { done, value };
+      } finally {
+        if (isOver) reader.releaseLock();
+      }
+    },
+    async return(): Promise<IteratorResult<unknown>> {
+      const cancelling = reader.cancel();
+      reader.releaseLock();
+      await cancelling;
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+function isStream(items: unknown): items is ReadableStream<unknown> {
+  return items instanceof ReadableStream &&
+    items[Symbol.asyncIterator] ===
+      ReadableStream.prototype[Symbol.asyncIterator];
+}
+
 /** Takes items from the source and gives them to the pool. */
 class Feeder {
   readonly #flow: Flow;
@@ -273,6 +305,7 @@ class Feeder {
   /** Batches that have ended, in the order of their ends. */
   readonly #ended = new Set<Batch>();
   readonly #isAsync: boolean;
+  readonly #isStream: boolean;
   /** What the source was asked for, if a chunk did not wait for it. */
   #asked: Promise<IteratorResult<unknown>> | undefined;
   #turning: Promise<void> | undefined;
@@ -294,8 +327,11 @@ class Feeder {
     this.#flow = flow;
     const source = items as Partial<typeof items & AsyncIterable<unknown>>;
     this.#isAsync = source[Symbol.asyncIterator] !== undefined;
-    this.#source = source[Symbol.asyncIterator]?.() ??
-      (items as Iterable<unknown>)[Symbol.iterator]();
+    this.#isStream = isStream(items);
+    this.#source = isStream(items)
+      ? iterateStream(items)
+      : source[Symbol.asyncIterator]?.() ??
+        (items as Iterable<unknown>)[Symbol.iterator]();
     this.#feed().catch((reason) => this.fail(reason));
   }
 
@@ -332,13 +368,15 @@ class Feeder {
     this.wake();
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    const isWaiting = this.#isTaking || this.#asked !== undefined;
     const ending = this.#source.return?.();
+    if (!isWaiting || this.#isStream) {
+      await ending;
+      return;
+    }
     // What is waited for may never come.
-    if (!this.#isTaking && this.#asked === undefined) await ending;
-    else {await Promise.race([
-        Promise.resolve(ending).catch(() => {}),
-        breathe(),
-      ]);}
+    const ended = Promise.resolve(ending).catch(() => {});
+    await Promise.race([ended, breathe()]);
   }
 
   async #feed(): Promise<void> {

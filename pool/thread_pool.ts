@@ -384,8 +384,9 @@ export class ThreadPool extends SharedObject {
    * first error ends the map; with `settled: true` the results are outcomes, and
    * all of them come.
    *
-   * Leaving the loop early calls the source's `return()` and cancels the tasks:
-   * those that have not begun never run, those that run are asked to end.
+   * Leaving the loop early calls the source's `return()`, or cancels it if it is a
+   * stream, and cancels the tasks: those that have not begun never run, those that
+   * run are asked to end.
    *
    * @typeParam T The items.
    * @typeParam R What the function returns.

@@ -496,6 +496,63 @@ Deno.test("ThreadPool.map() ends though its source has an item under way", async
   await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
+Deno.test("ThreadPool.map() cancels a stream, also one that it waits for", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  for (const isStuck of [true, false]) {
+    for (const how of ["left", "aborted"]) {
+      let isCancelled = false;
+      let next = 0;
+      const stream = new ReadableStream<number>({
+        async pull(controller) {
+          if (next > 0 && isStuck) await new Promise(() => {});
+          controller.enqueue(next++);
+        },
+        async cancel() {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          isCancelled = true;
+        },
+      });
+      const controller = new AbortController();
+      const { signal } = controller;
+      try {
+        for await (const n of pool.map(fixture.same, stream, { signal })) {
+          assertEquals(n, 0);
+          if (how === "left") break;
+          controller.abort();
+        }
+      } catch (error) {
+        assertEquals([how, (error as Error).name], ["aborted", "AbortError"]);
+      }
+      assertEquals([isCancelled, stream.locked], [true, false], how);
+    }
+  }
+});
+
+Deno.test("ThreadPool.map() takes a stream to its end, or its error", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const stream = ReadableStream.from(numbers(20));
+  const results = pool.map(fixture.same, stream);
+  assertEquals(await Array.fromAsync(results), numbers(20));
+  assertEquals(stream.locked, false);
+  const broken = new ReadableStream({
+    pull(controller) {
+      controller.error(new RangeError("broken"));
+    },
+  });
+  await assertRejects(
+    () => Array.fromAsync(pool.map(fixture.same, broken)),
+    RangeError,
+    "broken",
+  );
+  assertEquals(broken.locked, false);
+  const locked = new ReadableStream();
+  locked.getReader();
+  await assertRejects(
+    () => Array.fromAsync(pool.map(fixture.same, locked)),
+    TypeError,
+  );
+});
+
 Deno.test("ThreadPool.map() takes a string, by its characters", async () => {
   await using pool = new ThreadPool({ size: 1 });
   const expected = ["a", "b", "c"];
