@@ -40,6 +40,7 @@ import {
   claimDeath,
   draftError,
   exited,
+  giveSigns,
   holdWebLock,
   onOutOfMemory,
   poisonLeft,
@@ -92,6 +93,7 @@ import { reportUncaught } from "./excepthook.ts";
 import { equip, Thread } from "./thread.ts";
 import {
   clearLeftovers,
+  endTimers,
   isClean,
   needsTurn,
   noteBroken,
@@ -119,6 +121,7 @@ function boot(): void {
   // Held until the worker ends. A timer, so that an error or running out of
   // memory strikes in the event loop, where the worker's owner hears of it.
   holdWebLock(self, serial, () => {
+    giveSigns(self);
     store(self + Slot.guarded, serial);
     add(Header.guardedWorkers, 1);
     futex.notify(words, Header.guardedWorkers);
@@ -436,6 +439,12 @@ function currentName(): string {
  * touch nothing on the heap, and its slot is no longer its own.
  */
 function cleanUp(error: () => unknown, state: number): void {
+  try {
+    // What is due still runs while the worker is being ended.
+    endTimers();
+  } catch {
+    // The stack is full.
+  }
   if (!claimDeath(self, Dying.parking)) return;
   setExempt(true);
   reap(self, error(), state);

@@ -1,4 +1,9 @@
-import { type Lock, sendable, type Thread } from "../../threading/mod.ts";
+import {
+  type Lock,
+  sendable,
+  type SharedArray,
+  type Thread,
+} from "../../threading/mod.ts";
 import { sleepFor } from "../../threading/_memory/wait.ts";
 
 /** How a thread can end, each while it holds `lock`. */
@@ -114,3 +119,32 @@ export const devour = sendable(import.meta, function devour(lock: Lock) {
   const list: number[][] = [];
   for (;;) list.push(new Array(100_000).fill(Math.random()));
 });
+
+/** Counts, in steps of some milliseconds that nothing interrupts. */
+export const runOn = sendable(
+  import.meta,
+  function runOn(count: SharedArray<Int32Array>) {
+    const { view } = count;
+    const large = new Uint8Array(2 ** 27);
+    // V8 ends a thread where a function begins.
+    const end = () => {};
+    for (;; end()) {
+      large.fill(1);
+      view[0]++;
+    }
+  },
+);
+
+/** Fails in a microtask when a timer is due that takes a lock. */
+export const failWithTimer = sendable(
+  import.meta,
+  function failWithTimer(lock: Lock) {
+    setTimeout(() => lock.acquireSync(), 1);
+    queueMicrotask(() => {
+      const end = performance.now() + 10;
+      while (performance.now() < end);
+      throw new RangeError("in a microtask");
+    });
+    return new Promise(() => {});
+  },
+);

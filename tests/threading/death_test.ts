@@ -2,11 +2,12 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   Lock,
   OwnerDiedError,
+  sleepSync,
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
 import { setExcepthook } from "../../threading/excepthook.ts";
-import { echo, end } from "./death_fixture.ts";
+import { echo, end, failWithTimer } from "./death_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
 import { fixture, runDeno } from "./run_program.ts";
 
@@ -101,6 +102,19 @@ async function runAsync(how: string, ending: Ending): Promise<void> {
   thread.free();
   lock.free();
 }
+
+Deno.test("a thread that has died runs none of its timers", async () => {
+  for (let round = 0; round < 5; round++) {
+    const lock = new Lock();
+    const thread = new Thread({ target: failWithTimer, args: [lock] });
+    thread.start();
+    await assertRejects(() => thread.join({ timeout: 10_000 }), RangeError);
+    sleepSync(50);
+    assert(!lock.locked(), "a timer has taken the lock");
+    thread.free();
+    lock.free();
+  }
+});
 
 Deno.test("Thread.join() and joinSync() end when the thread runs out of memory", async () => {
   const { code, stdout, stderr } = await runDeno([

@@ -3,10 +3,12 @@ import {
   Lock,
   mainThread,
   OwnerDiedError,
+  SharedArray,
+  sleepSync,
   Thread,
   ThreadingError,
 } from "../../threading/mod.ts";
-import { echo, joinIt, sleeper, stay } from "./death_fixture.ts";
+import { echo, joinIt, runOn, sleeper, stay } from "./death_fixture.ts";
 import { assertHeapBackTo, settleHeap } from "./heap_words.ts";
 
 const places = [
@@ -109,6 +111,27 @@ Deno.test("Thread.terminate() kills a thread before it has booted", async () => 
   killEarly(2);
   await assertHeapBackTo(before);
 });
+
+for (const sync of [false, true]) {
+  const form = sync ? "joinSync()" : "join()";
+  Deno.test(`Thread.terminate() ends a thread for ${form} when it has stopped`, async () => {
+    for (let round = 0; round < 3; round++) {
+      const count = new SharedArray(Int32Array, 1);
+      const thread = new Thread({ target: runOn, args: [count] });
+      thread.start();
+      while (count.view[0] === 0) sleepSync(1);
+      thread.terminate();
+      const timeout = 10_000;
+      if (sync) assertThrows(() => thread.joinSync({ timeout }));
+      else await assertRejects(() => thread.join({ timeout }));
+      const seen = count.view[0];
+      sleepSync(200);
+      assertEquals(count.view[0], seen, "it runs on");
+      thread.free();
+      count.free();
+    }
+  });
+}
 
 Deno.test("Thread.terminate() may be called again, and after the end", async () => {
   const thread = new Thread({ target: sleeper });

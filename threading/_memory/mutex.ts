@@ -11,7 +11,8 @@
  * thread that begins one of them while it is marked parks for ever instead,
  * before it has touched anything. Both marks are separated from the reads
  * behind them by an atomic operation, so at least one of the two sees the
- * other's. What a victim executes after that changes nothing on the heap.
+ * other's. What a victim still does outside of these, it does to what it has; so
+ * that is given to others when it has stopped (`worker_pool.ts`).
  *
  * A thread that runs out of memory or of stack can leave a critical section in
  * the middle. Its slot still says so (`Slot.ground`), so the thread itself, when

@@ -156,6 +156,7 @@ function scheduleDrain(): void {
 /** Continues the promise-form waits of this thread that have been woken. */
 function drainReady(): void {
   drainScheduled = false;
+  checkDying();
   let node = exchange(self + Slot.ready, 0);
   const woken: number[] = [];
   for (; node !== 0; node = words[node + Node.ready]) {
@@ -541,6 +542,17 @@ export function addOnWake(callback: () => void): void {
   };
 }
 
+/**
+ * Adds what a blocked thread does from time to time; no user code.
+ *
+ * @param due Does what is due; returns when to call it again, by
+ * `performance.now()`.
+ */
+export function addDue(due: () => number): void {
+  const before = callbacks.due;
+  callbacks.due = () => Math.min(before(), due());
+}
+
 addOnWake(finishLeaving);
 
 const endings: (() => void)[] = [];
@@ -821,7 +833,6 @@ export async function listen(wanted: () => boolean): Promise<void> {
   listening = true;
   while (isWanted()) {
     const event = load(self + Slot.event);
-    checkDying();
     drainReady();
     callbacks.wake();
     callbacks.turn();

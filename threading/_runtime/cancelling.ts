@@ -26,7 +26,7 @@ import {
   wakeSlot,
   words,
 } from "../_memory/heap.ts";
-import { callbacks, lock, unlock } from "../_memory/mutex.ts";
+import { lock, unlock } from "../_memory/mutex.ts";
 import { noteDone, TraceNote } from "../_memory/trace.ts";
 import {
   checkInterrupted,
@@ -43,7 +43,7 @@ import {
   setReasonReader,
 } from "../_memory/scope.ts";
 import { ADDRESS, type SharedObject } from "../_memory/shared_object.ts";
-import { addOnWake, onThreadEnd } from "../_memory/wait.ts";
+import { addDue, addOnWake, onThreadEnd } from "../_memory/wait.ts";
 import { ModuleNotLoaded } from "../_codec/sendable.ts";
 import {
   commitRecord,
@@ -408,7 +408,8 @@ function setAlarm(): void {
   unrefTimer(alarm);
 }
 
-callbacks.due = () => Math.min(lookAtGraces(), expireScopes());
+addDue(lookAtGraces);
+addDue(expireScopes);
 addOnWake(setAlarm);
 onThreadEnd(() => {
   // Its timers end with it.

@@ -288,11 +288,16 @@ export function hasOpenEnds(): boolean {
   return false;
 }
 
+/** Ends the timers and immediates of the thread that runs here. */
+export function endTimers(): void {
+  for (const end of timers.values()) end();
+  timers.clear();
+}
+
 /** Takes away whatever can be taken away of an ended thread's leftovers. */
 export function clearLeftovers(): void {
   noteCrippling();
-  for (const end of timers.values()) end();
-  timers.clear();
+  endTimers();
   // Their own timers are to run, see `linger`.
   endThread();
   for (const { remove } of listenings) remove();

@@ -20,6 +20,7 @@ import {
   futex,
   Header,
   heapName,
+  isExplored,
   isGone,
   load,
   requestHost,
@@ -423,7 +424,7 @@ export function textOf(error: unknown, withStack = false): string {
 }
 
 // The web lock that a worker holds while it lives. The platform grants it to
-// others when the worker has stopped for good; `terminate` only asks for that.
+// others when the worker has ended, or has been told to.
 
 /** As much of `LockManager` as is needed; Deno's own types do not have it. */
 export interface WebLocks {
@@ -448,6 +449,27 @@ export function holdWebLock(
     callback();
     return new Promise(() => {});
   });
+}
+
+// Signs of life. A worker that was told to end may run on, for as long as it has
+// no processor, or is in a call that cannot be interrupted. What shows that it
+// has stopped for good is that its promises of `Atomics.waitAsync` are gone, which
+// the platform takes away with its JavaScript, and not before. To look for one is
+// to wake it, so a worker has as many as anybody will look for.
+
+const SIGNS = 40;
+
+/** Has this worker, which begins, give signs of life at a word of its slot. */
+export function giveSigns(slot: number): void {
+  if (isExplored) return;
+  const word = slot + Slot.serial;
+  const serial = load(word);
+  for (let i = 0; i < SIGNS; i++) futex.waitAsync(words, word, serial);
+}
+
+/** Uses up a sign of life of a worker; whether there was one. */
+export function takeSign(slot: number): boolean {
+  return futex.notify(words, slot + Slot.serial, 1) > 0;
 }
 
 // Noticing that this worker ran out of memory.

@@ -39,6 +39,7 @@ import {
   words,
 } from "../_memory/heap.ts";
 import {
+  addDue,
   addOnWake,
   areWaitsWoken,
   listen,
@@ -50,6 +51,7 @@ import {
   died,
   outOfMemory,
   reap,
+  takeSign,
   terminated,
   type WebLocks,
 } from "./reaper.ts";
@@ -70,6 +72,13 @@ import { SharedObject } from "../_memory/shared_object.ts";
 const WORKER_URL = moduleUrl("threading/_worker");
 /** A worker that could not be stopped between two sections in this time. */
 const GROUND_PATIENCE_MS = 1000;
+/**
+ * How long a worker may run on. One that does not stop in this time is in a call of
+ * the platform that cannot be interrupted, and stops behind it.
+ */
+const STOP_PATIENCE_MS = 1000;
+/** Most stop in less than one millisecond, for which it is worth to wait. */
+const LONGEST_REST_MS = 1;
 
 const workers = new Map<number, Worker>();
 let keepingAlive = false;
@@ -264,19 +273,90 @@ function endWorker(slot: number): void {
   worker?.terminate();
 }
 
-/** Kills a thread that has not yet parked by itself. */
+/** A worker that was told to end, and may run on. */
+interface Ending {
+  slot: number;
+  /** When to look next whether it has stopped, by `performance.now()`. */
+  lookAt: number;
+  /** How long to wait after that. */
+  pause: number;
+  /** It is not waited for any longer than until then. */
+  deadline: number;
+}
+
+const endings = new Set<Ending>();
+let alarm: ReturnType<typeof setTimeout> | undefined;
+
+/**
+ * Kills a thread that has not yet parked by itself. It ends when its worker has
+ * stopped: until then it may write to what it has, and take locks.
+ */
 function killThread(slot: number): void {
   const deadline = performance.now() + GROUND_PATIENCE_MS;
-  while (isChangingHeap(slot) && performance.now() < deadline) {
-    // That takes microseconds; nobody notifies this word.
-    const word = self + Slot.waitsFor;
-    futex.wait(words, word, words[word], 0.05);
-  }
-  const thread = words[slot + Slot.thread];
-  const name = thread === 0 ? "" : nameOf(thread);
+  while (isChangingHeap(slot) && performance.now() < deadline) rest(0.05);
   endWorker(slot);
-  reap(slot, terminated(name));
-  freeSlot(slot);
+  const now = performance.now();
+  const ending = {
+    slot,
+    lookAt: now,
+    pause: 0.1,
+    deadline: now + STOP_PATIENCE_MS,
+  };
+  endings.add(ending);
+  for (;;) {
+    buryStopped();
+    if (!endings.has(ending)) return;
+    if (ending.pause > LONGEST_REST_MS) break;
+    rest(ending.lookAt - performance.now());
+  }
+  setAlarm();
+}
+
+/** Blocks for a time in which nothing else needs this thread. */
+function rest(ms: number): void {
+  // Nobody notifies this word.
+  const word = self + Slot.waitsFor;
+  futex.wait(words, word, words[word], ms);
+}
+
+/**
+ * Cleans up after the killed threads whose workers have stopped.
+ *
+ * @returns When to look again, by `performance.now()`.
+ */
+function buryStopped(): number {
+  let next = Infinity;
+  if (endings.size === 0) return next;
+  for (const ending of endings) {
+    if (!hasStopped(ending)) {
+      next = Math.min(next, ending.lookAt);
+      continue;
+    }
+    endings.delete(ending);
+    const { slot } = ending;
+    const thread = words[slot + Slot.thread];
+    reap(slot, terminated(thread === 0 ? "" : nameOf(thread)));
+    freeSlot(slot);
+    settleKeepAlive();
+  }
+  if (next === Infinity) clearTimeout(alarm);
+  return next;
+}
+
+function hasStopped(ending: Ending): boolean {
+  const now = performance.now();
+  if (now < ending.lookAt) return false;
+  ending.lookAt = now + ending.pause;
+  ending.pause *= 1.5;
+  return !takeSign(ending.slot) || now >= ending.deadline;
+}
+
+/** Has the event loop look again; a blocked thread does so by itself. */
+function setAlarm(): void {
+  clearTimeout(alarm);
+  const next = buryStopped();
+  if (next === Infinity) return;
+  alarm = setTimeout(setAlarm, Math.max(0, next - performance.now()));
 }
 
 /** Looks at all slots if somebody asked for it. */
@@ -323,6 +403,7 @@ export function settleKeepAlive(): void {
 
 if (isMain) {
   addOnWake(attend);
+  addDue(buryStopped);
   callbacks.longWait = startSentinel;
   callbacks.pendingChange = () => {
     settleKeepAlive();
