@@ -1,7 +1,5 @@
+import { build } from "../../build.ts";
 import config from "../../deno.json" with { type: "json" };
-
-const ROOT = new URL("../../", import.meta.url);
-const EXCLUDED = config.publish.exclude.map((folder) => `${folder}/`);
 
 /** A server that has the package, as a registry would. */
 export interface Registry {
@@ -14,16 +12,20 @@ export interface Registry {
 }
 
 /**
- * Serves what `deno publish` would publish, on the loopback interface. As JSR
- * does, it puts addresses for the names of the packages that skein depends on.
+ * Serves the package that is published, on the loopback interface. As JSR does,
+ * it puts addresses for the names of the packages that skein depends on.
  */
-export function serveRegistry(): Registry {
+export async function serveRegistry(): Promise<Registry> {
+  const dist = await builtPackage();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    answer,
+    (request) => answer(request, dist),
   );
   const origin = `http://127.0.0.1:${server.addr.port}`;
-  const imports = Object.entries(config.exports).map(([name, path]) => [
+  const { exports } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", dist)),
+  );
+  const imports = Object.entries<string>(exports).map(([name, path]) => [
     config.name + name.slice(1),
     `${origin}/${path.slice(2)}`,
   ]);
@@ -34,15 +36,33 @@ export function serveRegistry(): Registry {
   };
 }
 
-async function answer(request: Request): Promise<Response> {
+let built: Promise<URL> | undefined;
+
+/** Where the package is, which is built once. */
+function builtPackage(): Promise<URL> {
+  return built ??= (async () => {
+    const path = await Deno.makeTempDir({ prefix: "skein-registry-" });
+    addEventListener("unload", () => {
+      Deno.removeSync(path, { recursive: true });
+    });
+    const dist = new URL(`file://${path}/`);
+    await build(dist);
+    return dist;
+  })();
+}
+
+const TYPES: Record<string, string> = {
+  js: "text/javascript",
+  json: "application/json",
+  ts: "application/typescript",
+};
+
+async function answer(request: Request, dist: URL): Promise<Response> {
   const { pathname, origin } = new URL(request.url);
-  const path = pathname.slice(1);
-  if (EXCLUDED.some((folder) => path.startsWith(folder))) return missing();
   try {
-    const text = await Deno.readTextFile(new URL(path, ROOT));
-    const type = path.endsWith(".json") ? "json" : "typescript";
-    return new Response(withAddresses(text, origin), {
-      headers: { "content-type": `application/${type}` },
+    const text = await Deno.readTextFile(new URL(`.${pathname}`, dist));
+    return new Response(withAddresses(text, origin, dist), {
+      headers: { "content-type": TYPES[pathname.replace(/.*\./, "")] },
     });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return missing();
@@ -55,10 +75,10 @@ function missing(): Response {
 }
 
 /** A module whose imports of `@std/…` are addresses of this server. */
-function withAddresses(text: string, origin: string): string {
+function withAddresses(text: string, origin: string, dist: URL): string {
   return text.replace(
     /^((?:import|export) .*from )"(@std\/[^"]+)";$/gm,
-    (_, head, name) => `${head}"${origin}/${addressOf(name)}";`,
+    (_, head, name) => `${head}"${origin}/${addressOf(name, dist)}";`,
   ).replace(
     /\bimport\("([a-z-]+)"\)/g,
     (_, name: keyof typeof config.imports) =>
@@ -67,9 +87,9 @@ function withAddresses(text: string, origin: string): string {
 }
 
 /** The file of a vendored package that a name stands for. */
-function addressOf(name: string): string {
+function addressOf(name: string, dist: URL): string {
   const [, folder, entry] = /^(@std\/[^/]+)(.*)$/.exec(name)!;
-  const url = new URL(`vendor/${folder}/deno.json`, ROOT);
+  const url = new URL(`vendor/${folder}/deno.json`, dist);
   const { exports } = JSON.parse(Deno.readTextFileSync(url));
   return `vendor/${folder}/${exports[`.${entry}`].slice(2)}`;
 }

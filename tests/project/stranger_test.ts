@@ -61,7 +61,7 @@ async function inProject<T>(
     host: string,
   ) => Promise<T>,
 ): Promise<T> {
-  const registry = serveRegistry();
+  const registry = await serveRegistry();
   const folder = await Deno.makeTempDir({ dir: "/tmp" });
   try {
     const config = JSON.stringify({ imports: registry.imports });
