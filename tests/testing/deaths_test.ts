@@ -6,10 +6,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { exploreDeaths } from "../../testing/_probe.ts";
 import { deaths } from "./programs/deaths.ts";
+import { taskDeaths } from "./programs/task_deaths.ts";
 
 const DEPTH = Number(Deno.env.get("SKEIN_EXPLORE") ?? 0);
 
-for (const { name, setup, threads, check, preemptions } of deaths) {
+for (
+  const { name, setup, threads, check, preemptions } of [
+    ...deaths,
+    ...taskDeaths,
+  ]
+) {
   const program = { setup, threads, check };
   for (const asks of DEPTH > 0 ? [false, true] : [false]) {
     const how = asks ? "asked to end" : "killed";

@@ -1,6 +1,8 @@
 // What skein promises if a thread dies: the first of each program is killed.
 import { OwnerDiedError } from "../../../threading/mod.ts";
 import {
+  Barrier,
+  BrokenBarrierError,
   Condition,
   isTimeout,
   Lock,
@@ -17,6 +19,13 @@ import { Event } from "../../../threading/mod.ts";
 import { assert, assertEquals } from "@std/assert";
 import { type Program, programsFrom } from "./program.ts";
 
+/** What this thread takes part in. */
+let own: Objects | undefined;
+
+const act = sendable(import.meta, function actDying() {
+  own!.count.add(1);
+});
+
 export class Objects {
   static {
     sendable(import.meta, this);
@@ -27,6 +36,8 @@ export class Objects {
   semaphore = new Semaphore(0);
   rwLock = new RwLock();
   event = new Event();
+  barrier = new Barrier(2);
+  acting = new Barrier(2, { action: act });
   map = new SharedMap<string, number>();
   queue = new Queue<number>();
   one = new Queue<number>(1);
@@ -154,6 +165,86 @@ const releaseTwo = sendable(
   function releaseTwo({ semaphore }: Objects) {
     semaphore.release();
     semaphore.release();
+  },
+);
+
+const awaitEvent = sendable(
+  import.meta,
+  function awaitEventDying({ event }: Objects) {
+    event.waitSync();
+  },
+);
+const awaitAfter = sendable(
+  import.meta,
+  function awaitEventAfter({ event, taken }: Objects) {
+    event.waitSync();
+    taken.add(1);
+  },
+);
+/** Also if another one died in the middle of it. */
+const setEvent = sendable(
+  import.meta,
+  function setEventDying({ event }: Objects) {
+    event.set();
+  },
+);
+const eventIsSet = sendable(
+  import.meta,
+  function eventIsSetAfter({ event, taken }: Objects) {
+    assertEquals([event.isSet(), taken.value], [true, 1]);
+    event.clear();
+    assertEquals(event.isSet(), false);
+  },
+);
+
+/**
+ * Meets the other, or gives up before the round is complete. From then on nobody
+ * can, and whoever died in the action has to be noticed.
+ */
+function meetInTime(barrier: Barrier, { taken }: Objects): void {
+  try {
+    barrier.waitSync({ timeout: 1000 });
+    taken.add(1);
+  } catch (error) {
+    assert(isTimeout(error) || error instanceof BrokenBarrierError);
+  }
+}
+const meet = sendable(import.meta, function meetDying(objects: Objects) {
+  meetInTime(objects.barrier, objects);
+});
+const meetAfter = sendable(import.meta, function meetAfter(objects: Objects) {
+  meetInTime(objects.barrier, objects);
+});
+/** A party that gave up, or died, is none, and breaks nothing. */
+const isUnharmed = sendable(
+  import.meta,
+  function isUnharmed({ barrier, taken }: Objects) {
+    assert(taken.value <= 2);
+    assertEquals([barrier.broken(), barrier.nWaiting()], [false, 0]);
+  },
+);
+
+const meetActing = sendable(
+  import.meta,
+  function meetActingDying(objects: Objects) {
+    own = objects;
+    meetInTime(objects.acting, objects);
+  },
+);
+const meetActingAfter = sendable(
+  import.meta,
+  function meetActingAfter(objects: Objects) {
+    own = objects;
+    meetInTime(objects.acting, objects);
+  },
+);
+const actedOrBroken = sendable(
+  import.meta,
+  function actedOrBroken({ acting, count, taken }: Objects) {
+    assertEquals(acting.nWaiting(), 0);
+    assert(count.value === 1 || taken.value === 0);
+    acting.reset();
+    assertEquals(acting.broken(), false);
   },
 );
 
@@ -469,6 +560,15 @@ export const deaths: Program[] = [
     0,
     [acquirePermit, acquireAnother, releaseTwo],
     otherTook,
+  ),
+  program("Event", 0, [awaitEvent, awaitAfter, setEvent], eventIsSet),
+  program("Event, set", 0, [setEvent, awaitAfter, setEvent], eventIsSet),
+  program("Barrier", 1, [meet, meetAfter], isUnharmed),
+  program(
+    "Barrier, with an action",
+    1,
+    [meetActing, meetActingAfter],
+    actedOrBroken,
   ),
   program("RwLock, a writer", 1, [write, writeAfter], rwIsFree),
   program("RwLock, a reader", 1, [read, writeUnharmed], rwIsFree),

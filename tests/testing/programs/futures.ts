@@ -61,7 +61,7 @@ const setup = sendable(import.meta, function setupFutures() {
   return objects;
 });
 
-const serve = sendable(import.meta, function serve({ core }: Objects) {
+export const serve = sendable(import.meta, function serve({ core }: Objects) {
   const pool = addressOf(core);
   const node = allocateZeroed(WORKER_WORDS);
   words[node + Node.slot] = self;
@@ -75,11 +75,13 @@ const serve = sendable(import.meta, function serve({ core }: Objects) {
 });
 
 /** Settles a task that leaves items to another one. */
-function settleWithRest(core: number, task: number): void {
+export function settleWithRest(core: number, task: number): void {
   const future = makeFuture();
   const address = addressOf(future);
   lock(core + Field.mutex);
   words[address + Task.core] = core;
+  words[address + Task.timeout] = -1;
+  words[address + Task.asked] = 1;
   add(core + Field.references, 1);
   unlock(core + Field.mutex);
   const record = draftRecord([[1, future]]);
