@@ -134,3 +134,12 @@ export const countRuns = sendable(
   import.meta,
   (runs: SharedNumber) => runs.add(1),
 );
+
+/** Makes what it has been given such that it can be sent no further. */
+export const spoil = sendable(
+  import.meta,
+  function spoil({ box, ms }: { box: { fn?: () => void }; ms: number }) {
+    box.fn = () => {};
+    return spin(ms);
+  },
+);

@@ -3,6 +3,7 @@ import { ThreadPool } from "../../pool/mod.ts";
 import { ShutDown } from "../../queue/mod.ts";
 import {
   enumerate,
+  Event,
   setExcepthook,
   SharedNumber,
   sleepSync,
@@ -56,6 +57,22 @@ Deno.test("ThreadPool.mapSync() does the items that a pool had before it was shu
       const end = pool.shutdown({ timeout: LONG });
       for (const ms of results) seen.push(ms);
       assertEquals(seen.toSorted((a, b) => a - b), slow);
+      await end;
+    }
+  }
+});
+
+Deno.test("ThreadPool.map() in a task does the items that its pool had before it was shut down", async () => {
+  const expected = numbers(40).map((i) => 2 + i / 1000);
+  for (const size of [1, 2]) {
+    for (const blocks of [true, false]) {
+      const pool = new ThreadPool({ size, maxPending: 2 });
+      const ready = new Event();
+      const args = [pool, blocks, ready] as const;
+      const seen = pool.run(fixture.mapsWithin, args);
+      await ready.wait({ timeout: LONG });
+      const end = pool.shutdown({ timeout: LONG });
+      assertEquals(await seen, expected);
       await end;
     }
   }

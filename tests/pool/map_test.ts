@@ -344,6 +344,44 @@ Deno.test("ThreadPool.map() gives to others what a task does not come to in its 
   }
 });
 
+Deno.test("ThreadPool.map() knows which items cannot be sent of those that a task leaves to others", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const quick = numbers(5000).fill(0);
+  const slow: number[] = numbers(60).map((i) => 1 + i / 1000);
+  const bad = [0, 20, 21, 59];
+  const items = slow.map((ms, i) => bad.includes(i) ? (() => ms) as never : ms);
+  for (const fn of [fixture.spin, fixture.spinLater]) {
+    for (const form of ["map", "mapSync"] as const) {
+      await Array.fromAsync(pool.map(fn, quick));
+      const before = pool.stats().completed;
+      const settled = { settled: true } as const;
+      const outcomes = form === "map"
+        ? await Array.fromAsync(pool.map(fn, items.values(), settled))
+        : [...pool.mapSync(fn, items.values(), settled)];
+      assert(pool.stats().completed >= before + 3);
+      const seen = outcomes.map((each) =>
+        each.status === "fulfilled" ? each.value : each.reason.name
+      );
+      const expected = slow.map((ms, i) =>
+        bad.includes(i) ? "NotSendableError" : ms
+      );
+      assertEquals(seen, expected);
+    }
+  }
+});
+
+Deno.test("ThreadPool.map() has a task do items that it cannot leave to others", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const box = {};
+  const quick = numbers(5000).map(() => ({ box, ms: 0 }));
+  const slow = numbers(20).map((i) => ({ box, ms: 3 + i / 1000 }));
+  await Array.fromAsync(pool.map(fixture.spoil, quick));
+  const before = pool.stats().completed;
+  const seen = await Array.fromAsync(pool.map(fixture.spoil, slow.values()));
+  assertEquals(seen, slow.map(({ ms }) => ms));
+  assertEquals(pool.stats().completed, before + 1);
+});
+
 Deno.test("ThreadPool.map() works in tasks of the same pool", async () => {
   for (const size of [1, 2]) {
     await using pool = new ThreadPool({ size, maxPending: 3 });
