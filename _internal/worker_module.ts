@@ -9,7 +9,10 @@
 
 import { builtIn, deno } from "./built_in.ts";
 
-const granted = new Set<string>();
+/** The modules of this package that workers run. */
+const own = new Set<string>();
+/** Those that workers can import, as far as can be known. */
+const checked = new Set<string>();
 
 let lifeLock: string | undefined;
 
@@ -35,7 +38,9 @@ export function lifeLockName(): string | undefined {
 export function moduleUrl(path: string): URL {
   // A package for Node has `.js`. The build sets where the package begins.
   const [ending] = /\.\w+$/.exec(new URL(import.meta.url).pathname)!;
-  return new URL(`../${path}${ending}`, import.meta.url);
+  const url = new URL(`../${path}${ending}`, import.meta.url);
+  own.add(url.href);
+  return url;
 }
 
 /**
@@ -111,25 +116,44 @@ function dataUrl(source: string): string {
  * @param module The module.
  * @param what What is being done, for messages: `start a thread`.
  * @throws {Deno.errors.NotCapable} If it is not allowed.
+ * @throws {Deno.errors.NotFound} If it is one of this package and is not there.
  */
 export function requireImport(module: string, what: string): void {
-  // What a compiled program carries needs no permission.
-  if (deno === undefined || deno.build.standalone || granted.has(module)) {
-    return;
+  // What a compiled program carries needs no permission, and is there.
+  if (deno?.build.standalone || checked.has(module)) return;
+  if (deno !== undefined) requirePermission(module, what);
+  if (own.has(module) && isMissing(module)) {
+    throw new (deno?.errors.NotFound ?? Error)(
+      `Cannot ${what}: its worker imports ${module}, which is not there; a bundler must leave @skein/std out of the bundle`,
+    );
   }
+  checked.add(module);
+}
+
+function requirePermission(module: string, what: string): void {
   const descriptor = descriptorOf(module);
-  if (descriptor !== undefined) {
-    let { state } = deno.permissions.querySync(descriptor);
-    if (state === "prompt") {
-      ({ state } = deno.permissions.requestSync(descriptor));
-    }
-    if (state !== "granted") {
-      throw new deno.errors.NotCapable(
-        `Cannot ${what}: its worker imports ${module}, run again with the --allow-${descriptor.name} flag`,
-      );
-    }
+  if (descriptor === undefined) return;
+  let { state } = Deno.permissions.querySync(descriptor);
+  if (state === "prompt") {
+    ({ state } = Deno.permissions.requestSync(descriptor));
   }
-  granted.add(module);
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Cannot ${what}: its worker imports ${module}, run again with the --allow-${descriptor.name} flag`,
+  );
+}
+
+/** Whether there is no such file. Others a server may have. */
+function isMissing(module: string): boolean {
+  const url = new URL(module);
+  if (url.protocol !== "file:") return false;
+  if (deno === undefined) return !builtIn("node:fs").existsSync(url);
+  try {
+    deno.statSync(url);
+    return false;
+  } catch (error) {
+    return error instanceof deno.errors.NotFound;
+  }
 }
 
 /** Set in the workers of threads; elsewhere nothing needs to be told apart. */

@@ -37,7 +37,8 @@ import {
   within,
   Writer,
 } from "./writer.ts";
-import { sendableId } from "./sendable.ts";
+import { introduce, otherOwner, whyOfOther } from "./copies.ts";
+import { sendableEntry, sendableId } from "./sendable.ts";
 import {
   BOXED,
   BUFFER,
@@ -159,6 +160,12 @@ function writeInstance(
   open(w, object, fieldsOf(object), writeFields);
 }
 
+introduce((value) =>
+  value instanceof SharedObject ||
+  sendableEntry(typeof value === "function" ? value : value.constructor) !==
+    undefined
+);
+
 /** The own fields that are not written with the built-in part. */
 function fieldsOf(object: object): string[] {
   if (Array.isArray(object)) return [];
@@ -177,6 +184,8 @@ function refuseInstance(
   const name = classNameOf(object);
   const why = staying.get(constructor);
   if (why !== undefined) throw new Refusal(why, object);
+  const other = otherOwner(object);
+  if (other !== undefined) throw new Refusal(whyOfOther(other), object);
   throw new Refusal(
     isOfPlatform(constructor)
       ? `a class of the platform like ${name} has its state in one thread ` +

@@ -21,6 +21,7 @@ import {
   type WriteContents,
   type Writer,
 } from "./writer.ts";
+import { otherOwner, whyOfOther } from "./copies.ts";
 import { sendableId } from "./sendable.ts";
 import {
   ABSENT,
@@ -102,6 +103,8 @@ function writeBigInt(w: Writer, value: bigint): void {
 function writeFunction(w: Writer, value: Function): void {
   const id = sendableId(value);
   if (id === undefined) {
+    const other = otherOwner(value);
+    if (other !== undefined) throw new Refusal(whyOfOther(other), value);
     throw new Refusal(
       isClass(value)
         ? "a class travels by its name, so put " +
