@@ -11,6 +11,7 @@
  */
 
 import config from "./deno.json" with { type: "json" };
+import { pathOfUrl } from "./_internal/built_in.ts";
 
 const ROOT = new URL("./", import.meta.url);
 
@@ -55,7 +56,9 @@ export async function build(dist: URL): Promise<void> {
     .map((face) => face.replace("mod.ts", ""));
   const sources = [
     ...FILES,
-    ...[...folders, "_internal/", "vendor/"].flatMap(filesIn),
+    ...[...folders, "_internal/", "vendor/"].flatMap((folder) =>
+      filesIn(folder)
+    ),
   ];
   for (const path of sources) await copy(path, dist);
   for (const path of [...FACES, ...LOADED]) {
@@ -103,15 +106,18 @@ export async function buildTree(tree: URL, folders: string[]): Promise<void> {
       `export * from ${JSON.stringify(js)};\n`,
     );
   }
-  for (const path of folders.flatMap(filesIn)) await copy(path, tree);
+  for (const path of folders.flatMap((folder) => filesIn(folder))) {
+    await copy(path, tree);
+  }
   for (const path of ["deno.json", "deno.lock"]) await copy(path, tree);
 }
 
-/** The paths of the files in a folder of the project. */
-function filesIn(folder: string): string[] {
-  return Array.from(Deno.readDirSync(new URL(folder, ROOT)))
+/** The paths of the files in a folder, of the project if nothing is said. */
+export function filesIn(folder: string, root = ROOT): string[] {
+  return Array.from(Deno.readDirSync(new URL(folder, root)))
+    .sort((a, b) => a.name < b.name ? -1 : 1)
     .flatMap(({ name, isDirectory }) =>
-      isDirectory ? filesIn(`${folder}${name}/`) : [folder + name]
+      isDirectory ? filesIn(`${folder}${name}/`, root) : [folder + name]
     );
 }
 
@@ -137,9 +143,9 @@ async function bundle(dist: URL): Promise<void> {
     args: [
       "bundle",
       "--quiet",
-      `--config=${new URL("deno.json", ROOT).pathname}`,
+      `--config=${pathOfUrl(new URL("deno.json", ROOT))}`,
       "--code-splitting",
-      `--outdir=${js.pathname}`,
+      `--outdir=${pathOfUrl(js)}`,
       ...Object.keys(config.imports).flatMap((name) => [
         `--external=${name}`,
         `--external=${name}/*`,
@@ -151,55 +157,71 @@ async function bundle(dist: URL): Promise<void> {
     stderr: "piped",
   }).output();
   if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-  const names = await nameParts(js);
-  const places = placesOf(js);
-  for (const path of filesIn(js.pathname)) await finish(path, names, places);
+  const texts = await renameParts(js);
+  finish(texts, await wordsOf(dist));
+  for (const [path, text] of texts) {
+    await Deno.writeTextFile(new URL(path, js), text);
+  }
   for (const face of FACES) await addTypes(face, js);
 }
 
+/** What bundlers write before each module: where it was. */
+const MODULE = /^\/\/ ((\w+)\/.*)\.ts$/gm;
+
 /**
  * Names the parts after the module that they hold: `threading.js`, the next one
- * `threading_2.js`. The names of those that are empty are `undefined`.
+ * `threading_2.js`. Those that are empty go.
+ *
+ * @returns The text of each file, by its path.
  */
-async function nameParts(js: URL): Promise<Map<string, string | undefined>> {
+async function renameParts(js: URL): Promise<Map<string, string>> {
+  const texts = new Map(
+    filesIn("", js).map((path) => [
+      path,
+      Deno.readTextFileSync(new URL(path, js)),
+    ]),
+  );
   const names = new Map<string, string | undefined>();
   const taken = new Map<string, number>();
-  const parts = Array.from(Deno.readDirSync(js))
-    .filter(({ name, isFile }) => isFile && name !== "mod.js")
-    .map(({ name }) => ({
-      name,
-      text: Deno.readTextFileSync(new URL(name, js)),
-    }))
-    .sort((a, b) => b.text.length - a.text.length);
-  for (const { name, text } of parts) {
-    // Bundlers write before each module where it was.
-    const modules = Array.from(text.matchAll(/^\/\/ (\w+)\/.*\.ts$/gm));
-    const module = modules.at(-1)?.[1] ?? "_part";
+  const parts = [...texts]
+    .filter(([path]) => !path.includes("/") && path !== "mod.js")
+    .sort(([, a], [, b]) => b.length - a.length || (a < b ? -1 : 1));
+  for (const [name, text] of parts) {
+    texts.delete(name);
+    await Deno.remove(new URL(name, js));
+    const module = Array.from(text.matchAll(MODULE)).at(-1)?.[2];
     if (text === "") {
-      await Deno.remove(new URL(name, js));
       names.set(name, undefined);
       continue;
     }
+    if (module === undefined) throw new Error(`Nothing says what ${name} is`);
     const count = (taken.get(module) ?? 0) + 1;
     taken.set(module, count);
     const better = count === 1 ? `${module}.js` : `${module}_${count}.js`;
-    await Deno.rename(new URL(name, js), new URL(better, js));
     names.set(name, better);
+    texts.set(better, text);
   }
-  return names;
+  for (const [path, text] of texts) {
+    let renamed = text;
+    for (const [name, better] of names) {
+      renamed = better === undefined
+        ? renamed.replaceAll(new RegExp(`^import ".*/${name}";\n`, "gm"), "")
+        : renamed.replaceAll(`/${name}"`, `/${better}"`);
+    }
+    texts.set(path, renamed);
+  }
+  return texts;
 }
 
-/** In which part a module is, by its path without ending, as `moduleUrl` has it. */
-function placesOf(js: URL): Map<string, string> {
-  const places = new Map<string, string>();
-  for (const { name, isFile } of Deno.readDirSync(js)) {
-    if (!isFile) continue;
-    const text = Deno.readTextFileSync(new URL(name, js));
-    for (const [, path] of text.matchAll(/^\/\/ (\w+\/.*)\.ts$/gm)) {
-      places.set(path, name.replace(/\.js$/, ""));
-    }
+/** The words of the sources. Others in a bundle are the bundler's. */
+async function wordsOf(dist: URL): Promise<Set<string>> {
+  const words = new Set<string>();
+  for (const path of filesIn("", dist)) {
+    if (!path.endsWith(".ts")) continue;
+    const text = await Deno.readTextFile(new URL(path, dist));
+    for (const [word] of text.matchAll(/\w+/g)) words.add(word);
   }
-  return places;
+  return words;
 }
 
 /** Where `moduleUrl` says that the package begins: a folder up. */
@@ -207,32 +229,62 @@ const BASE = "new URL(`../${path}${ending}`";
 /** Bundlers leave those of members in. The types have them all. */
 const DOC_COMMENT = /^ *\/\*\*(?:(?!\*\/)[^])*\*\/\n/gm;
 /**
- * A class that speaks of itself, as bundlers write it; its name is what errors
- * and the console show.
+ * A class that speaks of itself, or a function in a call that marks it, as
+ * bundlers write it. The second name is what errors, stacks and the console
+ * show.
  */
-const RENAMED_CLASS = /^var (\w+) = class _\1\b/gm;
+const RENAMED =
+  /^var (\w+) = (?:class (_\1)|\w+\(import\.meta, (?:async )?function\*? (\1\d+))\b/gm;
 
-async function finish(
-  file: string,
-  names: Map<string, string | undefined>,
-  places: Map<string, string>,
-): Promise<void> {
-  let text = (await Deno.readTextFile(file)).replaceAll(DOC_COMMENT, "");
-  for (const [, name] of text.matchAll(RENAMED_CLASS)) {
-    text = text.replaceAll(new RegExp(`\\b_${name}\\b`, "g"), name);
+/**
+ * Takes comments out, gives names back, and sets in `moduleUrl` where the
+ * package begins and where its modules are now.
+ */
+function finish(texts: Map<string, string>, words: Set<string>): void {
+  const places = placesIn(texts);
+  const asked: string[] = [];
+  let bases = 0;
+  for (const [path, source] of texts) {
+    let text = source.replaceAll(DOC_COMMENT, "");
+    for (const [, name, ofClass, ofFunction] of text.matchAll(RENAMED)) {
+      const renamed = ofClass ?? ofFunction;
+      if (words.has(renamed)) throw new Error(`Rename ${renamed} in ${path}`);
+      text = text.replaceAll(new RegExp(`\\b${renamed}\\b`, "g"), name);
+    }
+    text = text.replaceAll(/\bmoduleUrl\("([^"]+)"\)/g, (_, module) => {
+      const place = places.get(module) ?? module;
+      if (!texts.has(`${place}.js`)) throw new Error(`Where is ${module}?`);
+      asked.push(module);
+      return `moduleUrl("${place}")`;
+    });
+    // All parts lie at the top.
+    text = text.replace(BASE, () => {
+      bases++;
+      return BASE.replace("../", "./");
+    });
+    const urls = text.matchAll(/\bnew URL\([^;]*, import\.meta\.url\b/g);
+    if (Array.from(urls).some(([call]) => !call.includes("${ending}"))) {
+      throw new Error(`${path} finds a module without moduleUrl`);
+    }
+    texts.set(path, text);
   }
-  for (const [name, better] of names) {
-    text = better === undefined
-      ? text.replaceAll(new RegExp(`^import ".*/${name}";\n`, "gm"), "")
-      : text.replaceAll(`/${name}"`, `/${better}"`);
+  const calls = [...texts.values()].join().match(/\bmoduleUrl\w*\(/g);
+  // One is where it is defined.
+  if (bases !== 1 || calls?.length !== asked.length + 1) {
+    throw new Error("The calls of moduleUrl are not those that were expected");
   }
-  text = text.replace(
-    /(?<=\bmoduleUrl\(")[^"]+(?="\))/g,
-    (path) => places.get(path) ?? path,
-  );
-  // All parts lie at the top.
-  text = text.replace(BASE, BASE.replace("../", "./"));
-  await Deno.writeTextFile(file, text);
+}
+
+/** In which part a module is, by its path without ending, as `moduleUrl` has it. */
+function placesIn(texts: Map<string, string>): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const [name, text] of texts) {
+    if (name.includes("/")) continue;
+    for (const [, module] of text.matchAll(MODULE)) {
+      places.set(module, name.replace(/\.js$/, ""));
+    }
+  }
+  return places;
 }
 
 async function addTypes(face: string, js: URL): Promise<void> {

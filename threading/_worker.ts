@@ -130,7 +130,7 @@ function boot(): void {
 }
 
 async function work(): Promise<void> {
-  await serve();
+  await runThreads();
   close();
 }
 
@@ -173,7 +173,7 @@ let before: Record<string, unknown> = {};
 let kept = false;
 
 /** Runs threads until the worker is of no more use. */
-async function serve(): Promise<void> {
+async function runThreads(): Promise<void> {
   noteOwn();
   for (;;) {
     const job = nextJob();
@@ -237,7 +237,7 @@ function runThread(job: number): Promise<void> | undefined {
   try {
     if (isThreadCancelled()) return endUnrun(job);
     if (missingModuleOf(job) !== undefined) return runLoaded(job);
-    result = call(job);
+    result = callTarget(job);
     if (isThenable(result)) return finishAsync(result);
   } catch (error) {
     return endFailed(error);
@@ -260,7 +260,7 @@ async function runLoaded(job: number): Promise<void> {
   if (isThreadCancelled()) return endUnrun(job);
   let result: unknown;
   try {
-    result = await call(job);
+    result = await callTarget(job);
   } catch (error) {
     return endFailed(error);
   }
@@ -303,7 +303,7 @@ function listenWhileRunning(): void {
 }
 
 /** Calls what the job says. */
-function call(record: number): unknown {
+function callTarget(record: number): unknown {
   let job: CallJob | InstanceJob;
   try {
     job = readRecord(record) as CallJob | InstanceJob;

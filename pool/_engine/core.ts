@@ -379,13 +379,13 @@ function endTaskOf(core: number, worker: number, died: unknown): void {
 const SERVE_URL = moduleUrl("pool/_engine/serve").href;
 
 /** What a worker runs. */
-let servePool: ((core: PoolCore) => Promise<void>) | undefined;
+let serveFunction: ((core: PoolCore) => Promise<void>) | undefined;
 
 /**
  * Sets what workers run. `serve.ts` does so, since it stands on this file.
  */
 export function setServe(serve: (core: PoolCore) => Promise<void>): void {
-  servePool = serve;
+  serveFunction = serve;
 }
 
 /**
@@ -430,7 +430,7 @@ function launch(core: number, number: number): void {
     words[node + Worker.number] = number;
     launchThread(
       addressOf(thread),
-      { target: servePool, args },
+      { target: serveFunction, args },
       SERVE_URL,
       node,
     );

@@ -27,14 +27,15 @@ const NAMED = /^\/\/ ([\w/]+\.tsx?)\n/;
 /** The first line of a program that says how to run it. */
 const COMMAND = /^\/\/ deno ((?:run|test) .*)\n/;
 
+/** What is not the project's own, or made from it. */
+const OTHERS = ["node_modules", ".git", ".cache", "api", "dist"];
+
 /** All Markdown files of the project, as paths from its folder. */
 export function markdownFiles(): string[] {
   const found: string[] = [];
   const visit = (folder: string) => {
     for (const { name, ...entry } of Deno.readDirSync(new URL(folder, ROOT))) {
-      if (name === "node_modules" || name === ".git" || name === ".cache") {
-        continue;
-      }
+      if (OTHERS.includes(name)) continue;
       if (entry.isDirectory) visit(`${folder}${name}/`);
       else if (name.endsWith(".md")) found.push(folder.slice(2) + name);
     }

@@ -1,10 +1,11 @@
 // The package as it is built: what is in it, and that it does what its sources
 // do.
-import { assert, assertEquals } from "@std/assert";
-import { build, buildTree } from "../../build.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { build, buildTree, filesIn } from "../../build.ts";
 import config from "../../deno.json" with { type: "json" };
 import { pathOfUrl } from "../../_internal/built_in.ts";
 import { runDeno } from "../threading/run_program.ts";
+import { serveRegistry } from "./_registry.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -145,47 +146,215 @@ Deno.test("built: what its users run passes the tests", async () => {
   });
 });
 
-Deno.test("built: its threads start from a registry, too", async () => {
+/** Programs that use one module alone, and block the main thread. */
+const ALONE: Record<string, string> = {
+  threading: `
+    import { sendable, Thread } from "@skein/std/threading";
+    export const double = sendable(import.meta, function double(n: number) {
+      return 2 * n;
+    });
+    if (import.meta.main) {
+      const thread = new Thread({ target: double, args: [21] });
+      thread.start();
+      console.log(thread.joinSync());
+    }`,
+  queue: `
+    import { Queue } from "@skein/std/queue";
+    const queue = new Queue<number>();
+    queue.putSync(42);
+    console.log(queue.getSync());`,
+  pool: `
+    import { parallelMapSync } from "@skein/std/pool";
+    import { double } from "./double.ts";
+    for (const n of parallelMapSync(double, [21])) console.log(n);`,
+  process: `
+    import { runSync } from "@skein/std/process";
+    const options = { input: "42", timeout: 30_000 };
+    console.log(runSync(["cat"], options).stdout);`,
+  signal: `
+    import { abortOn, alarm, raiseSignal, signal, sleep } from "@skein/std/signal";
+    signal("SIGALRM", () => console.log(42));
+    alarm(0.001);
+    await sleep(30_000);
+    using _ = abortOn("SIGTERM");`,
+  testing: `
+    import { explore } from "@skein/std/testing";
+    import { nothing } from "./double.ts";
+    const { failure } = await explore({ setup: nothing, threads: [nothing] });
+    console.log(failure === undefined ? 42 : failure);`,
+  trace: `
+    import { summarize } from "@skein/std/trace";
+    await summarize("nowhere").catch(() => console.log(42));`,
+};
+
+Deno.test("built: each module works alone, from a registry, with nothing in the cache", async () => {
+  const registry = await serveRegistry();
+  try {
+    for (const [name, program] of Object.entries(ALONE)) {
+      await withFolder(async (folder) => {
+        const write = (path: string, text: string) =>
+          Deno.writeTextFile(new URL(path, folder), text);
+        await write("deno.json", JSON.stringify({ imports: registry.imports }));
+        await write("main.ts", program);
+        await write(
+          "double.ts",
+          `import { sendable } from "@skein/std/threading";
+          export const double = sendable(import.meta, (n: number) => 2 * n);
+          export const nothing = sendable(import.meta, function nothing() {});`,
+        );
+        const { code, stdout, stderr } = await runDeno([
+          "run",
+          "--no-prompt",
+          "--allow-read=.",
+          `--allow-import=${new URL(registry.origin).host}`,
+          "--allow-run=cat",
+          "main.ts",
+        ], {
+          cwd: folder,
+          env: { DENO_DIR: pathOfUrl(new URL(".cache", folder)) },
+        });
+        assertEquals([name, code, stdout.trim()], [name, 0, "42"], stderr);
+      });
+    }
+  } finally {
+    await registry.close();
+  }
+});
+
+Deno.test("built: stacks name functions as they are called", async () => {
   await withFolder(async (dist) => {
     await build(dist);
-    const types = { js: "text/javascript", ts: "application/typescript" };
-    await using server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      async (request) => {
-        const { pathname } = new URL(request.url);
-        const type = Reflect.get(types, pathname.slice(-2));
-        const text = await Deno.readTextFile(new URL(`.${pathname}`, dist));
-        return new Response(text, { headers: { "content-type": type } });
-      },
-    );
-    const { hostname, port } = server.addr;
     const program = new URL("program.ts", dist);
     await Deno.writeTextFile(
       program,
-      `import { sendable, Thread } from "http://${hostname}:${port}/js/threading/mod.js";
-      import { parallelMap } from "http://${hostname}:${port}/js/pool/mod.js";
-      import { runSync } from "http://${hostname}:${port}/js/process/mod.js";
-      export const double = sendable(import.meta, function double(n: number) {
-        return 2 * n;
+      `import { sendable, Thread } from "./js/threading/mod.js";
+      import { ThreadPool } from "./js/pool/mod.js";
+      export const fail = sendable(import.meta, async function fail() {
+        await Promise.resolve();
+        console.log(new Error().stack);
       });
       if (import.meta.main) {
-        const thread = new Thread({ target: double, args: [21] });
+        const thread = new Thread({ target: fail });
         thread.start();
-        console.log(thread.joinSync());
-        for await (const n of parallelMap(double, [1, 2, 3])) console.log(n);
-        console.log(runSync(["echo", "here"]).stdout.trim());
-      }
-      `,
+        await thread.join();
+        await new ThreadPool({ size: 1 }).run(fail);
+      }`,
     );
-    const { code, stdout, stderr } = await runDeno([
-      "run",
-      `--allow-read=${pathOfUrl(dist)}`,
-      `--allow-import=${hostname}:${port}`,
-      "--allow-run=echo",
-      "--no-lock",
-      pathOfUrl(program),
-    ]);
+    const { code, stdout, stderr } = await runDeno(
+      ["run", `--allow-read=${pathOfUrl(dist)}`, pathOfUrl(program)],
+    );
     assertEquals(code, 0, stderr);
-    assertEquals(stdout, "42\n2\n4\n6\nhere\n");
+    const names = Array.from(
+      stdout.matchAll(/^ *at (?:async )?(\S+) \(/gm),
+      ([, name]) => name,
+    );
+    assert(names.includes("runThreads"), stdout);
+    assertEquals(names.filter((name) => /\d$/.test(name)), []);
+  });
+});
+
+Deno.test("built: two copies in one program keep apart, and say so", async () => {
+  await withFolder(async (folder) => {
+    await build(new URL("one/", folder));
+    await build(new URL("two/", folder));
+    const program = new URL("program.ts", folder);
+    await Deno.writeTextFile(
+      program,
+      `import { sendable, Thread } from "./one/js/threading/mod.js";
+      import { Queue } from "./one/js/queue/mod.js";
+      import * as two from "./two/js/queue/mod.js";
+      import { Thread as Thread2 } from "./two/js/threading/mod.js";
+      export const put = sendable(import.meta, function put(queue: Queue<unknown>) {
+        queue.putSync("put");
+      });
+      if (import.meta.main) {
+        const queue = new Queue<unknown>();
+        const thread = new Thread({ target: put, args: [queue] });
+        thread.start();
+        console.log(queue.getSync());
+        try {
+          queue.putSync(new two.Queue());
+        } catch (error) {
+          console.log(String(error));
+        }
+        try {
+          new Thread2({ target: put as () => void }).start();
+        } catch (error) {
+          console.log(String(error));
+        }
+      }`,
+    );
+    const { code, stdout, stderr } = await runDeno(
+      ["run", `--allow-read=${pathOfUrl(folder)}`, pathOfUrl(program)],
+    );
+    assertEquals(code, 0, stderr);
+    const [first, ...others] = stdout.trim().split("\n");
+    assertEquals(first, "put");
+    assertEquals(others.length, 2);
+    for (const [i, line] of others.entries()) {
+      const url = new URL(`${["two", "one"][i]}/js/threading.js`, folder);
+      assertStringIncludes(
+        line,
+        `it belongs to another copy of @skein/std, ${url},`,
+      );
+    }
+  });
+});
+
+Deno.test("built: a bundle without it works, and one with it says what is missing", async () => {
+  await withFolder(async (folder) => {
+    await build(new URL("package/", folder));
+    const { exports } = JSON.parse(
+      await Deno.readTextFile(new URL("package/deno.json", folder)),
+    );
+    const imports = Object.entries<string>(exports).map(([name, path]) => [
+      `@skein/std${name.slice(1)}`,
+      `./package/${path.slice(2)}`,
+    ]);
+    const write = (path: string, text: string) =>
+      Deno.writeTextFile(new URL(path, folder), text);
+    await write(
+      "deno.json",
+      JSON.stringify({ imports: Object.fromEntries(imports) }),
+    );
+    await write("main.ts", ALONE.threading);
+    const bundle = async (...args: string[]) => {
+      const made = await runDeno(
+        ["bundle", ...args, "--quiet", "-o", "main.js", "main.ts"],
+        { cwd: folder },
+      );
+      assertEquals(made.code, 0, made.stderr);
+      return await runDeno(
+        ["run", "--no-prompt", "--allow-read=.", "main.js"],
+        { cwd: folder },
+      );
+    };
+    const without = await bundle("--external", "@skein/std*");
+    assertEquals(without.stdout, "42\n", without.stderr);
+    const all = await bundle();
+    assertEquals(all.code, 1);
+    assertStringIncludes(
+      all.stderr,
+      `Cannot start a thread: its worker imports ${new URL(
+        "threading.js",
+        folder,
+      )}, which is not there; a bundler must leave @skein/std out of the bundle`,
+    );
+  });
+});
+
+Deno.test("built: twice is the same, wherever it is built", async () => {
+  await withFolder(async (folder) => {
+    const [one, two] = ["one/", "an other/"].map((name) =>
+      new URL(name, folder)
+    );
+    await build(one);
+    await build(two);
+    const paths = filesIn("", one);
+    assertEquals(filesIn("", two), paths);
+    for (const path of paths) {
+      const text = await Deno.readTextFile(new URL(path, one));
+      assert(text === await Deno.readTextFile(new URL(path, two)), path);
+    }
   });
 });
