@@ -448,6 +448,7 @@ function cleanUp(error: () => unknown, state: number): void {
   if (!claimDeath(self, Dying.parking)) return;
   setExempt(true);
   reap(self, error(), state);
+  forgetWaits();
   setExempt(false);
 }
 
