@@ -100,10 +100,10 @@ export async function build(dist: URL): Promise<void> {
 export async function buildTree(tree: URL, folders: string[]): Promise<void> {
   await build(tree);
   for (const face of FACES) {
-    const js = new URL(face.replace(/ts$/, "js"), new URL("js/", tree));
+    const js = `js/${face.replace(/ts$/, "js")}`;
     await Deno.writeTextFile(
       new URL(face, tree),
-      `export * from ${JSON.stringify(js)};\n`,
+      `export * from "${face.includes("/") ? "../" : "./"}${js}";\n`,
     );
   }
   for (const path of folders.flatMap((folder) => filesIn(folder))) {

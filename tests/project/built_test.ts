@@ -31,14 +31,22 @@ const TESTS = [
   "tests/examples/",
   "tests/pool/completed_test.ts",
   "tests/pool/help_test.ts",
+  "tests/pool/sanitized_test.ts",
+  "tests/process/everywhere_test.ts",
   "tests/process/sync_test.ts",
   "tests/process/template_test.ts",
+  "tests/project/permission_table_test.ts",
   "tests/queue/queue_test.ts",
+  "tests/queue/stalled_test.ts",
   "tests/signal/alarm_test.ts",
+  "tests/signal/handler_test.ts",
   "tests/testing/explore_test.ts",
   "tests/threading/flow_test.ts",
+  "tests/threading/loading_test.ts",
+  "tests/threading/nesting_test.ts",
   "tests/threading/shared_subclass_test.ts",
   "tests/threading/thread_test.ts",
+  "tests/threading/url_import_test.ts",
   "tests/trace/recording_test.ts",
 ];
 
@@ -137,7 +145,7 @@ Deno.test("built: a module with what it needs is a few files", async () => {
 
 Deno.test("built: what its users run passes the tests", async () => {
   await withFolder(async (tree) => {
-    await buildTree(tree, ["tests/", "examples/"]);
+    await buildTree(tree, ["tests/", "examples/", "docs/"]);
     const { code, stdout, stderr } = await runDeno(
       ["test", "-P", "--no-check", ...TESTS],
       { cwd: tree, signal: AbortSignal.timeout(240_000) },
@@ -250,6 +258,28 @@ Deno.test("built: stacks name functions as they are called", async () => {
     );
     assert(names.includes("runThreads"), stdout);
     assertEquals(names.filter((name) => /\d$/.test(name)), []);
+  });
+});
+
+Deno.test("built: the trace command runs a program and ends as it does", async () => {
+  await withFolder(async (dist) => {
+    await build(dist);
+    const write = (path: string, text: string) =>
+      Deno.writeTextFile(new URL(path, dist), text);
+    await write(
+      "program.ts",
+      `import { Lock } from "./js/threading/mod.js";
+      new Lock().acquireSync().release();
+      Deno.exit(7);`,
+    );
+    const { code, stderr } = await runDeno([
+      "run",
+      "-A",
+      "js/trace/mod.js",
+      "program.ts",
+    ], { cwd: dist });
+    assertEquals(code, 7, stderr);
+    assertStringIncludes(stderr, "MainThread");
   });
 });
 

@@ -21,8 +21,12 @@ const PROGRAMS: Record<string, string> = {
     await skein.toThread(nothing);
   `,
   "a heap of another size": `
-    new skein.Lock();
-    if (words * 4 !== 64 * 1024 * 1024) throw new Error("the usual size");
+    try {
+      new skein.SharedArray(Uint8Array, 64 * 1024 * 1024);
+      throw new Error("the usual size");
+    } catch (error) {
+      if (!(error instanceof skein.HeapExhaustedError)) throw error;
+    }
   `,
   "`startTrace`": `
     using trace = skein.startTrace({ path: "trace.json" });
@@ -88,9 +92,6 @@ const PROGRAMS: Record<string, string> = {
 
 const HEAD = `
   import * as skein from "@skein/std";
-  import { WORD_COUNT as words } from ${
-  JSON.stringify(new URL("threading/_memory/heap.ts", ROOT).href)
-};
   export const nothing = skein.sendable(import.meta, function nothing() {});
   if (import.meta.main) {
     try {`;
