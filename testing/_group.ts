@@ -30,6 +30,11 @@ const STEP_BYTES = 8;
 
 /** Workers that explore one program after the other. */
 export class Group {
+  /**
+   * Never called. As it stands here, Deno downloads the module with the program:
+   * later the worker would wait for the main thread, which may be blocked.
+   */
+  static readonly module = (): Promise<unknown> => import("./_worker.ts");
   #workers: Worker[] = [];
   /** Those of threads, by their slots. */
   #bySlot = new Map<unknown, Worker>();

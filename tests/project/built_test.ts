@@ -154,7 +154,7 @@ Deno.test("built: what its users run passes the tests", async () => {
   });
 });
 
-/** Programs that use one module alone, and block the main thread. */
+/** Programs that use one module, most of which block the main thread. */
 const ALONE: Record<string, string> = {
   threading: `
     import { sendable, Thread } from "@skein/std/threading";
@@ -187,9 +187,17 @@ const ALONE: Record<string, string> = {
     using _ = abortOn("SIGTERM");`,
   testing: `
     import { explore } from "@skein/std/testing";
+    import { sendable, Thread } from "@skein/std/threading";
     import { nothing } from "./double.ts";
-    const { failure } = await explore({ setup: nothing, threads: [nothing] });
-    console.log(failure === undefined ? 42 : failure);`,
+    export const look = sendable(import.meta, async function look() {
+      const { failure } = await explore({ setup: nothing, threads: [nothing] });
+      return failure ?? 42;
+    });
+    if (import.meta.main) {
+      const thread = new Thread({ target: look });
+      thread.start();
+      console.log(thread.joinSync());
+    }`,
   trace: `
     import { summarize } from "@skein/std/trace";
     await summarize("nowhere").catch(() => console.log(42));`,
