@@ -15,11 +15,11 @@ export function describe(error: unknown): Told {
   return { name: error.name, message: error.message, stack: error.stack };
 }
 
-/** The package may be built, and then its modules are parts in one folder. */
+/** In the package as it is built, its modules are parts in one folder. */
 const LIBRARY = new RegExp(
   `^${
     RegExp.escape(new URL(".", moduleUrl("mod")).href)
-  }(?:(?:threading|queue|pool|signal|process|testing|_internal)/|[^/]+$)`,
+  }(?:threading|queue|pool|signal|process|testing|_internal)(?:/|(?:_\\d+)?\\.js:)`,
 );
 
 /** A call of the user's, and the line it stands in. */
