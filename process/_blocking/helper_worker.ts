@@ -47,7 +47,7 @@ const controllers = new Map<number, AbortController>();
 // The module is also imported, for nothing, by every other thread: see `mod.ts`.
 // Looking at the data of a worker loads a module, so a thread that is none does
 // without: workers of this kind have no `self`.
-if (import.meta.main || typeof self === "undefined") {
+if (typeof self === "undefined") {
   const { workerData } = builtIn("node:worker_threads");
   if (isHelperData(workerData)) serve(workerData);
 }

@@ -59,6 +59,17 @@ Deno.test("layout: only one module says where another lies", () => {
   }
 });
 
+Deno.test("layout: only a command asks whether it is the main module", () => {
+  // Of the others a bundler knows that they are not, see `build.ts`. Comments
+  // and messages say what a program is to write: `if (import.meta.main)`.
+  for (const path of library()) {
+    if (path === "trace/mod.ts") continue;
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    assert(!/^ *(?:[^ *].*)?\bimport\.meta\.main(?!\))/m.test(text), path);
+    assert(!/^ *(?:\} else )?if \(import\.meta\.main\)/m.test(text), path);
+  }
+});
+
 Deno.test("layout: files are named in snake_case", () => {
   for (const folder of [...MODULES, "tests/", "examples/", "bench/"]) {
     for (const path of sources(folder)) {
