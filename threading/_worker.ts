@@ -28,6 +28,7 @@ import {
   exchange,
   futex,
   Header,
+  isExplored,
   load,
   requestHost,
   self,
@@ -419,11 +420,13 @@ function onUncaught(error: unknown): void {
 
 /**
  * Ends this thread where it stands, whatever it is doing: cleans up after it
- * and never returns. The main thread then ends the worker.
+ * and never returns. Then the worker ends, or the main thread ends it.
  */
 function park(): void {
   cleanUp(() => terminated(currentName()), ThreadStage.failed);
   leaveToHost();
+  // Being ended from outside may be printed, as an error of the worker.
+  if (!isExplored) endQuietly();
   for (;;) {
     futex.wait(words, self + Slot.dying, load(self + Slot.dying));
   }
@@ -466,13 +469,17 @@ function onExit(): void {
   leaveToHost();
 }
 
+/** Ends this worker, of which the main thread is told and nobody else. */
+let endQuietly = (): void => {};
+
 /** Prepares for threads of this worker that end in other ways. */
 function guardEnds(): void {
   callbacks.dying = park;
   setExempt(false);
   // After running out of memory, what it was doing may be half-done: others
   // clean up.
-  onOutOfMemory(guardWorker({ onUncaught, onExit }));
+  endQuietly = guardWorker({ onUncaught, onExit });
+  onOutOfMemory(endQuietly);
   trackLeftovers();
 }
 
