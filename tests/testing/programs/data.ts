@@ -1,5 +1,6 @@
 // What maps and queues promise in every order of their steps.
 import {
+  Event,
   isTimeout,
   sendable,
   SharedList,
@@ -27,6 +28,7 @@ export class Objects {
   list = new SharedList<number>();
   made = new SharedNumber(0);
   sum = new SharedNumber(0);
+  event = new Event();
   one = new Queue<number>(1);
   queue = new Queue<number>();
   lifo = new LifoQueue<number>(1);
@@ -237,6 +239,12 @@ const oneIsLeft = sendable(
     assertEquals(sum.value + left, 3);
   },
 );
+const twoOrLeft = sendable(
+  import.meta,
+  function twoOrLeft({ queue, sum }: Objects) {
+    assertEquals(sum.value + 2 * queue.qsize(), 2);
+  },
+);
 const selectBoth = sendable(
   import.meta,
   function selectBoth(objects: Objects) {
@@ -244,6 +252,20 @@ const selectBoth = sendable(
     selectOne(objects);
   },
 );
+/** Adds what comes until the event is set. */
+const selectUntilSet = sendable(
+  import.meta,
+  function selectUntilSet({ one, queue, event, sum }: Objects) {
+    for (;;) {
+      const { index, value } = selectSync([one, queue, event]);
+      if (index === 2) return;
+      sum.add(value as number);
+    }
+  },
+);
+const setEvent = sendable(import.meta, function setEvent({ event }: Objects) {
+  event.set();
+});
 const selectDelivery = sendable(
   import.meta,
   function selectDelivery({ one, sum }: Objects) {
@@ -286,4 +308,10 @@ export const programs: Program[] = [
   program("select", 1, [selectOne, putOne, putElsewhere], oneIsLeft),
   program("select, twice", 1, [selectBoth, putOne, putElsewhere], oneIsLeft),
   program("select, a delivery", 2, [selectDelivery, putOne]),
+  program(
+    "select, until an event",
+    2,
+    [selectUntilSet, putElsewhere, setEvent],
+    twoOrLeft,
+  ),
 ];
