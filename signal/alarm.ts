@@ -266,6 +266,8 @@ function setAlarm({ value, interval }: IntervalTimer): IntervalTimer {
 function guard(): void {
   const entry = entryOf(SIGALRM);
   entry.onUnlistened = guard;
+  // Its timers do not hold the program.
+  entry.raiseDue = tick;
   const armed = Atomics.load(words, ALARM.number) !== ALARM.IDLE;
   const isHandled = entry.listening ||
     !isMain && isHandledElsewhere(SIGALRM);

@@ -153,6 +153,8 @@ export interface Entry {
   listening: boolean;
   /** Called when the thread no longer listens. */
   onUnlistened?: () => void;
+  /** Raises the signal if that is due; called before the program ends. */
+  raiseDue?: () => void;
 }
 
 // A worker runs many threads, one after the other.
@@ -218,11 +220,31 @@ export function settle(entry: Entry, before: SignalAction = SIG_DFL): void {
 
 function listen(entry: Entry): void {
   const { number, name } = entry;
+  if (isMain && !hasLastTurn) {
+    hasLastTurn = true;
+    addEventListener("beforeunload", takeLastTurn);
+  }
   const lost = takeFromKernel([number]);
   forgetLate(number);
   Deno.addSignalListener(name, entry.listener);
   entry.listening = true;
   if (lost.length > 0) goOnIgnoring(lost);
+}
+
+let hasLastTurn = false;
+let tookLastTurn = false;
+
+/**
+ * Lets the event loop turn once more before the program ends, so that it hears of
+ * the signals that came while the last lines blocked or computed.
+ */
+function takeLastTurn(event: globalThis.Event): void {
+  tookLastTurn = !tookLastTurn;
+  const listening = [...entries.values()].filter(({ listening }) => listening);
+  if (!tookLastTurn || listening.length === 0) return;
+  event.preventDefault();
+  for (const { raiseDue } of listening) raiseDue?.();
+  setTimeout(() => {}, LATE_MS);
 }
 
 /** Ignores signals for the process that the kernel did ignore. */

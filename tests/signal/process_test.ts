@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { signalTest as test } from "../platform.ts";
 import { Signals } from "../../signal/mod.ts";
-import { run, start } from "./_run.ts";
+import { interrupted, run, start } from "./_run.ts";
 
 test("raiseSignal() without a handler ends the process", async () => {
   const { signal, code } = await run("raise without a handler");
@@ -35,6 +35,23 @@ for (const how of ["throws", "rejects"]) {
     );
   });
 }
+
+test("a signal that came while the last line of the program blocked is handled", async () => {
+  const { code, stdout } = await interrupted("a last line that blocks", [
+    "SIGUSR2",
+  ]);
+  assertEquals([code, stdout], [0, "ready\nhandled\n"]);
+  for (
+    const which of [
+      "a last line that blocks past an alarm",
+      "a last line that blocks, and a timer that goes on",
+    ]
+  ) {
+    const { code, stdout, stderr } = await run(which);
+    assertEquals([code, stderr], [0, ""]);
+    assert(stdout.startsWith("handled\n"), which);
+  }
+});
 
 test("signal() with a handler that throws delivers later signals", async () => {
   const { code, stdout, stderr } = await run("a handler that throws, survived");

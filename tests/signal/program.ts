@@ -95,6 +95,21 @@ const cases: Record<string, () => unknown> = {
     using _ = abortOn("SIGINT");
     onShutdown(() => {});
   },
+  "a last line that blocks": () => {
+    signal("SIGUSR2", () => console.log("handled"));
+    console.log("ready");
+    sleepSync(500);
+  },
+  "a last line that blocks past an alarm": () => {
+    signal("SIGALRM", () => console.log("handled"));
+    alarm(0.05);
+    sleepSync(100);
+  },
+  "a last line that blocks, and a timer that goes on": () => {
+    signal("SIGALRM", () => console.log("handled"));
+    setitimer(ITIMER_REAL, 1, 1);
+    sleepSync(100);
+  },
   "a handler that throws": async () => {
     signal("SIGTERM", () => {
       throw new Error("thrown by the handler");
