@@ -294,7 +294,12 @@ async function run(
   freeAllBut(kept);
   if (control[At.remains] !== 0) {
     if (control[At.cameToPoint] !== 0) anyDied = true;
-    await replaceVictim();
+    try {
+      await replaceVictim();
+    } catch (error) {
+      // On a heap that was damaged, nothing starts.
+      return { kind: "damage", error, ...outcome, isClean: false };
+    }
   }
   if (outcome !== undefined) return outcome;
   try {
