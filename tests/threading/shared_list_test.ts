@@ -9,6 +9,7 @@ import { SharedList } from "../../threading/shared/list.ts";
 import { SharedNumber } from "../../threading/shared/numbers.ts";
 import { Thread } from "../../threading/thread.ts";
 
+import { settleHeap } from "./heap_words.ts";
 import {
   churn,
   Point,
@@ -250,7 +251,7 @@ Deno.test("SharedList works on when threads are killed in the midst of it", asyn
     list.push(1);
     assertEquals(list.toArray(), [1]);
     list.clear();
-    return heapWords();
+    return await settleHeap();
   };
   const before = await kill(1);
   // A word or two of slack for each worker that is there.

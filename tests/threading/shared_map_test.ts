@@ -20,7 +20,7 @@ import {
   makeForEver,
   raise,
 } from "./shared_map_fixture.ts";
-import { assertKeepsHeap } from "./heap_words.ts";
+import { assertKeepsHeap, settleHeap } from "./heap_words.ts";
 import {
   heapWords,
   randomFrom,
@@ -479,7 +479,7 @@ Deno.test(`SharedMap works on when threads are killed in the midst of it (seed $
     }
     assertEquals(map.size(), 60);
     map.clear();
-    return heapWords();
+    return await settleHeap();
   };
   const before = await kill(1);
   assert(await kill(5 * STRESS) <= before + 400);
