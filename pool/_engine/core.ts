@@ -180,6 +180,7 @@ export const endProtocol: Protocol = {
     return isOver(core) ? Wake.granted : Wake.waiting;
   },
   undo: () => true,
+  news: true,
 };
 
 const CORE_KIND = registerClass(import.meta, {

@@ -71,6 +71,7 @@ export const futureProtocol: Protocol = {
     return isSettled(task) ? Wake.granted : Wake.waiting;
   },
   undo: () => true,
+  news: true,
   // About as long as a worker takes that is awake, and has little to do.
   spins: 4000,
 };

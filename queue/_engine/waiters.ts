@@ -720,6 +720,7 @@ export const joinProtocol: Protocol = {
     return unfinished(queue) <= 0 ? Wake.granted : Wake.waiting;
   },
   undo: () => true,
+  news: true,
 };
 
 /** Counts items that were put into a queue without hooks whose ends are closed. */

@@ -141,6 +141,45 @@ Deno.test("DeadlockError: workers without work do not count", async () => {
   await waiting.join();
 });
 
+Deno.test("DeadlockError: what a blocked thread was told meanwhile does not count", async () => {
+  const pools = [new ThreadPool({ size: 1 }), new ThreadPool({ size: 1 })];
+  for (const pool of pools) pool.runSync(nap, [1]);
+  const queue = new Queue<number>();
+  queue.putSync(1);
+  const news: Record<string, () => Promise<unknown>> = {
+    "the end of a thread": () => {
+      const thread = new Thread({ target: nap, args: [30] });
+      thread.start();
+      return thread.join();
+    },
+    "an Event": () => {
+      const event = new Event();
+      pools[0].submitSync(set, [event]);
+      return event.wait();
+    },
+    "a Future": () => pools[0].submitSync(nap, [30]).result(),
+    "a queue whose items are done": () => {
+      const joined = queue.join();
+      queue.getSync();
+      queue.taskDone();
+      return joined;
+    },
+    "the end of a pool": () => pools[1].shutdown(),
+  };
+  for (const [name, hear] of Object.entries(news)) {
+    const heard = hear();
+    const stuck = new Event();
+    const thread = new Thread({ target: block, args: [stuck], daemon: true });
+    thread.start();
+    const message = assertStuck(() => thread.joinSync());
+    assertStringIncludes(message, "MainThread waits for the end of ", name);
+    stuck.set();
+    await heard;
+    await thread.join();
+  }
+  await pools[0].shutdown();
+});
+
 Deno.test("no DeadlockError: a worker boots, or has just been given a task", () => {
   for (let i = 0; i < 3; i++) {
     const event = new Event();

@@ -154,7 +154,8 @@ function holdersOf({ object, node }: Link): number[] {
 function isUnsettled(slot: number): boolean {
   let node = load(slot + Slot.ready);
   for (let i = 0; isNode(node) && i < MAX_LENGTH; i++) {
-    if (load(node + Node.state) === Wake.granted) return true;
+    const isNews = (words[node + Node.flags] & NodeFlag.news) !== 0;
+    if (!isNews && load(node + Node.state) === Wake.granted) return true;
     node = words[node + Node.ready];
   }
   return node !== 0;

@@ -329,7 +329,8 @@ export function waitPromise(
     return Promise.reject(surrender.signal.reason);
   }
   const token = newToken();
-  const node = allocateNode(NodeFlag.promise, token);
+  const news = protocol.news ? NodeFlag.news : 0;
+  const node = allocateNode(NodeFlag.promise | news, token);
   words[node + Node.origin] = origin;
   return wait({ protocol, object, queue, node, token, inspect }, surrender);
 }

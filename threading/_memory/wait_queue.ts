@@ -92,6 +92,8 @@ export const NodeFlag = {
   idle: 1 << 20,
   /** The same, and ends when none has come for some time. */
   ends: 1 << 21,
+  /** Being woken it is told something, and given nothing, see `Protocol.news`. */
+  news: 1 << 22,
 } as const;
 
 /** States of a node. */
@@ -159,6 +161,11 @@ export interface Protocol {
    * runs out: it counts as asleep, see `deadlock.ts`.
    */
   idle?: true;
+  /**
+   * Set if what ends the wait is news, such as the end of a thread, of which others
+   * lose nothing while this thread blocks and cannot hear of it.
+   */
+  news?: true;
 }
 
 /** Word offset of the queue that most objects have. */

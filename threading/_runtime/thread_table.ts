@@ -90,6 +90,7 @@ export const joinProtocol: Protocol = {
     return hasEnded(thread) ? Wake.granted : Wake.waiting;
   },
   undo: () => true,
+  news: true,
 };
 
 /** The name of a thread. */

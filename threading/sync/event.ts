@@ -61,6 +61,7 @@ const eventProtocol: Protocol = {
     return load(object + FLAG) === 0 ? Wake.waiting : Wake.granted;
   },
   undo: () => true,
+  news: true,
 };
 
 /**
