@@ -245,7 +245,7 @@ export async function loadSendable(id: number): Promise<void> {
  * @throws {NotSendableError} If it is certain that they cannot.
  */
 export function checkMarks(ids: readonly number[], what: string): void {
-  if (Reflect.get(navigator, "locks") === undefined) {
+  if (!("locks" in navigator)) {
     throw new ThreadingError(
       `Cannot ${what}: this runtime has no navigator.locks, which tell of the ` +
         "end of a worker; use Deno, or Node 24.5 or later",
