@@ -5,7 +5,7 @@
  *
  * Every thread loads the modules anew, and Deno keeps the text of each: with its
  * comments and, of TypeScript, with a source map that has the text once more.
- * Built, a thread takes 2.5 MB less, and what an import costs is halved.
+ * Built, a thread takes 3 MB less, and an import a third of the time.
  *
  * @module
  */
