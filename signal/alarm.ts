@@ -266,12 +266,28 @@ function setAlarm({ value, interval }: IntervalTimer): IntervalTimer {
 function guard(): void {
   const entry = entryOf(SIGALRM);
   entry.onUnlistened = guard;
-  // Its timers do not hold the program.
-  entry.raiseDue = tick;
+  entry.raiseLast = raiseLast;
+  entry.goOn = goOn;
   const armed = Atomics.load(words, ALARM.number) !== ALARM.IDLE;
   const isHandled = entry.listening ||
     !isMain && isHandledElsewhere(SIGALRM);
   if (armed && !isHandled) requestKeeper();
+}
+
+/**
+ * Strikes if it is time to, and then no more: what is raised while the program
+ * takes its listeners away would kill it.
+ */
+function raiseLast(): void {
+  tick();
+  clearTimeout(timer);
+  globalThis.clearImmediate(immediate);
+}
+
+/** Comes back a moment later, by which time the program has ended or goes on. */
+function goOn(): void {
+  timer = setTimeout(tick, LAST_LEG);
+  Deno.unrefTimer(timer);
 }
 
 /** Strikes if it is time to, and comes back when it will be. */

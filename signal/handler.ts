@@ -153,8 +153,10 @@ export interface Entry {
   listening: boolean;
   /** Called when the thread no longer listens. */
   onUnlistened?: () => void;
-  /** Raises the signal if that is due; called before the program ends. */
-  raiseDue?: () => void;
+  /** Raises the signal a last time if that is due, before the program ends. */
+  raiseLast?: () => void;
+  /** The program may go on: raises it again when it is due. */
+  goOn?: () => void;
 }
 
 // A worker runs many threads, one after the other.
@@ -243,8 +245,10 @@ function takeLastTurn(event: globalThis.Event): void {
   const listening = [...entries.values()].filter(({ listening }) => listening);
   if (!tookLastTurn || listening.length === 0) return;
   event.preventDefault();
-  for (const { raiseDue } of listening) raiseDue?.();
-  setTimeout(() => {}, LATE_MS);
+  for (const { raiseLast } of listening) raiseLast?.();
+  setTimeout(() => {
+    for (const { goOn } of listening) goOn?.();
+  }, LATE_MS);
 }
 
 /** Ignores signals for the process that the kernel did ignore. */
