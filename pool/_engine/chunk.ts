@@ -14,9 +14,7 @@
 
 import { isThenable } from "../../_internal/check.ts";
 import {
-  add,
   addressOf,
-  Field,
   isScopeCancelled,
   lock,
   self,
@@ -25,7 +23,6 @@ import {
   words,
 } from "../../threading/_ground.ts";
 import {
-  commitRecord,
   draftRecord,
   encode,
   type SendableFunction,
@@ -33,6 +30,7 @@ import {
 } from "../../threading/_threads.ts";
 import { makeFuture } from "../future.ts";
 import { Core, SALVAGE, Task } from "./layout.ts";
+import { giveJob } from "./line.ts";
 import { currentRunning, type Part } from "./run.ts";
 
 /** What a chunk has come to. */
@@ -194,10 +192,7 @@ function prepare(task: number, core: number, args: ChunkArguments): void {
   // Nobody else can ask for its result.
   words[task + Task.asked] = 1;
   lock(self + Slot.mutex);
-  words[task + Task.core] = core;
-  add(core + Field.references, 1);
-  words[task + Task.job] = job;
-  commitRecord(job);
+  giveJob(core, task, job);
   unlock(self + Slot.mutex);
 }
 

@@ -106,6 +106,14 @@ export function settleHold(core: number): void {
   requestHost();
 }
 
+/** In a section: gives a task its core, and its job, a draft. */
+export function giveJob(core: number, task: number, job: number): void {
+  words[task + Task.core] = core;
+  add(core + Field.references, 1);
+  words[task + Task.job] = job;
+  commitRecord(job);
+}
+
 /**
  * Offers a task that this thread holds.
  *
@@ -130,10 +138,7 @@ export function offer(
     return Offer.wholly;
   }
   // Also if it is not accepted: a draft must not wait for room.
-  words[task + Task.core] = core;
-  add(core + Field.references, 1);
-  words[task + Task.job] = job;
-  commitRecord(job);
+  giveJob(core, task, job);
   const end = accept(core, task, parent);
   unlock(core + Field.mutex);
   return end;
@@ -143,12 +148,22 @@ export function offer(
 export function accept(core: number, task: number, parent: number): number {
   if (words[core + Core.closed] !== Closed.no) return Offer.closed;
   if (!hasRoom(core)) return Offer.full;
-  add(task + Field.references, 1);
-  if (parent !== 0) addChild(parent, task);
-  lineUp(core, task, submitterOf(parent));
-  enter(core, task);
+  admit(core, task, parent, submitterOf(parent));
   if (parent !== 0) wakeHelpers(parent);
   return rouse(core) ? Offer.acceptedFirst : Offer.accepted;
+}
+
+/** In the section: puts a task into the line. */
+function admit(
+  core: number,
+  task: number,
+  parent: number,
+  submitter: number,
+): void {
+  add(task + Field.references, 1);
+  if (parent !== 0) addChild(parent, task);
+  lineUp(core, task, submitter);
+  enter(core, task);
 }
 
 /** Whose turn it is to be: this thread's, or that of whoever submitted its task. */
@@ -486,10 +501,7 @@ function acceptRest(core: number, task: number, rest: Rest): void {
   commitRecord(rest.record);
   const parent = words[task + Task.parent];
   for (const each of rest.tasks) {
-    add(each + Field.references, 1);
-    if (parent !== 0) addChild(parent, each);
-    lineUp(core, each, words[task + Task.submitter]);
-    enter(core, each);
+    admit(core, each, parent, words[task + Task.submitter]);
     if (rouse(core)) rest.wanted++;
   }
   if (parent !== 0) wakeHelpers(parent);

@@ -4,22 +4,11 @@ import {
   sendable,
   type SharedNumber,
 } from "../../threading/mod.ts";
+import { spin, spinLater } from "./map_fixture.ts";
 
 export const same = sendable(import.meta, (n: number) => n);
 
-/** Keeps its thread busy, and gives back the milliseconds. */
-export const spin = sendable(import.meta, function spin(ms: number): number {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
-  return ms;
-});
-
-/** The same, in the event loop from the second item on. */
-export const spinLater = sendable(
-  import.meta,
-  (ms: number): number | Promise<number> =>
-    ms === 0 ? 0 : Promise.resolve(ms).then(spin),
-);
+export { spin, spinLater };
 
 /** Counts its calls, and keeps its thread busy. */
 export const count = sendable(
