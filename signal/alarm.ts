@@ -286,7 +286,11 @@ function raiseLast(): void {
 
 /** Comes back a moment later, by which time the program has ended or goes on. */
 function goOn(): void {
-  timer = setTimeout(tick, LAST_LEG);
+  tickIn(LAST_LEG);
+}
+
+function tickIn(ms: number): void {
+  timer = setTimeout(tick, ms);
   Deno.unrefTimer(timer);
 }
 
@@ -310,8 +314,7 @@ function tick(): void {
   }
   // A long timer may be late by 1 %; a short one after it makes up for that.
   const early = left > 2 * LAST_LEG ? LAST_LEG : interval === 0 ? LATE : 0;
-  timer = setTimeout(tick, Math.ceil(left - early));
-  Deno.unrefTimer(timer);
+  tickIn(Math.ceil(left - early));
 }
 
 if (isMain) {
