@@ -24,6 +24,8 @@ const LOADED = [
   "threading/_worker.ts",
 ];
 
+const ENTRIES = [...FACES, ...LOADED];
+
 /**
  * What needs a part of threading and is used with all of it. It loads all, so
  * that threading is one file.
@@ -61,11 +63,10 @@ export async function build(dist: URL): Promise<void> {
     ),
   ];
   for (const path of sources) await copy(path, dist);
-  for (const path of [...FACES, ...LOADED]) {
-    if (WITH_THREADING.test(path)) await prepend(path, dist);
-  }
+  const entries = ENTRIES.filter((path) => WITH_THREADING.test(path));
+  for (const path of entries) await prepend(path, dist);
   await bundle(dist);
-  for (const path of [...FACES, ...LOADED]) await copy(path, dist);
+  for (const path of entries) await copy(path, dist);
 
   const { name, version, license, imports, links } = config;
   const exports = Object.fromEntries(
@@ -150,8 +151,7 @@ async function bundle(dist: URL): Promise<void> {
         `--external=${name}`,
         `--external=${name}/*`,
       ]),
-      ...FACES,
-      ...LOADED,
+      ...ENTRIES,
     ],
     cwd: dist,
     stderr: "piped",
@@ -159,10 +159,10 @@ async function bundle(dist: URL): Promise<void> {
   if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
   const texts = await renameParts(js);
   finish(texts, await wordsOf(dist));
+  for (const face of FACES) addTypes(face, texts);
   for (const [path, text] of texts) {
     await Deno.writeTextFile(new URL(path, js), text);
   }
-  for (const face of FACES) await addTypes(face, js);
 }
 
 /** What bundlers write before each module: where it was. */
@@ -287,13 +287,10 @@ function placesIn(texts: Map<string, string>): Map<string, string> {
   return places;
 }
 
-async function addTypes(face: string, js: URL): Promise<void> {
-  const file = new URL(face.replace(/ts$/, "js"), js);
+function addTypes(face: string, texts: Map<string, string>): void {
+  const path = face.replace(/ts$/, "js");
   const types = "../".repeat(face.split("/").length) + face;
-  await Deno.writeTextFile(
-    file,
-    `/* @ts-self-types="${types}" */\n${await Deno.readTextFile(file)}`,
-  );
+  texts.set(path, `/* @ts-self-types="${types}" */\n${texts.get(path)}`);
 }
 
 if (import.meta.main) await build(new URL("dist/", ROOT));

@@ -38,8 +38,8 @@ export async function serveRegistry(): Promise<Registry> {
 
 let built: Promise<URL> | undefined;
 
-/** Where the package is, which is built once. */
-function builtPackage(): Promise<URL> {
+/** Where the package is, which is built once; only to be read. */
+export function builtPackage(): Promise<URL> {
   return built ??= (async () => {
     const path = await Deno.makeTempDir({ prefix: "skein-registry-" });
     addEventListener("unload", () => {

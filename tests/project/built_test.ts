@@ -5,7 +5,7 @@ import { build, buildTree, filesIn } from "../../build.ts";
 import config from "../../deno.json" with { type: "json" };
 import { pathOfUrl } from "../../_internal/built_in.ts";
 import { runDeno } from "../threading/run_program.ts";
-import { serveRegistry } from "./_registry.ts";
+import { builtPackage, serveRegistry } from "./_registry.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -60,87 +60,81 @@ async function withFolder(use: (folder: URL) => Promise<void>): Promise<void> {
 }
 
 Deno.test("built: the package can be published, with its modules and nothing else", async () => {
-  await withFolder(async (dist) => {
-    await build(dist);
-    // The types are checked elsewhere; slow ones fail all the same.
-    const { code, stderr } = await runDeno(
-      ["publish", "--dry-run", "--allow-dirty", "--no-check"],
-      { cwd: dist },
+  const dist = await builtPackage();
+  // The types are checked elsewhere; slow ones fail all the same.
+  const { code, stderr } = await runDeno(
+    ["publish", "--dry-run", "--allow-dirty", "--no-check"],
+    { cwd: dist },
+  );
+  assertEquals(code, 0, stderr);
+  const files = Array.from(
+    stderr.matchAll(/^ +file:\/\/(\S+) \(/gm),
+    ([, path]) => decodeURIComponent(path).slice(dist.pathname.length),
+  );
+  assertEquals(new Set(files.map((path) => path.split("/")[0])), TOP);
+  const published = new Set(files);
+  const { exports } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", dist)),
+  );
+  assertEquals(Object.keys(exports), Object.keys(config.exports));
+  for (const [name, path] of Object.entries<string>(exports)) {
+    assert(published.has(path.slice(2)), path);
+    const text = await Deno.readTextFile(new URL(path, dist));
+    const [, types] = /^\/\* @ts-self-types="(.*)" \*\/\n/.exec(text)!;
+    const source = Reflect.get(config.exports, name);
+    assertEquals(
+      new URL(types, new URL(path, dist)).href,
+      new URL(source, dist).href,
     );
-    assertEquals(code, 0, stderr);
-    const files = Array.from(
-      stderr.matchAll(/^ +file:\/\/(\S+) \(/gm),
-      ([, path]) => decodeURIComponent(path).slice(dist.pathname.length),
+  }
+  const sources = files.filter((path) => path.endsWith(".ts"));
+  assertEquals(sources.filter((path) => /test|fixture/.test(path)), [
+    ...sources.filter((path) => path.startsWith("testing/")),
+  ]);
+  for (const path of sources) {
+    assertEquals(
+      await Deno.readTextFile(new URL(path, dist)),
+      await Deno.readTextFile(new URL(path, ROOT)),
+      path,
     );
-    assertEquals(new Set(files.map((path) => path.split("/")[0])), TOP);
-    const published = new Set(files);
-    const { exports } = JSON.parse(
-      await Deno.readTextFile(new URL("deno.json", dist)),
-    );
-    assertEquals(Object.keys(exports), Object.keys(config.exports));
-    for (const [name, path] of Object.entries<string>(exports)) {
-      assert(published.has(path.slice(2)), path);
-      const text = await Deno.readTextFile(new URL(path, dist));
-      const [, types] = /^\/\* @ts-self-types="(.*)" \*\/\n/.exec(text)!;
-      const source = Reflect.get(config.exports, name);
-      assertEquals(
-        new URL(types, new URL(path, dist)).href,
-        new URL(source, dist).href,
-      );
-    }
-    const sources = files.filter((path) => path.endsWith(".ts"));
-    assertEquals(sources.filter((path) => /test|fixture/.test(path)), [
-      ...sources.filter((path) => path.startsWith("testing/")),
-    ]);
-    for (const path of sources) {
-      assertEquals(
-        await Deno.readTextFile(new URL(path, dist)),
-        await Deno.readTextFile(new URL(path, ROOT)),
-        path,
-      );
-    }
-  });
+  }
 });
 
 Deno.test("built: every name is there, of the same kind and called the same", async () => {
-  await withFolder(async (dist) => {
-    await build(dist);
-    for (const source of Object.values(config.exports)) {
-      const built = new URL(source.replace(/ts$/, "js"), new URL("js/", dist));
-      const expected: Record<string, unknown> = await import(
-        new URL(source, ROOT).href
-      );
-      const actual: Record<string, unknown> = await import(built.href);
-      assertEquals(Object.keys(actual), Object.keys(expected), source);
-      for (const [key, value] of Object.entries(expected)) {
-        assertEquals(typeof actual[key], typeof value, key);
-        if (typeof value !== "function") continue;
-        const { name, length } = actual[key] as typeof value;
-        assertEquals([name, length], [value.name, value.length]);
-      }
+  const dist = await builtPackage();
+  for (const source of Object.values(config.exports)) {
+    const built = new URL(source.replace(/ts$/, "js"), new URL("js/", dist));
+    const expected: Record<string, unknown> = await import(
+      new URL(source, ROOT).href
+    );
+    const actual: Record<string, unknown> = await import(built.href);
+    assertEquals(Object.keys(actual), Object.keys(expected), source);
+    for (const [key, value] of Object.entries(expected)) {
+      assertEquals(typeof actual[key], typeof value, key);
+      if (typeof value !== "function") continue;
+      const { name, length } = actual[key] as typeof value;
+      assertEquals([name, length], [value.name, value.length]);
     }
-  });
+  }
 });
 
 Deno.test("built: a module with what it needs is a few files", async () => {
-  await withFolder(async (dist) => {
-    await build(dist);
-    const files = new Set<string>();
-    const visit = (file: URL) => {
-      if (files.has(file.href)) return;
-      files.add(file.href);
-      const text = Deno.readTextFileSync(file);
-      for (
-        const [, path] of text.matchAll(/^(?:import|\} from) "(\..*)";$/gm)
-      ) visit(new URL(path, file));
-    };
-    const most = { threading: 6, queue: 8, pool: 10, process: 8, signal: 8 };
-    for (const [name, count] of Object.entries(most)) {
-      files.clear();
-      visit(new URL(`js/${name}/mod.js`, dist));
-      assert(files.size <= count, `${name} has ${files.size}`);
-    }
-  });
+  const dist = await builtPackage();
+  const files = new Set<string>();
+  const visit = (file: URL) => {
+    if (files.has(file.href)) return;
+    files.add(file.href);
+    const text = Deno.readTextFileSync(file);
+    for (
+      const [, path] of text.matchAll(/^(?:import|\} from) "(\..*)";$/gm)
+    ) visit(new URL(path, file));
+  };
+  const most = { threading: 6, queue: 8, pool: 10, process: 8, signal: 8 };
+  for (const [name, count] of Object.entries(most)) {
+    files.clear();
+    visit(new URL(`js/${name}/mod.js`, dist));
+    assert(files.size <= count, `${name} has ${files.size}`);
+  }
 });
 
 Deno.test("built: what its users run passes the tests", async () => {
